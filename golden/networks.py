@@ -1,0 +1,161 @@
+"""Quantized networks as plain data: tensors, layers and how they are joined. No arithmetic."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from golden.contracts import Contract
+from golden.formats import Format
+
+__all__ = ["Quantization", "Layer", "Linear", "Dense", "Conv2d", "Pool", "Network", "INPUT"]
+
+INPUT = "input"
+"""Name of the tensor that a network takes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Quantization:
+    """How a tensor's levels stand for real numbers: ``real = scale * (level - zero_point)``.
+
+    Parameters
+    ----------
+    format : Format
+        Of each element.
+    scale : float or array of float
+        Per tensor, or per output channel.
+    zero_point : int or array of int
+        A level of the format; per tensor, or per output channel.
+    """
+
+    format: Format
+    scale: float | np.ndarray = 1.0
+    zero_point: int | np.ndarray = 0
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Layer:
+    """One operator.
+
+    Parameters
+    ----------
+    name : str
+        Of the layer, and of the tensor that it makes.
+    inputs : tuple of str
+        Names of the tensors that it takes.
+    output : Quantization
+        Of the tensor that it makes.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: Quantization
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Linear(Layer):
+    """A layer of exact sums of products that are then requantized.
+
+    Parameters
+    ----------
+    weights : array of integers
+        Levels, output channel first.
+    weight : Quantization
+        Of ``weights``.
+    contract : Contract
+        How the sums are requantized.
+    parameters : mapping of str to array
+        One array of ``(channels,)`` integers for each field of the contract. The bias is that of
+        the layer: zero points are not folded into it.
+    """
+
+    weights: np.ndarray
+    weight: Quantization
+    contract: Contract
+    parameters: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Dense(Linear):
+    """Fully connected: ``(batch, features) -> (batch, channels)``; weights (channels, features)."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Conv2d(Linear):
+    """Convolution over ``(batch, height, width, channels)``.
+
+    Parameters
+    ----------
+    weights : array of integers, ``(outputs, kernel height, kernel width, inputs / groups)``
+    stride, dilation : pair of int
+        Vertical, horizontal.
+    padding : pair of pairs of int
+        ``((top, bottom), (left, right))``, filled with the input's zero point.
+    groups : int
+        Depthwise where it equals the number of input channels.
+    """
+
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Pool(Layer):
+    """Average or maximum over windows; the output has the input's quantization.
+
+    Parameters
+    ----------
+    kind : "average" or "max"
+    size, stride : pair of int
+        Vertical, horizontal.
+    padding : pair of pairs of int
+        ``((top, bottom), (left, right))``; padded taps do not take part.
+    """
+
+    kind: Literal["average", "max"]
+    size: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Network:
+    """Layers in an order in which they can run; the last one's tensor is the output.
+
+    Parameters
+    ----------
+    name : str
+    input : Quantization
+        Of the tensor called ``"input"``.
+    layers : tuple of Layer
+
+    Raises
+    ------
+    ValueError
+        Where a name is used twice, or a layer takes a tensor that no earlier one makes.
+    """
+
+    name: str
+    input: Quantization
+    layers: tuple[Layer, ...] = field(default=())
+
+    def __post_init__(self):
+        known = {INPUT}
+        for layer in self.layers:
+            if layer.name in known:
+                raise ValueError(f"Layer name must be new, not {layer.name!r}")
+            for name in layer.inputs:
+                if name not in known:
+                    raise ValueError(
+                        f"Inputs of layer {layer.name!r} must be among {sorted(known)}, "
+                        f"not {name!r}")
+            known.add(layer.name)
+
+    def quantization(self, name: str) -> Quantization:
+        """Quantization of the tensor called ``name``."""
+        if name == INPUT:
+            return self.input
+        return next(layer.output for layer in self.layers if layer.name == name)

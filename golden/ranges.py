@@ -1,0 +1,99 @@
+"""Exact bounds of sums of products: what an accumulator must hold, and no bit more."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from golden.formats import Format, IntFormat
+
+__all__ = ["Range", "levels_range", "values_range", "dot_range", "weights_range", "INT64"]
+
+
+@dataclass(frozen=True)
+class Range:
+    """Integers from ``lo`` to ``hi``, both included, of any size."""
+
+    lo: int
+    hi: int
+
+    def __post_init__(self):
+        if self.lo > self.hi:
+            raise ValueError(f"Range must not be empty, not [{self.lo}, {self.hi}]")
+
+    def __add__(self, other: "Range") -> "Range":
+        return Range(self.lo + other.lo, self.hi + other.hi)
+
+    def __sub__(self, other: "Range") -> "Range":
+        return Range(self.lo - other.hi, self.hi - other.lo)
+
+    def __mul__(self, other: "Range") -> "Range":
+        corners = [a * b for a in (self.lo, self.hi) for b in (other.lo, other.hi)]
+        return Range(min(corners), max(corners))
+
+    def times(self, count: int) -> "Range":
+        """Range of the sum of ``count`` independent members."""
+        return Range(self.lo * count, self.hi * count)
+
+    def __contains__(self, other: "Range") -> bool:
+        return self.lo <= other.lo and other.hi <= self.hi
+
+    @property
+    def magnitude(self) -> int:
+        """Largest absolute value."""
+        return max(abs(self.lo), abs(self.hi))
+
+    @property
+    def format(self) -> IntFormat:
+        """Narrowest integer format that holds every member; signed where one is negative."""
+        if self.lo >= 0:
+            return IntFormat(max(1, self.hi.bit_length()), signed=False)
+        return IntFormat(1 + max((~self.lo).bit_length(), max(self.hi, 0).bit_length()))
+
+    def __str__(self):
+        return f"[{self.lo}, {self.hi}]"
+
+
+INT64 = Range(-(1 << 63), (1 << 63) - 1)
+"""What numpy's ``int64`` holds; beyond it numpy wraps without a word."""
+
+
+def values_range(values: np.ndarray) -> Range:
+    """Range of the integers in an array, as Python integers; [0, 0] where there are none."""
+    return Range(int(values.min()), int(values.max())) if values.size else Range(0, 0)
+
+
+def levels_range(fmt: Format) -> Range:
+    """Range of the levels of ``fmt``."""
+    return Range(fmt.min, fmt.max)
+
+
+def dot_range(weights: Format, activations: Format, depth: int) -> Range:
+    """Range of a sum of ``depth`` products of any levels of two formats.
+
+    Each partial sum, in any order and of any subset of the products that also has zero for the
+    rest, lies in it too wherever zero is the product of some pair.
+    """
+    return (levels_range(weights) * levels_range(activations)).times(depth)
+
+
+def weights_range(weights: np.ndarray, activations: Range) -> list[Range]:
+    """Range of ``sum(w * x)`` for the given weights and any activations, per output.
+
+    Parameters
+    ----------
+    weights : array of integers, ``(outputs, ...)``
+        Levels; every axis but the first is summed over.
+    activations : Range
+        What each activation, less its zero point, may be.
+
+    Returns
+    -------
+    list of Range, one per output, exact: both ends are reached.
+    """
+    rows = np.asarray(weights).reshape(len(weights), -1)
+    # A row of fewer than 2**31 levels of at most 32 bits cannot overflow int64 here.
+    positive = np.where(rows > 0, rows, 0).astype(object if rows.dtype == object else np.int64)
+    negative = np.where(rows < 0, rows, 0).astype(positive.dtype)
+    return [Range(int(p) * activations.lo + int(n) * activations.hi,
+                  int(p) * activations.hi + int(n) * activations.lo)
+            for p, n in zip(positive.sum(axis=1), negative.sum(axis=1), strict=True)]
