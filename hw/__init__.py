@@ -1,0 +1,1 @@
+"""Amaranth modules and their flow. Of ``golden`` only descriptions may be imported."""

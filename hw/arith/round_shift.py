@@ -1,0 +1,41 @@
+"""Division by a run-time power of two, with a named rounding."""
+
+from amaranth.hdl import Cat, Const, Value
+
+from golden.contracts import Rounding
+
+__all__ = ["shift_right", "round_up"]
+
+
+def shift_right(x: Value, shift: Value) -> tuple[Value, Value]:
+    """Divide the signed ``x`` by ``2**shift``, and keep what rounding needs to know of the rest.
+
+    The first result is ``floor(2 * x / 2**shift)``: the floor of the quotient above one more bit,
+    the *guard*. The second is the *sticky* bit: whether any bit below the guard was set. Exact
+    for every ``x`` and every ``shift``, also beyond the width of ``x``.
+    """
+    # One place to the left first, so that the guard is there for a shift of zero too.
+    doubled = Cat(Const(0, 1), x).as_signed()
+    below = (Const(1, 1) << shift) - 1
+    return doubled >> shift, (doubled & below).any()
+
+
+def round_up(shifted: Value, sticky: Value, rounding: Rounding) -> Value:
+    """Bit to add to the floor ``shifted >> 1``, for the results of :func:`shift_right`.
+
+    =========  =============================================
+    floor      0
+    zero       negative and (guard or sticky)
+    half_up    guard
+    half_even  guard and (sticky or floor odd)
+    half_away  guard and (sticky or not negative)
+    =========  =============================================
+    """
+    guard, odd, negative = shifted[0], shifted[1], shifted[-1]
+    return {
+        Rounding.FLOOR: Const(0, 1),
+        Rounding.ZERO: negative & (guard | sticky),
+        Rounding.HALF_UP: guard,
+        Rounding.HALF_EVEN: guard & (sticky | odd),
+        Rounding.HALF_AWAY: guard & (sticky | ~negative),
+    }[rounding]

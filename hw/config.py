@@ -1,0 +1,171 @@
+"""A tile described as one small immutable value, and all that follows from it."""
+
+import operator
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+from golden.contracts import WORD_BITS, Contract, MultiplyShift
+from golden.formats import Format, IntFormat
+from golden.ranges import Range, dot_range, levels_range
+
+__all__ = ["TileConfig", "ZERO_POINTS", "EMITTED"]
+
+EMITTED = ("generic",)
+"""Targets whose cells the Verilog can use."""
+
+_MOST = {"rows": 1024, "cols": 1024, "lanes": 1024, "depth": 1 << 24, "outputs": 1024,
+         "channels": 1 << 16}
+_MOST_MACS = 1 << 14
+
+ZERO_POINTS = ("none", "activations", "both")
+"""Which operands may have a zero point."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TileConfig:
+    """Everything that decides what a :class:`~hw.tile.MacTile` is.
+
+    Parameters
+    ----------
+    weights, activations : Format
+        Of the operands.
+    output : Format or None
+        Of the results; ``None`` for the contract ``none``, whose output is the exact sum.
+    contract : Contract
+        How sums become outputs.
+    rows, cols : int
+        A job computes ``rows * cols`` sums: ``rows`` activation vectors by ``cols`` weight vectors.
+    lanes : int
+        Products per sum and beat.
+    depth : int
+        Most products of one sum; sizes the accumulator.
+    outputs : int
+        Results per cycle, a divisor of ``cols``; also the number of requantizers.
+    channels : int
+        Records of the parameter store, which has whole groups of ``cols``.
+    zero_points : str
+        ``none``, ``activations`` (folded into the bias by the driver: the same hardware) or
+        ``both`` (weights too, per channel).
+    target : str
+        Whose cells the hardware may use.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where a parameter is not what it must be, or the contract does not take the sums.
+    """
+
+    weights: Format
+    activations: Format
+    output: Format | None
+    contract: Contract = MultiplyShift("half_up")
+    rows: int = 4
+    cols: int = 4
+    lanes: int = 4
+    depth: int = 1024
+    outputs: int = 1
+    channels: int = 256
+    zero_points: str = "none"
+    target: str = "generic"
+
+    def __post_init__(self):
+        for name in ("weights", "activations"):
+            if not isinstance(getattr(self, name), Format):
+                raise TypeError(
+                    f"{name.capitalize()} must be a Format, not {getattr(self, name)!r}")
+        for name, most in _MOST.items():
+            if not 1 <= operator.index(getattr(self, name)) <= most:
+                raise ValueError(f"{name.capitalize()} must be in range [1, {most}], "
+                                 f"not {getattr(self, name)!r}")
+        if self.macs > _MOST_MACS:
+            raise ValueError(f"Rows * cols * lanes must be at most {_MOST_MACS}, not {self.macs}")
+        if self.cols % self.outputs:
+            raise ValueError(
+                f"Outputs must divide the {self.cols} cols, not be {self.outputs}")
+        if self.zero_points not in ZERO_POINTS:
+            raise ValueError(f"Zero points must be one of {', '.join(ZERO_POINTS)}, "
+                             f"not {self.zero_points!r}")
+        if self.target not in EMITTED:
+            raise ValueError(
+                f"Target must be one of {', '.join(EMITTED)}, not {self.target!r}")
+        self.contract.fields(self.unbiased, self.contract.output_format(self.unbiased, self.output))
+
+    @property
+    def accumulator(self) -> IntFormat:
+        """Format of a sum of products, exactly as wide as ``depth`` products need."""
+        return dot_range(self.weights, self.activations, self.depth).format
+
+    @property
+    def row_sum(self) -> IntFormat:
+        """Format of a sum of ``depth`` activations."""
+        return levels_range(self.activations).times(self.depth).format
+
+    @property
+    def unbiased(self) -> Range:
+        """Range of the sums before the bias, weight zero points subtracted."""
+        sums = dot_range(self.weights, self.activations, self.depth)
+        if self.zero_points != "both":
+            return sums
+        return sums - dot_range(self.weights, self.activations, self.depth)
+
+    @property
+    def sum_format(self) -> IntFormat:
+        """Format of sum plus bias, which the requantizer takes."""
+        return self.contract.sum_format(self.unbiased)
+
+    @property
+    def output_format(self) -> Format:
+        """Format of the results."""
+        return self.contract.output_format(self.unbiased, self.output)
+
+    @cached_property
+    def record(self) -> dict[str, IntFormat | Format]:
+        """Fields of a parameter record, low bits first."""
+        record: dict[str, IntFormat | Format] = dict(
+            self.contract.fields(self.unbiased, self.output_format))
+        if self.zero_points == "both":
+            record["weight_zero_point"] = self.weights
+        return record
+
+    @property
+    def record_bits(self) -> int:
+        """Width of a parameter record."""
+        return sum(fmt.bits for fmt in self.record.values())
+
+    @property
+    def words(self) -> int:
+        """Words of the parameter stream in one record."""
+        return -(-self.record_bits // WORD_BITS)
+
+    @property
+    def max_beats(self) -> int:
+        """Beats of the longest job."""
+        return -(-self.depth // self.lanes)
+
+    @property
+    def groups(self) -> int:
+        """Groups of ``cols`` records in the store."""
+        return -(-self.channels // self.cols)
+
+    @property
+    def steps(self) -> int:
+        """Output transfers of one job."""
+        return self.rows * self.cols // self.outputs
+
+    @property
+    def macs(self) -> int:
+        """Products per cycle."""
+        return self.rows * self.cols * self.lanes
+
+    @property
+    def name(self) -> str:
+        """Default name of the emitted module."""
+        return (f"mac_{self.weights}_{self.activations}_{self.output_format}_"
+                f"{self.rows}x{self.cols}x{self.lanes}")
+
+    def describe(self) -> dict[str, str | int | None]:
+        """Every parameter as text or a number, in the order above."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        values["contract"] = self.contract.name
+        values["multiplier_bits"] = getattr(self.contract, "multiplier_bits", None)
+        return {k: v if isinstance(v, int) or v is None else str(v) for k, v in values.items()}

@@ -1,0 +1,141 @@
+"""The store of per-channel parameters, written word by word, read record by record."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from golden.contracts import WORD_BITS
+from golden.formats import Format
+from hw.formats import shape_of
+from hw.shared import Shared
+
+__all__ = ["ParameterStore"]
+
+
+class ParameterStore(Shared):
+    """Two banks of records: one set in use, the next one being written.
+
+    Words arrive on ``i`` record by record from channel 0, the low bits of a record in its first
+    word. ``last`` closes the set, which may be shorter than the store (words beyond the store are
+    dropped); it is then *current*, and jobs accepted afterwards use it. A closed set stays until
+    a later one is closed, so writing waits while the other bank is still in use by jobs of an
+    earlier set.
+
+    ``records`` follow ``address`` by :attr:`latency` cycle; a read per cycle. A word per cycle.
+
+    Parameters
+    ----------
+    record : dict of str to Format
+        Fields of a record, low bits first.
+    channels : int
+        Records of each bank.
+    outputs : int
+        Records that are read at once, ``index * outputs`` and on.
+    max_jobs : int
+        Most jobs accepted and not yet finished.
+
+    Members
+    -------
+    i : In(stream.Signature(StructLayout))
+        ``word`` and ``last``.
+    ready : Out(1)
+        A set is current, so jobs can be accepted.
+    current : Out(1)
+        Its bank.
+    accept : In(1)
+        A job that will use the current bank is accepted in this cycle.
+    finish : In(StructLayout)
+        ``valid``: a job that uses ``bank`` reads its last record in this cycle.
+    address : In(StructLayout)
+        ``index`` and ``bank`` of the records to read.
+    records : Out(ArrayLayout(StructLayout, outputs))
+        Records read.
+    """
+
+    i: stream.Interface
+
+    latency = 1
+
+    def __init__(self, *, record: dict[str, Format], channels: int, outputs: int, max_jobs: int):
+        self.record = record
+        self.channels = channels
+        self.outputs = outputs
+        self.max_jobs = max_jobs
+        layout = data.StructLayout({name: shape_of(fmt) for name, fmt in record.items()})
+        super().__init__({
+            "i": In(stream.Signature(data.StructLayout({"word": WORD_BITS, "last": 1}))),
+            "ready": Out(1),
+            "current": Out(1),
+            "accept": In(1),
+            "finish": In(data.StructLayout({"valid": 1, "bank": 1})),
+            "address": In(data.StructLayout({"index": self._index_bits, "bank": 1})),
+            "records": Out(data.ArrayLayout(layout, outputs)),
+        })
+
+    @property
+    def _entries(self) -> int:
+        return -(-self.channels // self.outputs)
+
+    @property
+    def _index_bits(self) -> int:
+        return ceil_log2(self._entries)
+
+    def body(self, platform):
+        m = Module()
+        bits = sum(fmt.bits for fmt in self.record.values())
+        words = -(-bits // WORD_BITS)
+
+        # Where the next word goes.
+        writing = Signal()
+        index = Signal(self._index_bits)
+        slot = Signal(range(self.outputs))
+        word = Signal(range(words))
+        full = Signal()
+
+        # Jobs that have yet to read from each bank.
+        users = [Signal(range(self.max_jobs + 1), name=f"users_{bank}") for bank in range(2)]
+        free = Signal()
+        m.d.comb += [
+            free.eq(Mux(writing, users[1], users[0]) == 0),
+            self.i.ready.eq(free),
+            self.current.eq(~writing),
+        ]
+        for bank, count in enumerate(users):
+            joins = self.accept & (self.current == bank)
+            leaves = self.finish.valid & (self.finish.bank == bank)
+            m.d.sync += count.eq(count + joins - leaves)
+
+        transfer = self.i.valid & self.i.ready
+        with m.If(transfer):
+            m.d.sync += word.eq(word + 1)
+            with m.If(word == words - 1):
+                m.d.sync += [word.eq(0), slot.eq(slot + 1)]
+                with m.If(slot == self.outputs - 1):
+                    m.d.sync += [slot.eq(0), index.eq(index + 1)]
+                    with m.If(index == self._entries - 1):
+                        m.d.sync += full.eq(1)
+            with m.If(self.i.p.last):
+                m.d.sync += [
+                    word.eq(0), slot.eq(0), index.eq(0), full.eq(0),
+                    writing.eq(~writing), self.ready.eq(1),
+                ]
+
+        for k in range(self.outputs):
+            read = []
+            for w in range(words):
+                width = min(WORD_BITS, bits - w * WORD_BITS)
+                memory = Memory(shape=width, depth=2 << self._index_bits, init=[])
+                m.submodules[f"memory_{k}_{w}"] = memory
+                write_port = memory.write_port()
+                read_port = memory.read_port()
+                m.d.comb += [
+                    write_port.addr.eq(Cat(index, writing)),
+                    write_port.data.eq(self.i.p.word),
+                    write_port.en.eq(transfer & ~full & (slot == k) & (word == w)),
+                    read_port.addr.eq(Cat(self.address.index, self.address.bank)),
+                ]
+                read.append(read_port.data)
+            m.d.comb += self.records[k].as_value().eq(Cat(*read))
+        return m

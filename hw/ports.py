@@ -1,0 +1,88 @@
+"""The AXI4-Stream ports of an emitted tile, and where each field lies in a payload."""
+
+from dataclasses import dataclass
+
+from golden.contracts import WORD_BITS
+from hw.config import TileConfig
+
+__all__ = ["Field", "StreamPort", "ports"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """Elements of one kind in a payload: element ``k`` at ``[lsb + k*bits, lsb + (k+1)*bits)``.
+
+    Parameters
+    ----------
+    name : str
+    lsb, bits : int
+        Position of the first element and width of each.
+    shape : tuple of int
+        Elements in row-major order; empty for one.
+    format : str
+        Number format, or ``"unsigned"``.
+    """
+
+    name: str
+    lsb: int
+    bits: int
+    shape: tuple[int, ...] = ()
+    format: str = "unsigned"
+
+
+@dataclass(frozen=True)
+class StreamPort:
+    """One AXI4-Stream port: ``<name>_tdata``, ``_tvalid``, ``_tready`` and ``_tlast``.
+
+    Parameters
+    ----------
+    name : str
+        Prefix of its signals, such as ``s_axis_job``.
+    stream : str
+        The tile's own stream, such as ``i_job``.
+    bits : int
+        Payload width; ``tdata`` is padded with zeros to whole bytes.
+    last : str
+        What ``tlast`` marks; empty where the port has none.
+    fields : tuple of Field
+    """
+
+    name: str
+    stream: str
+    bits: int
+    last: str
+    fields: tuple[Field, ...]
+
+    @property
+    def is_input(self) -> bool:
+        """Whether the tile receives on it."""
+        return self.name.startswith("s_axis")
+
+    @property
+    def bytes(self) -> int:
+        """Width of ``tdata`` in bytes."""
+        return -(-self.bits // 8)
+
+
+def ports(config: TileConfig) -> tuple[StreamPort, ...]:
+    """Ports of the tile that ``config`` describes, in the order of the emitted module."""
+    c = config
+    beats = c.max_beats.bit_length()
+    group = (c.groups - 1).bit_length()
+    job = [Field("beats", 0, beats)]
+    if group:
+        job.append(Field("group", beats, group))
+    a, w, o = c.activations.bits, c.weights.bits, c.output_format.bits
+    return (
+        StreamPort("s_axis_job", "i_job", beats + group, "", tuple(job)),
+        StreamPort("s_axis_activations", "i_activations", c.rows * c.lanes * a,
+                   "last beat of a job; not used",
+                   (Field("codes", 0, a, (c.rows, c.lanes), str(c.activations)),)),
+        StreamPort("s_axis_weights", "i_weights", c.cols * c.lanes * w,
+                   "last beat of a job; not used",
+                   (Field("codes", 0, w, (c.cols, c.lanes), str(c.weights)),)),
+        StreamPort("s_axis_parameters", "i_parameters", WORD_BITS,
+                   "last word of a parameter set", (Field("word", 0, WORD_BITS),)),
+        StreamPort("m_axis_o", "o", c.outputs * o, "last output of a job",
+                   (Field("codes", 0, o, (c.outputs,), str(c.output_format)),)),
+    )

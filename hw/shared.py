@@ -1,0 +1,118 @@
+"""Components that are emitted once each, and instantiated wherever one like them stands."""
+
+import inspect
+import re
+from abc import abstractmethod
+from collections.abc import Hashable
+
+from amaranth.back import rtlil
+from amaranth.hdl import ClockSignal, Const, Instance, ResetSignal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
+
+__all__ = ["Shared", "Emission"]
+
+
+class Shared(wiring.Component):
+    """A component whose constructor parameters decide all that it is.
+
+    Amaranth elaborates and simulates it as any other. While Verilog is emitted, with an
+    :class:`Emission` as the platform, an ``Instance`` takes its place, of a module that components
+    of the same class and parameters share, and whose ports are named as its members.
+
+    Subclasses define :meth:`body` where others define ``elaborate``, and keep each constructor
+    parameter as an attribute of the same name. A reset or an enable must be a port of theirs:
+    ``ResetInserter`` and ``EnableInserter`` do not reach into an ``Instance``.
+    """
+
+    def elaborate(self, platform):
+        if isinstance(platform, Emission) and platform.root is not self:
+            return platform.instance(self)
+        return self.body(platform)
+
+    @abstractmethod
+    def body(self, platform):
+        """Return the module, as ``elaborate`` would."""
+
+    @property
+    def shared_key(self) -> Hashable:
+        """Equal for components that are alike: the class, and each parameter."""
+        names = list(inspect.signature(type(self).__init__).parameters)[1:]
+        return type(self), tuple(_hashable(getattr(self, name)) for name in names)
+
+
+def _hashable(value) -> Hashable:
+    return tuple(value.items()) if isinstance(value, dict) else value
+
+
+def _ports(component: wiring.Component) -> dict[str, tuple[Value, bool]]:
+    """Value of each port by name, and whether it is an input."""
+    ports = {}
+    for path, member, value in component.signature.flatten(component):
+        value = Value.cast(value)
+        if not isinstance(value, Const):  # the ready of a stream that is always ready
+            ports["__".join(map(str, path))] = value, member.flow == In
+    return ports
+
+
+def _plain(text: str) -> str:
+    """Return RTLIL without what makes Verilog hard to read: aliases, and wires of no bits.
+
+    Amaranth gives each field and element of a payload a wire of its own, such as
+    ``i__payload.sum`` or ``i[3]``, which nothing else refers to.
+    """
+    alias = r"\\[^\s.\[]+[.\[]\S*"
+    empty = "|".join(re.escape(name) for name in re.findall(r"wire width 0 (\\\S+)", text))
+    names = f"(?:{alias}|{empty})" if empty else alias
+    return re.sub(rf"(?m)^ *(?:wire width \d+ (?:signed )?{names}|connect {names} .*)\n", "", text)
+
+
+class Emission:
+    """The emission of one design: a platform that collects shared modules as RTLIL.
+
+    Parameters
+    ----------
+    name : str
+        Of the top module, and the beginning of every other module's name.
+    """
+
+    def __init__(self, name: str):
+        self.name = name
+        self.root = None
+        self._modules: dict[Hashable, tuple[str, str]] = {}
+
+    def rtlil(self, top: wiring.Component) -> str:
+        """Return the RTLIL of ``top``, called :attr:`name`, and of all that it is made of."""
+        text = self._convert(top, self.name)
+        parts = [text.replace(" attribute \\top 1\n", "").replace("attribute \\top 1\n", "")
+                 for _, text in self._modules.values()]
+        # Modules of components that are not shared are named by their path.
+        return re.sub(rf"\\{self.name}[\w.]*", lambda found: found[0].replace(".", "_"),
+                      _plain("\n".join([text, *parts])))
+
+    def instance(self, component: Shared) -> Instance:
+        """Return an instance of the module of ``component``, which is made if it is new."""
+        key = component.shared_key
+        if key not in self._modules:
+            kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(component).__name__).lower()
+            alike = sum(other[0] is type(component) for other in self._modules)
+            name = f"{self.name}_{kind}" + (f"_{alike + 1}" if alike else "")
+            self._modules[key] = name, ""  # takes its place before those that it is made of
+            self._modules[key] = name, self._convert(component, name)
+        name, text = self._modules[key]
+        ports = {("i_" if is_input else "o_") + port: value
+                 for port, (value, is_input) in _ports(component).items()}
+        # A module has a clock and a reset only where it has registers.
+        if re.search(r"^\s*wire .*input \d+ +\\clk$", text, re.MULTILINE):
+            ports["i_clk"] = ClockSignal()
+        if re.search(r"^\s*wire .*input \d+ +\\rst$", text, re.MULTILINE):
+            ports["i_rst"] = ResetSignal(allow_reset_less=True)
+        return Instance(name, **ports)
+
+    def _convert(self, component, name: str) -> str:
+        outer, self.root = self.root, component
+        try:
+            return rtlil.convert(component, name=name, platform=self, emit_src=False, ports=[
+                (port, value, None) for port, (value, _) in _ports(component).items()])
+        finally:
+            self.root = outer

@@ -1,0 +1,274 @@
+"""The MAC tile: jobs of exact sums, requantized, on streams."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from golden.contracts import WORD_BITS
+from hw.accumulate import Accumulator
+from hw.blocks import block_for
+from hw.blocks.row_sums import RowSums
+from hw.config import TileConfig
+from hw.delay import delay
+from hw.formats import shape_of
+from hw.parameters import ParameterStore
+from hw.requantize import Requantizer
+from hw.shared import Shared
+
+__all__ = ["MacTile"]
+
+JOB_QUEUE = 3
+"""Jobs that wait beside the one whose beats enter; a buffered FIFO of 3 takes one per cycle."""
+
+FIFO_LATENCY = 2
+"""Cycles through an empty SyncFIFOBuffered."""
+
+
+class MacTile(Shared):
+    """Compute jobs of ``rows * cols`` sums over ``K <= depth`` products, and requantize each.
+
+    A job is one transfer on ``i_job`` and ``beats = ceil(K / lanes)`` transfers on each of
+    ``i_activations`` and ``i_weights``, which are taken together. Its ``rows * cols`` outputs
+    leave row by row, ``outputs`` at a time. Column ``c`` of a job uses record
+    ``group * cols + c`` of the parameter set that was current when the job was accepted; see
+    :class:`~hw.parameters.ParameterStore`. Jobs follow one another in order, without a gap.
+
+    ::
+
+        i_job ---------> queue --+                 i_parameters --> ParameterStore
+                                 |                                        |
+        i_activations --+        v                                        v
+                        +--> (beat) --> Block --> Accumulator --> Requantizer --> queue --> o
+        i_weights ------+                         two banks        ``outputs``
+
+    Inside, nothing stalls: a valid bit travels with the data. Beats enter freely except a job's
+    last one, which moves the totals over to the accumulator's second bank. It enters only when
+    that bank is sure to be free by the time it gets there:
+
+    - *promised* outputs (of every earlier last beat, not yet transferred on ``o``) fit the output
+      queue, so that the drain of the second bank cannot stall any more, and
+    - *backlog*, the cycles by which that drain, without a stall, would outlast the way from
+      here to the accumulator, is zero.
+
+    Thus a job with at least ``rows * cols / outputs`` beats never waits while ``o`` is ready, and
+    there is no combinational path from ``o.ready`` to any other ready. The two operands' readies
+    depend on each other's valid.
+
+    Latency from a job's last beat to its first output is :attr:`latency` cycles, unstalled.
+    Throughput is one beat, and ``outputs`` results, per cycle.
+
+    A reset at any time leaves the tile idle; parameters are then to be sent again.
+
+    Parameters
+    ----------
+    config : TileConfig
+        What the tile is.
+
+    Members
+    -------
+    i_job : In(stream.Signature(StructLayout))
+        ``beats``, 1 to ``ceil(depth / lanes)``, and ``group``.
+    i_activations : In(stream.Signature(ArrayLayout(ArrayLayout(code, lanes), rows)))
+        Codes of activations.
+    i_weights : In(stream.Signature(ArrayLayout(ArrayLayout(code, lanes), cols)))
+        Codes of weights.
+    i_parameters : In(stream.Signature(StructLayout))
+        ``word`` and ``last``.
+    o : Out(stream.Signature(StructLayout))
+        ``codes`` is ``[outputs]``; ``last`` marks a job's last.
+    """
+
+    i_job: stream.Interface
+    i_activations: stream.Interface
+    i_weights: stream.Interface
+    i_parameters: stream.Interface
+    o: stream.Interface
+
+    def __init__(self, config: TileConfig):
+        self.config = c = config
+        self._block = block_for(target=c.target, weights=c.weights, activations=c.activations,
+                                rows=c.rows, cols=c.cols, lanes=c.lanes)
+        self._requantizers = [
+            Requantizer(contract=c.contract, sums=c.accumulator, total=c.sum_format,
+                        output=c.output_format, record=c.record,
+                        row_sum=c.row_sum if c.zero_points == "both" else None)
+            for _ in range(c.outputs)]
+        vector = data.ArrayLayout(shape_of(c.activations), c.lanes)
+        weight = data.ArrayLayout(shape_of(c.weights), c.lanes)
+        super().__init__({
+            "i_job": In(stream.Signature(data.StructLayout({
+                "beats": c.max_beats.bit_length(),
+                "group": ceil_log2(c.groups),
+            }))),
+            "i_activations": In(stream.Signature(data.ArrayLayout(vector, c.rows))),
+            "i_weights": In(stream.Signature(data.ArrayLayout(weight, c.cols))),
+            "i_parameters": In(stream.Signature(
+                data.StructLayout({"word": WORD_BITS, "last": 1}))),
+            "o": Out(stream.Signature(data.StructLayout({
+                "codes": data.ArrayLayout(shape_of(c.output_format), c.outputs),
+                "last": 1,
+            }))),
+        })
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a job's last beat to its first output."""
+        return (self._block.latency + Accumulator.latency + ParameterStore.latency
+                + self._requantizers[0].latency + FIFO_LATENCY)
+
+    @property
+    def output_queue(self) -> int:
+        """Transfers that the output queue holds: as many as one per cycle has under way."""
+        return self.latency + 1
+
+    def body(self, platform):
+        m = Module()
+        c = self.config
+        block = m.submodules.block = self._block
+        job_layout = data.StructLayout({**self.i_job.payload.shape().members, "bank": 1})
+        jobs = m.submodules.jobs = SyncFIFOBuffered(width=job_layout.size, depth=JOB_QUEUE)
+        store = m.submodules.store = ParameterStore(
+            record=c.record, channels=c.groups * c.cols, outputs=c.outputs,
+            max_jobs=JOB_QUEUE + block.latency + 3)
+        accumulator = m.submodules.accumulator = Accumulator(
+            sums=block.sums, total=c.accumulator, count=c.rows * c.cols, outputs=c.outputs)
+        results = m.submodules.results = SyncFIFOBuffered(
+            width=self.o.payload.shape().size, depth=self.output_queue)
+
+        # Jobs are accepted once there are parameters for them, and remember whose bank is current.
+        wiring.connect(m, wiring.flipped(self.i_parameters), store.i)
+        accepted = Signal(job_layout)
+        m.d.comb += [
+            self.i_job.ready.eq(jobs.w_rdy & store.ready),
+            store.accept.eq(self.i_job.valid & self.i_job.ready),
+            accepted.beats.eq(self.i_job.p.beats),
+            accepted.group.eq(self.i_job.p.group),
+            accepted.bank.eq(store.current),
+            jobs.w_data.eq(accepted),
+            jobs.w_en.eq(store.accept),
+        ]
+
+        # Beats enter the block, as many as the job at the head of the queue has.
+        job = Signal(job_layout)
+        beat = Signal(range(c.max_beats))
+        last = Signal()
+        last_may_enter = Signal()
+        may_enter = Signal()
+        enter = Signal()
+        m.d.comb += [
+            job.eq(jobs.r_data),
+            last.eq(beat + 1 == job.beats),
+            may_enter.eq(jobs.r_rdy & (~last | last_may_enter)),
+            self.i_activations.ready.eq(may_enter & self.i_weights.valid),
+            self.i_weights.ready.eq(may_enter & self.i_activations.valid),
+            enter.eq(may_enter & self.i_activations.valid & self.i_weights.valid),
+            jobs.r_en.eq(enter & last),
+            block.i.p.activations.eq(self.i_activations.payload),
+            block.i.p.weights.eq(self.i_weights.payload),
+            block.i.valid.eq(enter),
+        ]
+        with m.If(enter):
+            m.d.sync += beat.eq(beat + 1)
+            with m.If(last):
+                m.d.sync += beat.eq(0)
+
+        # Sums arrive at the accumulator, and with them what the drain must know of their job.
+        arrived = delay(m, enter & last, block.latency, "last", reset_less=False)
+        arrived_group = delay(m, job.group, block.latency, "group")
+        arrived_bank = delay(m, job.bank, block.latency, "bank")
+        m.d.comb += [
+            accumulator.i.valid.eq(block.o.valid),
+            accumulator.i.p.last.eq(arrived),
+        ]
+        m.d.comb += [accumulator.i.p.sums[row * c.cols + col].eq(block.o.p[row][col])
+                     for row in range(c.rows) for col in range(c.cols)]
+
+        # Totals leave row by row, with the records of their columns.
+        steps_per_row = c.cols // c.outputs
+        base = Signal(store.address.index.shape())
+        bank = Signal()
+        column = Signal(range(steps_per_row))
+        row_ends = Signal()
+        step = Signal()
+        m.d.comb += [
+            step.eq(accumulator.o.valid & accumulator.o.ready),
+            row_ends.eq(column == steps_per_row - 1),
+            store.address.index.eq(base + column),
+            store.address.bank.eq(bank),
+            store.finish.valid.eq(step & accumulator.o.p.last),
+            store.finish.bank.eq(bank),
+        ]
+        with m.If(step):
+            m.d.sync += column.eq(column + 1)
+            with m.If(row_ends):
+                m.d.sync += column.eq(0)
+        with m.If(arrived):
+            m.d.sync += [
+                base.eq(arrived_group * steps_per_row),
+                bank.eq(arrived_bank),
+            ]
+
+        # The read of the records takes a cycle, and so do the totals.
+        totals = delay(m, accumulator.o.p.totals, store.latency, "totals")
+        stepped = delay(m, step, store.latency, "step", reset_less=False)
+        for k, requantizer in enumerate(self._requantizers):
+            m.submodules[f"requantizer_{k}"] = requantizer
+            m.d.comb += [
+                requantizer.i.p["sum"].eq(totals[k]),
+                requantizer.i.p.parameters.eq(store.records[k]),
+                requantizer.i.valid.eq(stepped),
+            ]
+        if c.zero_points == "both":
+            row_sum = delay(m, self._row_sum(m, arrived, step & row_ends), store.latency, "row_sum")
+            m.d.comb += [requantizer.i.p.row_sum.eq(row_sum) for requantizer in self._requantizers]
+
+        result = Signal(self.o.payload.shape())
+        m.d.comb += [
+            result.last.eq(delay(m, accumulator.o.p.last,
+                                 store.latency + self._requantizers[0].latency, "step_last")),
+            results.w_data.eq(result),
+            results.w_en.eq(self._requantizers[0].o.valid),
+            self.o.payload.eq(results.r_data),
+            self.o.valid.eq(results.r_rdy),
+            results.r_en.eq(self.o.ready),
+        ]
+        m.d.comb += [result.codes[k].eq(requantizer.o.payload)
+                     for k, requantizer in enumerate(self._requantizers)]
+
+        # What is under way always fits the output queue. See the class for the two conditions on
+        # a last beat; a cycle in which the drain stalls does not count against the backlog.
+        leaves = self.o.valid & self.o.ready
+        under_way = Signal(range(self.output_queue + 1))
+        promised = Signal(range(self.output_queue + c.steps + 1))
+        backlog = Signal(range(c.steps))
+        m.d.sync += [
+            under_way.eq(under_way + step - leaves),
+            promised.eq(promised + Mux(enter & last, c.steps, 0) - leaves),
+        ]
+        m.d.comb += [
+            accumulator.o.ready.eq(under_way != self.output_queue),
+            last_may_enter.eq((promised <= self.output_queue) & (backlog == 0)),
+        ]
+        with m.If(enter & last):
+            m.d.sync += backlog.eq(c.steps - 1)
+        with m.Elif((backlog != 0) & ~(accumulator.o.valid & ~accumulator.o.ready)):
+            m.d.sync += backlog.eq(backlog - 1)
+        return m
+
+    def _row_sum(self, m, arrived, next_row):
+        """Sum each row's activations beside the block, and offer the sum of the row that leaves."""
+        c = self.config
+        row_sums = m.submodules.row_sums = RowSums(
+            activations=c.activations, rows=c.rows, lanes=c.lanes, latency=self._block.latency)
+        accumulator = m.submodules.row_accumulator = Accumulator(
+            sums=row_sums.sums, total=c.row_sum, count=c.rows, outputs=1)
+        m.d.comb += [
+            row_sums.i.eq(self.i_activations.payload),
+            accumulator.i.p.sums.eq(row_sums.o),
+            accumulator.i.p.last.eq(arrived),
+            accumulator.i.valid.eq(self._block.o.valid),
+            accumulator.o.ready.eq(next_row),
+        ]
+        return accumulator.o.p.totals[0]
