@@ -1,0 +1,1 @@
+"""Drivers and simulators: the design in Amaranth, the emitted Verilog in Verilator."""

@@ -1,0 +1,183 @@
+"""What a simulation of a tile is given and gives back, whichever simulator runs it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from hw.ports import StreamPort
+
+__all__ = ["Beats", "Trace", "Backend", "Plan", "SimulationError"]
+
+
+class SimulationError(Exception):
+    """A stream broke its rules, or the simulation did not finish in its cycles."""
+
+
+@dataclass(frozen=True, eq=False)
+class Beats:
+    """Transfers that one input port is to make, in order.
+
+    Parameters
+    ----------
+    data : array of uint8, ``(beats, bytes)``
+        ``tdata``, least significant byte first.
+    last : array of bool, ``(beats,)``
+        ``tlast``.
+    after : mapping of str to array of int64, ``(beats,)``
+        Per port name: a beat is not offered before that port has made so many transfers.
+    """
+
+    data: np.ndarray
+    last: np.ndarray
+    after: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """What came of a run.
+
+    Parameters
+    ----------
+    data : array of uint8, ``(outputs, bytes)``
+        ``tdata`` of each output transfer.
+    last : array of bool, ``(outputs,)``
+        ``tlast`` of each output transfer.
+    cycles : int
+        Clock edges from the end of reset to the last output transfer, that one included.
+    first, final : mapping of str to int
+        Per port name: the cycle (from 0) of its first and of its final transfer, where it made one.
+    """
+
+    data: np.ndarray
+    last: np.ndarray
+    cycles: int
+    first: Mapping[str, int]
+    final: Mapping[str, int]
+
+
+class Backend(Protocol):
+    """A simulated design with AXI4-Stream ports, one clock ``aclk`` and ``aresetn``."""
+
+    ports: tuple[StreamPort, ...]
+
+    def run(self, inputs: Mapping[str, Beats], outputs: int, *, stall: float = 0.0, seed: int = 0,
+            max_cycles: int | None = None) -> Trace:
+        """Reset the design, feed every input and collect ``outputs`` transfers of its output port.
+
+        Parameters
+        ----------
+        inputs : mapping of str to Beats
+            By port name; a port that is missing makes no transfer.
+        outputs : int
+            Output transfers to wait for.
+        stall : float
+            Probability, in each cycle and for each port on its own, that the driver is not ready
+            to begin offering a beat, or to accept an output. A beat once offered stays offered.
+        seed : int
+            Of the stalls.
+        max_cycles : int or None
+            Fail, rather than hang, after so many cycles; None chooses from the number of beats.
+
+        Raises
+        ------
+        SimulationError
+            Where the outputs do not come in time, one more than was asked for is offered within
+            `Plan.WATCH` cycles after the last, or an offered output changes or is withdrawn
+            before its transfer.
+        """
+        ...
+
+
+class Plan:
+    """A run, checked and settled: backends that follow it give the same trace, stalls included.
+
+    After `RESET` cycles in reset, each cycle goes so. Every port draws: its state becomes
+    ``(state * MULTIPLIER + INCREMENT) mod 2^64``, and it stalls if the upper 32 bits are below
+    ``threshold``. An input that offers nothing then offers its next beat, unless it stalls or a
+    port of ``after`` has not made its transfers in the cycles before; the output is ready
+    unless it stalls. The combinational logic settles, transfers are noted, and the clock rises.
+    While an input offers nothing its ``tdata`` and ``tlast`` are all ones, so that a design that
+    does not look at ``tvalid`` gives itself away. With the last output due transferred, the
+    simulation goes on for `WATCH` cycles, in which nothing may be offered.
+
+    Members
+    -------
+    beats : tuple of Beats or None
+        Of each port; contiguous.
+    output : int
+        Which of the ports is the output.
+    threshold, limit : int
+        Of the stalls; cycles in which the outputs must have come.
+    seeds : list of int
+        State of each port before the first cycle.
+    """
+
+    RESET = 4
+    WATCH = 16
+    MULTIPLIER = 6364136223846793005
+    INCREMENT = 1442695040888963407
+
+    def __init__(self, ports: tuple[StreamPort, ...], inputs: Mapping[str, Beats], outputs: int,
+                 stall: float, seed: int, max_cycles: int | None):
+        names = [port.name for port in ports]
+        drains = [index for index, port in enumerate(ports) if not port.is_input]
+        if len(drains) != 1:
+            raise ValueError(f"Ports must have exactly one output, not {len(drains)}")
+        if not 0 <= stall < 1:
+            raise ValueError(f"Stall must be a probability below 1, not {stall!r}")
+        for name in inputs:
+            if name not in names or names.index(name) == drains[0]:
+                raise ValueError(f"Inputs must be for input ports, not {name!r}")
+        self.ports, self.outputs, self.output = ports, outputs, drains[0]
+        self.beats = tuple(_checked(port, inputs[port.name], names) if port.name in inputs
+                           else None for port in ports)
+        self.threshold = int(stall * 2**32)
+        self.seeds = np.random.SeedSequence(seed).generate_state(len(ports), np.uint64).tolist()
+        due = outputs + sum(len(beats.last) for beats in self.beats if beats)
+        self.limit = int(1000 + 64 * due / (1 - stall)) if max_cycles is None else max_cycles
+
+    def trace(self, data: np.ndarray, last: np.ndarray, moved: list[int], first: list[int],
+              final: list[int]) -> Trace:
+        """What came of it, from the transfers that each port made and when."""
+        def made(cycles: list[int]) -> dict[str, int]:
+            return {port.name: cycle
+                    for port, count, cycle in zip(self.ports, moved, cycles, strict=True) if count}
+        return Trace(data, last, final[self.output] + 1 if self.outputs else 0,
+                     made(first), made(final))
+
+    def late(self, moved: list[int]) -> SimulationError:
+        """The outputs did not come in time, after these transfers of each port."""
+        due = [len(beats.last) if beats else 0 for beats in self.beats]
+        due[self.output] = self.outputs
+        transfers = ", ".join(f"{port.name} {count}/{total}" for port, count, total
+                              in zip(self.ports, moved, due, strict=True))
+        return SimulationError(f"Outputs did not come in {self.limit} cycles ({transfers})")
+
+    def surplus(self, cycle: int) -> SimulationError:
+        """The output offered more than was due."""
+        name = self.ports[self.output].name
+        return SimulationError(f"{name} offers more than {self.outputs} outputs (cycle {cycle})")
+
+    def unheld(self, index: int, cycle: int) -> SimulationError:
+        """The output did not hold what it offered."""
+        name = self.ports[self.output].name
+        return SimulationError(
+            f"{name} does not hold output {index} until its transfer (cycle {cycle})")
+
+
+def _checked(port: StreamPort, beats: Beats, names: list[str]) -> Beats:
+    count = len(beats.data)
+    if beats.data.dtype != np.uint8 or beats.data.shape != (count, port.bytes):
+        raise ValueError(f"Data of {port.name} must be uint8 of shape (beats, {port.bytes}), "
+                         f"not {beats.data.dtype} of shape {beats.data.shape}")
+    for what, array in {"Last": beats.last, **beats.after}.items():
+        if array.shape != (count,):
+            raise ValueError(f"{what} of {port.name} must have shape ({count},), "
+                             f"not {array.shape}")
+    if unknown := set(beats.after) - set(names):
+        raise ValueError(f"After of {port.name} must name ports, not {unknown.pop()!r}")
+    return Beats(np.ascontiguousarray(beats.data), np.ascontiguousarray(beats.last, bool),
+                 {name: np.ascontiguousarray(after, np.int64)
+                  for name, after in beats.after.items()})

@@ -1,0 +1,267 @@
+"""From matrices to jobs, from jobs to stream beats, and back: all that a driver of a tile does.
+
+A driver pads what is ragged and folds what the hardware does not subtract (DESIGN of the tile:
+whole blocks, surplus lanes with a known product, zero points in the bias). Everything here is a
+pure function of the operands and the tile's configuration.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from golden import ops
+from golden.contracts import WORD_BITS
+from golden.requantize import requantize
+from hw.config import TileConfig
+from hw.ports import ports
+from sim.backend import Backend, Beats, Trace
+from sim.packing import pack, pack_fields, unpack
+
+__all__ = ["Phase", "fold", "matmul_phases", "streams", "expected", "output_beats",
+           "output_levels", "run", "matmul"]
+
+
+@dataclass(frozen=True, eq=False)
+class Phase:
+    """A parameter set and the jobs that use it.
+
+    Parameters
+    ----------
+    parameters : mapping of str to array ``(records,)``
+        One entry per field of the tile's record.
+    group, beats : array ``(jobs,)``
+        What each transfer of ``i_job`` says.
+    activations : array ``(sum(beats), rows, lanes)``
+        Levels of every beat.
+    weights : array ``(sum(beats), cols, lanes)``
+        Levels of every beat.
+    """
+
+    parameters: Mapping[str, np.ndarray]
+    group: np.ndarray
+    beats: np.ndarray
+    activations: np.ndarray
+    weights: np.ndarray
+
+
+def fold(config: TileConfig, weights: np.ndarray, parameters: Mapping[str, np.ndarray], *,
+         zero_point: int = 0, weight_zero_points: np.ndarray | int = 0) -> dict[str, np.ndarray]:
+    """Return parameters whose bias makes up for the zero points that the hardware ignores.
+
+    ``sum (x - zx)(w - zw) = sum x w - zw sum x - zx sum w + K zx zw``. The first term is what
+    every tile computes; the second is subtracted by hardware where ``zero_points`` is ``both``;
+    the last two join the bias.
+
+    Parameters
+    ----------
+    config : TileConfig
+    weights : array ``(channels, K)``
+        Levels.
+    parameters : mapping of str to array ``(channels,)``
+        Fields of the contract, with the layer's own bias.
+    zero_point : int
+        Of the activations.
+    weight_zero_points : array ``(channels,)`` or int
+
+    Raises
+    ------
+    ValueError
+        Where the tile has no such zero points, or the bias leaves its format.
+    """
+    channels, depth = weights.shape
+    zw = np.broadcast_to(np.asarray(weight_zero_points, dtype=np.int64), (channels,))
+    if zero_point != 0 and config.zero_points == "none":
+        raise ValueError(
+            f"Activation zero point must be 0 for a tile with zero points none, not {zero_point}")
+    if zw.any() and config.zero_points != "both":
+        raise ValueError("Weight zero points must be 0 for a tile with zero points "
+                         f"{config.zero_points}, not {zw[zw != 0][0]}")
+    config.activations.check(zero_point, "Activation zero point")
+    config.weights.check(zw, "Weight zero point")
+    sums = weights.sum(axis=1, dtype=np.int64).astype(object)
+    bias = np.broadcast_to(parameters["bias"], (channels,)).astype(object)
+    bias = bias - zero_point * sums + depth * zero_point * zw.astype(object)
+    folded = {**parameters, "bias": config.record["bias"].check(bias, "Bias with zero points")}
+    if config.zero_points == "both":
+        folded["weight_zero_point"] = zw
+    return {name: np.broadcast_to(folded[name], (channels,)) for name in config.record}
+
+
+def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarray,
+                  parameters: Mapping[str, np.ndarray]) -> Iterator[Phase]:
+    """Cut ``activations @ weights.T`` into the jobs of a tile; channels beyond its store follow.
+
+    Parameters
+    ----------
+    config : TileConfig
+    activations : array ``(vectors, K)``
+        Levels.
+    weights : array ``(channels, K)``
+        Levels.
+    parameters : mapping of str to array ``(channels,)``
+        Folded; see :func:`fold`.
+
+    Yields
+    ------
+    Phase
+        Jobs in the order of the vectors, and for each block of vectors of the channels.
+    """
+    c = config
+    vectors, depth = activations.shape
+    channels = len(weights)
+    if weights.shape[1] != depth:
+        raise ValueError(f"Weights must have the {depth} columns of the activations, "
+                         f"not {weights.shape[1]}")
+    if not 1 <= depth <= c.depth:
+        raise ValueError(f"Depth must be in range [1, {c.depth}] of the tile, not {depth}")
+    beats = -(-depth // c.lanes)
+    blocks = -(-vectors // c.rows)
+
+    # Surplus rows and columns are computed and dropped. Surplus lanes must add nothing: levels 0.
+    x = np.zeros((blocks * c.rows, beats * c.lanes), dtype=np.int64)
+    x[:vectors, :depth] = activations
+    x = x.reshape(blocks, c.rows, beats, c.lanes).transpose(0, 2, 1, 3)
+    per_set = c.groups * c.cols
+    for start in range(0, channels, per_set):
+        count = min(per_set, channels - start)
+        groups = -(-count // c.cols)
+        surplus = groups * c.cols - count
+        w = np.zeros((groups * c.cols, beats * c.lanes), dtype=np.int64)
+        w[:count, :depth] = weights[start:start + count]
+        w = w.reshape(groups, c.cols, beats, c.lanes).transpose(0, 2, 1, 3)
+        shape = (blocks, groups, beats)
+        yield Phase(
+            {name: np.pad(values[start:start + count], (0, surplus), mode="edge")
+             for name, values in parameters.items()},
+            np.tile(np.arange(groups), blocks),
+            np.full(blocks * groups, beats),
+            np.broadcast_to(x[:, None], (*shape, c.rows, c.lanes)).reshape(-1, c.rows, c.lanes),
+            np.broadcast_to(w[None], (*shape, c.cols, c.lanes)).reshape(-1, c.cols, c.lanes))
+
+
+def streams(config: TileConfig, phases: Sequence[Phase]) -> dict[str, Beats]:
+    """Beats of every input port that make a tile compute ``phases``, by port name.
+
+    A phase's jobs are offered only once its parameter set is closed, and a set is closed only once
+    the jobs of the phase before have been accepted: so every job meets its own parameters.
+    """
+    c = config
+    job, activations, weights, words, _ = ports(c)
+    beats = np.concatenate([phase.beats for phase in phases])
+    ends = np.zeros(int(beats.sum()), dtype=bool)
+    ends[np.cumsum(beats) - 1] = True
+    fields = [(beats, job.fields[0].bits)]
+    if len(job.fields) > 1:
+        fields.append((np.concatenate([phase.group for phase in phases]), job.fields[1].bits))
+
+    records = [len(phase.parameters["bias"]) for phase in phases]
+    sets = np.cumsum(records) * c.words
+    jobs = np.cumsum([len(phase.beats) for phase in phases])
+    closes = np.zeros(sets[-1], dtype=bool)
+    closes[sets - 1] = True
+    accepted = np.zeros(sets[-1], dtype=np.int64)
+    accepted[sets[1:] - 1] = jobs[:-1]
+    written = np.repeat(sets, [len(phase.beats) for phase in phases])
+
+    def operand(port, fmt, levels):
+        codes = fmt.encode(np.concatenate(levels))
+        return Beats(pack(codes.reshape(len(codes), -1), fmt.bits), ends, {})
+
+    return {
+        job.name: Beats(pack_fields(fields, 8 * job.bytes), np.zeros(len(beats), dtype=bool),
+                        {words.name: written}),
+        activations.name: operand(activations, c.activations,
+                                  [phase.activations for phase in phases]),
+        weights.name: operand(weights, c.weights, [phase.weights for phase in phases]),
+        words.name: Beats(np.concatenate([_words(c, phase.parameters) for phase in phases]),
+                          closes, {job.name: accepted}),
+    }
+
+
+def _words(config: TileConfig, parameters: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Words of a parameter set, as bytes ``(records * words, 4)``."""
+    codes = [(fmt.encode(fmt.check(parameters[name], name.replace("_", " ").capitalize())),
+              fmt.bits) for name, fmt in config.record.items()]
+    return pack_fields(codes, config.words * WORD_BITS).reshape(-1, WORD_BITS // 8)
+
+
+def expected(config: TileConfig, phases: Sequence[Phase]) -> np.ndarray:
+    """What golden says of every output, those that a driver drops included.
+
+    Returns
+    -------
+    array of int64, ``(jobs, rows, cols)``
+        Levels.
+    """
+    c = config
+    results = []
+    for phase in phases:
+        starts = np.cumsum(phase.beats) - phase.beats
+        per_beat = ops.matmul(phase.activations, phase.weights.transpose(0, 2, 1))
+        sums = np.add.reduceat(per_beat, starts, axis=0)
+        rows = np.add.reduceat(phase.activations.sum(axis=2), starts, axis=0)
+        levels = np.empty_like(sums)
+        for group in np.unique(phase.group):
+            mine = phase.group == group
+            columns = slice(group * c.cols, (group + 1) * c.cols)
+            record = {name: values[columns] for name, values in phase.parameters.items()}
+            unbiased = sums[mine]
+            if "weight_zero_point" in record:
+                unbiased = unbiased - rows[mine][:, :, None] * record.pop("weight_zero_point")
+            levels[mine] = requantize(unbiased, c.contract, c.output, record, unbiased=c.unbiased)
+        results.append(levels)
+    return np.concatenate(results)
+
+
+def output_beats(config: TileConfig, levels: np.ndarray) -> Beats:
+    """Beats of the output port that carry ``levels``, ``(jobs, rows, cols)``."""
+    c = config
+    codes = c.output_format.encode(levels.reshape(-1, c.outputs))
+    last = np.zeros((len(levels), c.steps), dtype=bool)
+    last[:, -1] = True
+    return Beats(pack(codes, c.output_format.bits), last.reshape(-1), {})
+
+
+def output_levels(config: TileConfig, beats: np.ndarray) -> np.ndarray:
+    """Levels ``(jobs, rows, cols)`` of ``tdata``: the inverse of :func:`output_beats`."""
+    c = config
+    codes = unpack(beats, c.output_format.bits, c.outputs)
+    return c.output_format.decode(codes).reshape(-1, c.rows, c.cols)
+
+
+def run(config: TileConfig, backend: Backend, phases: Sequence[Phase], *, stall: float = 0.0,
+        seed: int = 0) -> tuple[np.ndarray, Trace]:
+    """Run ``phases`` on a simulated tile.
+
+    Returns
+    -------
+    array of int64 ``(jobs, rows, cols)``, Trace
+        Levels, and what the simulation saw.
+    """
+    jobs = sum(len(phase.beats) for phase in phases)
+    trace = backend.run(streams(config, phases), jobs * config.steps, stall=stall, seed=seed)
+    return output_levels(config, trace.data), trace
+
+
+def matmul(config: TileConfig, backend: Backend, activations: np.ndarray, weights: np.ndarray,
+           parameters: Mapping[str, np.ndarray], **stalls) -> tuple[np.ndarray, Trace]:
+    """Compute ``requantize(activations @ weights.T)`` on a simulated tile.
+
+    Parameters are as for :func:`matmul_phases`.
+
+    Returns
+    -------
+    array of int64 ``(vectors, channels)``, Trace
+        Levels, and what the simulation saw.
+    """
+    phases = list(matmul_phases(config, activations, weights, parameters))
+    levels, trace = run(config, backend, phases, **stalls)
+    vectors, start, parts = len(activations), 0, []
+    for phase in phases:
+        groups = int(phase.group.max()) + 1
+        blocks = levels[start:start + len(phase.beats)].reshape(
+            -1, groups, config.rows, config.cols)
+        parts.append(blocks.transpose(0, 2, 1, 3).reshape(-1, groups * config.cols))
+        start += len(phase.beats)
+    return np.concatenate(parts, axis=1)[:vectors, :len(weights)], trace

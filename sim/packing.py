@@ -1,0 +1,67 @@
+"""Codes to bytes and back: element ``k`` of a payload at bits ``[k*bits, (k+1)*bits)``."""
+
+import numpy as np
+
+__all__ = ["pack", "pack_fields", "unpack"]
+
+
+def pack(codes: np.ndarray, bits: int) -> np.ndarray:
+    """Pack rows of codes into bytes, least significant first, zeros above the last element.
+
+    Parameters
+    ----------
+    codes : array of integers, ``(rows, elements)``
+        From 0 to ``2**bits - 1``.
+    bits : int
+        Of each element, at most 63.
+
+    Returns
+    -------
+    array of uint8, ``(rows, ceil(elements * bits / 8))``
+    """
+    if bits in (8, 16, 32):  # whole words: no need to look at bits
+        words = np.ascontiguousarray(codes).astype(f"<u{bits // 8}")
+        return words.view(np.uint8).reshape(len(codes), codes.shape[1] * bits // 8)
+    return np.packbits(_bits(codes, bits), axis=1, bitorder="little")
+
+
+def pack_fields(fields: list[tuple[np.ndarray, int]], width: int) -> np.ndarray:
+    """Pack one code of each field side by side, and pad with zeros to ``width`` bits.
+
+    Parameters
+    ----------
+    fields : list of (array of integers ``(rows,)``, bits)
+        Low bits first.
+    width : int
+        Of a row.
+
+    Returns
+    -------
+    array of uint8, ``(rows, ceil(width / 8))``
+    """
+    parts = [_bits(np.asarray(codes)[:, None], bits) for codes, bits in fields]
+    rows = np.concatenate(parts, axis=1)
+    rows = np.pad(rows, ((0, 0), (0, width - rows.shape[1])))
+    return np.packbits(rows, axis=1, bitorder="little")
+
+
+def unpack(data: np.ndarray, bits: int, elements: int) -> np.ndarray:
+    """Codes of the first ``elements`` elements of each row of bytes: the inverse of :func:`pack`.
+
+    Returns
+    -------
+    array of int64, ``(rows, elements)``
+    """
+    if bits in (8, 16, 32):
+        words = np.ascontiguousarray(data[:, :elements * bits // 8])
+        return words.view(f"<u{bits // 8}").astype(np.int64)
+    rows = np.unpackbits(data, axis=1, bitorder="little", count=elements * bits)
+    digits = rows.reshape(len(data), elements, bits).astype(np.int64)
+    return digits @ (1 << np.arange(bits, dtype=np.int64))
+
+
+def _bits(codes: np.ndarray, bits: int) -> np.ndarray:
+    """Bits of each code, low ones first, as uint8 ``(rows, elements * bits)``."""
+    codes = np.asarray(codes, dtype=np.int64)
+    digits = (codes[..., None] >> np.arange(bits, dtype=np.int64)) & 1
+    return digits.astype(np.uint8).reshape(len(codes), codes.shape[1] * bits)

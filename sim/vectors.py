@@ -1,0 +1,153 @@
+"""Jobs to verify a tile with: the digits network where it fits, corners, and random ones."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from golden import digits
+from golden.contracts import ExactSum, MultiplyShift
+from golden.formats import Format, IntFormat
+from golden.networks import Dense, Network
+from golden.quantize import quantize
+from golden.run import run as run_golden
+from hw.config import TileConfig
+from sim.jobs import Phase, fold, matmul_phases
+
+__all__ = ["verification_phases", "digits_network", "digits_phases",
+           "random_phase", "corner_phase"]
+
+IMAGES = 16
+"""Test images of the digits network among the vectors."""
+
+
+def verification_phases(config: TileConfig, seed: int = 0) -> tuple[list[Phase], str]:
+    """Phases that :mod:`hw.build` verifies a tile with and ships, and a word on what they are."""
+    rng = np.random.default_rng(seed)
+    phases = [corner_phase(config, rng), random_phase(config, rng, jobs=48)]
+    try:
+        network = digits_phases(config, IMAGES)
+    except ValueError as reason:
+        return phases, f"corners, random (not the digits network: {reason})"
+    return network + phases, f"digits network, {IMAGES} images; corners; random"
+
+
+def digits_phases(config: TileConfig, images: int) -> list[Phase]:
+    """Every layer of :func:`digits_network` on its first test images.
+
+    Raises
+    ------
+    ValueError
+        Where the network cannot be quantized to the tile's formats or does not fit the tile.
+    """
+    data = digits.load()
+    network = digits_network(config, data)
+    tensors = run_golden(network, quantize(data.images[:images], network.input))
+    phases = []
+    for layer in network.layers:
+        assert isinstance(layer, Dense)
+        taken = network.quantization(layer.inputs[0])
+        parameters = fold(config, layer.weights, layer.parameters, zero_point=taken.zero_point,
+                          weight_zero_points=layer.weight.zero_point)
+        phases += matmul_phases(config, tensors[layer.inputs[0]], layer.weights, parameters)
+    return phases
+
+
+def digits_network(config: TileConfig, data: digits.Digits) -> Network:
+    """Return the digits network in the formats of a tile.
+
+    The exact sums of the contract ``none`` are of no format that another layer takes: a tile of
+    that contract gets the first layer alone, without its ReLU.
+    """
+    if isinstance(config.contract, ExactSum):
+        data = replace(data, layers=(replace(data.layers[0], relu=False),))
+    return digits.quantized(data, weights=config.weights, activations=config.activations,
+                            output=config.output, requantization=config.contract,
+                            zero_points=config.zero_points)
+
+
+def random_phase(config: TileConfig, rng: np.random.Generator, *, jobs: int) -> Phase:
+    """Jobs of random lengths on random operands, with random parameters for a whole store."""
+    beats = rng.integers(1, min(config.max_beats, 16) + 1, jobs)
+    groups = min(config.groups, 16)
+    return Phase(random_parameters(config, rng, groups * config.cols),
+                 rng.integers(groups, size=jobs), beats,
+                 _random(rng, config.activations, (beats.sum(), config.rows, config.lanes)),
+                 _random(rng, config.weights, (beats.sum(), config.cols, config.lanes)))
+
+
+def corner_phase(config: TileConfig, rng: np.random.Generator) -> Phase:
+    """Jobs at the ends of every range: the longest, the shortest, the largest sums of each sign.
+
+    The longest has as many beats as ``depth`` products take, or 256; surplus lanes of a last beat
+    count as products of the depth, so one beat less where there are any.
+    """
+    c = config
+    longest = min(c.depth // c.lanes or 1, 256)
+    pairs = [(a, w) for a in (c.activations.min, c.activations.max)
+             for w in (c.weights.min, c.weights.max)]
+    beats = np.array([longest] * len(pairs) + [1] * len(pairs) + [1, 2, 1, 1])
+    used = min(c.lanes, c.depth)
+    activations, weights = [], []
+    for job, count in enumerate(beats):
+        a = np.zeros((count, c.rows, c.lanes), dtype=np.int64)
+        w = np.zeros((count, c.cols, c.lanes), dtype=np.int64)
+        if job < 2 * len(pairs):
+            a[..., :used], w[..., :used] = pairs[job % len(pairs)]
+        else:
+            a[..., :used] = _random(rng, c.activations, a[..., :used].shape)
+            w[..., :used] = _random(rng, c.weights, w[..., :used].shape)
+        activations.append(a)
+        weights.append(w)
+    groups = min(c.groups, 4)
+    return Phase(random_parameters(c, rng, groups * c.cols), np.arange(len(beats)) % groups,
+                 beats, np.concatenate(activations), np.concatenate(weights))
+
+
+def random_parameters(config: TileConfig, rng: np.random.Generator, records: int
+                      ) -> dict[str, np.ndarray]:
+    """Parameters that the contract takes with any sum the tile can form.
+
+    Half of the biases are small; shifts mostly bring results near the output's range, where
+    rounding and clamping show, and sometimes anywhere.
+    """
+    c = config
+    parameters = {name: _random(rng, fmt, records) for name, fmt in c.record.items()}
+    takes = c.contract.takes or c.record["bias"]
+    lo, hi = takes.min, takes.max
+    if c.contract.takes is not None:
+        lo, hi = lo - min(c.unbiased.lo, 0), hi - max(c.unbiased.hi, 0)
+    small = rng.integers(2, size=records) == 0
+    near = max(1, min(c.unbiased.magnitude, hi, -lo))
+    parameters["bias"] = np.where(small, rng.integers(-near, near, size=records, endpoint=True),
+                                  rng.integers(lo, hi, size=records, endpoint=True))
+    if isinstance(c.contract, ExactSum):
+        return parameters
+
+    largest = [max(abs(c.unbiased.lo + int(b)), abs(c.unbiased.hi + int(b)))
+               for b in parameters["bias"]]
+    aim = np.array([total.bit_length() for total in largest]) - c.output_format.bits
+    if isinstance(c.contract, MultiplyShift):
+        most = c.contract.shift_range(c.sum_format).hi
+        shift = aim + c.contract.multiplier_bits + rng.integers(-4, 5, size=records)
+        anywhere = rng.integers(most + 1, size=records)
+        shift = np.where(rng.integers(4, size=records) == 0, anywhere, shift).clip(0, most)
+    else:
+        # To the left only as far as the total surely stays within int32.
+        room = np.array([31 - total.bit_length() for total in largest]).clip(0, 30)
+        shift = -aim + rng.integers(-4, 5, size=records)
+        anywhere = rng.integers(-31, room + 1)
+        shift = np.where(rng.integers(4, size=records) == 0, anywhere, shift).clip(-31, room)
+    parameters["shift"] = shift
+    ends = np.sort([parameters["clamp_min"], parameters["clamp_max"]], axis=0)
+    whole = rng.integers(2, size=records) == 0
+    fmt = c.output_format
+    parameters["clamp_min"] = np.where(whole, fmt.min, ends[0])
+    parameters["clamp_max"] = np.where(whole, fmt.max, ends[1])
+    return parameters
+
+
+def _random(rng: np.random.Generator, fmt: Format, shape) -> np.ndarray:
+    """Levels of ``fmt``, each as likely as any; the ends of a wide integer format more often."""
+    if isinstance(fmt, IntFormat):
+        return rng.integers(fmt.min, fmt.max, size=shape, endpoint=True)
+    return rng.choice(fmt.levels(), size=shape)

@@ -1,0 +1,84 @@
+"""The comparison of a simulated tile with golden."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from hw.config import TileConfig
+from sim.backend import Backend, SimulationError
+from sim.jobs import Phase, output_beats, streams
+
+__all__ = ["Mismatch", "Verification", "verify", "STALLS"]
+
+STALLS = (0.0, 0.4)
+"""Each verification runs without stalls, and with ports that stall so often."""
+
+
+class Mismatch(Exception):
+    """A simulated tile and golden differ."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was compared.
+
+    Parameters
+    ----------
+    subject : str
+        What was simulated.
+    simulator : str
+    outputs : int
+        Outputs compared, all equal.
+    cycles : int
+        Simulated.
+    """
+
+    subject: str
+    simulator: str
+    outputs: int
+    cycles: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a form for ``json.dump``."""
+        return asdict(self)
+
+
+def verify(config: TileConfig, backend: Backend, phases: Sequence[Phase], want: np.ndarray, *,
+           subject: str, simulator: str) -> Verification:
+    """Run ``phases`` and compare every output and ``tlast`` with golden.
+
+    Parameters
+    ----------
+    config : TileConfig
+    backend : Backend
+    phases : sequence of Phase
+    want : array ``(jobs, rows, cols)``
+        As :func:`sim.jobs.expected` has it.
+    subject, simulator : str
+        For the report.
+
+    Raises
+    ------
+    Mismatch
+        With the first output that differs, or the reason why there is none.
+    """
+    inputs, beats, cycles = streams(config, phases), output_beats(config, want), 0
+    for seed, stall in enumerate(STALLS):
+        try:
+            trace = backend.run(inputs, len(beats.last), stall=stall, seed=seed)
+        except SimulationError as error:
+            raise Mismatch(f"{subject} differs from golden: {error}") from error
+        wrong = np.flatnonzero((trace.data != beats.data).any(axis=1) | (trace.last != beats.last))
+        if len(wrong):
+            job, step = divmod(int(wrong[0]), config.steps)
+            row, col = divmod(step * config.outputs, config.cols)
+            raise Mismatch(
+                f"{subject} differs from golden in {len(wrong)} of {len(beats.last)} outputs, "
+                f"first in job {job} at row {row}, column {col}: "
+                f"{trace.data[wrong[0]][::-1].tobytes().hex()} (last {trace.last[wrong[0]]:d}) "
+                f"instead of {beats.data[wrong[0]][::-1].tobytes().hex()} "
+                f"(last {beats.last[wrong[0]]:d})")
+        cycles += trace.cycles
+    return Verification(subject, simulator, len(STALLS) * want.size, cycles)
