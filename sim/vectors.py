@@ -85,7 +85,8 @@ def corner_phase(config: TileConfig, rng: np.random.Generator) -> Phase:
     longest = min(c.depth // c.lanes or 1, 256)
     pairs = [(a, w) for a in (c.activations.min, c.activations.max)
              for w in (c.weights.min, c.weights.max)]
-    beats = np.array([longest] * len(pairs) + [1] * len(pairs) + [1, 2, 1, 1])
+    beats = np.array([longest] * len(pairs) + [1] * len(pairs)
+                     + [1, min(2, c.max_beats), 1, 1])
     used = min(c.lanes, c.depth)
     activations, weights = [], []
     for job, count in enumerate(beats):

@@ -1,0 +1,190 @@
+"""Write a self-checking SystemVerilog testbench of a tile, and its vector files.
+
+The testbench needs nothing but a simulator. It has one driver per input port and one checker for
+the output, each with a file of words, one per beat: ``<name>_<stream>.hex``. From the left, a
+word has one 32-bit count for each port that this one waits for, in the order of their names (the
+beat is not offered before that port has made so many transfers), a digit for ``tlast`` where the
+port has one, and ``tdata``.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hw.ports import StreamPort
+
+__all__ = ["testbench", "vectors"]
+
+COUNT_BITS = 32
+
+# The drivers and the checker, their names still to be completed.
+MODULES = Path(__file__).with_suffix(".sv")
+
+
+def testbench(name: str, ports: tuple[StreamPort, ...], beats: Mapping[str, int], outputs: int, *,
+              after: Mapping[str, Sequence[str]] | None = None) -> str:
+    """Text of ``<name>_tb.sv``.
+
+    A run ends with one line, ``PASS <outputs> outputs`` or ``FAIL`` and the first thing wrong,
+    and after a failure by ``$fatal``. ``+dir=<folder>`` says where the vectors are, and
+    ``+stall=<n>`` in how many of eight cycles, on average, each port stalls.
+
+    Parameters
+    ----------
+    name : str
+        Of the module under test; helper modules are named after it too.
+    ports : tuple of StreamPort
+        One of them an output.
+    beats : mapping of str to int
+        Per input port name: beats in its vector file; a port that is missing makes no transfer.
+    outputs : int
+        Beats in the output's vector file, at least one.
+    after : mapping of str to sequence of str
+        Per input port name: ports it waits for, if any. Its words have a count for each.
+    """
+    after = after or {}
+    drains = [port for port in ports if not port.is_input]
+    if len(drains) != 1:
+        raise ValueError(f"Ports must have exactly one output, not {len(drains)}")
+    if outputs < 1:
+        raise ValueError(f"Outputs must be positive, not {outputs!r}")
+    known = {port.name for port in ports}
+    named = {*beats, *after, *(other for others in after.values() for other in others)}
+    if unknown := sorted(named - known):
+        raise ValueError(f"Beats and after must name ports, not {unknown[0]!r}")
+
+    text = [_HEADER.format(name=name)]
+    text += [_wires(port, len(after.get(port.name, ()))) for port in ports]
+    for seed, port in enumerate(ports, 1):
+        waits = sorted(after.get(port.name, ()))
+        if port.is_input:
+            text.append(_source(name, port, beats.get(port.name, 0), waits, seed))
+        else:
+            # Generous to slow designs, and far from what a hang would take unnoticed.
+            limit = 1000 + 64 * (sum(beats.values()) + outputs)
+            text.append(_sink(name, port, outputs, limit, seed))
+    text.append(_device(name, ports))
+    text.append(MODULES.read_text().replace("NAME_", f"{name}_"))
+    return "\n".join(text)
+
+
+def vectors(port: StreamPort, data: np.ndarray, last: np.ndarray,
+            after: Mapping[str, np.ndarray] | None = None) -> str:
+    """Text of ``<name>_<stream>.hex``.
+
+    Parameters
+    ----------
+    port : StreamPort
+    data : array of uint8, ``(beats, bytes)``
+        ``tdata``, least significant byte first.
+    last : array of bool, ``(beats,)``
+        ``tlast``; not used where the port has none.
+    after : mapping of str to array of int, ``(beats,)``
+        Per port name: transfers to wait for. The names must be those of the testbench's ``after``.
+    """
+    after = dict(sorted((after or {}).items()))
+    if data.dtype != np.uint8 or data.ndim != 2 or data.shape[1] != port.bytes:
+        raise ValueError(f"Data of {port.name} must be uint8 of shape (beats, {port.bytes}), "
+                         f"not {data.dtype} of shape {data.shape}")
+    for name, counts in after.items():
+        if counts.size and not 0 <= counts.min() <= counts.max() < 2**COUNT_BITS:
+            raise ValueError(f"Counts after {name} must be in 0 .. {2**COUNT_BITS - 1}, "
+                             f"not {counts.min()} .. {counts.max()}")
+    lines = []
+    for beat, row in enumerate(data):
+        word = [f"{int(counts[beat]):08x}" for counts in after.values()]
+        if port.last:
+            word.append(f"{int(last[beat])}")
+        word.append(row[::-1].tobytes().hex())
+        lines.append("_".join(word) + "\n")
+    return "".join(lines)
+
+
+def _wires(port: StreamPort, waits: int) -> str:
+    p = port.name
+    after = f"    wire [{max(1, COUNT_BITS * waits) - 1}:0] {p}_after;\n" if port.is_input else ""
+    return f"""\
+    wire [{8 * port.bytes - 1}:0] {p}_tdata;
+    wire {p}_tvalid, {p}_tready, {p}_tlast;
+    wire [31:0] {p}_count;
+{after}"""
+
+
+def _source(name: str, port: StreamPort, beats: int, waits: list[str], seed: int) -> str:
+    p = port.name
+    # The first name's count is leftmost in the word.
+    allowed = " && ".join(
+        f"{other}_count >= {p}_after[{COUNT_BITS * place} +: {COUNT_BITS}]"
+        for place, other in zip(reversed(range(len(waits))), waits, strict=True)) or "1'b1"
+    return f"""\
+    {name}_tb_source #(
+        .BYTES({port.bytes}), .LAST({int(bool(port.last))}), .WAITS({len(waits)}), .BEATS({beats}),
+        .FILE("{name}_{port.stream}.hex"), .SEED({seed})
+    ) {p}_source (
+        .clk(aclk), .rst(!aresetn), .stall(stall),
+        .after({p}_after), .allowed({allowed}),
+        .tdata({p}_tdata), .tlast({p}_tlast), .tvalid({p}_tvalid),
+        .tready({p}_tready), .count({p}_count)
+    );
+"""
+
+
+def _sink(name: str, port: StreamPort, outputs: int, limit: int, seed: int) -> str:
+    p = port.name
+    unused = "" if port.last else f"    assign {p}_tlast = 1'b0;\n"
+    return f"""\
+{unused}    {name}_tb_sink #(
+        .BYTES({port.bytes}), .LAST({int(bool(port.last))}), .BEATS({outputs}),
+        .FILE("{name}_{port.stream}.hex"), .SEED({seed}), .LIMIT({limit})
+    ) {p}_sink (
+        .clk(aclk), .rst(!aresetn), .stall(stall),
+        .tdata({p}_tdata), .tlast({p}_tlast), .tvalid({p}_tvalid),
+        .tready({p}_tready), .count({p}_count)
+    );
+"""
+
+
+def _device(name: str, ports: tuple[StreamPort, ...]) -> str:
+    pins = ["aclk", "aresetn"]
+    for port in ports:
+        suffixes = ["tdata", "tvalid", "tready", *(["tlast"] if port.last else [])]
+        pins += [f"{port.name}_{suffix}" for suffix in suffixes]
+    connections = ",\n".join(f"        .{pin}({pin})" for pin in pins)
+    return f"    {name} dut (\n{connections}\n    );\nendmodule\n"
+
+
+_HEADER = """\
+// Self-checking testbench of {name}: streams its vector files in, and compares what comes out.
+//
+//   +dir=<folder>  where the vector files are, if not in the working directory
+//   +stall=<n>     each port stalls in n of 8 cycles on average, 0 to 7
+//
+// One line says "PASS <n> outputs", or "FAIL" and the first thing wrong; then the run ends, after
+// a failure with an exit status that is not 0.
+
+`timescale 1ns / 1ps
+
+module {name}_tb;
+    localparam integer STALL = 2;  // unless +stall says otherwise
+
+    reg aclk;
+    initial begin
+        aclk = 1'b0;
+        forever #5 aclk = ~aclk;
+    end
+
+    // Changes away from the rising edge, where simulators might order it differently.
+    reg aresetn;
+    initial begin
+        aresetn = 1'b0;
+        repeat (4) @(negedge aclk);
+        aresetn = 1'b1;
+    end
+
+    integer stall;
+    initial begin
+        if (!$value$plusargs("stall=%d", stall)) stall = STALL;
+        if (stall < 0 || stall > 7) stall = 7;
+    end
+"""

@@ -1,0 +1,170 @@
+// A whole run of a verilated design in one call; sim/backend.py (Plan) says what a cycle does.
+// model.h is made for each design: it has MODEL_PORTS, MODEL_OUTPUT, and model_ports().
+
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <stdexcept>
+
+#include "Vmodel.h"
+
+namespace {
+
+// Where a port's signals are. Verilator keeps any signal as little-endian words with zeros above
+// its width, and tdata is whole bytes: its bytes can be copied as they are.
+struct Port {
+    uint8_t *data;
+    std::size_t bytes;
+    CData *last;  // null where the port has none
+    CData *valid;
+    CData *ready;
+};
+
+template <typename Signal> uint8_t *bytes_of(Signal &signal) {
+    return reinterpret_cast<uint8_t *>(&signal);
+}
+
+}  // namespace
+
+#include "model.h"
+
+// As sim/verilator.py declares it to ctypes.
+struct Stream {
+    uint64_t state;  // of its stalls
+    int64_t beats;
+    uint8_t *data;
+    uint8_t *last;
+    const int64_t *after[MODEL_PORTS];  // null where it does not wait for that port
+    int64_t moved, first, final;
+};
+
+enum Outcome { DONE, LATE, SURPLUS, UNHELD, FATAL };
+
+// Verilator's own would end the process.
+void vl_fatal(const char *, int, const char *, const char *message) {
+    throw std::runtime_error(message);
+}
+
+namespace {
+
+struct Limits {
+    int64_t outputs, limit, reset, watch;
+    uint64_t threshold;
+};
+
+void note(Stream &stream, int64_t cycle) {
+    if (!stream.moved) stream.first = cycle;
+    ++stream.moved;
+    stream.final = cycle;
+}
+
+bool stalls(Stream &stream, uint64_t threshold) {
+    if (!threshold) return false;
+    stream.state = stream.state * 6364136223846793005u + 1442695040888963407u;
+    return stream.state >> 32 < threshold;
+}
+
+bool may_offer(const Stream &stream, const Stream *streams) {
+    if (stream.moved == stream.beats) return false;
+    for (int other = 0; other < MODEL_PORTS; ++other)
+        if (stream.after[other] && streams[other].moved < stream.after[other][stream.moved])
+            return false;
+    return true;
+}
+
+void fill(Port &port) {
+    std::memset(port.data, 0xff, port.bytes);
+    if (port.last) *port.last = 1;
+    *port.valid = 0;
+}
+
+Outcome run(Stream *streams, const Limits &limits, int64_t &cycle) {
+    VerilatedContext context;
+    const auto model = std::make_unique<Vmodel>(&context);
+    Port ports[MODEL_PORTS];
+    model_ports(*model, ports);
+    Port &out = ports[MODEL_OUTPUT];
+    Stream &received = streams[MODEL_OUTPUT];
+    bool offering[MODEL_PORTS] = {}, idle[MODEL_PORTS];
+
+    const auto fall = [&] {
+        model->aclk = 0;
+        model->eval();
+    };
+    const auto rise = [&] {
+        model->aclk = 1;
+        model->eval();
+    };
+    for (int index = 0; index < MODEL_PORTS; ++index) {
+        idle[index] = true;
+        if (index != MODEL_OUTPUT) fill(ports[index]);
+    }
+    *out.ready = 0;
+    model->aresetn = 0;
+    for (int64_t count = 0; count < limits.reset; ++count) {
+        fall();
+        rise();
+    }
+    model->aresetn = 1;
+
+    bool held = false;
+    int64_t end = limits.outputs ? limits.limit : limits.watch;
+    for (cycle = 0; cycle < end; ++cycle) {
+        for (int index = 0; index < MODEL_PORTS; ++index) {
+            Stream &stream = streams[index];
+            const bool stalled = stalls(stream, limits.threshold);
+            if (index == MODEL_OUTPUT) {
+                *out.ready = !stalled;
+            } else if (offering[index]) {
+                continue;
+            } else if (!stalled && may_offer(stream, streams)) {
+                Port &port = ports[index];
+                std::memcpy(port.data, stream.data + stream.moved * port.bytes, port.bytes);
+                if (port.last) *port.last = stream.last[stream.moved];
+                *port.valid = 1;
+                offering[index] = true;
+                idle[index] = false;
+            } else if (!idle[index]) {
+                fill(ports[index]);
+                idle[index] = true;
+            }
+        }
+        fall();
+
+        for (int index = 0; index < MODEL_PORTS; ++index)
+            if (offering[index] && *ports[index].ready) {
+                offering[index] = false;
+                note(streams[index], cycle);
+            }
+        // What is offered is kept at the place where it will stay, to compare it while it waits.
+        uint8_t *const data = received.data + received.moved * out.bytes;
+        uint8_t *const last = received.last + received.moved;
+        if (held && !(*out.valid && !std::memcmp(data, out.data, out.bytes)
+                      && (!out.last || *last == *out.last)))
+            return UNHELD;
+        held = *out.valid && !*out.ready;
+        if (*out.valid) {
+            if (received.moved == limits.outputs) return SURPLUS;
+            std::memcpy(data, out.data, out.bytes);
+            *last = out.last ? *out.last : 0;
+            if (!held) {
+                note(received, cycle);
+                if (received.moved == limits.outputs) end = cycle + 1 + limits.watch;
+            }
+        }
+        rise();
+    }
+    return received.moved < limits.outputs ? LATE : DONE;
+}
+
+}  // namespace
+
+extern "C" __attribute__((visibility("default"))) int exactmac_run(
+    Stream *streams, const Limits *limits, int64_t *cycle, char *message, std::size_t size) {
+    try {
+        return run(streams, *limits, *cycle);
+    } catch (const std::exception &error) {
+        std::strncpy(message, error.what(), size - 1);
+        return FATAL;
+    }
+}

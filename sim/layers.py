@@ -1,0 +1,63 @@
+"""Layers and networks on a simulated tile, compared with golden."""
+
+import numpy as np
+
+from golden.networks import INPUT, Dense, Layer, Network
+from golden.run import run as run_golden
+from hw.config import TileConfig
+from sim.backend import Backend, SimulationError, Trace
+from sim.jobs import fold, matmul
+from sim.verify import Mismatch
+
+__all__ = ["run_layer", "run_network"]
+
+
+def run_layer(config: TileConfig, backend: Backend, network: Network, layer: Layer,
+              x: np.ndarray) -> tuple[np.ndarray, Trace]:
+    """Run one layer on a simulated tile; return its levels and the trace."""
+    if not isinstance(layer, Dense):
+        raise ValueError(f"Layer must be a Dense one to run on a tile, not {type(layer).__name__} "
+                         f"{layer.name!r}")
+    taken = network.quantization(layer.inputs[0])
+    parameters = fold(config, layer.weights, layer.parameters, zero_point=taken.zero_point,
+                      weight_zero_points=layer.weight.zero_point)
+    return matmul(config, backend, x, layer.weights, parameters)
+
+
+def run_network(config: TileConfig, backend: Backend, network: Network, x: np.ndarray
+                ) -> tuple[np.ndarray, list[Trace]]:
+    """Run a network on a simulated tile, each layer on the hardware's result of the one before.
+
+    Parameters
+    ----------
+    config : TileConfig
+    backend : Backend
+    network : Network
+        Of Dense layers.
+    x : array ``(vectors, features)``
+        Levels of the network's input.
+
+    Returns
+    -------
+    array of int64, list of Trace
+        The output's levels, and what the simulation of each layer saw.
+
+    Raises
+    ------
+    Mismatch
+        Naming the layer, the index and both values where hardware and golden first differ.
+    """
+    golden, tensors, traces = run_golden(network, x), {INPUT: x}, []
+    for layer in network.layers:
+        try:
+            levels, trace = run_layer(config, backend, network, layer, tensors[layer.inputs[0]])
+        except SimulationError as error:
+            raise Mismatch(f"Layer {layer.name} does not finish: {error}") from error
+        wrong = np.argwhere(levels != golden[layer.name])
+        if len(wrong):
+            where = tuple(wrong[0].tolist())
+            raise Mismatch(f"Layer {layer.name} differs from golden at index {where}: "
+                           f"{levels[where]} instead of {golden[layer.name][where]}")
+        tensors[layer.name] = levels
+        traces.append(trace)
+    return tensors[network.layers[-1].name], traces

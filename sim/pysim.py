@@ -1,0 +1,198 @@
+"""Run a tile in Amaranth's own simulator."""
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+from amaranth.hdl import Const
+from amaranth.lib import wiring
+from amaranth.sim import Simulator
+
+from hw.ports import StreamPort
+from sim.backend import Beats, Plan, Trace
+
+__all__ = ["AmaranthSimulation"]
+
+PERIOD = 1e-8
+
+
+class AmaranthSimulation:
+    """Backend on an Amaranth component with AXI4-Stream members.
+
+    The component has the members ``aclk`` and ``aresetn`` (``In(1)``) and, for each port,
+    ``<port>_tdata``, ``_tvalid``, ``_tready`` and, where the port has one, ``_tlast``. It makes
+    its own domain, whose clock must *be* ``aclk``, since the simulator refuses to drive a clock
+    that logic drives, and it may be elaborated once for each run::
+
+        m.domains.sync = sync = ClockDomain()
+        sync.clk = self.aclk
+        m.d.comb += sync.rst.eq(~self.aresetn)
+
+    One process drives and samples all ports: it takes part in the simulation as registers
+    would, so that a cycle settles once, however many ports there are.
+
+    Parameters
+    ----------
+    component : wiring.Component
+    ports : tuple of StreamPort
+    """
+
+    def __init__(self, component: wiring.Component, ports: tuple[StreamPort, ...]):
+        for port in ports:
+            width = len(getattr(component, f"{port.name}_tdata"))
+            if width != 8 * port.bytes:
+                raise ValueError(f"{port.name}_tdata must be {8 * port.bytes} bits wide, "
+                                 f"not {width}")
+        self.component = component
+        self.ports = ports
+
+    def run(self, inputs: Mapping[str, Beats], outputs: int, *, stall: float = 0.0, seed: int = 0,
+            max_cycles: int | None = None, vcd: Path | str | None = None) -> Trace:
+        """Run as `Backend.run` says, and write waves to ``vcd`` unless that is None."""
+        plan = Plan(self.ports, inputs, outputs, stall, seed, max_cycles)
+        run = _Run(self.component, plan)
+        simulator = Simulator(self.component)
+        simulator.add_clock(PERIOD)
+        simulator.add_process(run.process)
+        with nullcontext() if vcd is None else simulator.write_vcd(str(vcd)):
+            simulator.run()
+        if run.failure is not None:
+            raise run.failure
+        width = self.ports[plan.output].bytes
+        data = b"".join(value.to_bytes(width, "little") for value, _ in run.received)
+        last = np.array([bool(last) for _, last in run.received], bool)
+        return plan.trace(np.frombuffer(data, np.uint8).reshape(-1, width), last,
+                          run.moved, run.first, run.final)
+
+
+class _Run:
+    # State and process of one run; what is per port is a list in the order of the ports.
+
+    def __init__(self, component: wiring.Component, plan: Plan):
+        self.plan, self.aresetn = plan, _Wire(component, "aresetn")
+        self.sources = [_Source(component, index, plan) for index, port in enumerate(plan.ports)
+                        if port.is_input]
+        output = plan.ports[plan.output]
+        self.ready = _Wire(component, f"{output.name}_tready")
+        # Where the output has no tlast, a constant fills the place.
+        self.sampled = [*(getattr(component, f"{plan.ports[source.index].name}_tready")
+                          for source in self.sources),
+                        getattr(component, f"{output.name}_tvalid"),
+                        getattr(component, f"{output.name}_tdata"),
+                        getattr(component, f"{output.name}_tlast") if output.last else Const(0)]
+        self.state = list(plan.seeds)
+        self.moved, self.first, self.final = ([0] * len(plan.ports) for _ in range(3))
+        self.received: list[tuple[int, int]] = []
+        self.failure: Exception | None = None
+
+    async def process(self, ctx):
+        with ctx.critical():
+            # A failure is handed over, not raised, for the simulator to end in good order.
+            self.failure = await self.follow(ctx)
+
+    async def follow(self, ctx):
+        plan, output = self.plan, self.plan.output
+        for source in self.sources:
+            source.fill(ctx)
+        for _ in range(plan.RESET):
+            await ctx.tick()
+        self.aresetn.put(ctx, 1)
+
+        held = None
+        cycle, end = 0, plan.limit if plan.outputs else plan.WATCH
+        ready = self.drive(ctx)
+        async for _, _, *takes, valid, data, last in ctx.tick().sample(*self.sampled):
+            for source, taken in zip(self.sources, takes, strict=True):
+                if taken and source.offering:
+                    source.offering = False
+                    self.note(source.index, cycle)
+            count = self.moved[output]
+            if held is not None and (not valid or (data, last) != held):
+                return plan.unheld(count, cycle)
+            if valid and count == plan.outputs:
+                return plan.surplus(cycle)
+            held = (data, last) if valid and not ready else None
+            if valid and ready:
+                self.note(output, cycle)
+                self.received.append((data, last))
+                if count + 1 == plan.outputs:
+                    end = cycle + 1 + plan.WATCH
+            cycle += 1
+            if cycle == end:
+                return plan.late(self.moved) if self.moved[output] < plan.outputs else None
+            ready = self.drive(ctx)
+
+    def drive(self, ctx) -> bool:
+        # Set up the inputs of a cycle, and say whether it takes an output.
+        for source in self.sources:
+            stalled = self.stalls(source.index)
+            if not source.offering:
+                source.drive(ctx, stalled, self.moved)
+        ready = not self.stalls(self.plan.output)
+        self.ready.put(ctx, int(ready))
+        return ready
+
+    def stalls(self, index: int) -> bool:
+        if not self.plan.threshold:
+            return False
+        state = self.state[index] * Plan.MULTIPLIER + Plan.INCREMENT & 2**64 - 1
+        self.state[index] = state
+        return state >> 32 < self.plan.threshold
+
+    def note(self, index: int, cycle: int):
+        if not self.moved[index]:
+            self.first[index] = cycle
+        self.moved[index] += 1
+        self.final[index] = cycle
+
+
+class _Source:
+    # An input port and what is sent to it, as integers.
+
+    def __init__(self, component: wiring.Component, index: int, plan: Plan):
+        port, beats = plan.ports[index], plan.beats[index]
+        self.index, self.offering = index, False
+        self.idle = (1 << 8 * port.bytes) - 1, 1
+        self.data = _Wire(component, f"{port.name}_tdata")
+        self.last = _Wire(component, f"{port.name}_tlast") if port.last else None
+        self.valid = _Wire(component, f"{port.name}_tvalid")
+        self.beats, self.after = [], []
+        if beats is not None:
+            names = [port.name for port in plan.ports]
+            self.beats = [(int.from_bytes(row.tobytes(), "little"), int(last))
+                          for row, last in zip(beats.data, beats.last, strict=True)]
+            self.after = [(names.index(name), after.tolist())
+                          for name, after in beats.after.items()]
+
+    def drive(self, ctx, stalled: bool, moved: list[int]):
+        position = moved[self.index]
+        self.offering = not stalled and position < len(self.beats) and all(
+            moved[port] >= counts[position] for port, counts in self.after)
+        if self.offering:
+            self.put(ctx, *self.beats[position])
+            self.valid.put(ctx, 1)
+        else:
+            self.fill(ctx)
+
+    def fill(self, ctx):
+        self.put(ctx, *self.idle)
+        self.valid.put(ctx, 0)
+
+    def put(self, ctx, data: int, last: int):
+        self.data.put(ctx, data)
+        if self.last is not None:
+            self.last.put(ctx, last)
+
+
+class _Wire:
+    # A signal and what it was set to: setting it again would take a tenth of a small simulation.
+
+    def __init__(self, component: wiring.Component, name: str):
+        self.signal = getattr(component, name)
+        self.value = self.signal.init
+
+    def put(self, ctx, value: int):
+        if value != self.value:
+            self.value = value
+            ctx.set(self.signal, value)

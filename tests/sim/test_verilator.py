@@ -1,0 +1,118 @@
+import re
+
+import numpy as np
+import pytest
+
+from hw.flow.tools import ToolFailed, ToolMissing
+from hw.ports import StreamPort
+from sim import verilator
+from sim.backend import Beats, SimulationError
+from sim.verilator import VerilatorSimulation
+
+pytestmark = pytest.mark.skipif(verilator.available() is not None,
+                                reason=str(verilator.available()))
+
+IN = StreamPort("s_axis_i", "i", 12, "", ())
+OUT = StreamPort("m_axis_o", "o", 12, "", ())
+HEAD = """\
+module echo(input aclk, input aresetn,
+            input [15:0] s_axis_i_tdata, input s_axis_i_tvalid, output s_axis_i_tready,
+            output [15:0] m_axis_o_tdata, output m_axis_o_tvalid, input m_axis_o_tready);
+"""
+ECHO = HEAD + """\
+    `ifndef MASK
+    `define MASK 16'h0
+    `endif
+    assign s_axis_i_tready = m_axis_o_tready;
+    assign m_axis_o_tvalid = s_axis_i_tvalid & aresetn;
+    assign m_axis_o_tdata = s_axis_i_tdata ^ `MASK;
+endmodule
+"""
+OSCILLATOR = HEAD + """\
+    wire flips = s_axis_i_tvalid & ~flips;
+    assign s_axis_i_tready = flips & m_axis_o_tready;
+    assign m_axis_o_tvalid = 1'b0;
+    assign m_axis_o_tdata = s_axis_i_tdata;
+endmodule
+"""
+UNCONNECTED = """\
+module pin(input a, output b);
+    assign b = a;
+endmodule
+module echo(input aclk, output o);
+    pin p(.b(o));
+endmodule
+"""
+
+
+@pytest.fixture
+def build(tmp_path, models):
+    def build(text, ports=(IN, OUT), **kwargs):
+        source = tmp_path / "echo.v"
+        source.write_text(text)
+        return VerilatorSimulation([source], "echo", ports, cache=models, **kwargs)
+    return build
+
+
+def send(echo, *values):
+    data = np.array([[value & 0xff, value >> 8] for value in values], np.uint8)
+    beats = Beats(data, np.zeros(len(data), bool), {})
+    trace = echo.run({"s_axis_i": beats}, len(data))
+    return [low | high << 8 for low, high in trace.data.tolist()]
+
+
+def test_designs_live_side_by_side(build):
+    plain = build(ECHO)
+    masked = build(ECHO, defines=["MASK=16'h00f"])
+    assert send(plain, 1, 2) == [1, 2]
+    assert send(masked, 1, 2) == [14, 13]
+    assert send(plain, 0xabc) == [0xabc]
+
+
+def test_models_are_kept(build, models):
+    def kept():
+        return {path: path.stat().st_mtime_ns for path in models.glob("*.so")}
+
+    build(ECHO)
+    before = kept()
+    build(ECHO)
+    assert kept() == before
+    build(ECHO + "// another text\n")
+    assert len(kept()) == len(before) + 1
+    assert not [*models.glob("build-*")]
+
+
+@pytest.mark.parametrize("port, message", [
+    (StreamPort("s_axis_i", "i", 17, "", ()),
+     "echo must have a port s_axis_i_tdata of 24 bits, not 16"),
+    (StreamPort("s_axis_i", "i", 12, "last", ()),
+     "echo must have a port s_axis_i_tlast of 1 bits, not none"),
+])
+def test_refuses_other_ports(build, port, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        build(ECHO, (port, OUT))
+
+
+@pytest.mark.parametrize("text, complaint", [
+    (HEAD + "x y\n", "syntax error"),
+    (UNCONNECTED, "PINMISSING"),
+    (OSCILLATOR, "UNOPTFLAT"),
+])
+def test_warnings_and_errors_stop_the_build(build, text, complaint):
+    with pytest.raises(ToolFailed, match=f"^verilator failed: .*{complaint}"):
+        build(text)
+
+
+def test_oscillation_is_an_error_and_not_the_end_of_python(build):
+    oscillator = build(OSCILLATOR, flags=["-Wno-UNOPTFLAT"])
+    with pytest.raises(SimulationError, match="^Verilator stopped: DIDNOTCONVERGE"):
+        send(oscillator, 1)
+
+
+def test_missing_tools_are_named(build, monkeypatch):
+    monkeypatch.setattr(verilator.shutil, "which", lambda name: None)
+    assert verilator.available() == "g++ is not installed; run: apt-get install g++"
+    with pytest.raises(ToolMissing, match=r"^g\+\+ is not installed"):
+        build(ECHO)
+    monkeypatch.setattr(verilator, "verilator_root", lambda: None)
+    assert str(verilator.available()).startswith("verilator is not installed")
