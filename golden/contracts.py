@@ -136,14 +136,13 @@ class Scaled(Contract):
         if not isinstance(output, IntFormat):
             raise ValueError(
                 f"Output must be an integer format for contract {self.name}, not {output}")
-        level = IntFormat(output.width, signed=output.signed)
         return {
             "bias": bias_format(unbiased.format),
             "multiplier": self.multiplier_format(),
             "shift": self.shift_range(self.sum_format(unbiased)).format,
-            "zero_point": level,
-            "clamp_min": level,
-            "clamp_max": level,
+            "zero_point": output,
+            "clamp_min": output,
+            "clamp_max": output,
         }
 
 

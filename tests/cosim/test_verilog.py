@@ -1,0 +1,108 @@
+"""Emitted Verilog, compiled, against golden: formats, shapes, contracts."""
+
+import numpy as np
+import pytest
+
+from golden.contracts import CONTRACTS, contract
+from golden.formats import parse
+from hw import emit
+from hw.config import TileConfig
+from hw.ports import ports
+from sim import vectors
+from sim.jobs import expected, streams
+from sim.simulation import simulation
+from sim.verify import Mismatch, verify
+from sim.verilator import VerilatorSimulation, available
+
+pytestmark = pytest.mark.skipif(available() is not None, reason=str(available()))
+
+
+def tile(weights, activations, output, requant="half_up", *, multiplier_bits=31, **shape):
+    return TileConfig(
+        weights=parse(weights), activations=parse(activations),
+        output=None if output is None else parse(output),
+        contract=contract(requant, multiplier_bits=multiplier_bits), **shape)
+
+
+BITS = {f"bits{n}": tile(f"s{n}n", f"s{n}", f"s{n}", zero_points="activations")
+        for n in (2, 3, 4, 8, 16)}
+PAIRS = {
+    "s4n_u8_u8": tile("s4n", "u8", "u8", zero_points="activations"),
+    "s2n_s8_s8": tile("s2n", "s8", "s8", zero_points="activations"),
+    "u1_u1_u4": tile("u1", "u1", "u4"),
+    "s1_u3n_s5n": tile("s1", "u3n", "s5n"),
+    "u16_s16_u16": tile("u16", "s16", "u16", zero_points="both"),
+    "s5_s7_s3": tile("s5", "s7", "s3", "half_even", multiplier_bits=9, zero_points="both"),
+}
+SHAPES = {
+    "1x1x1": tile("s4n", "s4", "s4", rows=1, cols=1, lanes=1, depth=9, channels=1),
+    "3x2x5": tile("s8n", "s8", "s8", rows=3, cols=2, lanes=5, depth=31, channels=7),
+    "2x6x3_3": tile("s4n", "s4", "s4", rows=2, cols=6, lanes=3, outputs=3, depth=100,
+                    channels=13, zero_points="both"),
+    "5x4x7_4": tile("s4", "s4", "s6", rows=5, cols=4, lanes=7, outputs=4, depth=7, channels=4),
+    "1x16x1_2": tile("u4", "s4", "u4", rows=1, cols=16, lanes=1, outputs=2, channels=48),
+    "8x8x8": tile("s4n", "s4", "s4", rows=8, cols=8, lanes=8, zero_points="activations"),
+}
+EVERY_CONTRACT = {
+    f"{name}_{zero_points}": tile("s8n", "s8", None if name == "none" else "s8", name,
+                                  zero_points=zero_points, rows=2, cols=2, outputs=2)
+    for name in CONTRACTS for zero_points in ("activations", "both")}
+
+
+def check(config):
+    phases, _ = vectors.verification_phases(config)
+    want = expected(config, phases)
+    done = verify(config, simulation(config), phases, want, subject="Verilog",
+                  simulator="Verilator")
+    # Results that are all alike would compare nothing.
+    assert done.outputs == 2 * want.size and len(np.unique(want)) > 1
+
+
+@pytest.mark.parametrize("name", list(BITS | PAIRS | SHAPES))
+def test_formats_and_shapes(name):
+    check((BITS | PAIRS | SHAPES)[name])
+
+
+@pytest.mark.parametrize("name", list(EVERY_CONTRACT))
+def test_contracts(name):
+    check(EVERY_CONTRACT[name])
+
+
+FAULTS = {
+    # What is broken, and what it becomes; each is one line of the default tile.
+    "a product": ("$signed(i[19:16]) * $signed(i[3:0])", "$signed(i[19:16]) * $signed(i[2:0])"),
+    "a sum": ("product_1", "product_0"),
+}
+
+
+@pytest.mark.parametrize("fault", list(FAULTS))
+def test_a_fault_in_the_verilog_is_caught(fault, tmp_path):
+    config = BITS["bits4"]
+    text = emit.verilog(config, "broken")
+    before, after = FAULTS[fault]
+    assert before in text
+    source = tmp_path / "broken.v"
+    source.write_text(text.replace(f"= {before}", f"= {after}") if fault == "a product"
+                      else text.replace(f"= {before};", f"= {after};"))
+    assert source.read_text() != text
+    phases, _ = vectors.verification_phases(config)
+    backend = VerilatorSimulation([source], "broken", ports(config), flags=["-Wno-UNUSED"])
+    with pytest.raises(Mismatch, match=r"^Verilog differs from golden in \d+ of \d+ outputs, "
+                                       r"first in job \d+ at row \d+, column \d+: "):
+        verify(config, backend, phases, expected(config, phases), subject="Verilog",
+               simulator="Verilator")
+
+
+def test_vectors_come_from_the_digits_network_where_it_fits():
+    for config, fits in ((BITS["bits4"], True), (PAIRS["u1_u1_u4"], False),
+                         (SHAPES["3x2x5"], False)):
+        _, what = vectors.verification_phases(config)
+        assert what.startswith("digits network") is fits, what
+
+
+def test_every_beat_of_the_vectors_is_within_its_stream():
+    config = BITS["bits4"]
+    phases, _ = vectors.verification_phases(config)
+    beats = streams(config, phases)
+    assert len(beats["s_axis_activations"].last) == sum(int(p.beats.sum()) for p in phases)
+    assert beats["s_axis_parameters"].last.sum() == len(phases)
