@@ -1,0 +1,91 @@
+"""Who may import whom: golden knows no hardware, hardware no reference arithmetic."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DESCRIPTIONS = ("golden.formats", "golden.contracts", "golden.ranges", "golden.networks")
+FRONT_DOORS = ("hw.build", "sim.network")
+ALLOWED = {
+    "golden": ("golden", "numpy"),
+    "hw": ("hw", "amaranth", "numpy", "rich", *DESCRIPTIONS),
+    "sim": ("sim", "hw", "golden", "amaranth", "numpy", "rich"),
+}
+# Imported only when their function is called, by those who asked for it.
+LAZY = {"golden.train": ("sklearn",)}
+
+
+def _modules():
+    for package in ALLOWED:
+        for path in sorted((ROOT / package).glob("**/*.py")):
+            yield ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = list(_modules())
+
+
+def imports(tree):
+    """Names of all that a module imports; of ``from a import b`` both ``a`` and ``a.b``."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            assert node.module is not None
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def within(name, packages):
+    return any(name == package or name.startswith(package + ".") for package in packages)
+
+
+def parse(module):
+    path = ROOT / Path(*module.split("."))
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    return ast.parse(path.read_text())
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports(module):
+    tree = parse(module)
+    allowed = (*ALLOWED[module.split(".")[0]], *LAZY.get(module, ()))
+    if module in FRONT_DOORS:
+        allowed = ("golden", "hw", "sim", "numpy", "rich")
+    for name in imports(tree):
+        if name.split(".")[0] in sys.stdlib_module_names:
+            continue
+        # Of `from golden import formats`, the second name is the one that counts.
+        if name == "golden" and allowed != ALLOWED["hw"]:
+            continue
+        assert within(name, allowed) or any(d.startswith(name + ".") for d in allowed), name
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_front_doors_are_entered_by_nobody(module):
+    assert not set(imports(parse(module))) & set(FRONT_DOORS) - {module}
+
+
+@pytest.mark.parametrize("module", sorted(LAZY))
+def test_lazy_imports_are_in_functions(module):
+    for node in parse(module).body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            assert not within(next(imports(ast.Module([node], []))), LAZY[module])
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_all_names_exist(module):
+    """A missing comma in ``__all__`` makes one name of two."""
+    loaded = __import__(module, fromlist=["*"])
+    for name in getattr(loaded, "__all__", ()):
+        assert hasattr(loaded, name), name
+
+
+def test_a_forbidden_import_is_seen():
+    """The check itself: what it must refuse, it refuses."""
+    names = set(imports(ast.parse("from golden import ops\nimport golden.requantize")))
+    assert {"golden.ops", "golden.requantize"} <= names
+    assert not any(within(name, ALLOWED["hw"]) for name in ("golden.ops", "golden.requantize"))
