@@ -1,0 +1,125 @@
+"""Real numbers become levels and back: ``real = scale * (level - zero_point)``.
+
+One of the two places where floats are rounded (:mod:`golden.multipliers` is the other); ties go
+up.
+"""
+
+import numpy as np
+
+from golden.formats import Format
+from golden.networks import Quantization
+
+__all__ = [
+    "round_to_step", "quantize", "dequantize", "symmetric", "asymmetric", "limits",
+]
+
+
+def round_to_step(x, step) -> np.ndarray:
+    """Compute ``Q(x) = step * floor(x / step + 1/2)``."""
+    return step * _half_up(np.asarray(x, dtype=np.float64) / step)
+
+
+def quantize(x, quantization: Quantization) -> np.ndarray:
+    """Levels of real numbers: ``floor(x / scale + 1/2) + zero_point``, saturated to the format.
+
+    Parameters
+    ----------
+    x : array_like of float
+        Finite. Where the scale or the zero point is an array, channels are its first axis, as
+        they are of weights.
+    quantization : Quantization
+
+    Returns
+    -------
+    array of ``int64``
+    """
+    x = np.asarray(x, dtype=np.float64)
+    if not np.isfinite(x).all():
+        raise ValueError(f"Numbers to quantize must be finite, not {x[~np.isfinite(x)].flat[0]}")
+    scale, zero_point = _per_channel(quantization, x.ndim)
+    fmt = quantization.format
+    # Saturated before it becomes an integer, which could not hold it.
+    level = np.clip(_half_up(x / scale), fmt.min - zero_point, fmt.max - zero_point)
+    return level.astype(np.int64) + zero_point
+
+
+def dequantize(levels, quantization: Quantization) -> np.ndarray:
+    """Real numbers that levels stand for."""
+    levels = quantization.format.check(levels)
+    scale, zero_point = _per_channel(quantization, levels.ndim)
+    return scale * (levels - zero_point)
+
+
+def symmetric(magnitude, fmt: Format) -> Quantization:
+    """Zero point 0, and the largest level for ``magnitude``: of weights, ``max|W|``.
+
+    Parameters
+    ----------
+    magnitude : float or array of float
+        Not negative. Where it is 0 the scale is 1.
+    fmt : Format
+        Its lowest level may be below the negative of the highest; it then stands for a little
+        more than ``-magnitude``.
+    """
+    if fmt.max < 1:
+        raise ValueError(f"Format must have a positive level to be symmetric, not {fmt}")
+    magnitude = _finite(magnitude, "Magnitude")
+    if (magnitude < 0).any():
+        raise ValueError(f"Magnitude must not be negative, not {magnitude.min()}")
+    scale = np.where(magnitude > 0, magnitude / fmt.max, 1.0)
+    return Quantization(fmt, _plain(scale), 0)
+
+
+def asymmetric(lo, hi, fmt: Format) -> Quantization:
+    """Scale and zero point with which the format spans ``lo .. hi`` and represents 0 exactly.
+
+    The range is widened to contain 0. The zero point is rounded, half up, to a level, so that
+    each end may move by half a step.
+
+    Parameters
+    ----------
+    lo, hi : float or array of float
+        Where both are 0 the scale is 1.
+    fmt : Format
+    """
+    lo, hi = np.minimum(_finite(lo, "Minimum"), 0.0), np.maximum(_finite(hi, "Maximum"), 0.0)
+    span = hi - lo
+    scale = np.where(span > 0, span / (fmt.max - fmt.min), 1.0)
+    zero_point = np.clip(_half_up(fmt.min - lo / scale), fmt.min, fmt.max).astype(np.int64)
+    return Quantization(fmt, _plain(scale), zero_point if zero_point.ndim else int(zero_point))
+
+
+def limits(quantization: Quantization) -> tuple[np.ndarray, np.ndarray]:
+    """Real numbers that the lowest and the highest level stand for."""
+    fmt = quantization.format
+    zero_point = np.asarray(quantization.zero_point)
+    return (quantization.scale * (fmt.min - zero_point),
+            quantization.scale * (fmt.max - zero_point))
+
+
+def _half_up(x: np.ndarray) -> np.ndarray:
+    # The fraction is exact, where x + 1/2 is not: of the largest number below 1/2 that gives 1.
+    floor = np.floor(x)
+    return floor + (x - floor >= 0.5)
+
+
+def _per_channel(quantization: Quantization, axes: int) -> tuple[np.ndarray, np.ndarray]:
+    scale, zero_point = np.asarray(quantization.scale), np.asarray(quantization.zero_point)
+    if not (good := (scale > 0) & np.isfinite(scale)).all():
+        raise ValueError(f"Scale must be positive and finite, not {scale[~good].flat[0]}")
+    if not quantization.format.contains(zero_point).all():
+        quantization.format.check(zero_point, "Zero point")
+    rest = [1] * (axes - 1)
+    return (scale.reshape(-1, *rest) if scale.ndim else scale,
+            zero_point.reshape(-1, *rest) if zero_point.ndim else zero_point)
+
+
+def _finite(values, name: str) -> np.ndarray:
+    values = np.asarray(values, dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name} must be finite, not {values[~np.isfinite(values)].flat[0]}")
+    return values
+
+
+def _plain(scale: np.ndarray) -> float | np.ndarray:
+    return scale if scale.ndim else float(scale)

@@ -1,0 +1,99 @@
+"""Chooses what range of real numbers a format is to span, from examples of them."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from golden.affine import asymmetric, dequantize, quantize, symmetric
+from golden.formats import Format
+from golden.networks import Quantization
+
+__all__ = ["least_error", "least_error_rows", "apart"]
+
+FRACTIONS: Sequence[float] = tuple(np.linspace(1.0, 0.2, 33).tolist())
+"""Shares of the largest magnitude that are tried, the widest range first."""
+
+
+def least_error(values, fmt: Format, *, zero_point: bool) -> Quantization:
+    """Range that represents ``values`` with the least squared error.
+
+    Each end is tried at shares of the examples' extreme, the same share at both: a narrower range
+    has finer steps and saturates what lies beyond it.
+
+    Parameters
+    ----------
+    values : array_like of float
+    fmt : Format
+    zero_point : bool
+        Whether there may be one; else 0 is the zero point.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    lo, hi = min(values.min(), 0.0), max(values.max(), 0.0)
+    candidates = ((asymmetric(share * lo, share * hi, fmt) for share in FRACTIONS) if zero_point
+                  else _symmetric(lo, hi, fmt))
+    return min(candidates, key=lambda candidate: np.square(
+        dequantize(quantize(values, candidate), candidate) - values).sum())
+
+
+def least_error_rows(values, fmt: Format, *, zero_point: bool,
+                     shares: Sequence[float] = FRACTIONS) -> Quantization:
+    """Range of each row of ``values``, as :func:`least_error` has one for all.
+
+    Parameters
+    ----------
+    values : array_like of float, ``(rows, ...)``
+    fmt, zero_point
+        As there.
+    shares : sequence of float
+        Of each row's extreme, the ones to try; with 1.0 alone nothing saturates.
+    """
+    rows = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
+    lo, hi, most = rows.min(axis=1), rows.max(axis=1), np.abs(rows).max(axis=1)
+    candidates = [asymmetric(share * lo, share * hi, fmt) if zero_point
+                  else symmetric(share * most, fmt) for share in shares]
+    errors = [np.square(dequantize(quantize(rows, candidate), candidate) - rows).sum(axis=1)
+              for candidate in candidates]
+    best = np.argmin(errors, axis=0)
+    chosen = best, np.arange(len(rows))
+    scales = np.stack([candidate.scale for candidate in candidates])
+    if not zero_point:
+        return Quantization(fmt, scales[chosen], 0)
+    zero_points = np.stack([candidate.zero_point for candidate in candidates])
+    return Quantization(fmt, scales[chosen], zero_points[chosen])
+
+
+def apart(values, winners, fmt: Format, *, zero_point: bool) -> Quantization:
+    """Range that keeps the winner of each row above the others.
+
+    Of a classifier's outputs only the largest matters. With few levels several outputs of a row
+    may share the highest; this range has the fewest such ties, and of equally good ones it is the
+    widest.
+
+    Parameters
+    ----------
+    values : array_like of float, ``(rows, classes)``
+    winners : array_like of int, ``(rows,)``
+        Class of each row that is to be the largest.
+    fmt, zero_point
+        As in :func:`least_error`.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    lo, hi = min(values.min(), 0.0), max(values.max(), 0.0)
+    candidates = ((asymmetric(low * lo, high * hi, fmt)
+                   for low in (*FRACTIONS, 0.0) for high in FRACTIONS) if zero_point
+                  else _symmetric(lo, hi, fmt))
+    rows = np.arange(len(values))
+
+    def won(candidate: Quantization) -> float:
+        # A row in which n outputs share the highest level counts as 1 / n.
+        levels = quantize(values, candidate)
+        highest = levels == levels.max(axis=1, keepdims=True)
+        return (highest[rows, winners] / highest.sum(axis=1)).sum()
+
+    return max(candidates, key=won)  # the first of equals
+
+
+def _symmetric(lo: float, hi: float, fmt: Format) -> Iterator[Quantization]:
+    # What is negative saturates at 0 in an unsigned format, whatever its range.
+    magnitude = max(-lo, hi) if fmt.min < 0 else hi
+    return (symmetric(share * magnitude, fmt) for share in FRACTIONS)

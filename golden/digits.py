@@ -1,0 +1,83 @@
+"""The packaged example: a float network 64-64-10 with ReLU, and 8x8 images of digits."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from golden.contracts import Contract, contract
+from golden.formats import Format
+from golden.networks import Network
+from golden.quantize import FloatDense, ZeroPoints, quantize_network
+
+__all__ = ["Digits", "load", "quantized", "accuracy", "PATH"]
+
+PATH = Path(__file__).with_name("digits.npz")
+
+WHITE = 16
+"""Largest value of a pixel, which is 1.0 to the network."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Digits:
+    """A trained network and what it takes to quantize and to judge it.
+
+    Parameters
+    ----------
+    layers : tuple of FloatDense
+    calibration : array of float, ``(images, 64)``
+        Of the training part: pixels in [0, 1], row by row.
+    images : array of float, ``(images, 64)``
+        Of the test part, which nothing but a judgement looks at.
+    labels : array of int, ``(images,)``
+        Digits that the test images show.
+    seed : int
+        Of the split and of the training.
+    versions : tuple of str
+        Of what trained it.
+    source : str
+        Where the images are from, and their licence.
+    """
+
+    layers: tuple[FloatDense, ...]
+    calibration: np.ndarray
+    images: np.ndarray
+    labels: np.ndarray
+    seed: int
+    versions: tuple[str, ...]
+    source: str
+
+
+def load(path: Path = PATH) -> Digits:
+    """Return the network and images that :mod:`golden.train` wrote."""
+    with np.load(path) as data:
+        last = sum(name.startswith("weights") for name in data.files) - 1
+        return Digits(
+            layers=tuple(FloatDense(data[f"weights{k}"].astype(np.float64),
+                                    data[f"bias{k}"].astype(np.float64), relu=k < last)
+                         for k in range(last + 1)),
+            calibration=data["calibration"] / WHITE,
+            images=data["images"] / WHITE,
+            labels=data["labels"].astype(np.int64),
+            seed=int(data["seed"]),
+            versions=tuple(data["versions"].tolist()),
+            source=str(data["source"]),
+        )
+
+
+def quantized(digits: Digits, *, weights: Format, activations: Format,
+              output: Format | None = None, requantization: Contract | None = None,
+              zero_points: ZeroPoints = "activations") -> Network:
+    """Return the network in the given formats, as :func:`golden.quantize.quantize_network` does.
+
+    The contract is ``half_up`` by default; weights have the ranges with the least error.
+    """
+    return quantize_network(
+        digits.layers, digits.calibration, weights=weights, activations=activations,
+        output=output, contract=requantization or contract("half_up"), zero_points=zero_points,
+        weight_ranges="least_error", classifier=True, name="digits")
+
+
+def accuracy(outputs: np.ndarray, labels: np.ndarray) -> float:
+    """Share of rows whose largest output, the first of equal ones, is at the label's place."""
+    return float(np.mean(np.argmax(outputs, axis=1) == labels))

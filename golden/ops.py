@@ -1,0 +1,258 @@
+"""Reference operators: exact sums of products, and pools, of levels.
+
+A linear operator returns ``sum((x - x_zero_point) * (w - w_zero_point))``, as it is written, with
+no zero point folded into anything. The arithmetic is picked by a bound that the operands
+themselves prove: float64, that is BLAS, while the sum of the absolute products is below 2**53,
+so that every partial sum in any order is exact; ``int64`` below 2**63; else Python integers.
+"""
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+
+from golden.contracts import Rounding
+from golden.formats import integers
+from golden.ranges import INT64, values_range
+from golden.rounding import divide
+
+__all__ = [
+    "dot", "matmul", "dense", "conv2d", "depthwise", "average_pool", "max_pool", "same_padding",
+]
+
+Pair = tuple[int, int]
+Padding = tuple[Pair, Pair]
+
+NO_PADDING: Padding = ((0, 0), (0, 0))
+
+
+def dot(a, b) -> np.ndarray:
+    """Sum of ``a * b`` over the last axis; the other axes broadcast."""
+    a, b = integers(a, "Operand"), integers(b, "Operand")
+    length = a.shape[-1] if a.ndim else 0
+    if not (a.ndim and b.ndim and b.shape[-1] == length):
+        raise ValueError(f"Operands must have equal last axes, not shapes {a.shape} and {b.shape}")
+    a, b = _exact(a, b, values_range(a).magnitude * values_range(b).magnitude * length)
+    # With its dtype, for a Python integer of 64 bits would become uint64.
+    return _integral(np.asarray((a * b).sum(axis=-1), dtype=a.dtype))
+
+
+def matmul(a, b) -> np.ndarray:
+    """Matrix product ``a @ b``: ``(..., m, k)`` by ``(..., k, n)``."""
+    a, b = integers(a, "Operand"), integers(b, "Operand")
+    if a.ndim < 2 or b.ndim < 2 or a.shape[-1] != b.shape[-2]:
+        raise ValueError("Operands must have shapes (..., m, k) and (..., k, n), "
+                         f"not {a.shape} and {b.shape}")
+    a, b = _exact(a, b, values_range(a).magnitude * _largest_sum(b, axis=-2))
+    return _integral(np.matmul(a, b))
+
+
+def dense(x, weights, *, x_zero_point: int = 0, w_zero_point=0) -> np.ndarray:
+    """Fully connected layer: sums of ``(..., features)`` by ``(outputs, features)``.
+
+    Parameters
+    ----------
+    x : array_like of integers, ``(..., features)``
+    weights : array_like of integers, ``(outputs, features)``
+    x_zero_point : int
+    w_zero_point : int or array_like of int, ``(outputs,)``
+
+    Returns
+    -------
+    array of integers, ``(..., outputs)``
+    """
+    x = _centred(integers(x, "Input"), x_zero_point)
+    weights = _centred_weights(weights, w_zero_point, axes=2)
+    if x.ndim < 1 or x.shape[-1] != weights.shape[1]:
+        raise ValueError(
+            f"Input must have a last axis of {weights.shape[1]} features, not shape {x.shape}")
+    rows = x.reshape(prod(x.shape[:-1]), x.shape[-1])
+    return matmul(rows, weights.T).reshape(*x.shape[:-1], len(weights))
+
+
+def conv2d(x, weights, *, x_zero_point: int = 0, w_zero_point=0, stride: Pair = (1, 1),
+           padding: Padding = NO_PADDING, dilation: Pair = (1, 1), groups: int = 1) -> np.ndarray:
+    """Two-dimensional convolution, as networks mean it: the kernel is not turned.
+
+    Parameters
+    ----------
+    x : array_like of integers, ``(batch, height, width, inputs)``
+    weights : array_like of integers, ``(outputs, kernel height, kernel width, inputs / groups)``
+    x_zero_point : int
+        Padding has this level, and so contributes nothing.
+    w_zero_point : int or array_like of int, ``(outputs,)``
+    stride, dilation : pair of int
+        Vertical, horizontal.
+    padding : pair of pairs of int
+        ``((top, bottom), (left, right))``.
+    groups : int
+        Output ``c`` sees the inputs of group ``c // (outputs / groups)`` only.
+
+    Returns
+    -------
+    array of integers, ``(batch, height, width, outputs)``
+    """
+    x = _centred(integers(x, "Input"), x_zero_point)
+    weights = _centred_weights(weights, w_zero_point, axes=4)
+    outputs, *kernel, depth = weights.shape
+    if groups < 1 or outputs % groups:
+        raise ValueError(f"Groups must divide the {outputs} outputs, not {groups}")
+    if x.ndim != 4 or x.shape[3] != depth * groups:
+        raise ValueError(f"Input must have shape (batch, height, width, {depth * groups}), "
+                         f"not {x.shape}")
+    bound = values_range(x).magnitude * _largest_sum(weights.reshape(outputs, -1), axis=-1)
+    x, weights = _exact(x, weights, bound)
+    batch, height, width = _output_shape(x.shape, kernel, stride, padding, dilation)
+    x = np.pad(x, ((0, 0), *padding, (0, 0)))
+    each = outputs // groups
+    # Tap by tap: no copy of the input per tap, and, as the bound is of all taps, still exact.
+    sums = np.zeros((batch * height * width, groups, each), dtype=x.dtype)
+    for row, column in np.ndindex(*kernel):
+        window = _tap(x, (row * dilation[0], column * dilation[1]), stride, (height, width))
+        window = window.reshape(-1, groups, depth)
+        tap = weights[:, row, column].reshape(groups, each, depth)
+        if depth == 1:
+            sums += window * tap[:, :, 0]
+        else:
+            for group in range(groups):
+                sums[:, group] += window[:, group] @ tap[group].T
+    return _integral(sums).reshape(batch, height, width, outputs)
+
+
+def depthwise(x, weights, **options) -> np.ndarray:
+    """Convolve each input channel with kernels of its own, ``outputs / inputs`` of them.
+
+    As :func:`conv2d` with as many groups as there are inputs; weights ``(outputs, kernel height,
+    kernel width, 1)``.
+    """
+    return conv2d(x, weights, groups=np.shape(x)[-1], **options)
+
+
+def average_pool(x, *, size: Pair, stride: Pair, padding: Padding = NO_PADDING) -> np.ndarray:
+    """Mean of the raw levels in each window, ties away from zero.
+
+    As in TFLite the zero point is not subtracted first, and padded taps count neither in the sum
+    nor in the number that divides it.
+
+    Parameters
+    ----------
+    x : array_like of integers, ``(batch, height, width, channels)``
+    size, stride : pair of int
+        Vertical, horizontal.
+    padding : pair of pairs of int
+        ``((top, bottom), (left, right))``; less than the window.
+    """
+    x, shape = _pooled(x, size, stride, padding)
+    if (values_range(x).times(size[0] * size[1])) not in INT64:
+        x = x.astype(object)
+    ones = np.ones((1, *x.shape[1:3], 1), dtype=np.int64)
+    x, valid = (np.pad(a, ((0, 0), *padding, (0, 0))) for a in (x, ones))
+    sums, counts = np.zeros((), dtype=x.dtype), np.zeros((), dtype=np.int64)
+    for tap in np.ndindex(*size):
+        sums = sums + _tap(x, tap, stride, shape)
+        counts = counts + _tap(valid, tap, stride, shape)
+    return divide(sums, counts, Rounding.HALF_AWAY)
+
+
+def max_pool(x, *, size: Pair, stride: Pair, padding: Padding = NO_PADDING) -> np.ndarray:
+    """Largest level in each window; padded taps do not take part. As :func:`average_pool`."""
+    x, shape = _pooled(x, size, stride, padding)
+    x = np.pad(x, ((0, 0), *padding, (0, 0)), constant_values=values_range(x).lo)
+    return np.maximum.reduce([_tap(x, tap, stride, shape) for tap in np.ndindex(*size)])
+
+
+def same_padding(size: Pair, *, kernel: Pair, stride: Pair = (1, 1),
+                 dilation: Pair = (1, 1)) -> Padding:
+    """Padding with which ``ceil(size / stride)`` outputs result; the odd one out goes behind.
+
+    Parameters
+    ----------
+    size : pair of int
+        Height and width of the input.
+    kernel, stride, dilation : pair of int
+        Vertical, horizontal.
+    """
+    def along(axis: int) -> Pair:
+        outputs = -(-size[axis] // stride[axis])
+        reach = (outputs - 1) * stride[axis] + (kernel[axis] - 1) * dilation[axis] + 1
+        total = max(reach - size[axis], 0)
+        return total // 2, total - total // 2
+
+    return along(0), along(1)
+
+
+def _exact(a: np.ndarray, b: np.ndarray, bound: int) -> tuple[np.ndarray, np.ndarray]:
+    # ``bound`` is of the sum of the absolute products. Where it is 0 because one operand is, the
+    # other may have any size.
+    operands = max(values_range(a).magnitude, values_range(b).magnitude)
+    if max(bound, operands) < 1 << 53:
+        kind = np.float64
+    elif max(bound, operands) < 1 << 63:
+        kind = np.int64
+    else:
+        kind = object
+    return a.astype(kind), b.astype(kind)
+
+
+def _integral(sums: np.ndarray) -> np.ndarray:
+    return sums if sums.dtype == object else sums.astype(np.int64, copy=False)
+
+
+def _largest_sum(values: np.ndarray, axis: int) -> int:
+    # Largest sum of absolute values along an axis. Where int64 might overflow, an upper bound.
+    simple = values_range(values).magnitude * values.shape[axis]
+    if simple >= 1 << 53 or not values.size:
+        return simple
+    return int(np.abs(values).sum(axis=axis).max())
+
+
+def _centred(values: np.ndarray, zero_point) -> np.ndarray:
+    zero_point = integers(zero_point, "Zero point")
+    ranges = values_range(values), values_range(zero_point)
+    wide = not all(r in INT64 for r in (*ranges, ranges[0] - ranges[1]))
+    if wide:
+        values, zero_point = values.astype(object), zero_point.astype(object)
+    return np.asarray(values - zero_point, dtype=values.dtype)
+
+
+def _centred_weights(weights, zero_point, axes: int) -> np.ndarray:
+    weights, zero_point = integers(weights, "Weight"), integers(zero_point, "Zero point")
+    if weights.ndim != axes:
+        raise ValueError(f"Weights must have {axes} axes, not shape {weights.shape}")
+    if zero_point.shape not in ((), (len(weights),)):
+        raise ValueError(f"Zero point of the weights must be a scalar or have one entry for each "
+                         f"of {len(weights)} outputs, not shape {zero_point.shape}")
+    return _centred(weights, zero_point.reshape(-1, *[1] * (axes - 1)))
+
+
+def _output_shape(shape: Sequence[int], kernel: Sequence[int], stride: Pair, padding: Padding,
+                  dilation: Pair) -> tuple[int, int, int]:
+    for name, pair in (("Kernel", kernel), ("Stride", stride), ("Dilation", dilation)):
+        if min(pair) < 1:
+            raise ValueError(f"{name} must be positive, not {tuple(pair)}")
+    if min(min(pair) for pair in padding) < 0:
+        raise ValueError(f"Padding must not be negative, not {padding}")
+    sizes = [(size + sum(pad) - (taps - 1) * step - 1) // advance + 1
+             for size, pad, taps, step, advance
+             in zip(shape[1:3], padding, kernel, dilation, stride, strict=True)]
+    if min(sizes) < 1:
+        raise ValueError(f"Input must be at least as large as the kernel {tuple(kernel)}, "
+                         f"not {tuple(shape[1:3])} with padding {padding}")
+    return shape[0], sizes[0], sizes[1]
+
+
+def _tap(x: np.ndarray, start: Pair, stride: Pair, shape: Pair) -> np.ndarray:
+    # What one tap of a kernel sees of (padded) ``x`` at each position of the output.
+    rows, columns = (slice(first, first + step * (count - 1) + 1, step)
+                     for first, step, count in zip(start, stride, shape, strict=True))
+    return x[:, rows, columns]
+
+
+def _pooled(x, size: Pair, stride: Pair, padding: Padding) -> tuple[np.ndarray, Pair]:
+    x = integers(x, "Input")
+    if x.ndim != 4:
+        raise ValueError(f"Input must have shape (batch, height, width, channels), not {x.shape}")
+    _, height, width = _output_shape(x.shape, size, stride, padding, (1, 1))
+    if any(max(pad) >= taps for pad, taps in zip(padding, size, strict=True)):
+        raise ValueError(f"Padding must be less than the window {size}, not {padding}")
+    return x, (height, width)

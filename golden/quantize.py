@@ -1,0 +1,238 @@
+"""Post-training quantization: a float network becomes one of integers.
+
+The pieces it is made of are in :mod:`golden.affine` (numbers and levels) and
+:mod:`golden.calibration` (the choice of ranges), and can be had from here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+
+from golden.affine import (
+    asymmetric,
+    dequantize,
+    limits,
+    quantize,
+    round_to_step,
+    symmetric,
+)
+from golden.calibration import FRACTIONS, apart, least_error, least_error_rows
+from golden.contracts import Contract, ExactSum
+from golden.formats import Format
+from golden.multipliers import scale_parameters
+from golden.networks import INPUT, Dense, Network, Quantization
+from golden.ranges import Range
+from golden.requantize import requantize
+from golden.run import linear_sums, prove, sum_ranges
+
+__all__ = [
+    "FloatDense", "run_float", "quantize_network", "quantize_weights", "ZeroPoints", "WeightRanges",
+    "asymmetric", "dequantize", "limits", "quantize", "round_to_step", "symmetric",
+    "apart", "least_error", "least_error_rows",
+]
+
+ZeroPoints = Literal["none", "activations", "both"]
+WeightRanges = Literal["max", "least_error"]
+
+
+@dataclass(frozen=True, eq=False)
+class FloatDense:
+    """Fully connected layer of real numbers: ``x @ weights.T + bias``, then ReLU if so.
+
+    Parameters
+    ----------
+    weights : array of float, ``(outputs, inputs)``
+    bias : array of float, ``(outputs,)``, optional
+        By default 0.
+    relu : bool
+    """
+
+    weights: np.ndarray
+    bias: np.ndarray | None = None
+    relu: bool = False
+
+    def __post_init__(self):
+        if np.ndim(self.weights) != 2:
+            raise ValueError(f"Weights must have 2 axes, not shape {np.shape(self.weights)}")
+        outputs = len(self.weights)
+        if self.bias is not None and np.shape(self.bias) != (outputs,):
+            raise ValueError(f"Bias must have shape {(outputs,)}, not {np.shape(self.bias)}")
+
+    def biases(self) -> np.ndarray:
+        """Bias, or zeros where there is none."""
+        return np.zeros(len(self.weights)) if self.bias is None else np.asarray(self.bias)
+
+
+def run_float(layers: Sequence[FloatDense], x) -> np.ndarray:
+    """Output of a float network."""
+    for layer in layers:
+        x = np.asarray(x) @ np.asarray(layer.weights).T + layer.biases()
+        x = np.maximum(x, 0) if layer.relu else x
+    return np.asarray(x)
+
+
+def quantize_weights(weights, fmt: Format, *, zero_point: bool = False,
+                     ranges: WeightRanges = "max") -> tuple[np.ndarray, Quantization]:
+    """Levels of weights, and the quantization of each output channel: the first axis.
+
+    Parameters
+    ----------
+    weights : array_like of float
+    fmt : Format
+    zero_point : bool
+        Each channel spans its minimum to its maximum; else ``max|W|`` to either side of 0.
+    ranges : "max" or "least_error"
+        Whether each channel spans all of that, or the share of it with the least squared error,
+        which saturates its largest weights: better at 2 and 3 bits, much the same above.
+    """
+    if not zero_point and (fmt.min >= 0 or fmt.max < 1):
+        raise ValueError(f"Weights must have a format with levels on both sides of 0 where they "
+                         f"have no zero points, not {fmt}")
+    if ranges not in ("max", "least_error"):
+        raise ValueError(f"Weight ranges must be max or least_error, not {ranges!r}")
+    chosen = least_error_rows(weights, fmt, zero_point=zero_point,
+                              shares=FRACTIONS if ranges == "least_error" else (1.0,))
+    return quantize(weights, chosen), chosen
+
+
+def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Format,
+                     activations: Format, output: Format | None = None, contract: Contract,
+                     zero_points: ZeroPoints = "activations",
+                     weight_ranges: WeightRanges = "max", classifier: bool = False,
+                     name: str = "network") -> Network:
+    """Quantize fully connected layers, from examples of what they will be given.
+
+    Weights are quantized per output channel, by :func:`quantize_weights`. Tensors are given the
+    range with the least squared error over the examples, as the layers quantized so far compute
+    them. A ReLU becomes a clamp at the zero point.
+
+    Parameters
+    ----------
+    layers : sequence of FloatDense
+    calibration : array_like of float, ``(examples, inputs)``
+    weights, activations : Format
+        ``activations`` is that of the network's input.
+    output : Format, optional
+        Of each layer's result; by default that of the activations. As a hidden layer's result is
+        the next one's input, it must be that where there are hidden layers. Contract ``none`` is
+        given none.
+    contract : Contract
+        Of every layer.
+    zero_points : "none", "activations" or "both"
+        What may have zero points other than 0; ``both`` are activations and weights. Without,
+        negative numbers become 0 in an unsigned format.
+    weight_ranges : "max" or "least_error"
+        As in :func:`quantize_weights`.
+    classifier : bool
+        Only the largest of the last layer's outputs matters: its range keeps the examples' winners
+        (by the float network; no labels are needed) apart from the rest.
+    name : str
+        Of the network.
+
+    Returns
+    -------
+    Network
+        Layers ``dense0``, ``dense1`` ..., proven by :func:`golden.run.prove`.
+
+    Raises
+    ------
+    ValueError
+        Where the arguments do not go together, or a scale or a bias cannot be represented.
+    """
+    if output is None and not isinstance(contract, ExactSum):
+        output = activations
+    _check_request(layers, activations, output, contract, zero_points)
+    calibration = np.asarray(calibration, dtype=np.float64)
+    features = np.shape(layers[0].weights)[1]
+    if calibration.shape[1:] != (features,) or not len(calibration):
+        raise ValueError(f"Calibration must have shape (examples, {features}), "
+                         f"not {calibration.shape}")
+    movable = zero_points != "none"
+    network = Network(name=name, input=least_error(calibration, activations, zero_point=movable))
+    x = quantize(calibration, network.input)
+    for index, layer in enumerate(layers):
+        made, sums, unbiased = _weigh(layer, index, x, network, weights, contract,
+                                      zero_points == "both", weight_ranges)
+        step = _step(made, network)
+        # At most 2**30, by the choice of the scales: exact in float64.
+        bias = round_to_step(layer.biases() / step, 1).astype(np.int64)
+        real = step * (sums + bias).astype(np.float64)
+        if layer.relu:
+            real = np.maximum(real, 0)
+        if output is None:
+            chosen = Quantization(contract.output_format(unbiased, output), step, 0)
+        elif classifier and layer is layers[-1]:
+            winners = np.argmax(run_float(layers, calibration), axis=1)
+            chosen = apart(real, winners, output, zero_point=movable)
+        else:
+            chosen = least_error(real, output, zero_point=movable)
+        made = replace(made, output=chosen, parameters=_parameters(
+            contract, unbiased, bias, step, chosen, relu=layer.relu))
+        network = replace(network, layers=(*network.layers, made))
+        x = requantize(sums, contract, output, made.parameters, unbiased=unbiased)
+    prove(network)
+    return network
+
+
+def _check_request(layers: Sequence[FloatDense], activations: Format, output: Format | None,
+                   contract: Contract, zero_points: str):
+    if zero_points not in ("none", "activations", "both"):
+        raise ValueError(f"Zero points must be none, activations or both, not {zero_points!r}")
+    if not layers:
+        raise ValueError("Layers must be one or more, not none")
+    for before, after in pairwise(layers):
+        if len(before.weights) != np.shape(after.weights)[1]:
+            raise ValueError(f"Weights must take the {len(before.weights)} outputs of the layer "
+                             f"before, not {np.shape(after.weights)[1]}")
+    if isinstance(contract, ExactSum):
+        if len(layers) > 1:
+            raise ValueError(f"Contract must scale where there are hidden layers, whose results "
+                             f"are activations of the next, not {contract.name}")
+        if layers[0].relu:
+            raise ValueError(f"Contract must clamp where there is a ReLU, not {contract.name}")
+    elif len(layers) > 1 and output != activations:
+        raise ValueError(f"Output must be the activations' format {activations} where there are "
+                         f"hidden layers, whose results are activations of the next, "
+                         f"not {output}")
+
+
+def _weigh(layer: FloatDense, index: int, x: np.ndarray, network: Network, fmt: Format,
+           contract: Contract, zero_point: bool, ranges: WeightRanges
+           ) -> tuple[Dense, np.ndarray, Range]:
+    # The layer as far as its sums go: without parameters, its output still its input's.
+    tensor = network.layers[-1].name if network.layers else INPUT
+    taken = network.quantization(tensor)
+    _, weight = quantize_weights(layer.weights, fmt, zero_point=zero_point, ranges=ranges)
+    # The bias is counted in steps of both scales: a channel of tiny weights has its scale raised
+    # until its bias fits. Weights 2**-24 of the layer's largest are as good as none.
+    used = np.any(layer.weights, axis=1)
+    scale = np.asarray(weight.scale)
+    coarsest = scale.max(initial=0.0, where=used) or 1.0
+    finest = np.maximum(np.abs(layer.biases()) / (taken.scale * 2.0**30), coarsest * 2.0**-24)
+    weight = replace(weight, scale=np.where(used, np.maximum(scale, finest), finest))
+    made = Dense(name=f"dense{index}", inputs=(tensor,), output=taken, contract=contract,
+                 weights=quantize(layer.weights, weight), weight=weight, parameters={})
+    sums = sum_ranges(made, network)
+    return (made, linear_sums(made, x, network),
+            Range(min(r.lo for r in sums), max(r.hi for r in sums)))
+
+
+def _step(layer: Dense, network: Network) -> np.ndarray:
+    # What one unit of each channel's sum stands for.
+    return network.quantization(layer.inputs[0]).scale * np.asarray(layer.weight.scale)
+
+
+def _parameters(contract: Contract, unbiased: Range, bias: np.ndarray, step: np.ndarray,
+                output: Quantization, *, relu: bool) -> dict[str, np.ndarray]:
+    if isinstance(contract, ExactSum):
+        return {"bias": bias}
+    multiplier, shift = scale_parameters(contract, step / output.scale,
+                                         contract.sum_format(unbiased))
+    fmt, ones = output.format, np.ones(len(bias), dtype=np.int64)
+    return {"bias": bias, "multiplier": multiplier, "shift": shift,
+            "zero_point": output.zero_point * ones,
+            "clamp_min": (output.zero_point if relu else fmt.min) * ones,
+            "clamp_max": fmt.max * ones}

@@ -1,0 +1,247 @@
+"""The arithmetic of the requantization contracts: exact sums become output levels.
+
+Whole arrays at a time, in ``int64`` wherever the largest value that is there proves that it
+suffices, else in Python integers. Real scales become multipliers in :mod:`golden.multipliers`.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from golden.contracts import (
+    S32,
+    Contract,
+    ExactSum,
+    MultiplyShift,
+    Scaled,
+    Tflite,
+    TfliteSingle,
+)
+from golden.formats import Format, IntFormat, integers
+from golden.multipliers import quantize_multiplier, scale_parameters
+from golden.ranges import INT64, Range, levels_range, values_range
+from golden.rounding import shift_right
+
+__all__ = [
+    "requantize", "check_parameters", "quantize_multiplier", "scale_parameters",
+    "srdhm", "rounding_divide_by_pot", "multiply_by_quantized_multiplier",
+    "multiply_by_quantized_multiplier_single",
+]
+
+
+def requantize(sums, contract: Contract, output: Format | None, parameters: Mapping, *,
+               unbiased: Range | None = None) -> np.ndarray:
+    """Turn exact sums into output levels.
+
+    ``clamp(scaled(sum + bias) + zero_point)``, or ``sum + bias`` for contract ``none``.
+
+    Parameters
+    ----------
+    sums : array_like of integers
+        Without bias; the last axis is that of the channels.
+    contract : Contract
+    output : Format or None
+        Of the results; ``None`` for contract ``none``.
+    parameters : mapping of str to array_like of integers
+        One entry for each field of the contract: a scalar, or one value per channel.
+    unbiased : Range, optional
+        What the sums may be, which sets the width of the bias and the largest shift. By default
+        that of s32; where the sums exceed it and the contract takes any, widened to hold them.
+
+    Returns
+    -------
+    array of ``int64``; of contract ``none``, of Python integers where ``int64`` may not do.
+
+    Raises
+    ------
+    ValueError
+        Where a parameter is missing, not one of the contract's, or outside its field; or where a
+        sum is outside the contract's range.
+    """
+    sums = integers(sums, "Sum")
+    actual = values_range(sums)
+    if unbiased is None:
+        unbiased = levels_range(contract.takes or S32)
+        if contract.takes is None:
+            unbiased = Range(min(unbiased.lo, actual.lo), max(unbiased.hi, actual.hi))
+    elif actual not in unbiased:
+        raise ValueError(f"Sum must be in range {unbiased}, not "
+                         f"{actual.lo if actual.lo < unbiased.lo else actual.hi}")
+    values = check_parameters(contract, output, parameters, unbiased=unbiased)
+    channels = sums.shape[-1] if sums.ndim else 1
+    for name, value in values.items():
+        if value.size not in (1, channels):
+            raise ValueError(f"{_title(name)} must have 1 entry or {channels}, one per channel, "
+                             f"not {value.size}")
+    return _requantize(sums, contract, values)
+
+
+def check_parameters(contract: Contract, output: Format | None, parameters: Mapping, *,
+                     unbiased: Range) -> dict[str, np.ndarray]:
+    """Return the parameters as integer arrays, in the order of the contract's fields.
+
+    Raises
+    ------
+    ValueError
+        Where one is missing, not one of the contract's, or outside its field or the contract's
+        range; or where a clamp is empty.
+    """
+    contract.output_format(unbiased, output)
+    fields = contract.fields(unbiased, output)
+    if set(parameters) != set(fields):
+        raise ValueError(f"Parameters must be {', '.join(fields)} for contract {contract.name}, "
+                         f"not {', '.join(parameters) or 'none'}")
+    values = {name: fmt.check(parameters[name], _title(name)) for name, fmt in fields.items()}
+    for name, value in values.items():
+        if value.ndim > 1:
+            raise ValueError(f"{_title(name)} must be a scalar or have one axis, not shape "
+                             f"{value.shape}")
+        if value.size == 0:
+            raise ValueError(f"{_title(name)} must have an entry, not none")
+    if isinstance(contract, Scaled):
+        _check_scaling(contract, values, contract.shift_range(contract.sum_format(unbiased)))
+    return values
+
+
+def _check_scaling(contract: Scaled, values: Mapping, shifts: Range):
+    shift = values["shift"]
+    outside = shift[(shift < shifts.lo) | (shift > shifts.hi)]
+    if outside.size:
+        raise ValueError(f"Shift must be in range {shifts} of contract {contract.name}, "
+                         f"not {outside.flat[0]}")
+    lo, hi = np.broadcast_arrays(values["clamp_min"], values["clamp_max"])
+    if (lo > hi).any():
+        raise ValueError(f"Clamp minimum must be at most the maximum {hi[lo > hi].flat[0]}, "
+                         f"not {lo[lo > hi].flat[0]}")
+
+
+def _requantize(sums: np.ndarray, contract: Contract, values: Mapping) -> np.ndarray:
+    total = _add(sums, values["bias"])
+    if contract.takes is not None:
+        _check_within(total, contract.takes, "Sum plus bias")
+    match contract:
+        case ExactSum():
+            return total
+        case MultiplyShift():
+            product = _multiply(total, values["multiplier"])
+            scaled = shift_right(product, values["shift"], contract.rounding)
+        case Tflite():
+            scaled = _double_rounding(total, values["multiplier"], values["shift"])
+        case TfliteSingle():
+            scaled = _single_rounding(total, values["multiplier"], values["shift"])
+        case _:
+            raise TypeError(f"Contract must be one of this module's, not {contract!r}")
+    # Clamped before the zero point is added, so that the addition cannot overflow.
+    zero_point = values["zero_point"]
+    clamped = np.clip(scaled, values["clamp_min"] - zero_point, values["clamp_max"] - zero_point)
+    return np.asarray(clamped, dtype=np.int64) + zero_point
+
+
+def srdhm(a, b) -> np.ndarray:
+    """Compute gemmlowp's ``SaturatingRoundingDoublingHighMul`` of int32 operands.
+
+    ``(a * b + 2**30) >> 31``: ties towards positive infinity. The one result that int32 does not
+    hold, of two times -2**31, becomes 2**31 - 1.
+    """
+    a, b = S32.check(a, "Operand"), S32.check(b, "Operand")
+    # At most 2**62 + 2**30: no overflow.
+    return np.minimum((a * b + (1 << 30)) >> 31, S32.max)
+
+
+def rounding_divide_by_pot(x, exponent) -> np.ndarray:
+    """Compute gemmlowp's ``RoundingDivideByPOT`` of an int32: ties away from zero.
+
+    ``(x + 2**(exponent - 1) - (x < 0)) >> exponent``; the exponent is in range [0, 31].
+    """
+    x, exponent = S32.check(x, "Value"), integers(exponent, "Exponent")
+    bad = exponent[(exponent < 0) | (exponent > 31)]
+    if bad.size:
+        raise ValueError(f"Exponent must be in range [0, 31], not {bad.flat[0]}")
+    half = (np.int64(1) << exponent) >> 1
+    return np.asarray((x + half - ((x < 0) & (exponent > 0))) >> exponent)
+
+
+def multiply_by_quantized_multiplier(x, multiplier, shift) -> np.ndarray:
+    """Compute TFLite's ``MultiplyByQuantizedMultiplier`` of an int32, with double rounding.
+
+    ``RoundingDivideByPOT(SRDHM(x << max(shift, 0), multiplier), max(-shift, 0))``.
+
+    Raises
+    ------
+    ValueError
+        Where an operand is out of range, or the left shift overflows int32.
+    """
+    return _double_rounding(*_quantized(x, multiplier, shift, 31))
+
+
+def multiply_by_quantized_multiplier_single(x, multiplier, shift) -> np.ndarray:
+    """Compute TFLite's ``MultiplyByQuantizedMultiplier`` of an int32, with single rounding.
+
+    ``(x * multiplier + 2**(30 - shift)) >> (31 - shift)``: ties towards positive infinity.
+
+    Raises
+    ------
+    ValueError
+        Where an operand is out of range, or the result is beyond int32.
+    """
+    return _single_rounding(*_quantized(x, multiplier, shift, 30))
+
+
+def _quantized(x, multiplier, shift, largest: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    shift = integers(shift, "Shift")
+    bad = shift[(shift < -31) | (shift > largest)]
+    if bad.size:
+        raise ValueError(f"Shift must be in range [-31, {largest}], not {bad.flat[0]}")
+    return (S32.check(x, "Value"), IntFormat(31, signed=False).check(multiplier, "Multiplier"),
+            shift)
+
+
+# The two below take operands that have been checked: x of s32, multipliers of u31.
+
+def _double_rounding(x: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    if (shift > 0).any():
+        # At most 2**31 * 2**31: no overflow.
+        x = np.asarray(x << np.maximum(shift, 0))
+        _check_within(x, S32, "Sum plus bias, shifted left,")
+    # The multiplier is not -2**31, so nothing saturates. At most 2**62: no overflow.
+    high = (x * multiplier + (1 << 30)) >> 31
+    exponent = np.maximum(-shift, 0)
+    half = (np.int64(1) << exponent) >> 1
+    # Without an exponent there is no half to take the one from.
+    return np.asarray((high + (half - ((high < 0) & (exponent > 0)))) >> exponent)
+
+
+def _single_rounding(x: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    # At most 2**62 in magnitude and a half of at most 2**61: no overflow.
+    right = 31 - shift
+    result = np.asarray((x * multiplier + ((np.int64(1) << right) >> 1)) >> right)
+    _check_within(result, S32, "Scaled sum")
+    return result
+
+
+def _check_within(values: np.ndarray, fmt: Format, name: str):
+    # Two reductions; the check that finds the place is made only where there is one.
+    if values_range(values) not in levels_range(fmt):
+        fmt.check(values, name)
+
+
+def _add(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    a, b = _as_wide_as(values_range(a) + values_range(b), a, b)
+    # With its dtype, for a Python integer of 64 bits would become uint64.
+    return np.asarray(a + b, dtype=a.dtype)
+
+
+def _multiply(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    a, b = _as_wide_as(values_range(a) * values_range(b), a, b)
+    return np.asarray(a * b, dtype=a.dtype)
+
+
+def _as_wide_as(result: Range, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    kind = np.int64 if all(r in INT64 for r in (result, values_range(a), values_range(b))) \
+        else object
+    return a.astype(kind, copy=False), b.astype(kind, copy=False)
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").capitalize().replace("Clamp min", "Clamp minimum").replace(
+        "Clamp max", "Clamp maximum")

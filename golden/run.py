@@ -1,0 +1,166 @@
+"""Runs a quantized network, layer by layer, after proving that no sum can leave its contract."""
+
+import numpy as np
+
+from golden import ops
+from golden.contracts import ExactSum
+from golden.formats import Format
+from golden.networks import INPUT, Conv2d, Dense, Linear, Network, Pool
+from golden.ranges import Range, levels_range, weights_range
+from golden.requantize import check_parameters, requantize
+
+__all__ = ["run", "prove", "linear_sums", "sum_ranges"]
+
+
+def run(network: Network, x) -> dict[str, np.ndarray]:
+    """Return every tensor of a network, as levels, by name; ``"input"`` among them.
+
+    Parameters
+    ----------
+    network : Network
+        Proven first, by :func:`prove`.
+    x : array_like of integers
+        Levels of the input format, the batch first.
+
+    Raises
+    ------
+    ValueError
+        Where the proof fails, or an input is no level of its format.
+    """
+    unbiased = prove(network)
+    tensors = {INPUT: network.input.format.check(x, "Input")}
+    for layer in network.layers:
+        x = tensors[layer.inputs[0]]
+        if isinstance(layer, Linear):
+            tensors[layer.name] = requantize(
+                linear_sums(layer, x, network), layer.contract, _output(layer), layer.parameters,
+                unbiased=unbiased[layer.name])
+        else:
+            assert isinstance(layer, Pool)  # all others were refused by the proof
+            pool = ops.average_pool if layer.kind == "average" else ops.max_pool
+            tensors[layer.name] = pool(x, size=layer.size, stride=layer.stride,
+                                       padding=layer.padding)
+    return tensors
+
+
+def linear_sums(layer: Linear, x, network: Network) -> np.ndarray:
+    """Exact sums of a layer, before its bias: ``sum((x - x_zero_point) * (w - w_zero_point))``.
+
+    Parameters
+    ----------
+    layer : Linear
+        Of ``network``.
+    x : array_like of integers
+        Levels of the tensor that the layer takes.
+    """
+    zero_points = {"x_zero_point": _input_zero_point(layer, network),
+                   "w_zero_point": layer.weight.zero_point}
+    if isinstance(layer, Conv2d):
+        return ops.conv2d(x, layer.weights, stride=layer.stride, padding=layer.padding,
+                          dilation=layer.dilation, groups=layer.groups, **zero_points)
+    if isinstance(layer, Dense):
+        return ops.dense(x, layer.weights, **zero_points)
+    raise TypeError(f"Linear layer must be a Dense or a Conv2d, not {layer!r}")
+
+
+def sum_ranges(layer: Linear, network: Network) -> list[Range]:
+    """Range of the sums of each output channel, before its bias, for every possible input.
+
+    Exact, from the weights, the zero points and the input's format.
+    """
+    weights = layer.weight.format.check(layer.weights, f"Weight of layer {layer.name!r}")
+    zero_points = layer.weight.format.check(
+        layer.weight.zero_point, f"Weight zero point of layer {layer.name!r}")
+    if zero_points.shape not in ((), (len(weights),)):
+        raise ValueError(f"Weight zero point of layer {layer.name!r} must be a scalar or have "
+                         f"one entry for each of {len(weights)} channels, not shape "
+                         f"{zero_points.shape}")
+    zero_point = _input_zero_point(layer, network)
+    inputs = levels_range(network.quantization(layer.inputs[0]).format)
+    return weights_range(weights - zero_points.reshape(-1, *[1] * (weights.ndim - 1)),
+                         inputs - Range(zero_point, zero_point))
+
+
+def prove(network: Network) -> dict[str, Range]:
+    """Prove that every layer computes what it says, whatever levels its inputs have.
+
+    Of a linear layer, that the weights, zero points and parameters are in their formats, and that
+    each channel's sum plus bias stays within the contract's range through every step. All the
+    steps are monotonic in the sum, so the two ends of its range decide. Of a pool, that its
+    output has its input's format and zero point.
+
+    Returns
+    -------
+    dict of str to Range
+        What the sums of each linear layer may be, before the bias.
+
+    Raises
+    ------
+    ValueError
+        Naming the layer, the channel where it is one, the constraint and the value.
+    """
+    proven = {}
+    for layer in network.layers:
+        if len(layer.inputs) != 1:
+            raise ValueError(
+                f"Layer {layer.name!r} must have 1 input, not {len(layer.inputs)}")
+        if isinstance(layer, Linear):
+            proven[layer.name] = _prove_linear(layer, network)
+        elif isinstance(layer, Pool):
+            _prove_pool(layer, network)
+        else:
+            raise TypeError(f"Layer must be a Dense, a Conv2d or a Pool, not {layer!r}")
+    return proven
+
+
+def _prove_linear(layer: Linear, network: Network) -> Range:
+    ranges = sum_ranges(layer, network)
+    unbiased = Range(min(r.lo for r in ranges), max(r.hi for r in ranges))
+    contract, output = layer.contract, _output(layer)
+    try:
+        values = check_parameters(contract, output, layer.parameters, unbiased=unbiased)
+        for name, value in values.items():
+            if value.size not in (1, len(ranges)):
+                raise ValueError(f"Parameter {name} must have 1 entry or {len(ranges)}, one per "
+                                 f"channel, not {value.size}")
+        if "zero_point" in values and (values["zero_point"] != layer.output.zero_point).any():
+            raise ValueError(f"Parameter zero_point must be {layer.output.zero_point}, as the "
+                             f"output's, not {values['zero_point'].tolist()}")
+    except ValueError as error:
+        raise ValueError(f"Layer {layer.name!r}: {error}") from error
+    for channel, sums in enumerate(ranges):
+        own = {name: value.flat[channel if value.size > 1 else 0]
+               for name, value in values.items()}
+        try:
+            for end in (sums.lo, sums.hi):
+                # The levels of contract "none" are what they are: its output must hold them.
+                layer.output.format.check(
+                    requantize(end, contract, output, own, unbiased=unbiased), "Output")
+        except ValueError as error:
+            raise ValueError(f"Layer {layer.name!r}, channel {channel}: {error}") from error
+    return unbiased
+
+
+def _prove_pool(layer: Pool, network: Network):
+    taken, made = network.quantization(layer.inputs[0]), layer.output
+    if made.format != taken.format or made.zero_point != taken.zero_point:
+        raise ValueError(
+            f"Output of pool {layer.name!r} must have the input's format {taken.format} and zero "
+            f"point {taken.zero_point}, not {made.format} and {made.zero_point}")
+    if layer.kind not in ("average", "max"):
+        raise ValueError(f"Kind of pool {layer.name!r} must be average or max, "
+                         f"not {layer.kind!r}")
+
+
+def _input_zero_point(layer: Linear, network: Network) -> int:
+    taken = network.quantization(layer.inputs[0])
+    name = f"Zero point of tensor {layer.inputs[0]!r}"
+    zero_point = taken.format.check(taken.zero_point, name)
+    if zero_point.ndim:
+        raise ValueError(f"{name} must be a scalar, not shape {zero_point.shape}")
+    return int(zero_point)
+
+
+def _output(layer: Linear) -> Format | None:
+    # The exact sum's format follows from the sum; a contract that has one is not told another.
+    return None if isinstance(layer.contract, ExactSum) else layer.output.format

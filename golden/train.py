@@ -1,0 +1,61 @@
+"""Trains the packaged digits network and writes ``golden/digits.npz``: ``python -m golden.train``.
+
+Needs scikit-learn (the extra ``train``); nothing else does. The result depends on scikit-learn's
+version and on the machine's floating point, which is why it is kept in the repository.
+"""
+
+import argparse
+import platform
+from pathlib import Path
+
+import numpy as np
+
+from golden.digits import PATH
+
+SEED = 0
+
+SOURCE = (
+    "Optical Recognition of Handwritten Digits, E. Alpaydin and C. Kaynak, UCI Machine Learning "
+    "Repository, https://doi.org/10.24432/C50P49, licensed CC BY 4.0 "
+    "(https://creativecommons.org/licenses/by/4.0/). The 1797 images of 8x8 that "
+    "sklearn.datasets.load_digits has, split and reordered at random, otherwise unchanged.")
+
+CALIBRATION = 256
+"""Images of the training part that are kept to calibrate quantization with."""
+
+
+def train(path: Path = PATH, seed: int = SEED):
+    """Train 64-64-10 with ReLU on 70 % of the digits; write weights and images to ``path``."""
+    import sklearn
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+    from sklearn.neural_network import MLPClassifier
+
+    images, labels = map(np.asarray, load_digits(return_X_y=True))
+    train_images, test_images, train_labels, test_labels = map(np.asarray, train_test_split(
+        images, labels, test_size=0.3, random_state=seed, stratify=labels))
+    model = MLPClassifier((64,), activation="relu", alpha=1e-3, max_iter=400, random_state=seed)
+    model.fit(train_images / 16, train_labels)
+    np.savez_compressed(
+        path,
+        **{f"weights{k}": w.T.astype(np.float32) for k, w in enumerate(model.coefs_)},
+        **{f"bias{k}": b.astype(np.float32) for k, b in enumerate(model.intercepts_)},
+        calibration=train_images[:CALIBRATION].astype(np.uint8),
+        images=test_images.astype(np.uint8),
+        labels=test_labels.astype(np.uint8),
+        seed=np.int64(seed),
+        versions=np.array([f"python {platform.python_version()}", f"numpy {np.__version__}",
+                           f"scikit-learn {sklearn.__version__}"]),
+        source=np.array(SOURCE),
+    )
+    print(f"{path}: {path.stat().st_size} bytes, accuracy "
+          f"{model.score(test_images / 16, test_labels):.4f} of {len(test_labels)} test images")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m golden.train", allow_abbrev=False,
+                                     description="Train the packaged digits network.")
+    parser.add_argument("--out", type=Path, default=PATH, help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=SEED, help="default: %(default)s")
+    arguments = parser.parse_args()
+    train(arguments.out, arguments.seed)

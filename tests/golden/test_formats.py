@@ -1,0 +1,127 @@
+import re
+
+import numpy as np
+import pytest
+
+from golden.formats import MAX_BITS, Format, IntFormat, integers, parse
+
+NAMES = [f"{sign}{width}{narrow}" for sign in "su" for width in range(1, MAX_BITS + 1)
+         for narrow in ("", "n") if (width, narrow) != (1, "n")]
+
+
+@pytest.mark.parametrize("name", NAMES)
+class TestEveryFormat:
+    def test_name_round_trips(self, name):
+        fmt = parse(name)
+        assert isinstance(fmt, Format)
+        assert str(fmt) == name
+        assert fmt.bits == int(re.sub(r"\D", "", name))
+
+    def test_levels_are_the_definition(self, name):
+        fmt, bits, narrow = parse(name), int(re.sub(r"\D", "", name)), name.endswith("n")
+        if name[0] == "s":
+            expected = range(-2**(bits - 1) + narrow, 2**(bits - 1))
+        else:
+            expected = range(2**bits - narrow)
+        levels = fmt.levels()
+        assert levels.dtype == np.int64
+        np.testing.assert_array_equal(levels, np.array(expected))
+        assert (fmt.min, fmt.max) == (expected[0], expected[-1])
+
+    def test_every_code(self, name):
+        """Codes are two's complement, level by level, and all round trip."""
+        fmt = parse(name)
+        levels = fmt.levels()
+        codes = fmt.encode(levels)
+        expected = [level % 2**fmt.bits for level in levels.tolist()]
+        np.testing.assert_array_equal(codes, expected)
+        np.testing.assert_array_equal(fmt.decode(codes), levels)
+        assert len(np.unique(codes)) == len(levels)
+
+    def test_contains_just_its_levels(self, name):
+        fmt = parse(name)
+        around = np.arange(fmt.min - 3, fmt.max + 4)
+        np.testing.assert_array_equal(fmt.contains(around), np.isin(around, fmt.levels()))
+
+    def test_outside_is_refused(self, name):
+        fmt = parse(name)
+        for bad in (fmt.min - 1, fmt.max + 1):
+            message = rf"^Level must be in range \[{fmt.min}, {fmt.max}\] of {name}, not {bad}$"
+            with pytest.raises(ValueError, match=message):
+                fmt.encode(bad)
+
+    def test_a_code_without_level_is_refused(self, name):
+        fmt = parse(name)
+        unused = set(range(2**fmt.bits)) - set(fmt.encode(fmt.levels()).tolist())
+        assert len(unused) == name.endswith("n")
+        for code in unused:
+            with pytest.raises(ValueError, match=rf"^Level must be in range .* of {name}, not "):
+                fmt.decode(code)
+        for code in (-1, 2**fmt.bits):
+            message = (rf"^Code of {name} must be in range \[0, {2**fmt.bits - 1}\] of "
+                       rf"u{fmt.bits}, not {code}$")
+            with pytest.raises(ValueError, match=message):
+                fmt.decode(code)
+
+
+@pytest.mark.parametrize("name, message", [
+    ("s0", r"^Format width must be in range \[1, 16\], not 0 \('s0'\)$"),
+    ("u17", r"^Format width must be in range \[1, 16\], not 17 \('u17'\)$"),
+    ("s1n", r"^Format must have at least 2 levels, not the 1 of s1n$"),
+    ("u1n", r"^Format must have at least 2 levels, not the 1 of u1n$"),
+    *[(name, rf"^Format must be one of s1\.\.s16, u1\.\.u16, either with n for the narrow range, "
+             rf"not {re.escape(repr(name))}$")
+      for name in ("", "s", "8", "i8", "S8", "s8N", "s-1", "s8 ", "s1.5", "s8\n")],
+])
+def test_bad_names(name, message):
+    with pytest.raises(ValueError, match=message):
+        parse(name)
+
+
+@pytest.mark.parametrize("width", [0, -1])
+def test_bad_width(width):
+    with pytest.raises(ValueError,
+                       match=rf"^Format width must be a positive integer, not {width}$"):
+        IntFormat(width)
+
+
+def test_the_first_bad_value_is_named_with_its_place():
+    with pytest.raises(ValueError, match=r"^Weight must be in range \[-8, 7\] of s4, not 8 "
+                                         r"at index \(1, 0\)$"):
+        parse("s4").check([[1, 2], [8, 9]], "Weight")
+    with pytest.raises(ValueError, match=r"^Level must be in range \[-8, 7\] of s4, not -9 "
+                                         r"at index 2$"):
+        parse("s4").check([1, 2, -9])
+
+
+def test_wide_formats_hold_python_integers():
+    fmt = IntFormat(80)
+    assert fmt.check([2**79 - 1, -2**79]).tolist() == [2**79 - 1, -2**79]
+    with pytest.raises(ValueError, match=rf" of s80, not {2**79} at index 1$"):
+        fmt.check([0, 2**79])
+
+
+@pytest.mark.parametrize("values, kind", [
+    ([], np.int64), ([1, 2], np.int64), (np.uint8([255]), np.int64), (5, np.int64),
+    (np.uint64([2**63 - 1]), np.int64), (np.uint64([2**63]), object), ([2**63, -1], object),
+    ([2**100], object), (np.array([1, 2], dtype=object), object), (2**63, object),
+])
+def test_integers_keep_their_values(values, kind):
+    array = integers(values, "Value")
+    assert array.dtype == kind
+    expected = np.asarray(values, dtype=object)
+    assert array.shape == expected.shape
+    assert [int(v) for v in array.flat] == [int(v) for v in expected.flat]
+
+
+@pytest.mark.parametrize("values, message", [
+    ([1.0], r"^Value must be an integer, not 1\.0 \(float\)$"),
+    (1.5, r"^Value must be an integer, not .*1\.5.* \(float64\)$"),
+    (np.array([2.0]), r"^Value must be an integer, not .*2\.0.* \(float64\)$"),
+    ([True], r"^Value must be an integer, not .*True.* \(bool\)$"),
+    ([1, None], r"^Value must be an integer, not None \(NoneType\)$"),
+    ("7", r"^Value must be an integer, not .*'7'.* \(<U1\)$"),
+])
+def test_what_is_no_integer_is_refused(values, message):
+    with pytest.raises(TypeError, match=message):
+        integers(values, "Value")
