@@ -1,6 +1,7 @@
+# amaranth: UnusedElaboratable=no
 """The tile with AXI4-Stream ports: the module that is emitted."""
 
-from amaranth.hdl import Cat, ClockDomain, Const, Module
+from amaranth.hdl import Cat, ClockDomain, Const, Module, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -35,6 +36,9 @@ class AxiTile(wiring.Component):
         Outputs.
     """
 
+    aclk: Signal
+    aresetn: Signal
+
     def __init__(self, config: TileConfig):
         self.config = config
         self.ports = ports(config)
@@ -55,20 +59,20 @@ class AxiTile(wiring.Component):
 
         # The port itself is the domain's clock, so that simulators find one signal to drive.
         m.domains.sync = domain = ClockDomain()
-        domain.clk = self.aclk
-        m.d.comb += domain.rst.eq(~self.aresetn)
+        domain.clk = self.aclk  # pyright: ignore[reportAttributeAccessIssue] - not in the stubs
+        m.d.comb += ResetSignal().eq(~self.aresetn)
 
         for port in self.ports:
             inner = getattr(self.tile, port.stream)
             payload = inner.payload.as_value()
             data, valid, ready = (getattr(self, f"{port.name}_{signal}")
                                   for signal in ("tdata", "tvalid", "tready"))
-            last = getattr(self, f"{port.name}_tlast") if port.last else None
             # Only these two payloads end in `last`; the tile does not take the operands'.
-            carries_last = port.stream in ("i_parameters", "o")
+            last = ([getattr(self, f"{port.name}_tlast")]
+                    if port.stream in ("i_parameters", "o") else [])
             if port.is_input:
                 m.d.comb += [
-                    payload.eq(Cat(data[:port.bits], last) if carries_last else data[:port.bits]),
+                    payload.eq(Cat(data[:port.bits], last)),
                     inner.valid.eq(valid),
                     ready.eq(inner.ready),
                 ]

@@ -3,6 +3,7 @@
 import operator
 from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Literal
 
 from golden.contracts import WORD_BITS, Contract, MultiplyShift
 from golden.formats import Format, IntFormat
@@ -65,7 +66,7 @@ class TileConfig:
     depth: int = 1024
     outputs: int = 1
     channels: int = 256
-    zero_points: str = "none"
+    zero_points: Literal["none", "activations", "both"] = "none"
     target: str = "generic"
 
     def __post_init__(self):

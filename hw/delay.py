@@ -1,11 +1,17 @@
 """Signals and their past."""
 
-from amaranth.hdl import Module, Signal, ValueLike
+from typing import Any, TypeVar
+
+from amaranth.hdl import Module, Signal, Value
+from amaranth.lib import data
 
 __all__ = ["delay"]
 
+AnyValue = TypeVar("AnyValue", bound=Value | data.View)
 
-def delay(m: Module, value: ValueLike, cycles: int, name: str, *, reset_less: bool = True):
+
+def delay(m: Module, value: AnyValue, cycles: int, name: str, *,
+          reset_less: bool = True) -> AnyValue:
     """Return what ``value`` was ``cycles`` cycles ago; before that, zero.
 
     Parameters
@@ -23,7 +29,7 @@ def delay(m: Module, value: ValueLike, cycles: int, name: str, *, reset_less: bo
         False where the registers must be cleared by a reset, as valid bits must.
     """
     for cycle in range(1, cycles + 1):
-        past = Signal(value.shape(), name=f"{name}_{cycle}", reset_less=reset_less)
+        past: Any = Signal(value.shape(), name=f"{name}_{cycle}", reset_less=reset_less)
         m.d.sync += past.eq(value)
         value = past
     return value

@@ -55,6 +55,12 @@ class ParameterStore(Shared):
     """
 
     i: stream.Interface
+    ready: Signal
+    current: Signal
+    accept: Signal
+    finish: data.View
+    address: data.View
+    records: data.View
 
     latency = 1
 

@@ -132,9 +132,9 @@ class Requantizer(Shared):
             m.d.comb += self.o.payload.eq(total)
         else:
             shifted, sticky, rounding = self._scale(m, register, held, total)
-            # Two bits more than the output: whatever saturates here is out of the output's range
-            # by more than a zero point and the rounding can bring back.
-            near = saturate(shifted[1:].as_signed(), self.output.bits + 2)
+            # One bit more than the output's: what saturates here is so far out of its range that
+            # the rounding and the zero point, themselves within it, only bring it to the end.
+            near = saturate(shifted[1:].as_signed(), self.output.bits + 1)
             up = round_up(shifted, sticky, rounding)
             offset = register(near + up + held.pop("zero_point"), "offset")
             clamped = clamp(offset, held.pop("clamp_min"), held.pop("clamp_max"))

@@ -5,8 +5,8 @@ import re
 from abc import abstractmethod
 from collections.abc import Hashable
 
-from amaranth.back import rtlil
-from amaranth.hdl import ClockSignal, Const, Instance, ResetSignal, Value
+from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue] - not in the stubs
+from amaranth.hdl import ClockSignal, Const, Instance, Module, ResetSignal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
@@ -25,17 +25,17 @@ class Shared(wiring.Component):
     ``ResetInserter`` and ``EnableInserter`` do not reach into an ``Instance``.
     """
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module | Instance:
         if isinstance(platform, Emission) and platform.root is not self:
             return platform.instance(self)
         return self.body(platform)
 
     @abstractmethod
-    def body(self, platform):
+    def body(self, platform) -> Module:
         """Return the module, as ``elaborate`` would."""
 
     @property
-    def shared_key(self) -> Hashable:
+    def shared_key(self) -> tuple[type, Hashable]:
         """Equal for components that are alike: the class, and each parameter."""
         names = list(inspect.signature(type(self).__init__).parameters)[1:]
         return type(self), tuple(_hashable(getattr(self, name)) for name in names)
@@ -79,7 +79,7 @@ class Emission:
     def __init__(self, name: str):
         self.name = name
         self.root = None
-        self._modules: dict[Hashable, tuple[str, str]] = {}
+        self._modules: dict[tuple[type, Hashable], tuple[str, str]] = {}
 
     def rtlil(self, top: wiring.Component) -> str:
         """Return the RTLIL of ``top``, called :attr:`name`, and of all that it is made of."""

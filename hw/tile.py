@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """The MAC tile: jobs of exact sums, requantized, on streams."""
 
 from amaranth.hdl import Module, Mux, Signal
@@ -95,6 +96,10 @@ class MacTile(Shared):
                         output=c.output_format, record=c.record,
                         row_sum=c.row_sum if c.zero_points == "both" else None)
             for _ in range(c.outputs)]
+        self._result = data.StructLayout({
+            "codes": data.ArrayLayout(shape_of(c.output_format), c.outputs),
+            "last": 1,
+        })
         vector = data.ArrayLayout(shape_of(c.activations), c.lanes)
         weight = data.ArrayLayout(shape_of(c.weights), c.lanes)
         super().__init__({
@@ -106,10 +111,7 @@ class MacTile(Shared):
             "i_weights": In(stream.Signature(data.ArrayLayout(weight, c.cols))),
             "i_parameters": In(stream.Signature(
                 data.StructLayout({"word": WORD_BITS, "last": 1}))),
-            "o": Out(stream.Signature(data.StructLayout({
-                "codes": data.ArrayLayout(shape_of(c.output_format), c.outputs),
-                "last": 1,
-            }))),
+            "o": Out(stream.Signature(self._result)),
         })
 
     @property
@@ -121,7 +123,7 @@ class MacTile(Shared):
     @property
     def output_queue(self) -> int:
         """Transfers that the output queue holds: as many as one per cycle has under way."""
-        return self.latency + 1
+        return self.latency
 
     def body(self, platform):
         m = Module()
@@ -135,7 +137,7 @@ class MacTile(Shared):
         accumulator = m.submodules.accumulator = Accumulator(
             sums=block.sums, total=c.accumulator, count=c.rows * c.cols, outputs=c.outputs)
         results = m.submodules.results = SyncFIFOBuffered(
-            width=self.o.payload.shape().size, depth=self.output_queue)
+            width=self._result.size, depth=self.output_queue)
 
         # Jobs are accepted once there are parameters for them, and remember whose bank is current.
         wiring.connect(m, wiring.flipped(self.i_parameters), store.i)
@@ -224,7 +226,7 @@ class MacTile(Shared):
             row_sum = delay(m, self._row_sum(m, arrived, step & row_ends), store.latency, "row_sum")
             m.d.comb += [requantizer.i.p.row_sum.eq(row_sum) for requantizer in self._requantizers]
 
-        result = Signal(self.o.payload.shape())
+        result = Signal(self._result)
         m.d.comb += [
             result.last.eq(delay(m, accumulator.o.p.last,
                                  store.latency + self._requantizers[0].latency, "step_last")),

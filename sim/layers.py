@@ -2,14 +2,21 @@
 
 import numpy as np
 
-from golden.networks import INPUT, Dense, Layer, Network
+from golden.networks import INPUT, Dense, Layer, Linear, Network
 from golden.run import run as run_golden
 from hw.config import TileConfig
 from sim.backend import Backend, SimulationError, Trace
 from sim.jobs import fold, matmul
 from sim.verify import Mismatch
 
-__all__ = ["run_layer", "run_network"]
+__all__ = ["folded", "run_layer", "run_network"]
+
+
+def folded(config: TileConfig, network: Network, layer: Linear) -> dict[str, np.ndarray]:
+    """Parameters of a layer as a tile takes them: zero points folded into the bias."""
+    taken = network.quantization(layer.inputs[0])
+    return fold(config, layer.weights, layer.parameters, zero_point=int(taken.zero_point),
+                weight_zero_points=layer.weight.zero_point)
 
 
 def run_layer(config: TileConfig, backend: Backend, network: Network, layer: Layer,
@@ -18,10 +25,7 @@ def run_layer(config: TileConfig, backend: Backend, network: Network, layer: Lay
     if not isinstance(layer, Dense):
         raise ValueError(f"Layer must be a Dense one to run on a tile, not {type(layer).__name__} "
                          f"{layer.name!r}")
-    taken = network.quantization(layer.inputs[0])
-    parameters = fold(config, layer.weights, layer.parameters, zero_point=taken.zero_point,
-                      weight_zero_points=layer.weight.zero_point)
-    return matmul(config, backend, x, layer.weights, parameters)
+    return matmul(config, backend, x, layer.weights, folded(config, network, layer))
 
 
 def run_network(config: TileConfig, backend: Backend, network: Network, x: np.ndarray

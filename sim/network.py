@@ -68,8 +68,6 @@ class Result:
 
 def run_digits(config: TileConfig, backend: Backend) -> Result:
     """Run every test image of the digits network on a simulated tile."""
-    if isinstance(config.contract, ExactSum):
-        raise ValueError("Contract must be one whose results another layer takes, not none")
     data = digits.load()
     network = digits_network(config, data)
     x = quantize(data.images, network.input)
@@ -121,11 +119,17 @@ def main(argv: list[str] | None = None) -> int:
     args = arguments.parse_args(argv)
     console, results = Console(), []
     try:
+        if args.csv is not None and not args.csv.parent.is_dir():
+            raise ValueError(f"Csv must be in a folder that exists, not {args.csv}")
         configs = []
         for bits in args.bits or [None]:
             args.bits = bits
             configs.append(config_of(args))
-        with Progress(console=console, transient=True) as progress:
+            if isinstance(configs[-1].contract, ExactSum):
+                raise ValueError("Contract must be one whose results another layer takes, "
+                                 "not none")
+        with Progress(console=console, transient=True,
+                      disable=not console.is_terminal) as progress:
             for config in progress.track(configs, description="digits network"):
                 results.append(run_digits(config, simulation(config, args.simulator)))
         if args.csv is not None:

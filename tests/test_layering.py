@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 DESCRIPTIONS = ("golden.formats", "golden.contracts", "golden.ranges", "golden.networks")
-FRONT_DOORS = ("hw.build", "sim.network")
+FRONT_DOORS = ("hw.build", "hw.bench", "sim.network")
 ALLOWED = {
     "golden": ("golden", "numpy"),
     "hw": ("hw", "amaranth", "numpy", "rich", *DESCRIPTIONS),

@@ -1,6 +1,6 @@
 """Narrowing that keeps to the nearest value that fits."""
 
-from amaranth.hdl import Cat, Mux, Shape, Value
+from amaranth.hdl import Cat, Const, Mux, Shape, Value
 
 __all__ = ["saturate", "clamp"]
 
@@ -15,12 +15,13 @@ def saturate(x: Value, width: int) -> Value:
     sign = x[-1]
     gone = x[width - 1:]
     fits = gone.all() | ~gone.any()
-    extreme = Cat(sign.replicate(width - 1) ^ ((1 << (width - 1)) - 1), sign)
-    return Mux(fits, x[:width], extreme[:width]).as_signed()
+    extreme = Cat((~sign).replicate(width - 1), sign)
+    return Mux(fits, x[:width], extreme).as_signed()
 
 
 def clamp(x: Value, lo: Value, hi: Value) -> Value:
     """``lo`` where ``x < lo``, ``hi`` where ``x > hi``, else ``x``; ``lo <= hi``."""
     shape = Shape(max(len(lo), len(hi)), signed=lo.shape().signed or hi.shape().signed)
-    within = x[:shape.width].as_signed() if shape.signed else x[:shape.width]
+    extended = (x | Const(0, shape))[:shape.width]
+    within = extended.as_signed() if shape.signed else extended
     return Mux(x < lo, lo, Mux(x > hi, hi, within))

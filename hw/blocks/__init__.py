@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Blocks: codes of ``rows`` and ``cols`` vectors in, ``rows * cols`` exact sums out."""
 
 from hw.blocks.grid import DotProductGrid

@@ -46,6 +46,9 @@ class DotProduct(Shared):
         Their product.
     """
 
+    i: data.View
+    o: Signal
+
     def __init__(self, *, weights: Format, activations: Format, lanes: int):
         self.weights = weights
         self.activations = activations

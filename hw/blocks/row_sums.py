@@ -35,6 +35,9 @@ class RowSums(Shared):
         Sums.
     """
 
+    i: data.View
+    o: data.View
+
     def __init__(self, *, activations: Format, rows: int, lanes: int, latency: int):
         if latency < tree_latency(lanes):
             raise ValueError(f"Latency must be at least {tree_latency(lanes)}, not {latency!r}")

@@ -37,6 +37,9 @@ class SumTree(Shared):
         Their sum, :attr:`latency` cycles later.
     """
 
+    i: data.View
+    o: Signal
+
     def __init__(self, *, term: Range, count: int):
         if count < 1:
             raise ValueError(f"Count must be a positive integer, not {count!r}")

@@ -6,6 +6,7 @@ import pytest
 from golden.contracts import CONTRACTS, contract
 from golden.formats import parse
 from hw import emit
+from hw.bus import AxiTile
 from hw.config import TileConfig
 from hw.ports import ports
 from sim import vectors
@@ -78,7 +79,7 @@ FAULTS = {
 @pytest.mark.parametrize("fault", list(FAULTS))
 def test_a_fault_in_the_verilog_is_caught(fault, tmp_path):
     config = BITS["bits4"]
-    text = emit.verilog(config, "broken")
+    text = emit.verilog(AxiTile(config), "broken")
     before, after = FAULTS[fault]
     assert before in text
     source = tmp_path / "broken.v"

@@ -1,6 +1,4 @@
-import os
 import re
-import shutil
 import subprocess
 
 import numpy as np
@@ -9,7 +7,7 @@ import pytest
 from hw.ports import StreamPort
 from hw.testbench import testbench as bench_text  # pytest would collect its own name
 from hw.testbench import vectors
-from sim import verilator
+from tests.simulators import icarus, verilator_binary
 
 JOB = StreamPort("s_axis_job", "i_job", 8, "", ())
 X = StreamPort("s_axis_x", "i_x", 16, "last of a job", ())
@@ -60,36 +58,6 @@ endmodule
 """
 
 
-def icarus(folder):
-    if shutil.which("iverilog") is None or shutil.which("vvp") is None:
-        pytest.skip("iverilog is not installed; run: apt-get install iverilog")
-    program = folder / "shift.vvp"
-    subprocess.run(["iverilog", "-g2012", "-o", program, folder / "shift_tb.sv",
-                    folder / "shift.v"], check=True)
-    return ["vvp", "-N", str(program)]
-
-
-def compiled(folder):
-    missing = verilator.available() or next(
-        (f"{tool} is not installed; run: apt-get install {tool}" for tool in ("perl", "make")
-         if shutil.which(tool) is None), None)
-    if missing:
-        pytest.skip(missing)
-    # The wheel's makefile has these empty; the optimizer would take longer than it saves.
-    variables = ("CXX=g++ LINK=g++ AR=ar CFG_CXXFLAGS_PCH_I=-include "
-                 "CFG_CXXFLAGS_STD=-std=gnu++20 CFG_CXXFLAGS_COROUTINES=-fcoroutines "
-                 "CFG_LDLIBS_THREADS=-pthread OPT_FAST=-O0 OPT_GLOBAL=-O0")
-    root = verilator.verilator_root()
-    done = subprocess.run(
-        [root / "bin/verilator", "--binary", "--timing", "-j", "2", "-Wall", "-Wno-DECLFILENAME",
-         "-Wno-WIDTH", "-Wno-UNUSEDSIGNAL", "--top-module", "shift_tb", "--Mdir", folder / "obj",
-         folder / "shift_tb.sv", folder / "shift.v"],
-        env={**os.environ, "VERILATOR_ROOT": str(root), "MAKEFLAGS": variables},
-        capture_output=True, text=True)
-    assert not done.returncode, done.stderr
-    return [str(folder / "obj/Vshift_tb")]
-
-
 def streams():
     """Data, last and after of each port, the same for every simulator."""
     rng = np.random.default_rng(1)
@@ -111,13 +79,13 @@ def write_vectors(folder):
         (folder / f"shift_{port.stream}.hex").write_text(vectors(port, *arrays))
 
 
-@pytest.fixture(scope="module", params=[icarus, compiled])
+@pytest.fixture(scope="module", params=[icarus, verilator_binary])
 def program(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("shift")
     (folder / "shift.v").write_text(DUT)
     (folder / "shift_tb.sv").write_text(bench_text(
         "shift", PORTS, {"s_axis_job": len(SIZES), "s_axis_x": COUNT}, COUNT, after=AFTER))
-    return request.param(folder)
+    return request.param(folder, "shift")
 
 
 def simulate(program, folder, *options):

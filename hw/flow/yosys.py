@@ -1,0 +1,170 @@
+"""Synthesis: from Verilog to a netlist and its area."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from hw.flow.tools import ToolFailed, last_error, require
+from hw.targets import TARGETS, Target
+
+__all__ = ["Area", "synthesize"]
+
+# Yosys ends the process that made the error, whichever it is, so it gets one of its own.
+_RUN = "from pyosys import libyosys as yosys; yosys.run_pass('script run.ys', yosys.Design())"
+
+
+@dataclass(frozen=True)
+class Area:
+    """What a design takes on a target, before placement.
+
+    Parameters
+    ----------
+    target : str
+    cells : tuple of (str, int)
+        Number of cells of each type, sorted by type.
+    lut, carry, ff, dsp, ram : int
+        Columns of :mod:`hw.targets`.
+    transistors : int or None
+        Yosys's estimate for static CMOS, without memories; ``None`` for FPGAs.
+    seconds : float
+        Wall time of the synthesis.
+    """
+
+    target: str
+    cells: tuple[tuple[str, int], ...]
+    lut: int
+    carry: int
+    ff: int
+    dsp: int
+    ram: int
+    transistors: int | None
+    seconds: float
+
+    @property
+    def total(self) -> int:
+        """LUTs with the carry cells that take the place of some.
+
+        ``lut + 2 * carry`` for ecp5, where a CCU2C is a pair of LUTs in another mode. On ice40 and
+        xc7 the carry logic sits beside the LUTs and the number is ``lut``; a carry whose LUT input
+        pins disagree with its neighbour's costs one more there, which only placement shows.
+        """
+        return self.lut + TARGETS[self.target].carry_luts * self.carry
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a form for ``json.dump``."""
+        return {**asdict(self), "cells": dict(self.cells), "total": self.total}
+
+
+def synthesize(verilog: list[Path], top: str, target: Target, *,
+               netlist: Path | None = None) -> Area:
+    """Synthesize a design and count its cells.
+
+    The netlist depends on the text of the sources alone, not on where they are or when they are
+    read. Nothing is printed.
+
+    Parameters
+    ----------
+    verilog : list of Path
+        Sources, complete: what they include is not looked for.
+    top : str
+        Top module.
+    target : Target
+    netlist : Path, optional
+        Stem of the files to write: ``<netlist>.json`` (for nextpnr) and ``<netlist>.v`` (to
+        simulate with ``target.models()``). Neither exists unless complete.
+
+    Raises
+    ------
+    ToolMissing
+        Without pyosys.
+    ToolFailed
+        With the error that Yosys gave.
+    """
+    require("pyosys", "pyosys", "pip install pyosys==0.68")
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="exactmac_") as folder:
+        work = Path(folder)
+        (work / "run.ys").write_text("\n".join(_script(work, verilog, top, target)) + "\n")
+        _run(work)
+        cells, transistors, bits = _statistics(work, target)
+        try:
+            columns = target.count(cells)
+        except ValueError as error:
+            raise ToolFailed("yosys", str(error)) from error
+        columns["ram"] += bits
+        if netlist is not None:
+            for suffix in (".v", ".json"):
+                _install(work / f"netlist{suffix}", netlist.with_name(netlist.name + suffix))
+    return Area(target=target.name, cells=tuple(sorted(cells.items())), **columns,
+                transistors=transistors, seconds=time.perf_counter() - start)
+
+
+def _script(work: Path, verilog: list[Path], top: str, target: Target) -> list[str]:
+    # Yosys derives names from those of the files, so it reads copies under names of their own
+    # places in the list: the netlist does not depend on folders.
+    names = []
+    for index, path in enumerate(verilog):
+        names.append(f"{index}_{path.name}")
+        (work / names[-1]).write_bytes(path.read_bytes())
+    lines = [f'read_verilog "{name}"' for name in names]
+    lines += [step.format(top=top) for step in target.passes]
+    lines += [
+        "delete t:$scopeinfo",  # only says where flattened instances were
+        f"tee -q -o stat.json stat -json {'-tech cmos' * target.transistors}",
+        "setattr -unset src *",
+        "write_json netlist.json",
+        "write_verilog -noattr netlist.v",
+    ]
+    if target.ram_unit == "bits":
+        lines += ["memory_unpack", "tee -q -o memory.json stat -json"]
+    return lines
+
+
+def _run(work: Path) -> None:
+    with (work / "log").open("w+") as log:
+        # A fixed hash seed takes one more thing out of the result, and the environment's own
+        # settings for Python must not reach the child's import of Yosys.
+        environment = {**os.environ, "PYTHONHASHSEED": "0"}
+        status = subprocess.run([sys.executable, "-c", _RUN], cwd=work, stdout=log,
+                                stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                                env=environment).returncode
+        log.seek(0)
+        output = log.read()
+    if status == 0:
+        return
+    reason = last_error(output)
+    if status < 0:
+        reason = f"ended by signal {-status} after: {reason}"
+    raise ToolFailed("yosys", reason)
+
+
+def _statistics(work: Path, target: Target) -> tuple[dict[str, int], int | None, int]:
+    stat = json.loads((work / "stat.json").read_text())["design"]
+    transistors, bits = None, 0
+    if target.transistors:
+        # "+" says that some cells are not in the number: the memories, the only cells left that
+        # are no gates, or counting them fails.
+        transistors = int(stat["estimated_num_transistors"].rstrip("+"))
+    if target.ram_unit == "bits":
+        bits = json.loads((work / "memory.json").read_text())["design"]["num_memory_bits"]
+    return stat["num_cells_by_type"], transistors, bits
+
+
+def _install(source: Path, destination: Path) -> None:
+    # The work folder may be on another file system: copy beside the destination, then rename.
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{destination.name}.", dir=destination.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(source.read_bytes())
+        Path(name).chmod(0o644)
+        Path(name).replace(destination)
+    except BaseException:
+        Path(name).unlink()
+        raise

@@ -1,0 +1,206 @@
+"""The command line of :mod:`hw.build`: what may be asked for, and what must hold of it."""
+
+import argparse
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from golden.contracts import CONTRACTS, contract
+from golden.formats import MAX_BITS, IntFormat, parse
+from hw.config import EMITTED, ZERO_POINTS, TileConfig
+from hw.emit import check_name
+from hw.targets import TARGETS, Target, target
+
+__all__ = ["Parser", "Request", "add_numbers", "add_shape", "config_of", "integer",
+           "parser", "request_of"]
+
+EPILOG = f"""\
+formats    sN or uN: signed or unsigned integer of N bits, 1 to {MAX_BITS}; with an n (s8n) the
+           narrow range, one level less, so that a signed one is symmetric
+contracts  {', '.join(CONTRACTS)} (--list tells more)
+targets    {', '.join(TARGETS)}
+
+examples
+  python -m hw.build --bits 4
+  python -m hw.build --weights s4n --activations u8 --output u8 --requant tflite
+  python -m hw.build --bits 8 --rows 8 --cols 8 --lanes 8 --area ecp5 --pnr
+  python -m hw.build --bits 2 --requant none --no-area
+
+exit status  0 all that was asked for succeeded; 1 verification, or a run of a tool, failed;
+             2 bad input, or a tool that was asked for is missing
+"""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a run of :mod:`hw.build` is to do.
+
+    Parameters
+    ----------
+    config : TileConfig
+        What to emit.
+    name : str
+        Of the module and its files.
+    out : Path
+        Folder that gets a folder of that name.
+    areas : tuple of Target
+        Where to estimate area.
+    verify, require_verilog : bool
+        Whether to simulate, and whether the Verilog must be what is simulated.
+    netlist, pnr, vcd : bool
+        Whether to write and simulate netlists, to place and route, and to write waves.
+    command : str
+        The command line, for the manifest.
+    """
+
+    config: TileConfig
+    name: str
+    out: Path
+    areas: tuple[Target, ...]
+    verify: bool
+    require_verilog: bool
+    netlist: bool
+    pnr: bool
+    vcd: bool
+    command: str
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with one line and status 2."""
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def integer(text: str) -> int:
+    """Type of an option that takes a whole number."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be an integer, not {text!r}") from None
+
+
+def add_numbers(parser: argparse.ArgumentParser):
+    """Add the options of formats and contract, but for ``--bits``."""
+    numbers = parser.add_argument_group("numbers")
+    numbers.add_argument("--weights", metavar="FORMAT", help="format of the weights")
+    numbers.add_argument("--activations", metavar="FORMAT", help="format of the activations")
+    numbers.add_argument("--output", metavar="FORMAT",
+                         help="format of the results; none with --requant none")
+    numbers.add_argument("--zero-points", metavar="WHICH",
+                         help=f"operands that have one: {', '.join(ZERO_POINTS)} (default: "
+                              "activations, or none where these are no integers)")
+    numbers.add_argument("--requant", default=CONTRACTS[0], metavar="CONTRACT",
+                         help="how sums become results (default: %(default)s)")
+    numbers.add_argument("--multiplier-bits", type=integer, default=31, metavar="N",
+                         help="width of the requantizer's multiplier (default: %(default)s)")
+
+
+def add_shape(parser: argparse.ArgumentParser):
+    """Add the options of the tile's shape, and of the target."""
+    shape = parser.add_argument_group("shape")
+    for name, default, text in (
+            ("rows", 4, "activation vectors of a job"),
+            ("cols", 4, "weight vectors of a job"),
+            ("lanes", 4, "products per sum and cycle"),
+            ("depth", 1024, "most products per sum; sizes the accumulator"),
+            ("outputs", 1, "results per cycle, a divisor of cols"),
+            ("channels", 256, "records of the parameter store")):
+        shape.add_argument(f"--{name}", type=integer, default=default, metavar="N",
+                           help=f"{text} (default: %(default)s)")
+    shape.add_argument("--target", default="generic", metavar="TARGET",
+                       help=f"whose cells the Verilog may use: {', '.join(EMITTED)} (default: "
+                            "%(default)s)")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = Parser(
+        prog="python -m hw.build", allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EPILOG,
+        description="Emit a quantized multiply-accumulate tile as Verilog, verify it bit by bit "
+                    "against the numpy reference, and estimate its area.")
+    parser.add_argument("model", nargs="?", metavar="MODEL",
+                        help="a TFLite or ONNX model; not readable yet")
+    parser.add_argument("--bits", type=integer, metavar="N",
+                        help="2 to 16; short for --weights sNn --activations sN --output sN "
+                             "--zero-points activations, each of which can be given too")
+    add_numbers(parser)
+    add_shape(parser)
+
+    flow = parser.add_argument_group("flow")
+    flow.add_argument("--area", default=",".join(TARGETS), metavar="TARGETS",
+                      help="where area is estimated, separated by commas (default: %(default)s)")
+    flow.add_argument("--no-area", action="store_true", help="do not estimate area")
+    flow.add_argument("--netlist", action="store_true",
+                      help="write each synthesized netlist, as JSON and Verilog, and simulate the "
+                           "Verilog one too")
+    flow.add_argument("--pnr", action="store_true",
+                      help="place and route for ECP5: placed LUTs and Fmax")
+    flow.add_argument("--no-verify", action="store_true", help="do not simulate")
+    flow.add_argument("--require-verilog", action="store_true",
+                      help="fail where Verilator cannot run, rather than verify the design alone")
+    flow.add_argument("--vcd", action="store_true",
+                      help="write the waves of an Amaranth simulation of the vectors")
+
+    output = parser.add_argument_group("output")
+    output.add_argument("--out", type=Path, default=Path("build"), metavar="DIR",
+                        help="files go to DIR/NAME/ (default: %(default)s)")
+    output.add_argument("--name", metavar="NAME",
+                        help="of module and files (default: from formats and shape)")
+    output.add_argument("--json", action="store_true", help="print the result as JSON")
+    output.add_argument("--list", action="store_true",
+                        help="list formats, contracts and targets, and end")
+    return parser
+
+
+def config_of(args: argparse.Namespace) -> TileConfig:
+    """Return the configuration that the arguments describe; ``ValueError`` if there is none."""
+    given = {"weights": args.weights, "activations": args.activations, "output": args.output}
+    if args.bits is not None:
+        if not 2 <= args.bits <= MAX_BITS:
+            raise ValueError(f"Bits must be in range [2, {MAX_BITS}], not {args.bits}")
+        short = {"weights": f"s{args.bits}n", "activations": f"s{args.bits}"}
+        if args.requant != "none":
+            short["output"] = f"s{args.bits}"
+        given = {name: given[name] or short.get(name) for name in given}
+    for name in ("weights", "activations"):
+        if given[name] is None:
+            raise ValueError(f"{name.capitalize()} must be given, by --{name} or by --bits")
+    if given["output"] is None and args.requant in CONTRACTS and args.requant != "none":
+        raise ValueError("Output must be given, by --output or by --bits")
+    formats = {}
+    for name, text in given.items():
+        try:
+            formats[name] = None if text is None else parse(text)
+        except ValueError as error:
+            raise ValueError(f"{name.capitalize()}: {error}") from None
+    integers = isinstance(formats["activations"], IntFormat)
+    return TileConfig(
+        **formats, contract=contract(args.requant, multiplier_bits=args.multiplier_bits),
+        rows=args.rows, cols=args.cols, lanes=args.lanes, depth=args.depth, outputs=args.outputs,
+        channels=args.channels, target=args.target,
+        zero_points=args.zero_points or ("activations" if integers else "none"))
+
+
+def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
+    """Return what is asked for; ``ValueError`` where it cannot be."""
+    if args.model is not None:
+        raise ValueError(f"Model files cannot be read yet: {args.model}")
+    config = config_of(args)
+    areas = () if args.no_area else tuple(
+        target(name.strip()) for name in args.area.split(","))
+    if args.pnr and not any(each.name == "ecp5" for each in areas):
+        raise ValueError("Area must include ecp5 for --pnr, not "
+                         f"{','.join(each.name for each in areas) or 'none'}")
+    if args.netlist and not areas:
+        raise ValueError("Area must be at least one target for --netlist, not none")
+    if args.no_verify and args.require_verilog:
+        raise ValueError("Verification must not be off (--no-verify) for --require-verilog")
+    return Request(
+        config=config, name=check_name(config.name if args.name is None else args.name),
+        out=args.out, areas=areas, verify=not args.no_verify, require_verilog=args.require_verilog,
+        netlist=args.netlist, pnr=args.pnr, vcd=args.vcd,
+        command=shlex.join(["python", "-m", "hw.build", *argv]))

@@ -1,0 +1,89 @@
+"""What :mod:`hw.build` says to people."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from golden.contracts import CONTRACTS, ExactSum, MultiplyShift, contract
+from golden.formats import MAX_BITS
+from hw.flow.nextpnr import Placement
+from hw.flow.report import area_table
+from hw.flow.yosys import Area
+from hw.targets import TARGETS
+
+__all__ = ["listing", "summary"]
+
+
+def listing() -> RenderableType:
+    """Formats, contracts and targets, as ``--list`` shows them."""
+    formats = _table("format", "levels")
+    formats.add_row(f"s1 .. s{MAX_BITS}", "-2^(N-1) .. 2^(N-1) - 1, two's complement")
+    formats.add_row(f"s2n .. s{MAX_BITS}n", "-2^(N-1) + 1 .. 2^(N-1) - 1, symmetric")
+    formats.add_row(f"u1 .. u{MAX_BITS}", "0 .. 2^N - 1")
+    formats.add_row(f"u2n .. u{MAX_BITS}n", "0 .. 2^N - 2")
+    contracts = _table("contract", "result")
+    for name in CONTRACTS:
+        contracts.add_row(name, _describe(name))
+    targets = _table("target", "area estimated for")
+    for target in TARGETS.values():
+        targets.add_row(target.name, target.title)
+    return Group(formats, contracts, targets)
+
+
+def _describe(name: str) -> str:
+    each = contract(name)
+    if isinstance(each, ExactSum):
+        return "sum + bias, exact, in a signed format of its width"
+    if isinstance(each, MultiplyShift):
+        doc = {"half_up": "nearest, ties towards +infinity", "half_even": "nearest, ties to even",
+               "half_away": "nearest, ties away from zero", "floor": "towards -infinity",
+               "zero": "towards zero"}
+        return f"(sum + bias) * multiplier / 2^shift, rounded {doc[name]}"
+    doc = {"tflite": "TFLite's double rounding (gemmlowp), on int32",
+           "tflite_single": "TFLite's single rounding, on int32"}
+    return doc[name]
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column)
+    return table
+
+
+def summary(manifest: dict[str, Any], folder: Path, areas: list[Area],
+            placement: Placement | None, seconds: float) -> RenderableType:
+    """Lines and tables for the end of a build."""
+    c = manifest["config"]
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="bold")
+    facts.add_column(overflow="fold")
+    sums = f"{c['rows']} x {c['cols']} sums of {c['lanes']} products a cycle"
+    facts.add_row("tile", f"{sums}, depth {c['depth']}, accumulator {manifest['accumulator']}")
+    facts.add_row("formats", f"weights {c['weights']}, activations {c['activations']}, output "
+                             f"{manifest['output']}, zero points {c['zero_points']}")
+    facts.add_row("requantizer", f"{c['contract']}, {c['outputs']} result"
+                                 f"{'s' * (c['outputs'] > 1)} a cycle, {c['channels']} channels")
+    facts.add_row("timing", f"latency {manifest['latency']['cycles']} cycles, jobs of at least "
+                            f"{c['rows'] * c['cols'] // c['outputs']} beats keep the block busy")
+    facts.add_row("verified", _verified(manifest))
+    facts.add_row("files", f"{folder}/")
+    parts: list[RenderableType] = [Text(manifest["name"], style="bold green"), facts]
+    if areas:
+        macs = manifest["throughput"]["products_per_cycle"]
+        parts += [Text(), area_table(areas, macs, placement)]
+    parts.append(Text(f"done in {seconds:.1f} s", style="dim"))
+    return Group(*parts)
+
+
+def _verified(manifest: dict[str, Any]) -> Text:
+    text = manifest["verification"]
+    for each in manifest["verified"]:
+        text += (f"\n{each['subject']} in {each['simulator']}: {each['outputs']:,} outputs, "
+                 f"{each['cycles']:,} cycles, 0 mismatches")
+    if manifest["verified"]:
+        text += f"\nvectors: {manifest['vectors']}"
+    return Text(text, style="" if "equals" in text and "not simulated" not in text else "yellow")

@@ -1,0 +1,270 @@
+"""What each target's cells are, how Yosys maps a design to them, and models to simulate them.
+
+A *target* decides how emitted Verilog is synthesized and into which of five columns each cell of
+the netlist falls:
+
+========  ==============================  =========================  ===========================
+column    generic                         ice40, ecp5                xc7
+========  ==============================  =========================  ===========================
+LUT       gates, inverters included       4-input LUTs               LUTs of any size, inverters
+carry     none                            SB_CARRY; CCU2C            CARRY4
+FF        flip-flops                      flip-flops                 flip-flops
+DSP       none                            none; MULT18X18D           DSP48E1
+RAM       bits                            4 kbit; 18 kbit blocks     18 kbit blocks
+========  ==============================  =========================  ===========================
+
+Memory in LUTs counts as the LUTs it occupies: a TRELLIS_DPR16X4 takes six, four for its bits and
+two that its write port blocks in a third slice; a RAM32M four; a shift register one.
+
+Synthesis never keeps hierarchy, so counts are those of the whole design, trimmed.
+"""
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from hw.flow.tools import ToolMissing
+
+__all__ = ["TARGETS", "Models", "Target", "target"]
+
+COLUMNS: tuple[str, ...] = ("lut", "carry", "ff", "dsp", "ram")
+
+_CELLS = Path(__file__).parent / "flow" / "cells"
+
+
+@dataclass(frozen=True)
+class Models:
+    """Verilog that gives the cells of a netlist their function.
+
+    Parameters
+    ----------
+    sources : tuple of Path
+        Ours, of the cells that Yosys declares without a body. They come before ``libraries``:
+        Verilator keeps the first of two modules of one name.
+    libraries : tuple of Path
+        Those that ship with Yosys.
+    includes : tuple of Path
+        Folders in which the libraries look for their own includes.
+    defines : tuple of str
+        Macros that the libraries need.
+    waivers : tuple of str
+        Verilator arguments without which netlist and libraries do not pass.
+    """
+
+    sources: tuple[Path, ...] = ()
+    libraries: tuple[Path, ...] = ()
+    includes: tuple[Path, ...] = ()
+    defines: tuple[str, ...] = ()
+    waivers: tuple[str, ...] = ()
+
+    def verilator_arguments(self) -> list[str]:
+        """Arguments that make Verilator compile a netlist with these models."""
+        arguments = [*self.waivers, *(f"-I{folder}" for folder in self.includes)]
+        arguments += [f"-D{macro}" for macro in self.defines]
+        arguments += map(str, self.sources)
+        for library in self.libraries:
+            arguments += ["-v", str(library)]
+        return arguments
+
+
+@dataclass(frozen=True)
+class Target:
+    """A kind of device.
+
+    Parameters
+    ----------
+    name : str
+    title : str
+        For people.
+    passes : tuple of str
+        Yosys commands from Verilog just read to a mapped netlist; ``{top}`` is the top module.
+    columns : tuple of (str, str, int)
+        Pattern of cell types, column, and how many of the column one such cell takes. The first
+        pattern that matches counts.
+    lut_unit, ram_unit : str
+        What the LUT and the RAM column count.
+    carry_luts : int
+        LUTs that a carry cell takes the place of, 0 where it sits beside them.
+    transistors : bool
+        Whether Yosys can estimate CMOS transistors; memories are left out of that number.
+    libraries : tuple of str
+        Cell models that ship with Yosys, below its share folder.
+    defines : tuple of str
+        Macros that those need.
+    sources : tuple of str
+        Our own models, in ``hw/flow/cells``, of the cells that have no body there.
+    """
+
+    name: str
+    title: str
+    passes: tuple[str, ...]
+    columns: tuple[tuple[str, str, int], ...]
+    lut_unit: str = "LUTs"
+    ram_unit: str = "18 kbit blocks"
+    carry_luts: int = 0
+    transistors: bool = False
+    libraries: tuple[str, ...] = ()
+    defines: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+
+    def count(self, cells: Mapping[str, int]) -> dict[str, int]:
+        """Sum the cell types of a netlist into the columns.
+
+        A type that no pattern knows is refused: left out, it would make a design look smaller.
+        """
+        totals = dict.fromkeys(COLUMNS, 0)
+        for cell, number in cells.items():
+            for pattern, column, weight in self.columns:
+                if fnmatchcase(cell, pattern):
+                    totals[column] += weight * number
+                    break
+            else:
+                raise ValueError(f"Cell type must be one that target {self.name} counts, "
+                                 f"not {cell!r}")
+        return totals
+
+    def models(self) -> Models:
+        """Models with which Verilator simulates this target's netlists."""
+        share = yosys_share()
+        libraries = tuple(share / library for library in self.libraries)
+        sources = tuple(_CELLS / source for source in self.sources)
+        return Models(
+            sources=sources,
+            libraries=libraries,
+            includes=tuple(sorted({library.parent for library in libraries})),
+            defines=self.defines,
+            waivers=_WAIVERS + _LIBRARY_WAIVERS * bool(libraries),
+        )
+
+
+def yosys_share() -> Path:
+    """Folder of the files that ship with Yosys, found without loading Yosys."""
+    spec = importlib.util.find_spec("pyosys")
+    if spec is None or spec.origin is None:
+        raise ToolMissing("pyosys", "pip install pyosys==0.68")
+    return Path(spec.origin).parent / "share"
+
+
+# Style is not to be asked of a netlist, widths are artefacts of Yosys's Verilog, and UNOPTFLAT
+# only costs speed. A parameter that a model of ours refuses stays an error whatever is waived.
+_WAIVERS = ("-Wno-style", "-Wno-WIDTH", "-Wno-UNOPTFLAT", "-Werror-USERFATAL")
+# Synthesis leaves pins open that do not matter. Yosys's models have timing for ABC, a time scale
+# in some files only, and delayed assignments where Verilator makes the same of immediate ones.
+_LIBRARY_WAIVERS = tuple(f"-Wno-{name}" for name in (
+    "PINMISSING", "SPECIFYIGN", "TIMESCALEMOD", "INITIALDLY", "COMBDLY"))
+
+_GENERIC = Target(
+    name="generic",
+    title="gates (CMOS estimate)",
+    # `synth` up to where it would turn memories into flip-flops; they stay cells of their own.
+    # Every flip-flop becomes a plain one, its enable and reset gates, because only of that kind
+    # does `stat` know the transistors; without -nodffe and -nosdff `opt` would undo it.
+    passes=(
+        "synth -flatten -top {top} -run begin:fine",
+        "opt -fast -full",
+        "opt -full",
+        "techmap",
+        "opt -fast",
+        "dfflegalize -cell $_DFF_P_ 01",
+        "opt -fast -nodffe -nosdff",
+        # Not abc's default script: its search for equal nodes takes minutes on a wide multiplier,
+        # and ends with more transistors.
+        "abc -g cmos4 -script +strash;dc2;map,-a",
+        "opt -fast -nodffe -nosdff",
+        "clean",
+    ),
+    columns=(
+        ("$mem_v2", "ram", 0),  # its bits are added by the synthesis run
+        ("$_DFF_P_", "ff", 1),
+        *((f"$_{gate}_", "lut", 1) for gate in (
+            "NOT", "AND", "NAND", "OR", "NOR", "XOR", "XNOR", "ANDNOT", "ORNOT",
+            "MUX", "NMUX", "AOI3", "OAI3", "AOI4", "OAI4")),
+    ),
+    lut_unit="gates",
+    ram_unit="bits",
+    transistors=True,
+)
+
+# The last label of Yosys's Lattice scripts without its `autoname`, which makes netlists several
+# times as long: names of hundreds of characters, each the path from a register.
+_CHECK = ("hierarchy -check", "blackbox =A:whitebox")
+
+_ICE40 = Target(
+    name="ice40",
+    title="Lattice iCE40 HX/LP",
+    passes=("synth_ice40 -device hx -top {top} -run begin:check", *_CHECK),
+    columns=(
+        ("SB_LUT4", "lut", 1),
+        ("SB_CARRY", "carry", 1),
+        ("SB_DFF*", "ff", 1),
+        ("SB_RAM40_4K*", "ram", 1),
+    ),
+    ram_unit="4 kbit blocks",
+    libraries=("ice40/cells_sim.v",),
+)
+
+_ECP5 = Target(
+    name="ecp5",
+    title="Lattice ECP5",
+    # Wide multiplexers save delay and cost 12 to 48 % more LUTs.
+    passes=("synth_ecp5 -nowidelut -top {top} -run begin:check", *_CHECK),
+    columns=(
+        ("LUT[24]", "lut", 1),
+        ("PFUMX", "lut", 0),  # not emitted, but instantiated by hand it sits beside its LUTs
+        ("L6MUX21", "lut", 0),
+        ("TRELLIS_DPR16X4", "lut", 6),
+        ("CCU2C", "carry", 1),
+        ("TRELLIS_FF", "ff", 1),
+        ("MULT18X18D", "dsp", 1),
+        ("DP16KD", "ram", 1),
+    ),
+    ram_unit="18 kbit blocks",
+    carry_luts=2,
+    libraries=("ecp5/cells_sim.v",),
+    # Without it the file includes the pads and the vendor's names of flip-flops, twice.
+    defines=("NO_INCLUDES",),
+    sources=("ram.v", "ecp5_dp16kd.v", "ecp5_mult18x18d.v"),
+)
+
+_XC7 = Target(
+    name="xc7",
+    title="AMD 7-series",
+    # Without pads and clock buffers only the core is counted; without MUXF7 and MUXF8 the LUTs
+    # are all the logic there is.
+    passes=("synth_xilinx -family xc7 -flatten -noiopad -noclkbuf -nowidelut -top {top}",),
+    columns=(
+        ("LUT[1-6]", "lut", 1),
+        ("INV", "lut", 1),
+        ("MUXF[78]", "lut", 0),  # not emitted, but instantiated by hand it sits beside its LUTs
+        ("SRL16E", "lut", 1),
+        ("SRLC32E", "lut", 1),
+        ("RAM32M", "lut", 4),
+        ("RAM64M", "lut", 4),
+        ("RAM32X1D", "lut", 2),
+        ("RAM64X1D", "lut", 2),
+        ("RAM128X1D", "lut", 4),
+        ("RAM32X1S", "lut", 1),
+        ("RAM64X1S", "lut", 1),
+        ("RAM128X1S", "lut", 2),
+        ("RAM256X1S", "lut", 4),
+        ("CARRY4", "carry", 1),
+        ("FD[RSCP]E", "ff", 1),
+        ("DSP48E1", "dsp", 1),
+        ("RAMB18E1", "ram", 1),
+        ("RAMB36E1", "ram", 2),
+    ),
+    ram_unit="18 kbit blocks",
+    libraries=("xilinx/cells_sim.v",),
+    sources=("ram.v", "xc7_ramb.v"),
+)
+
+TARGETS: dict[str, Target] = {each.name: each for each in (_GENERIC, _ICE40, _ECP5, _XC7)}
+
+
+def target(name: str) -> Target:
+    """Find a target by its name."""
+    if name not in TARGETS:
+        raise ValueError(f"Target must be one of {', '.join(TARGETS)}, not {name!r}")
+    return TARGETS[name]

@@ -1,0 +1,63 @@
+"""What hw.build leaves behind, used as a user would: the testbench, and the netlists."""
+
+import json
+import re
+import subprocess
+
+import pytest
+
+from hw import build
+from tests.simulators import icarus, verilator_binary
+
+NAME = "mac_s4n_s4_s4_4x4x4"
+
+
+@pytest.fixture(scope="module", params=[icarus, verilator_binary])
+def bench(request, tmp_path_factory):
+    """Folder and command of the default tile's testbench."""
+    out = tmp_path_factory.mktemp("shipped")
+    build.main(["--bits", "4", "--no-verify", "--no-area", "--out", str(out)])
+    return out / NAME, request.param(out / NAME, NAME)
+
+
+def simulate(folder, command, *arguments):
+    done = subprocess.run([*command, *arguments], cwd=folder, capture_output=True, text=True,
+                          timeout=300)
+    # Simulators add lines of their own about $finish and $fatal.
+    return done.returncode, [line for line in done.stdout.splitlines()
+                             if line.startswith(("PASS", "FAIL"))]
+
+
+@pytest.mark.parametrize("stall", [0, 2, 6])
+def test_the_testbench_passes(bench, stall):
+    folder, command = bench
+    outputs = len((folder / f"{NAME}_o.hex").read_text().splitlines())
+    assert simulate(folder, command, f"+stall={stall}") == (0, [f"PASS {outputs} outputs"])
+
+
+def test_the_testbench_sees_one_wrong_bit(bench):
+    folder, command = bench
+    file = folder / f"{NAME}_o.hex"
+    text = file.read_text()
+    lines = text.splitlines(keepends=True)
+    lines[1000] = lines[1000][:-2] + f"{int(lines[1000][-2], 16) ^ 1:x}\n"
+    file.write_text("".join(lines))
+    try:
+        status, [line] = simulate(folder, command)
+    finally:
+        file.write_text(text)
+    assert status != 0
+    assert re.match(r"FAIL .*\b1000\b", line), line
+
+
+@pytest.mark.skipif(build.available() is not None, reason=str(build.available()))
+def test_every_netlist_equals_golden(tmp_path, capsys):
+    """Each target's netlist, with the models of its cells, on the vectors of the design."""
+    shape = "--rows 1 --cols 2 --lanes 2 --depth 64 --channels 16".split()
+    assert build.main(["--bits", "3", *shape, "--netlist", "--out", str(tmp_path), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert [each["subject"] for each in said["verified"]] == [
+        "Verilog", "ecp5 netlist", "generic netlist", "ice40 netlist", "xc7 netlist"]
+    for target in ("generic", "ice40", "ecp5", "xc7"):
+        for suffix in (".v", ".json"):
+            assert (tmp_path / said["name"] / f"{said['name']}_{target}{suffix}").exists()

@@ -1,0 +1,245 @@
+# amaranth: UnusedElaboratable=no
+
+import math
+
+import numpy as np
+import pytest
+from amaranth.hdl import Fragment, Module, ResetInserter, Signal, Value
+from amaranth.lib import data
+
+from golden import ops
+from golden.formats import IntFormat, parse
+from golden.ranges import Range, dot_range, levels_range
+from hw.blocks import DotProductGrid, block_for
+from hw.blocks.grid import DotProduct
+from hw.blocks.row_sums import RowSums
+from hw.blocks.sum_tree import SumTree, tree_latency
+from sim.packing import pack, unpack
+from sim.streams import measure_latency, measure_throughput, run, transform
+
+PAIRS = [("s4n", "s4"), ("u3", "s5"), ("s8", "u8"), ("u4", "u4"), ("s1", "s1"), ("u1", "s1"),
+         ("s16", "s16"), ("u16", "s2")]
+LANES = [1, 2, 3, 4, 5, 8, 17]
+
+
+def grid(weights, activations, rows, cols, lanes):
+    return DotProductGrid(weights=parse(weights), activations=parse(activations), rows=rows,
+                          cols=cols, lanes=lanes)
+
+
+def random_beats(rng, dut, count):
+    """Beats of levels; the first few hold an end of each range in every lane."""
+    a, w = dut.activations, dut.weights
+    activations = rng.integers(a.min, a.max + 1, size=(count, dut.rows, dut.lanes))
+    weights = rng.integers(w.min, w.max + 1, size=(count, dut.cols, dut.lanes))
+    for beat, (x, y) in enumerate([(a.min, w.min), (a.min, w.max), (a.max, w.min),
+                                   (a.max, w.max)]):
+        activations[beat], weights[beat] = x, y
+    return activations, weights
+
+
+def packed(fmt, levels):
+    codes = fmt.encode(levels).reshape(len(levels), -1)
+    return [int.from_bytes(row.tobytes(), "little") for row in pack(codes, fmt.bits)]
+
+
+def payloads(dut, activations, weights):
+    shape = dut.i.payload.shape()
+    bits = dut.rows * dut.lanes * dut.activations.bits
+    return [shape.from_bits(a | w << bits) for a, w in zip(
+        packed(dut.activations, activations), packed(dut.weights, weights), strict=True)]
+
+
+def sums_of(dut, received):
+    bits = dut.sums.bits
+    width = -(-dut.rows * dut.cols * bits // 8)
+    raw = np.array([list(payload.as_value().value.to_bytes(width, "little"))
+                    for payload in received], np.uint8)
+    return dut.sums.decode(unpack(raw, bits, dut.rows * dut.cols)).reshape(
+        -1, dut.rows, dut.cols)
+
+
+def golden_sums(activations, weights):
+    return ops.matmul(activations, weights.transpose(0, 2, 1))
+
+
+@pytest.mark.parametrize("lanes", LANES)
+@pytest.mark.parametrize("weights, activations", PAIRS)
+def test_grid_is_golden(rng, weights, activations, lanes):
+    dut = grid(weights, activations, 2, 2, lanes)
+    a, w = random_beats(rng, dut, 24)
+    received = transform(dut, payloads(dut, a, w), 24, stall_i=lambda: rng.random() < 0.3)
+    np.testing.assert_array_equal(sums_of(dut, received), golden_sums(a, w))
+
+
+@pytest.mark.parametrize("rows, cols", [(1, 1), (1, 3), (3, 1), (3, 2)])
+def test_rows_and_cols_do_not_mix(rng, rows, cols):
+    dut = grid("s5", "u3", rows, cols, 2)
+    a, w = random_beats(rng, dut, 30)
+    received = transform(dut, payloads(dut, a, w), 30)
+    np.testing.assert_array_equal(sums_of(dut, received), golden_sums(a, w))
+
+
+# All products of two levels at a time: the outer product of 16 of each.
+@pytest.mark.parametrize("weights, activations", [
+    ("s4n", "s4"), ("u3", "s5"), ("u8", "u8"), ("s1", "u1"),
+    pytest.param("s8", "s8", marks=pytest.mark.slow),
+    pytest.param("u4", "s12", marks=pytest.mark.slow)])
+def test_every_pair_of_levels(weights, activations):
+    def chunks(fmt, count):
+        levels = fmt.levels()
+        return np.pad(levels, (0, -len(levels) % count), mode="edge").reshape(-1, count)
+
+    rows = min(16, len(parse(activations).levels()))
+    cols = min(16, len(parse(weights).levels()))
+    dut = grid(weights, activations, rows, cols, 1)
+    a, w = chunks(dut.activations, rows), chunks(dut.weights, cols)
+    first, second = (grid.reshape(-1) for grid in np.indices((len(a), len(w))))
+    a, w = a[first][..., None], w[second][..., None]
+    received = transform(dut, payloads(dut, a, w), len(a))
+    np.testing.assert_array_equal(sums_of(dut, received), golden_sums(a, w))
+
+
+@pytest.mark.parametrize("lanes", LANES)
+@pytest.mark.parametrize("weights, activations", [("s4n", "s4"), ("u8", "u8")])
+def test_sums_are_exactly_as_wide_as_they_must_be(weights, activations, lanes):
+    dut = grid(weights, activations, 1, 1, lanes)
+    a, w = dut.activations, dut.weights
+    extremes = [lanes * x * y for x in (a.min, a.max) for y in (w.min, w.max)]
+    assert dut.sums == Range(min(extremes), max(extremes)).format
+    narrower = IntFormat(dut.sums.width - 1, signed=dut.sums.signed)
+    assert not narrower.contains(extremes).all()
+
+
+@pytest.mark.parametrize("lanes", LANES)
+def test_grid_latency_and_throughput(rng, lanes):
+    dut = grid("s4", "s4", 1, 2, lanes)
+    beats = payloads(dut, *random_beats(rng, dut, 12))
+    assert measure_latency(dut, beats[0]) == dut.latency == 1 + math.ceil(math.log(lanes, 4))
+    assert measure_throughput(dut, beats, 12) == 1
+    assert DotProduct(weights=dut.weights, activations=dut.activations,
+                      lanes=lanes).latency == dut.latency
+
+
+@pytest.mark.parametrize("cycle", range(4))
+def test_a_reset_forgets_beats_under_way(rng, cycle):
+    dut = grid("s4", "s4", 1, 1, 5)
+    beats = payloads(dut, *random_beats(rng, dut, 4))
+    reset = Signal()
+    seen = []
+
+    async def testbench(ctx):
+        ctx.set(dut.i.valid, 1)
+        for beat in beats[:cycle]:
+            ctx.set(dut.i.payload, beat)
+            await ctx.tick()
+        ctx.set(dut.i.valid, 0)
+        ctx.set(reset, 1)
+        await ctx.tick()
+        ctx.set(reset, 0)
+        for _ in range(2 * dut.latency):
+            seen.append(ctx.get(dut.o.valid))
+            await ctx.tick()
+
+    run(ResetInserter(reset)(dut), testbench)
+    assert not any(seen)
+
+
+def test_block_for_suits_every_integer_format():
+    block = block_for(target="generic", weights=parse("s4"), activations=parse("u8"), rows=2,
+                      cols=3, lanes=4)
+    assert isinstance(block, DotProductGrid)
+    assert (block.rows, block.cols, block.lanes) == (2, 3, 4)
+    Fragment.get(block, None)  # Amaranth complains of what is made elsewhere and never elaborated
+
+
+@pytest.mark.parametrize("lanes", LANES)
+@pytest.mark.parametrize("activations", ["s4", "u3", "u1", "s5n"])
+def test_row_sums_in_step_with_a_block(rng, activations, lanes):
+    block = grid("s4", activations, 3, 1, lanes)
+    rows = RowSums(activations=block.activations, rows=3, lanes=lanes, latency=block.latency)
+    assert rows.sums == levels_range(block.activations).times(lanes).format
+    m = Module()
+    m.submodules.block = block
+    m.submodules.rows = rows
+    m.d.comb += rows.i.eq(block.i.p.activations)
+    a, w = random_beats(rng, block, 20)
+    beats = iter(payloads(block, a, w))
+    seen, sums = [], []
+
+    async def testbench(ctx):
+        while len(seen) < 20:
+            busy = rng.random() < 0.7
+            beat = next(beats, None) if busy else None
+            ctx.set(block.i.valid, beat is not None)
+            ctx.set(Value.cast(block.i.payload), -1 if beat is None else beat.as_value().value)
+            _, _, valid, both, row = await ctx.tick().sample(
+                block.o.valid, block.o.payload, rows.o)
+            if valid:
+                sums.append(both)
+                seen.append([row[k] for k in range(3)])
+
+    run(m, testbench, max_cycles=500)
+    np.testing.assert_array_equal(seen, a.sum(axis=2))
+    np.testing.assert_array_equal(sums_of(block, sums), golden_sums(a, w))
+
+
+@pytest.mark.parametrize("extra", [0, 1, 3])
+@pytest.mark.parametrize("lanes", [1, 4, 5])
+def test_row_sums_have_the_latency_they_are_told(rng, lanes, extra):
+    latency = tree_latency(lanes) + extra
+    dut = RowSums(activations=parse("s4"), rows=2, lanes=lanes, latency=latency)
+    levels = rng.integers(-8, 8, size=(12, 2, lanes))
+    seen = []
+
+    async def testbench(ctx):
+        for value in levels.tolist():
+            ctx.set(dut.i, value)
+            seen.append([ctx.get(dut.o[0]), ctx.get(dut.o[1])])
+            await ctx.tick()
+
+    run(dut, testbench)
+    np.testing.assert_array_equal(seen[latency:], levels.sum(axis=2)[:12 - latency])
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 15, 16, 17, 20, 64, 65])
+@pytest.mark.parametrize("term", [Range(-7, 7), Range(0, 9), Range(-128, 127), Range(-5, 0)],
+                         ids=str)
+def test_sum_tree(rng, term, count):
+    dut = SumTree(term=term, count=count)
+    assert dut.latency == tree_latency(count) == sum(4**k < count for k in range(4))
+    terms = rng.integers(term.lo, term.hi + 1, size=(12, count))
+    terms[0], terms[1] = term.lo, term.hi
+    seen = []
+
+    async def testbench(ctx):
+        for row in packed(term.format, np.concatenate([terms, terms[:dut.latency]])):
+            ctx.set(Value.cast(dut.i), row)
+            seen.append(ctx.get(dut.o))
+            await ctx.tick()
+
+    run(dut, testbench)
+    np.testing.assert_array_equal(seen[dut.latency:], terms.sum(axis=1))
+
+
+def test_shapes_follow_the_formats():
+    dut = DotProduct(weights=parse("s4n"), activations=parse("u3"), lanes=5)
+    assert len(dut.o) == dot_range(dut.weights, dut.activations, 5).format.width
+    assert isinstance(dut.i.shape(), data.StructLayout)
+    assert len(Value.cast(dut.i)) == 5 * (4 + 3)
+
+
+@pytest.mark.parametrize("name", ["rows", "cols", "lanes"])
+@pytest.mark.parametrize("value", [0, -3])
+def test_bad_shapes(name, value):
+    shape = dict(rows=1, cols=1, lanes=1) | {name: value}
+    with pytest.raises(ValueError,
+                       match=f"^{name.capitalize()} must be a positive integer, not {value}$"):
+        grid("s4", "s4", **shape)
+
+
+def test_bad_trees():
+    with pytest.raises(ValueError, match="^Count must be a positive integer, not 0$"):
+        SumTree(term=Range(0, 1), count=0)
+    with pytest.raises(ValueError, match="^Latency must be at least 2, not 1$"):
+        RowSums(activations=parse("s4"), rows=1, lanes=5, latency=1)

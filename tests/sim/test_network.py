@@ -1,0 +1,134 @@
+"""Networks on a simulated tile: equal to golden, or the first difference is named."""
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from golden import digits
+from golden.networks import Conv2d, Dense
+from golden.quantize import quantize
+from hw import bench
+from hw.options import config_of, parser
+from sim import network
+from sim.layers import run_layer, run_network
+from sim.simulation import simulation
+from sim.vectors import digits_network
+from sim.verify import Mismatch
+from sim.verilator import available
+
+needs_verilator = pytest.mark.skipif(available() is not None, reason=str(available()))
+
+
+def tile(*arguments):
+    return config_of(parser().parse_args([*arguments]))
+
+
+@needs_verilator
+@pytest.mark.parametrize("bits, points", [(4, 2.0), (8, 0.3)])
+def test_accuracy_on_the_verilog(bits, points):
+    config = tile("--bits", str(bits))
+    result = network.run_digits(config, simulation(config))
+    assert result.hardware_accuracy == result.golden_accuracy
+    assert 100 * (result.float_accuracy - result.hardware_accuracy) <= points
+    assert result.compared == 540 * (64 + 10)
+    assert result.utilisation >= 0.99
+
+
+@needs_verilator
+@pytest.mark.parametrize("arguments", [
+    "--bits 2", "--bits 16 --lanes 3", "--bits 5 --zero-points both --rows 3 --cols 6 --outputs 2",
+    "--bits 6 --zero-points none --requant tflite --channels 24",
+    "--bits 8 --activations u8 --output u8 --requant half_even --multiplier-bits 12",
+], ids=str)
+def test_every_tensor_is_golden(arguments):
+    config = tile(*arguments.split())
+    result = network.run_digits(config, simulation(config))
+    assert result.hardware_accuracy == result.golden_accuracy
+
+
+def test_amaranth_runs_the_same_network():
+    config = tile("--bits", "3", "--rows", "8", "--cols", "2", "--lanes", "16")
+    data = digits.load()
+    quantized = digits_network(config, data)
+    levels, traces = run_network(config, simulation(config, "amaranth"), quantized,
+                                 quantize(data.images[:8], quantized.input))
+    assert levels.shape == (8, 10) and len(traces) == 2
+
+
+class Faulty:
+    """A backend with one wrong bit in one output."""
+
+    def __init__(self, backend, output):
+        self.backend, self.output, self.ports = backend, output, backend.ports
+
+    def run(self, *args, **kwargs):
+        trace = self.backend.run(*args, **kwargs)
+        data = trace.data.copy()
+        data[self.output, 0] ^= 1
+        return replace(trace, data=data)
+
+
+def test_a_difference_is_named():
+    config = tile("--bits", "4", "--rows", "2", "--cols", "2", "--lanes", "8")
+    data = digits.load()
+    quantized = digits_network(config, data)
+    # Output 5 is of the second job: row 0, column 1 of channels 2 and 3.
+    backend = Faulty(simulation(config, "amaranth"), 5)
+    with pytest.raises(Mismatch, match=r"^Layer dense0 differs from golden at index \(0, 3\): "
+                                       r"(-?\d+) instead of (?!\1$)-?\d+$"):
+        run_network(config, backend, quantized, quantize(data.images[:2], quantized.input))
+
+
+def test_other_layers_are_refused():
+    config = tile("--bits", "4")
+    quantized = digits_network(config, digits.load())
+    dense = quantized.layers[0]
+    assert isinstance(dense, Dense)
+    layer = Conv2d(name="conv", inputs=dense.inputs, output=dense.output, contract=dense.contract,
+                   parameters=dense.parameters, weight=dense.weight,
+                   weights=dense.weights.reshape(64, 8, 8, 1))
+    with pytest.raises(ValueError, match=r"^Layer must be a Dense one to run on a tile, not Conv2d "
+                                         r"'conv'$"):
+        run_layer(config, simulation(config, "amaranth"), quantized, layer, np.zeros((1, 8, 8, 1)))
+
+
+@needs_verilator
+def test_sweep_and_csv(tmp_path, capsys):
+    assert network.main(["--bits", "3..4", "--csv", str(tmp_path / "table.csv")]) == 0
+    said = capsys.readouterr().out
+    assert "s3n x s3 -> s3 (half_up)" in said and "0 mismatches" in said
+    rows = list(csv.DictReader((tmp_path / "table.csv").read_text().splitlines()))
+    assert [row["weights"] for row in rows] == ["s3n", "s4n"]
+    assert all(row["golden_accuracy"] == row["hardware_accuracy"] for row in rows)
+
+
+@pytest.mark.parametrize("arguments, message", [
+    ("--bits 1", "argument --bits: Bits must be N or N..M with widths in range [2, 16], not '1'"),
+    ("--bits 4..2", "argument --bits: Bits must be N or N..M with widths in range [2, 16], "
+                    "not '4..2'"),
+    ("--bits 4 --requant none", "Contract must be one whose results another layer takes, not none"),
+    ("--bits 4 --output s8", "Output must be the activations' format s4 where there are hidden "
+                             "layers, whose results are activations of the next, not s8"),
+    ("--bits 4 --depth 32", "Depth must be in range [1, 32] of the tile, not 64"),
+    ("", "Weights must be given, by --weights or by --bits"),
+    ("--bits 4 --csv /nowhere/table.csv", "Csv must be in a folder that exists, not "
+                                          "/nowhere/table.csv"),
+])
+def test_bad_input(capsys, arguments, message):
+    with pytest.raises(SystemExit) as end:
+        network.main([*arguments.split(), "--simulator", "amaranth"])
+    captured = capsys.readouterr()
+    assert (end.value.code, captured.out) == (2, "")
+    assert captured.err == f"python -m sim.network: error: {message}\n"
+
+
+@needs_verilator
+def test_bench(capsys):
+    assert bench.main(["--bits", "2", "--rows", "1", "--cols", "1", "--images", "2"]) == 0
+    assert "results and cycles are equal" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as end:
+        bench.main(["--bits", "2", "--images", "0"])
+    assert end.value.code == 2
+    assert "Images must be in range [1, 540], not 0" in capsys.readouterr().err

