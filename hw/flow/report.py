@@ -14,40 +14,33 @@ __all__ = ["area_json", "area_table"]
 
 
 def area_table(areas: Sequence[Area], macs: int, placement: Placement | None = None) -> Table:
-    """Table of areas, one target per line.
-
-    "LUT per MAC" is of :attr:`~hw.flow.yosys.Area.total`, so that a carry cell counts where it
-    takes the place of LUTs.
+    """Table of areas: for each target a line of counts and one of counts per MAC.
 
     Parameters
     ----------
     areas : sequence of Area
     macs : int
-        Multiply-accumulates per cycle, by which the last columns divide.
+        Multiply-accumulates per cycle, by which the second lines divide.
     placement : Placement, optional
-        Adds a line for the placed design.
+        Adds lines for the placed design; carry cells are among its LUTs.
     """
     _check_macs(macs)
     # No wider than 80 characters, so the units are below.
     table = Table(title=f"Area, {macs} MAC per cycle", title_justify="left", box=None,
-                  padding=(0, 1, 0, 0), pad_edge=False, header_style="bold",
+                  padding=(0, 2, 0, 0), pad_edge=False, header_style="bold",
                   caption=_units([area.target for area in areas], placement),
                   caption_justify="left")
     table.add_column("target", no_wrap=True)
-    for heading in ("LUT", "carry", "FF", "DSP", "RAM", "transistors",
-                    "LUT/MAC", "FF/MAC", "trans./MAC"):
+    for heading in _HEADINGS.values():
         table.add_column(heading, justify="right", no_wrap=True)
-    for area in areas:
-        per_mac = _per_mac(area.total, area.ff, area.transistors, macs)
-        table.add_row(
-            area.target, str(area.lut), _number(area.carry), str(area.ff), _number(area.dsp),
-            _number(area.ram), _number(area.transistors), *map(_ratio, per_mac.values()))
+    rows = [(area.target, _counts(area)) for area in areas]
     if placement is not None:
-        speed = "" if placement.fmax is None else f" {placement.fmax:.0f} MHz"
-        per_mac = _per_mac(placement.lut, placement.ff, None, macs)
-        table.add_row(
-            f"placed{speed}", str(placement.lut), "in LUT", str(placement.ff),
-            _number(placement.dsp), _number(placement.ram), "-", *map(_ratio, per_mac.values()))
+        speed = "" if placement.fmax is None else f", {placement.fmax:.0f} MHz"
+        rows.append((f"ecp5 placed{speed}", _counts(placement)))
+    for name, counts in rows:
+        table.add_row(name, *(f"{value:,}" if value else "-" for value in counts.values()))
+        table.add_row("  per MAC", *(f"{value:,.2f}" if value else "-"
+                                     for value in _per_mac(counts, macs).values()), style="dim")
     return table
 
 
@@ -61,14 +54,25 @@ def area_json(areas: Sequence[Area], macs: int,
             **area.to_json(),
             "lut_unit": TARGETS[area.target].lut_unit,
             "ram_unit": TARGETS[area.target].ram_unit,
-            "per_mac": _per_mac(area.total, area.ff, area.transistors, macs),
+            "per_mac": _per_mac(_counts(area), macs) | {"total": area.total / macs},
         }
     if placement is not None:
         found["placement"] = {
-            **placement.to_json(),
-            "per_mac": _per_mac(placement.lut, placement.ff, None, macs),
-        }
+            **placement.to_json(), "per_mac": _per_mac(_counts(placement), macs)}
     return found
+
+
+_HEADINGS = {"lut": "LUT", "carry": "carry", "ff": "FF", "dsp": "DSP", "ram": "RAM",
+             "transistors": "transistors"}
+
+
+def _counts(area: Area | Placement) -> dict[str, int | None]:
+    # A placement has no carry cells apart from its LUTs, and no transistors.
+    return {column: getattr(area, column, None) for column in _HEADINGS}
+
+
+def _per_mac(counts: dict[str, int | None], macs: int) -> dict[str, float | None]:
+    return {column: None if value is None else value / macs for column, value in counts.items()}
 
 
 def _units(names: list[str], placement: Placement | None) -> str:
@@ -89,16 +93,3 @@ def _units(names: list[str], placement: Placement | None) -> str:
 def _check_macs(macs: int) -> None:
     if index(macs) < 1:
         raise ValueError(f"MACs must be a positive integer, not {macs!r}")
-
-
-def _per_mac(lut: int, ff: int, transistors: int | None, macs: int) -> dict[str, float | None]:
-    return {"lut": lut / macs, "ff": ff / macs,
-            "transistors": None if transistors is None else transistors / macs}
-
-
-def _number(value: int | None) -> str:
-    return str(value) if value else "-"
-
-
-def _ratio(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}"

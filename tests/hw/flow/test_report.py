@@ -22,15 +22,17 @@ def test_table():
     console = Console(width=80, record=True, file=io.StringIO())
     console.print(area_table(AREAS, 8, PLACED))
     lines = [line.split() for line in console.export_text().splitlines()]
-    assert lines[:5] == [
+    assert lines[:8] == [
         ["Area,", "8", "MAC", "per", "cycle"],
-        ["target", "LUT", "carry", "FF", "DSP", "RAM", "transistors",
-         "LUT/MAC", "FF/MAC", "trans./MAC"],
-        ["generic", "900", "-", "64", "-", "4096", "4624", "112.5", "8.0", "578.0"],
-        ["ecp5", "100", "30", "80", "2", "3", "-", "20.0", "10.0", "-"],
-        ["placed", "201", "MHz", "172", "in", "LUT", "80", "2", "3", "-", "21.5", "10.0", "-"],
+        ["target", "LUT", "carry", "FF", "DSP", "RAM", "transistors"],
+        ["generic", "900", "-", "64", "-", "4,096", "4,624"],
+        ["per", "MAC", "112.50", "-", "8.00", "-", "512.00", "578.00"],
+        ["ecp5", "100", "30", "80", "2", "3", "-"],
+        ["per", "MAC", "12.50", "3.75", "10.00", "0.25", "0.38", "-"],
+        ["ecp5", "placed,", "201", "MHz", "172", "-", "80", "2", "3", "-"],
+        ["per", "MAC", "21.50", "-", "10.00", "0.25", "0.38", "-"],
     ]
-    assert " ".join(sum(lines[5:], [])) == (
+    assert " ".join(sum(lines[8:], [])) == (
         "RAM: bits (generic), 18 kbit blocks (ecp5). LUT: gates (generic). "
         "Placed: ecp5 25k, speed 6.")
 
@@ -38,11 +40,16 @@ def test_table():
 def test_json():
     found = json.loads(json.dumps(area_json(AREAS, 8, PLACED)))
     assert found["macs"] == 8
-    assert found["areas"]["generic"]["per_mac"] == {"lut": 112.5, "ff": 8, "transistors": 578}
+    assert found["areas"]["generic"]["per_mac"] == {
+        "lut": 112.5, "carry": 0, "ff": 8, "dsp": 0, "ram": 512, "transistors": 578,
+        "total": 112.5}
     assert found["areas"]["generic"]["ram_unit"] == "bits"
-    assert found["areas"]["ecp5"]["per_mac"] == {"lut": 20, "ff": 10, "transistors": None}
+    assert found["areas"]["ecp5"]["per_mac"] == {
+        "lut": 12.5, "carry": 3.75, "ff": 10, "dsp": 0.25, "ram": 0.375, "transistors": None,
+        "total": 20}
     assert found["areas"]["ecp5"]["cells"] == {"CCU2C": 30, "LUT4": 100}
-    assert found["placement"]["per_mac"] == {"lut": 21.5, "ff": 10, "transistors": None}
+    assert found["placement"]["per_mac"] == {
+        "lut": 21.5, "carry": None, "ff": 10, "dsp": 0.25, "ram": 0.375, "transistors": None}
     assert "placement" not in area_json(AREAS, 8)
 
 

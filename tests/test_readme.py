@@ -1,0 +1,92 @@
+"""README's commands work, and its outputs are what they print."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from hw import bench, build, options
+from sim import network
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def commands():
+    """Every ``python -m ...`` that README or a page of docs names, without the placeholders."""
+    text = README + "".join(path.read_text() for path in sorted((ROOT / "docs").glob("*.md")))
+    found = re.findall(r"python -m ((?:hw|sim|golden)\.\w+[^`\n|&#]*)", text)
+    return sorted({command.strip() for command in found})
+
+
+def test_the_example_runs(capsys):
+    [example] = blocks("python")
+    exec(compile(example, "README.md", "exec"), {})
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_is_understood(command, capsys):
+    module, *arguments = shlex.split(command)
+    parsers = {"hw.build": options.parser, "hw.bench": bench.parser,
+               "sim.network": network.parser}
+    if module == "golden.train":
+        assert not arguments
+        return
+    if arguments == ["--help"]:
+        return
+    args = parsers[module]().parse_args(arguments)
+    if arguments and arguments[0] == "--bits" and module == "hw.build":
+        options.request_of(args, arguments)
+
+
+def test_install_commands_name_what_there_is():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"]
+    named = re.findall(r"pip install -e '?\.(?:\[(\w+)\])?", README)
+    assert "" in named and "test" in named
+    assert {name for name in named if name} <= set(extras)
+    test_command = re.search(r"^pip install .* && (python -m pytest.*)$", README, re.MULTILINE)
+    assert test_command and "-m slow" not in test_command[1]
+
+
+def test_files_and_links_exist():
+    for link in re.findall(r"\]\(([\w./]+)\)", README):
+        assert (ROOT / link).exists(), link
+
+
+def printed(module, *arguments):
+    done = subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True,
+                          text=True, cwd=ROOT, check=True,
+                          env={**os.environ, "COLUMNS": "80"})
+    return [line.rstrip() for line in done.stdout.strip().splitlines()]
+
+
+def shown(first):
+    """Lines of the text block of README that begins so."""
+    [block] = [block for block in blocks("text") if block.startswith(first)]
+    return [line.rstrip() for line in block.strip().splitlines()]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(build.available() is not None, reason=str(build.available()))
+def test_the_main_job_prints_what_readme_shows(tmp_path):
+    said = printed("hw.build", "--bits", "4", "--out", str(tmp_path / "build"))
+    keep = [line for line in said if not line.startswith(("done in", "files", "  "))]
+    want = [line for line in shown("mac_s4n_s4_s4_4x4x4\n")
+            if not line.startswith(("done in", "files", "  "))]
+    assert keep == want
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(build.available() is not None, reason=str(build.available()))
+def test_the_digits_table_is_what_readme_shows():
+    assert printed("sim.network", "--bits", "2..8") == shown("weights x activations")
