@@ -196,7 +196,7 @@ def parse(name: str) -> Format:
     ValueError
         Where no operand or output can have a format of that name.
     """
-    match = re.fullmatch(r"([su])(\d{1,9})(n?)", name)
+    match = re.fullmatch(r"([su])([1-9][0-9]{0,8}|0)(n?)", name)
     if match is None:
         raise ValueError(
             f"Format must be one of s1..s{MAX_BITS}, u1..u{MAX_BITS}, either with n for the narrow "

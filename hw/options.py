@@ -1,6 +1,7 @@
 """The command line of :mod:`hw.build`: what may be asked for, and what must hold of it."""
 
 import argparse
+import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,10 +77,9 @@ class Parser(argparse.ArgumentParser):
 
 def integer(text: str) -> int:
     """Type of an option that takes a whole number."""
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be an integer, not {text!r}") from None
+    if not re.fullmatch(r"-?[0-9]+", text):
+        raise argparse.ArgumentTypeError(f"must be an integer, not {text!r}")
+    return int(text)
 
 
 def add_numbers(parser: argparse.ArgumentParser):
@@ -131,8 +131,9 @@ def parser() -> argparse.ArgumentParser:
     add_shape(parser)
 
     flow = parser.add_argument_group("flow")
-    flow.add_argument("--area", default=",".join(TARGETS), metavar="TARGETS",
-                      help="where area is estimated, separated by commas (default: %(default)s)")
+    flow.add_argument("--area", metavar="TARGETS",
+                      help="where area is estimated, separated by commas (default: "
+                           f"{','.join(TARGETS)})")
     flow.add_argument("--no-area", action="store_true", help="do not estimate area")
     flow.add_argument("--netlist", action="store_true",
                       help="write each synthesized netlist, as JSON and Verilog, and simulate the "
@@ -146,7 +147,7 @@ def parser() -> argparse.ArgumentParser:
                       help="write the waves of an Amaranth simulation of the vectors")
 
     output = parser.add_argument_group("output")
-    output.add_argument("--out", type=Path, default=Path("build"), metavar="DIR",
+    output.add_argument("--out", default="build", metavar="DIR",
                         help="files go to DIR/NAME/ (default: %(default)s)")
     output.add_argument("--name", metavar="NAME",
                         help="of module and files (default: from formats and shape)")
@@ -188,10 +189,18 @@ def config_of(args: argparse.Namespace) -> TileConfig:
 def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
     """Return what is asked for; ``ValueError`` where it cannot be."""
     if args.model is not None:
-        raise ValueError(f"Model files cannot be read yet: {args.model}")
+        raise ValueError(f"Model must be left out, for model files cannot be read yet, "
+                         f"not {args.model!r}")
+    if not args.out:
+        raise ValueError("Out must name a folder, not ''")
     config = config_of(args)
-    areas = () if args.no_area else tuple(
-        target(name.strip()) for name in args.area.split(","))
+    if args.area is not None and args.no_area:
+        raise ValueError(f"Area must not be off (--no-area) for --area {args.area}")
+    names = [] if args.no_area else (args.area or ",".join(TARGETS)).split(",")
+    if args.area is not None and set(names) - set(TARGETS):
+        raise ValueError(f"Area must be some of {','.join(TARGETS)}, separated by commas, "
+                         f"not {args.area!r}")
+    areas = tuple(target(name) for name in dict.fromkeys(names))
     if args.pnr and not any(each.name == "ecp5" for each in areas):
         raise ValueError("Area must include ecp5 for --pnr, not "
                          f"{','.join(each.name for each in areas) or 'none'}")
@@ -201,6 +210,6 @@ def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
         raise ValueError("Verification must not be off (--no-verify) for --require-verilog")
     return Request(
         config=config, name=check_name(config.name if args.name is None else args.name),
-        out=args.out, areas=areas, verify=not args.no_verify, require_verilog=args.require_verilog,
-        netlist=args.netlist, pnr=args.pnr, vcd=args.vcd,
+        out=Path(args.out), areas=areas, verify=not args.no_verify,
+        require_verilog=args.require_verilog, netlist=args.netlist, pnr=args.pnr, vcd=args.vcd,
         command=shlex.join(["python", "-m", "hw.build", *argv]))

@@ -67,10 +67,15 @@ def summary(manifest: dict[str, Any], folder: Path, areas: list[Area],
                              f"{manifest['output']}, zero points {c['zero_points']}")
     facts.add_row("requantizer", f"{c['contract']}, {c['outputs']} result"
                                  f"{'s' * (c['outputs'] > 1)} a cycle, {c['channels']} channels")
-    facts.add_row("timing", f"latency {manifest['latency']['cycles']} cycles, jobs of at least "
-                            f"{c['rows'] * c['cols'] // c['outputs']} beats keep the block busy")
+    facts.add_row("timing", f"latency {manifest['latency']['cycles']} cycles, jobs of "
+                            f"{c['rows'] * c['cols'] // c['outputs']} beats or more keep the "
+                            "block busy")
     facts.add_row("verified", _verified(manifest))
     facts.add_row("files", f"{folder}/")
+    if other := manifest.get("replaced"):
+        differs = ", ".join(f"{name} {value}" for name, value in other.items()
+                            if value != c.get(name))
+        facts.add_row("replaced", Text(f"a tile of the same name with {differs}", style="yellow"))
     parts: list[RenderableType] = [Text(manifest["name"], style="bold green"), facts]
     if areas:
         macs = manifest["throughput"]["products_per_cycle"]

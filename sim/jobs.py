@@ -113,8 +113,10 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
     if weights.shape[1] != depth:
         raise ValueError(f"Weights must have the {depth} columns of the activations, "
                          f"not {weights.shape[1]}")
-    if not 1 <= depth <= c.depth:
-        raise ValueError(f"Depth must be in range [1, {c.depth}] of the tile, not {depth}")
+    if depth < 1:
+        raise ValueError(f"Activations must have at least 1 column, not {depth}")
+    if depth > c.depth:
+        raise ValueError(f"Depth must be at least the {depth} products of a sum, not {c.depth}")
     beats = -(-depth // c.lanes)
     blocks = -(-vectors // c.rows)
 

@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -14,7 +16,7 @@ from sim.verify import Mismatch
 
 NAME = "mac_s4n_s4_s4_4x4x4"
 FILES = {f"{NAME}{suffix}" for suffix in (
-    ".v", "_instance.v", "_tb.sv", ".core", "_i_job.hex", "_i_activations.hex",
+    ".v", "_instance.vh", "_tb.sv", ".core", "_i_job.hex", "_i_activations.hex",
     "_i_weights.hex", "_i_parameters.hex", "_o.hex")} | {"manifest.json"}
 
 needs_verilator = pytest.mark.skipif(build.available() is not None, reason=str(build.available()))
@@ -168,14 +170,25 @@ BAD = [
     ("--bits 4 --zero-points weights",
      "Zero points must be one of none, activations, both, not 'weights'"),
     ("--bits 4 --target ecp5", "Target must be one of generic, not 'ecp5'"),
-    ("--bits 4 --area ecp6", "Target must be one of generic, ice40, ecp5, xc7, not 'ecp6'"),
+    ("--bits 4 --area ecp6", "Area must be some of generic,ice40,ecp5,xc7, separated by commas, "
+                             "not 'ecp6'"),
+    ("--bits 4 --area ecp5, ", "Area must be some of generic,ice40,ecp5,xc7, separated by commas, "
+                               "not 'ecp5,'"),
+    ("--bits 4 --area ecp5 --no-area", "Area must not be off (--no-area) for --area ecp5"),
+    ("--bits 1_0", "argument --bits: must be an integer, not '1_0'"),
+    ("--bits ４", "argument --bits: must be an integer, not '４'"),
+    ("--bits 4 --weights s04",
+     "Weights: Format must be one of s1..s16, u1..u16, either with n for the narrow range, "
+     "not 's04'"),
+    ("--bits 4 --name module", "Name must not be a word of SystemVerilog's, not 'module'"),
     ("--bits 4 --area ice40 --pnr", "Area must include ecp5 for --pnr, not ice40"),
     ("--bits 4 --no-area --netlist", "Area must be at least one target for --netlist, not none"),
     ("--bits 4 --name 4tile", "Name must be a Verilog identifier of at most 200 letters, digits "
                               "and underscores, not '4tile'"),
     ("--bits 4 --no-verify --require-verilog",
      "Verification must not be off (--no-verify) for --require-verilog"),
-    ("--bits 4 model.tflite", "Model files cannot be read yet: model.tflite"),
+    ("--bits 4 model.tflite",
+     "Model must be left out, for model files cannot be read yet, not 'model.tflite'"),
     ("--bit 4", "unrecognized arguments: --bit 4"),
     ("--bits", "argument --bits: expected one argument"),
 ]
@@ -192,7 +205,54 @@ def test_bad_input(tmp_path, capsys, arguments, message):
 def test_an_output_folder_that_cannot_be_made(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     line = refused(capsys, "--bits", "4", out=tmp_path / "file")
-    assert line == f"Output folder must be writable, not {tmp_path / 'file'} (File exists)"
+    assert line == (f"Output folder must be writable, not {tmp_path / 'file' / NAME} "
+                    "(File exists)")
+
+
+@pytest.mark.parametrize("what", ["file", "link", "notes"])
+def test_what_is_not_from_a_build_is_left_alone(tmp_path, capsys, what):
+    place = tmp_path / NAME
+    if what == "file":
+        place.write_text("precious")
+    elif what == "link":
+        place.symlink_to(tmp_path)
+    else:
+        place.mkdir()
+        (place / "notes").write_text("precious")
+    line = refused(capsys, "--bits", "4", "--no-area", out=tmp_path)
+    assert line == (f"Output folder must be new, empty or of an earlier build, not {place}"
+                    if what == "notes" else f"Output must go to a folder, not {place}")
+    assert place.is_symlink() or "precious" in (
+        place.read_text() if what == "file" else (place / "notes").read_text())
+
+
+def test_files_of_others_stay_and_another_configuration_is_said(tmp_path, capsys):
+    arguments = ("--bits", "4", "--no-area", "--no-verify")
+    run(*arguments, "--vcd", "--rows", "1", "--name", "mine", out=tmp_path)
+    (tmp_path / "mine" / "notes").write_text("kept")
+    capsys.readouterr()
+    run(*arguments, "--depth", "64", "--name", "mine", out=tmp_path)
+    said = capsys.readouterr().out
+    assert "a tile of the same name with rows 1, depth 1024" in said
+    found = files(tmp_path / "mine")
+    assert found["notes"] == b"kept" and "mine.vcd" not in found
+    assert sorted([*json.loads(found["manifest.json"])["files"], "notes"]) == sorted(found)
+    assert os.listdir(tmp_path) == ["mine"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_build_leaves_nothing(tmp_path, number):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hw.build", "--bits", "4", "--out", str(tmp_path / "out")],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while not (tmp_path / "out").exists() or not list((tmp_path / "out").glob(".*/*/*.core")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.killpg(process.pid, number)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert err == "python -m hw.build: interrupted; nothing was written\n"
+    assert os.listdir(tmp_path / "out") == []
 
 
 def boom(error):
@@ -207,13 +267,13 @@ def boom(error):
 ])
 def test_a_failure_leaves_what_stood_there(tmp_path, capsys, monkeypatch, what, error, status,
                                            message):
-    arguments = ("--bits", "2", "--rows", "1", "--cols", "1", "--area", "ice40")
+    arguments = ("--bits", "2", "--rows", "1", "--cols", "1")
     monkeypatch.setattr(build, "available", lambda: "not asked")
     assert run(*arguments, "--no-verify", "--no-area", out=tmp_path) == 0
     before = files(tmp_path / "mac_s2n_s2_s2_1x1x4")
     capsys.readouterr()
     monkeypatch.setattr(build, what, boom(error))
-    assert refused(capsys, *arguments, out=tmp_path, status=status) == message
+    assert refused(capsys, *arguments, "--area", "ice40", out=tmp_path, status=status) == message
     assert files(tmp_path / "mac_s2n_s2_s2_1x1x4") == before
     assert os.listdir(tmp_path) == ["mac_s2n_s2_s2_1x1x4"]
 
@@ -257,4 +317,4 @@ def test_the_core_file_is_read_by_fusesoc(tmp_path, monkeypatch):
     assert tile.get_toplevel({"target": "sim", "is_toplevel": True}) == f"{NAME}_tb"
     assert {f["name"] for f in tile.get_files({"target": "default"})} == {f"{NAME}.v"}
     assert {f["name"] for f in tile.get_files({"target": "sim", "is_toplevel": True})} == FILES - {
-        "manifest.json", f"{NAME}.core", f"{NAME}_instance.v"}
+        "manifest.json", f"{NAME}.core", f"{NAME}_instance.vh"}

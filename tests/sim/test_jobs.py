@@ -227,8 +227,9 @@ def test_bad_matrices(rng):
     parameters = random_parameters(config, rng, 4)
     with refuse("Weights must have the 6 columns of the activations, not 7"):
         list(jobs.matmul_phases(config, np.zeros((3, 6), int), np.zeros((4, 7), int), parameters))
-    for depth in (0, 25):
-        with refuse(f"Depth must be in range [1, 24] of the tile, not {depth}"):
+    for depth, message in ((0, "Activations must have at least 1 column, not 0"),
+                           (25, "Depth must be at least the 25 products of a sum, not 24")):
+        with refuse(message):
             list(jobs.matmul_phases(config, np.zeros((3, depth), int),
                                     np.zeros((4, depth), int), parameters))
 

@@ -111,7 +111,7 @@ def test_sweep_and_csv(tmp_path, capsys):
     ("--bits 4 --requant none", "Contract must be one whose results another layer takes, not none"),
     ("--bits 4 --output s8", "Output must be the activations' format s4 where there are hidden "
                              "layers, whose results are activations of the next, not s8"),
-    ("--bits 4 --depth 32", "Depth must be in range [1, 32] of the tile, not 64"),
+    ("--bits 4 --depth 32", "Depth must be at least the 64 products of a sum, not 32"),
     ("", "Weights must be given, by --weights or by --bits"),
     ("--bits 4 --csv /nowhere/table.csv", "Csv must be in a folder that exists, not "
                                           "/nowhere/table.csv"),
