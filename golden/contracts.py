@@ -9,6 +9,7 @@ Every contract with an output format computes ``clamp(scaled(sum + bias) + zero_
 """
 
 import enum
+import operator
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -70,6 +71,11 @@ class Contract(ABC):
     takes: IntFormat | None = None
     """Format that every sum plus bias must lie in; ``None`` where any width is taken."""
 
+    @property
+    @abstractmethod
+    def formula(self) -> str:
+        """The result in terms of ``x``, the sum plus bias, and of the parameters, for reports."""
+
     def sum_format(self, unbiased: Range) -> IntFormat:
         """Format of sum plus bias, given the range of the sums that the hardware forms.
 
@@ -103,6 +109,11 @@ class ExactSum(Contract):
     """``sum + bias``, in a signed format of its exact width; nothing is rounded or clamped."""
 
     name: str = "none"
+
+    @property
+    def formula(self) -> str:
+        """The result in terms of the sum plus bias."""
+        return "x"
 
     def fields(self, unbiased: Range, output: Format | None) -> dict[str, IntFormat]:
         """Only a bias."""
@@ -157,8 +168,16 @@ class MultiplyShift(Scaled):
 
     rounding: Rounding = Rounding.HALF_UP
 
+    @property
+    def formula(self) -> str:
+        """The result in terms of the sum plus bias, and of the parameters."""
+        return f"clamp({self.rounding.value}(x * multiplier / 2^shift) + zero_point)"
+
     def __post_init__(self):
-        if not 1 <= self.multiplier_bits <= 32:
+        if self.name != Rounding(self.rounding).value:
+            raise ValueError(f"Name must be that of the rounding, {self.rounding.value}, "
+                             f"not {self.name!r}")
+        if not 1 <= operator.index(self.multiplier_bits) <= 32:
             raise ValueError(
                 f"Multiplier bits must be in range [1, 32], not {self.multiplier_bits!r}")
 
@@ -180,6 +199,12 @@ class Tflite(Scaled):
     name: str = "tflite"
     takes: IntFormat | None = S32
 
+    @property
+    def formula(self) -> str:
+        """The result in terms of the sum plus bias, and of the parameters."""
+        return ("clamp(half_away(half_up((x << max(shift, 0)) * multiplier / 2^31)"
+                " / 2^max(-shift, 0)) + zero_point)")
+
     def __post_init__(self):
         _require_31(self)
 
@@ -198,6 +223,11 @@ class TfliteSingle(Scaled):
 
     name: str = "tflite_single"
     takes: IntFormat | None = S32
+
+    @property
+    def formula(self) -> str:
+        """The result in terms of the sum plus bias, and of the parameters."""
+        return "clamp(half_up(x * multiplier / 2^(31 - shift)) + zero_point)"
 
     def __post_init__(self):
         _require_31(self)
@@ -218,8 +248,8 @@ CONTRACTS = ("half_up", "half_even", "half_away", "floor", "zero", "tflite", "tf
 """Names of every contract, the default first."""
 
 
-def contract(name: str, *, multiplier_bits: int = 31) -> Contract:
-    """Return the contract called ``name``.
+def contract(name: str, *, multiplier_bits: int | None = None) -> Contract:
+    """Return the contract called ``name``, with 31-bit multipliers unless told otherwise.
 
     Raises
     ------
@@ -227,7 +257,11 @@ def contract(name: str, *, multiplier_bits: int = 31) -> Contract:
         Where there is none, or it has no multiplier of that width.
     """
     if name == "none":
+        if multiplier_bits is not None:
+            raise ValueError("Multiplier bits must not be given for contract none, "
+                             f"not {multiplier_bits!r}")
         return ExactSum()
+    multiplier_bits = 31 if multiplier_bits is None else multiplier_bits
     if name == "tflite":
         return Tflite(multiplier_bits=multiplier_bits)
     if name == "tflite_single":

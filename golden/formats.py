@@ -172,7 +172,10 @@ class IntFormat(Format):
 
     def encode(self, levels) -> np.ndarray:
         """Two's complement codes of ``levels``."""
-        return self.check(levels) & ((1 << self.width) - 1)
+        levels = self.check(levels)
+        # A mask of 64 bits is no int64.
+        levels = levels.astype(object) if self.width > 63 else levels
+        return levels & ((1 << self.width) - 1)
 
     def decode(self, codes) -> np.ndarray:
         """Levels of two's complement ``codes``."""

@@ -12,7 +12,7 @@ def divide(numerator, denominator, rounding: Rounding) -> np.ndarray:
     """Round ``numerator / denominator`` to an integer.
 
     The quotient is floored and the whole remainder kept, so nothing is lost before the one
-    rounding, and no step can overflow ``int64``.
+    rounding. Where a step wraps in ``int64`` the next one wraps it back.
 
     Parameters
     ----------

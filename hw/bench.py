@@ -70,7 +70,8 @@ def main(argv: list[str] | None = None) -> int:
         arguments.error(str(error))
     except ToolFailed as error:
         arguments.exit(1, f"{arguments.prog}: failed: {error}\n")
-    assert len({(levels.tobytes(), cycles) for levels, cycles, _ in rows.values()}) == 1
+    if len({(levels.tobytes(), cycles) for levels, cycles, _ in rows.values()}) != 1:
+        arguments.exit(1, f"{arguments.prog}: failed: the simulators differ\n")
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("simulator", "cycles", "seconds", "cycles per second"):

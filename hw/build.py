@@ -19,6 +19,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -29,12 +30,12 @@ from hw.flow.report import area_json
 from hw.flow.tools import ToolFailed, ToolMissing, require, versions
 from hw.flow.yosys import Area, synthesize
 from hw.options import Request, parser, request_of
-from hw.summary import listing, summary
+from hw.summary import listing, listing_json, summary
 from hw.targets import Target
 from hw.testbench import testbench, vectors
-from sim.jobs import expected, output_beats, streams
+from sim.jobs import Phase, expected, output_beats, streams
 from sim.pysim import AmaranthSimulation
-from sim.vectors import verification_phases
+from sim.vectors import deep_phase, verification_phases
 from sim.verify import Mismatch, Verification, verify
 from sim.verilator import VerilatorSimulation, available, missing
 
@@ -53,6 +54,7 @@ class Build:
         self.tile = AxiTile(request.config)
         self.phases, self.vectors = verification_phases(request.config)
         self.want = expected(request.config, self.phases)
+        self.deep = deep_phase(request.config, np.random.default_rng(1))
         self.areas: dict[str, Area] = {}
         self.placement: Placement | None = None
         self.verified: dict[str, Verification] = {}
@@ -85,6 +87,8 @@ class Build:
         if self.no_verilator is None:
             backend = VerilatorSimulation([self.path(".v")], self.request.name, self.tile.ports)
             self._verify("Verilog", backend, "Verilator")
+            if self.deep is not None:
+                self._verify("Verilog, long jobs", backend, "Verilator", [self.deep])
         else:
             backend = AmaranthSimulation(self.tile, self.tile.ports)
             self._verify("design", backend, "Amaranth")
@@ -116,8 +120,9 @@ class Build:
             for suffix in (".json", ".v"):
                 netlist.with_suffix(suffix).unlink()
 
-    def _verify(self, subject: str, backend, simulator: str):
-        self.verified[subject] = verify(self.config, backend, self.phases, self.want,
+    def _verify(self, subject: str, backend, simulator: str, phases: list[Phase] | None = None):
+        want = self.want if phases is None else expected(self.config, phases)
+        self.verified[subject] = verify(self.config, backend, phases or self.phases, want,
                                         subject=subject, simulator=simulator)
 
     def steps(self) -> list[tuple[str, Callable[[], None]]]:
@@ -211,10 +216,9 @@ def build(request: Request, console: Console | None = None) -> tuple[dict[str, A
     """
     before = standing(request)
     check_tools(request)
-    request.out.mkdir(parents=True, exist_ok=True)
     place = request.out / request.name
-    with tempfile.TemporaryDirectory(prefix=f".{request.name}.", dir=request.out) as work:
-        run = Build(request, Path(work) / request.name)
+    with _workspace(request) as work:
+        run = Build(request, work / request.name)
         run.folder.mkdir()
         with Progress(SpinnerColumn(), TextColumn("{task.description}"), BarColumn(),
                       TimeElapsedColumn(), console=console, transient=True,
@@ -225,10 +229,32 @@ def build(request: Request, console: Console | None = None) -> tuple[dict[str, A
             progress.update(task, total=len(steps) + 1, completed=1)
             _all(steps, lambda waiting: progress.update(task, advance=1, description=waiting))
         manifest = run.report()
-        _install(run.folder, place, Path(work) / "before", before["files"] if before else [])
+        try:
+            _install(run.folder, place, work / "before", before["files"] if before else [])
+        except OSError as error:
+            raise OutputError(place, error) from error
     if before and before["config"] != manifest["config"]:
         manifest["replaced"] = before["config"]
     return manifest, run
+
+
+class OutputError(Exception):
+    """The output folder cannot be written."""
+
+    def __init__(self, place: Path, error: OSError):
+        super().__init__(f"Output folder must be writable, not {place} ({error.strerror})")
+
+
+@contextmanager
+def _workspace(request: Request):
+    """Make a folder beside the place of the files, on the same file system; gone at the end."""
+    try:
+        request.out.mkdir(parents=True, exist_ok=True)
+        work = tempfile.TemporaryDirectory(prefix=f".{request.name[:100]}.", dir=request.out)
+    except OSError as error:
+        raise OutputError(request.out / request.name, error) from error
+    with work as name:
+        yield Path(name)
 
 
 def _install(folder: Path, place: Path, aside: Path, files: list[str]):
@@ -287,7 +313,10 @@ def main(argv: list[str] | None = None) -> int:
     args = arguments.parse_args(argv)
     console = Console(stderr=args.json)
     if args.list:
-        console.print(listing())
+        if args.json:
+            print(json.dumps(listing_json(), indent=2))
+        else:
+            console.print(listing())
         return 0
     start = time.perf_counter()
     try:
@@ -300,12 +329,9 @@ def main(argv: list[str] | None = None) -> int:
             manifest, run = build(request, console)
     except KeyboardInterrupt:
         arguments.exit(130, f"{arguments.prog}: interrupted; nothing was written\n")
-    except OSError as error:
-        arguments.error(f"Output folder must be writable, not {request.out / request.name} "
-                        f"({error.strerror})")
-    except ToolMissing as error:
+    except (OutputError, ToolMissing) as error:
         arguments.error(str(error))
-    except (Mismatch, ToolFailed) as error:
+    except (Mismatch, ToolFailed, OSError) as error:
         arguments.exit(1, f"{arguments.prog}: failed: {error}\n")
     if args.json:
         print(json.dumps(manifest, indent=2))

@@ -1,11 +1,10 @@
 """A tile described as one small immutable value, and all that follows from it."""
 
-import operator
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Literal
 
-from golden.contracts import WORD_BITS, Contract, MultiplyShift
+from golden.contracts import WORD_BITS, Contract, contract
 from golden.formats import Format, IntFormat
 from golden.ranges import Range, dot_range, levels_range
 
@@ -59,7 +58,7 @@ class TileConfig:
     weights: Format
     activations: Format
     output: Format | None
-    contract: Contract = MultiplyShift("half_up")
+    contract: Contract = contract("half_up")
     rows: int = 4
     cols: int = 4
     lanes: int = 4
@@ -74,12 +73,21 @@ class TileConfig:
             if not isinstance(getattr(self, name), Format):
                 raise TypeError(
                     f"{name.capitalize()} must be a Format, not {getattr(self, name)!r}")
+        if self.output is not None and not isinstance(self.output, Format):
+            raise TypeError(f"Output must be a Format or None, not {self.output!r}")
+        if not isinstance(self.contract, Contract):
+            raise TypeError(f"Contract must be a Contract, not {self.contract!r}")
         for name, most in _MOST.items():
-            if not 1 <= operator.index(getattr(self, name)) <= most:
+            if not isinstance(getattr(self, name), int) or isinstance(getattr(self, name), bool):
+                raise TypeError(f"{name.capitalize()} must be an integer, "
+                                f"not {getattr(self, name)!r}")
+            if not 1 <= getattr(self, name) <= most:
                 raise ValueError(f"{name.capitalize()} must be in range [1, {most}], "
                                  f"not {getattr(self, name)!r}")
         if self.macs > _MOST_MACS:
             raise ValueError(f"Rows * cols * lanes must be at most {_MOST_MACS}, not {self.macs}")
+        if self.lanes > self.depth:
+            raise ValueError(f"Lanes must be at most the depth {self.depth}, not {self.lanes}")
         if self.cols % self.outputs:
             raise ValueError(
                 f"Outputs must divide the {self.cols} cols, not be {self.outputs}")

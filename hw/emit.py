@@ -5,6 +5,8 @@ import subprocess
 import sys
 from typing import Any
 
+from golden.contracts import Scaled
+from golden.ranges import Range
 from hw.bus import AxiTile
 from hw.config import TileConfig
 from hw.flow.tools import ToolFailed, last_error
@@ -102,10 +104,16 @@ targets:
     toplevel: {name}_tb
     default_tool: verilator
     tools:
+      icarus:
+        iverilog_options: [-g2012]
       verilator:
         mode: binary
         verilator_options: [--timing, -Wno-fatal]
 """
+
+
+def _shifts(c: TileConfig) -> Range | None:
+    return c.contract.shift_range(c.sum_format) if isinstance(c.contract, Scaled) else None
 
 
 def manifest(tile: AxiTile, name: str, **more) -> dict[str, Any]:
@@ -127,6 +135,10 @@ def manifest(tile: AxiTile, name: str, **more) -> dict[str, Any]:
         "throughput": {"products_per_cycle": c.macs, "beats_per_cycle": 1,
                        "outputs_per_cycle": c.outputs,
                        "beats_of_a_job_that_keep_the_block_busy": c.steps},
+        "requantization": {
+            "contract": c.contract.name, "formula": c.contract.formula,
+            "x": f"sum + bias, {c.sum_format}",
+            "shift": ([shifts.lo, shifts.hi] if (shifts := _shifts(c)) else None)},
         "job": {"min_beats": 1, "max_beats": c.max_beats, "groups": c.groups,
                 "outputs": c.rows * c.cols, "output_transfers": c.steps},
         "parameters": {"words_per_record": c.words, "records": c.groups * c.cols,

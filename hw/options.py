@@ -94,8 +94,8 @@ def add_numbers(parser: argparse.ArgumentParser):
                               "activations, or none where these are no integers)")
     numbers.add_argument("--requant", default=CONTRACTS[0], metavar="CONTRACT",
                          help="how sums become results (default: %(default)s)")
-    numbers.add_argument("--multiplier-bits", type=integer, default=31, metavar="N",
-                         help="width of the requantizer's multiplier (default: %(default)s)")
+    numbers.add_argument("--multiplier-bits", type=integer, metavar="N",
+                         help="width of the requantizer's multiplier (default: 31)")
 
 
 def add_shape(parser: argparse.ArgumentParser):

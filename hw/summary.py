@@ -7,44 +7,44 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from golden.contracts import CONTRACTS, ExactSum, MultiplyShift, contract
+from golden.contracts import CONTRACTS, contract
 from golden.formats import MAX_BITS
 from hw.flow.nextpnr import Placement
 from hw.flow.report import area_table
 from hw.flow.yosys import Area
 from hw.targets import TARGETS
 
-__all__ = ["listing", "summary"]
+__all__ = ["listing", "listing_json", "summary"]
+
+
+_FORMATS = {
+    f"s1 .. s{MAX_BITS}": "-2^(N-1) .. 2^(N-1) - 1, two's complement",
+    f"s2n .. s{MAX_BITS}n": "-2^(N-1) + 1 .. 2^(N-1) - 1, symmetric",
+    f"u1 .. u{MAX_BITS}": "0 .. 2^N - 1",
+    f"u2n .. u{MAX_BITS}n": "0 .. 2^N - 2",
+}
+
+
+def listing_json() -> dict[str, dict[str, str]]:
+    """Formats, contracts and targets by name, each with a word on it."""
+    return {
+        "formats": _FORMATS,
+        "contracts": {name: contract(name).formula for name in CONTRACTS},
+        "targets": {target.name: target.title for target in TARGETS.values()},
+    }
 
 
 def listing() -> RenderableType:
     """Formats, contracts and targets, as ``--list`` shows them."""
-    formats = _table("format", "levels")
-    formats.add_row(f"s1 .. s{MAX_BITS}", "-2^(N-1) .. 2^(N-1) - 1, two's complement")
-    formats.add_row(f"s2n .. s{MAX_BITS}n", "-2^(N-1) + 1 .. 2^(N-1) - 1, symmetric")
-    formats.add_row(f"u1 .. u{MAX_BITS}", "0 .. 2^N - 1")
-    formats.add_row(f"u2n .. u{MAX_BITS}n", "0 .. 2^N - 2")
-    contracts = _table("contract", "result")
-    for name in CONTRACTS:
-        contracts.add_row(name, _describe(name))
-    targets = _table("target", "area estimated for")
-    for target in TARGETS.values():
-        targets.add_row(target.name, target.title)
-    return Group(formats, contracts, targets)
-
-
-def _describe(name: str) -> str:
-    each = contract(name)
-    if isinstance(each, ExactSum):
-        return "sum + bias, exact, in a signed format of its width"
-    if isinstance(each, MultiplyShift):
-        doc = {"half_up": "nearest, ties towards +infinity", "half_even": "nearest, ties to even",
-               "half_away": "nearest, ties away from zero", "floor": "towards -infinity",
-               "zero": "towards zero"}
-        return f"(sum + bias) * multiplier / 2^shift, rounded {doc[name]}"
-    doc = {"tflite": "TFLite's double rounding (gemmlowp), on int32",
-           "tflite_single": "TFLite's single rounding, on int32"}
-    return doc[name]
+    tables: list[RenderableType] = []
+    headings = {"formats": ("format", "levels"), "targets": ("target", "area estimated for"),
+                "contracts": ("contract", "result; x is sum plus bias")}
+    for kind, rows in listing_json().items():
+        table = _table(*headings[kind])
+        for name, text in rows.items():
+            table.add_row(name, text)
+        tables += [table, Text()]
+    return Group(*tables[:-1])
 
 
 def _table(*columns: str) -> Table:
@@ -89,6 +89,9 @@ def _verified(manifest: dict[str, Any]) -> Text:
     for each in manifest["verified"]:
         text += (f"\n{each['subject']} in {each['simulator']}: {each['outputs']:,} outputs, "
                  f"{each['cycles']:,} cycles, 0 mismatches")
+    longest = max((each["longest_job"] for each in manifest["verified"]), default=0)
+    if manifest["verified"] and longest < manifest["job"]["max_beats"]:
+        text += f"\nlongest job {longest:,} beats, of {manifest['job']['max_beats']:,} that fit"
     if manifest["verified"]:
         text += f"\nvectors: {manifest['vectors']}"
     return Text(text, style="" if "equals" in text and "not simulated" not in text else "yellow")

@@ -6,10 +6,10 @@ accuracy of the float network, of golden and of the hardware; ``--bits 2..8`` sw
 
 import argparse
 import csv
+import io
 import math
 import re
 import sys
-import tempfile
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -144,11 +144,13 @@ def main(argv: list[str] | None = None) -> int:
 
 def write_csv(path: Path, results: list[Result]):
     """Write ``results`` to ``path``, all or nothing."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, newline="", delete=False) as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Result)])
-        writer.writeheader()
-        writer.writerows(asdict(result) for result in results)
-    Path(file.name).replace(path)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, [field.name for field in fields(Result)])
+    writer.writeheader()
+    writer.writerows(asdict(result) for result in results)
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text.getvalue(), newline="")
+    part.replace(path)
 
 
 def table(results: list[Result]) -> Table:

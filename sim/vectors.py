@@ -7,15 +7,17 @@ import numpy as np
 from golden import digits
 from golden.contracts import ExactSum, MultiplyShift
 from golden.formats import Format, IntFormat
+from golden.multipliers import scale_parameters
 from golden.networks import Dense, Network
 from golden.quantize import quantize
+from golden.ranges import dot_range
 from golden.run import run as run_golden
 from hw.config import TileConfig
 from sim.jobs import Phase, matmul_phases
 from sim.layers import folded
 
 __all__ = ["verification_phases", "digits_network", "digits_phases",
-           "random_phase", "corner_phase"]
+           "random_phase", "corner_phase", "deep_phase"]
 
 IMAGES = 16
 """Test images of the digits network among the vectors."""
@@ -68,39 +70,77 @@ def random_phase(config: TileConfig, rng: np.random.Generator, *, jobs: int) -> 
     """Jobs of random lengths on random operands, with random parameters for a whole store."""
     beats = rng.integers(1, min(config.max_beats, 16) + 1, jobs)
     groups = min(config.groups, 16)
+    activations = _random(rng, config.activations, (beats.sum(), config.rows, config.lanes))
+    weights = _random(rng, config.weights, (beats.sum(), config.cols, config.lanes))
+    # A sum has at most `depth` products: the lanes beyond, of a longest job's last beat, are idle.
+    full = np.cumsum(beats)[beats == config.max_beats] - 1
+    used = config.depth - (config.max_beats - 1) * config.lanes
+    activations[full, :, used:] = 0
+    weights[full, :, used:] = 0
     return Phase(random_parameters(config, rng, groups * config.cols),
-                 rng.integers(groups, size=jobs), beats,
-                 _random(rng, config.activations, (beats.sum(), config.rows, config.lanes)),
-                 _random(rng, config.weights, (beats.sum(), config.cols, config.lanes)))
+                 rng.integers(groups, size=jobs), beats, activations, weights)
 
 
-def corner_phase(config: TileConfig, rng: np.random.Generator) -> Phase:
+SHIPPED_BEATS, DEEPEST_BEATS = 256, 1 << 15
+"""Beats of the longest job among the shipped vectors, and in a verification."""
+
+
+def deep_phase(config: TileConfig, rng: np.random.Generator) -> Phase | None:
+    """Jobs longer than the shipped ones, up to the depth, at the ends of the accumulator's range.
+
+    None where the shipped ones reach the depth. At most ``DEEPEST_BEATS`` beats each, and fewer
+    in a large tile.
+    """
+    most = min(DEEPEST_BEATS, (1 << 22) // (config.lanes * max(config.rows, config.cols)))
+    if config.depth // config.lanes <= SHIPPED_BEATS:
+        return None
+    return corner_phase(config, rng, most)
+
+
+def corner_phase(config: TileConfig, rng: np.random.Generator, most: int = SHIPPED_BEATS) -> Phase:
     """Jobs at the ends of every range: the longest, the shortest, the largest sums of each sign.
 
-    The longest has as many beats as ``depth`` products take, or 256; surplus lanes of a last beat
-    count as products of the depth, so one beat less where there are any.
+    The longest has as many beats as ``depth`` products fill, or ``most``. Those with the largest
+    sums are scaled so that these just fit the output: a sum that lost its highest bit shows.
     """
     c = config
-    longest = min(c.depth // c.lanes or 1, 256)
+    longest = min(c.depth // c.lanes, most)
     pairs = [(a, w) for a in (c.activations.min, c.activations.max)
              for w in (c.weights.min, c.weights.max)]
     beats = np.array([longest] * len(pairs) + [1] * len(pairs)
                      + [1, min(2, c.max_beats), 1, 1])
-    used = min(c.lanes, c.depth)
     activations, weights = [], []
     for job, count in enumerate(beats):
-        a = np.zeros((count, c.rows, c.lanes), dtype=np.int64)
-        w = np.zeros((count, c.cols, c.lanes), dtype=np.int64)
+        a = _random(rng, c.activations, (count, c.rows, c.lanes))
+        w = _random(rng, c.weights, (count, c.cols, c.lanes))
         if job < 2 * len(pairs):
-            a[..., :used], w[..., :used] = pairs[job % len(pairs)]
-        else:
-            a[..., :used] = _random(rng, c.activations, a[..., :used].shape)
-            w[..., :used] = _random(rng, c.weights, w[..., :used].shape)
+            a[:], w[:] = pairs[job % len(pairs)]
         activations.append(a)
         weights.append(w)
-    groups = min(c.groups, 4)
-    return Phase(random_parameters(c, rng, groups * c.cols), np.arange(len(beats)) % groups,
-                 beats, np.concatenate(activations), np.concatenate(weights))
+    parameters = random_parameters(c, rng, min(c.groups, 4) * c.cols)
+    reveal = revealing_parameters(c, longest * c.lanes)
+    for name, value in reveal.items():
+        parameters[name][:c.cols] = value
+    group = np.arange(len(beats)) % min(c.groups, 4)
+    group[:len(pairs)] = 0
+    return Phase(parameters, group, beats, np.concatenate(activations), np.concatenate(weights))
+
+
+def revealing_parameters(config: TileConfig, products: int) -> dict[str, int]:
+    """Parameters that bring the largest sums of so many products to the ends of the output."""
+    c = config
+    found: dict[str, int] = {"bias": 0}
+    if "weight_zero_point" in c.record:
+        found["weight_zero_point"] = 0
+    if isinstance(c.contract, ExactSum):
+        return found
+    fmt = c.output_format
+    middle = 0 if fmt.min < 0 else (fmt.max + 1) // 2
+    largest = max(1, dot_range(c.weights, c.activations, products).magnitude)
+    multiplier, shift = scale_parameters(c.contract, max(fmt.max - middle, 1) / largest,
+                                         c.sum_format)
+    return found | {"multiplier": int(multiplier), "shift": int(shift), "zero_point": middle,
+                    "clamp_min": fmt.min, "clamp_max": fmt.max}
 
 
 def random_parameters(config: TileConfig, rng: np.random.Generator, records: int
@@ -147,7 +187,7 @@ def random_parameters(config: TileConfig, rng: np.random.Generator, records: int
 
 
 def _random(rng: np.random.Generator, fmt: Format, shape) -> np.ndarray:
-    """Levels of ``fmt``, each as likely as any; the ends of a wide integer format more often."""
+    """Levels of ``fmt``, each as likely as any."""
     if isinstance(fmt, IntFormat):
         return rng.integers(fmt.min, fmt.max, size=shape, endpoint=True)
     return rng.choice(fmt.levels(), size=shape)

@@ -33,12 +33,15 @@ class Verification:
         Outputs compared, all equal.
     cycles : int
         Simulated.
+    longest_job : int
+        Beats of the longest job.
     """
 
     subject: str
     simulator: str
     outputs: int
     cycles: int
+    longest_job: int
 
     def to_json(self) -> dict[str, Any]:
         """Return a form for ``json.dump``."""
@@ -81,4 +84,5 @@ def verify(config: TileConfig, backend: Backend, phases: Sequence[Phase], want: 
                 f"instead of {beats.data[wrong[0]][::-1].tobytes().hex()} "
                 f"(last {beats.last[wrong[0]]:d})")
         cycles += trace.cycles
-    return Verification(subject, simulator, len(STALLS) * want.size, cycles)
+    return Verification(subject, simulator, len(STALLS) * want.size, cycles,
+                        max(int(phase.beats.max()) for phase in phases))

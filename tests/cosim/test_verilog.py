@@ -18,7 +18,7 @@ from sim.verilator import VerilatorSimulation, available
 pytestmark = pytest.mark.skipif(available() is not None, reason=str(available()))
 
 
-def tile(weights, activations, output, requant="half_up", *, multiplier_bits=31, **shape):
+def tile(weights, activations, output, requant="half_up", *, multiplier_bits=None, **shape):
     return TileConfig(
         weights=parse(weights), activations=parse(activations),
         output=None if output is None else parse(output),

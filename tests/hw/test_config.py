@@ -91,6 +91,17 @@ def test_the_ends_are_taken():
         config(**changed)
 
 
+@pytest.mark.parametrize("changed, message", [
+    (dict(output="s4"), "Output must be a Format or None, not 's4'"),
+    (dict(contract="half_up"), "Contract must be a Contract, not 'half_up'"),
+    (dict(rows=2.0), "Rows must be an integer, not 2.0"),
+    (dict(lanes=True), "Lanes must be an integer, not True"),
+])
+def test_kinds(changed, message):
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        config(**changed)
+
+
 @pytest.mark.parametrize("weights, activations, depth, zero_points, lo, hi", [
     ("s4n", "s4", 1024, "none", -57344, 57344),
     ("s8", "s8", 1, "none", -16256, 16384),
@@ -101,7 +112,7 @@ def test_the_ends_are_taken():
 ])
 def test_ranges(weights, activations, depth, zero_points, lo, hi):
     c = config(weights=parse(weights), activations=parse(activations), depth=depth,
-               zero_points=zero_points)
+               lanes=1, zero_points=zero_points)
     w, a = parse(weights), parse(activations)
     products = [x * y for x in (w.min, w.max) for y in (a.min, a.max)]
     assert c.accumulator == Range(depth * min(products), depth * max(products)).format

@@ -1,11 +1,10 @@
-import re
 
 import pytest
-from amaranth.hdl import Const, Module, Shape, Signal, signed, unsigned
+from amaranth.hdl import Module, Signal, signed, unsigned
 
 from golden.formats import Format, IntFormat
 from hw.delay import delay
-from hw.formats import constant, shape_of
+from hw.formats import shape_of
 from sim.streams import run
 
 
@@ -39,19 +38,6 @@ def test_only_integer_formats_have_shapes(fmt):
     with pytest.raises(TypeError, match=f"^Format must be an IntFormat, not {fmt!r}$".replace(
             "()", r"\(\)")):
         shape_of(fmt)
-
-
-@pytest.mark.parametrize("fmt", [IntFormat(4), IntFormat(4, narrow=True), IntFormat(1),
-                                 IntFormat(3, signed=False)], ids=str)
-def test_constants_are_levels(fmt):
-    for level in fmt.levels().tolist():
-        value = constant(fmt, level)
-        assert isinstance(value, Const)
-        assert (value.value, value.shape()) == (level, Shape(fmt.width, signed=fmt.signed))
-    for level in (fmt.min - 1, fmt.max + 1):
-        message = f"Level must be in range [{fmt.min}, {fmt.max}] of {fmt}, not {level}"
-        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-            constant(fmt, level)
 
 
 @pytest.mark.parametrize("cycles", [0, 1, 3])

@@ -109,8 +109,13 @@ def test_oscillation_is_an_error_and_not_the_end_of_python(build):
         send(oscillator, 1)
 
 
-def test_missing_tools_are_named(build, monkeypatch):
-    monkeypatch.setattr(verilator.shutil, "which", lambda name: None)
+@pytest.mark.parametrize("there", [False, True])
+def test_missing_tools_are_named(build, monkeypatch, tmp_path, there):
+    """No compiler at all, or one that cannot run."""
+    if there:
+        (tmp_path / "g++").write_text("#!/bin/sh\nexit 1\n")
+        (tmp_path / "g++").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
     assert verilator.available() == "g++ is not installed; run: apt-get install g++"
     with pytest.raises(ToolMissing, match=r"^g\+\+ is not installed"):
         build(ECHO)
