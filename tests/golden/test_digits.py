@@ -104,3 +104,17 @@ def test_training_imports_nothing_more():
     train = import_module("golden.train")
     assert train.PATH == digits.PATH
     assert "sklearn" not in vars(train)
+
+
+def test_training_starts_from_the_same_images(tmp_path):
+    """The script still writes such a file; how training ends depends on the machine's BLAS."""
+    pytest.importorskip("sklearn")
+    from golden.train import train
+
+    train(tmp_path / "again.npz")
+    with np.load(tmp_path / "again.npz") as again, np.load(digits.PATH) as packaged:
+        assert set(again.files) == set(packaged.files)
+        for name in ("images", "labels", "calibration", "seed", "source"):
+            np.testing.assert_array_equal(again[name], packaged[name])
+        for name in again.files:
+            assert again[name].shape == packaged[name].shape
