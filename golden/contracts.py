@@ -9,16 +9,15 @@ Every contract with an output format computes ``clamp(scaled(sum + bias) + zero_
 """
 
 import enum
-import operator
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from golden.formats import Format, IntFormat
 from golden.ranges import Range, levels_range
 
 __all__ = [
-    "Rounding", "Contract", "ExactSum", "MultiplyShift", "Tflite", "TfliteSingle",
-    "CONTRACTS", "contract", "S32", "WORD_BITS", "bias_format",
+    "Rounding", "Contract", "ExactSum", "Scaled", "MultiplyShift", "DoubleRounding", "Onnx",
+    "Thresholds", "CONTRACTS", "contract", "S32", "WORD_BITS",
 ]
 
 S32 = IntFormat(32)
@@ -46,14 +45,6 @@ class Rounding(enum.Enum):
     """To the nearest; ties away from zero: 0.5 gives 1, -0.5 gives -1."""
 
 
-def bias_format(accumulator: IntFormat) -> IntFormat:
-    """Format of the bias that joins sums of ``accumulator``: s32, or as wide where that is more.
-
-    Zero points and the products of surplus lanes are folded into the bias.
-    """
-    return IntFormat(max(S32.width, accumulator.width + (not accumulator.signed)))
-
-
 @dataclass(frozen=True)
 class Contract(ABC):
     """One way to turn ``sum + bias`` into an output.
@@ -62,19 +53,29 @@ class Contract(ABC):
     ----------
     name : str
         What the user types.
-    multiplier_bits : int
-        Width of the multiplier, where there is one.
+    takes : IntFormat or None
+        Format that every sum plus bias must lie in; ``None`` where any width is taken.
+    source : str
+        Whose arithmetic it is.
     """
 
     name: str
-
     takes: IntFormat | None = None
-    """Format that every sum plus bias must lie in; ``None`` where any width is taken."""
+    source: str = "exactmac"
 
     @property
     @abstractmethod
     def formula(self) -> str:
         """The result in terms of ``x``, the sum plus bias, and of the parameters, for reports."""
+
+    def bias_format(self, unbiased: Range) -> IntFormat:
+        """Format of the bias: s32, or as wide as the sums, or as what is taken, where that is more.
+
+        Zero points and the products of surplus lanes are folded into the bias.
+        """
+        sums = unbiased.format
+        return IntFormat(max(S32.width, sums.width + (not sums.signed),
+                             self.takes.width if self.takes else 0))
 
     def sum_format(self, unbiased: Range) -> IntFormat:
         """Format of sum plus bias, given the range of the sums that the hardware forms.
@@ -85,7 +86,7 @@ class Contract(ABC):
             Where the sums alone exceed what the contract takes.
         """
         if self.takes is None:
-            return (unbiased + levels_range(bias_format(unbiased.format))).format
+            return (unbiased + levels_range(self.bias_format(unbiased))).format
         if unbiased not in levels_range(self.takes):
             raise ValueError(
                 f"Accumulator must be in range {levels_range(self.takes)} of {self.takes} for "
@@ -117,7 +118,7 @@ class ExactSum(Contract):
 
     def fields(self, unbiased: Range, output: Format | None) -> dict[str, IntFormat]:
         """Only a bias."""
-        return {"bias": bias_format(unbiased.format)}
+        return {"bias": self.bias_format(unbiased)}
 
     def output_format(self, unbiased: Range, output: Format | None) -> Format:
         """Signed, as wide as sum plus bias; an explicit other format is refused."""
@@ -129,143 +130,255 @@ class ExactSum(Contract):
 
 
 @dataclass(frozen=True)
-class Scaled(Contract):
-    """Shared by the contracts that scale by a multiplier and a shift."""
+class Clamped(Contract):
+    """Shared by the contracts that compute ``clamp(scaled(sum + bias) + zero_point)``."""
 
-    multiplier_bits: int = 31
+    @property
+    def formula(self) -> str:
+        """The result in terms of the sum plus bias, and of the parameters."""
+        return f"clamp({self.scaled} + zero_point)"
 
+    @property
     @abstractmethod
-    def shift_range(self, sum_format: IntFormat) -> Range:
-        """Shifts that are allowed."""
-
-    def multiplier_format(self) -> IntFormat:
-        """Unsigned, of ``multiplier_bits``."""
-        return IntFormat(self.multiplier_bits, signed=False)
+    def scaled(self) -> str:
+        """What the zero point is added to, in the same terms."""
 
     def fields(self, unbiased: Range, output: Format | None) -> dict[str, IntFormat]:
-        """Bias, multiplier, shift, zero point and the two ends of the clamp."""
+        """Bias, what scales, zero point and the two ends of the clamp."""
         if not isinstance(output, IntFormat):
             raise ValueError(
                 f"Output must be an integer format for contract {self.name}, not {output}")
         return {
-            "bias": bias_format(unbiased.format),
-            "multiplier": self.multiplier_format(),
-            "shift": self.shift_range(self.sum_format(unbiased)).format,
+            "bias": self.bias_format(unbiased),
+            **self.scaling(self.sum_format(unbiased)),
             "zero_point": output,
             "clamp_min": output,
             "clamp_max": output,
         }
 
+    @abstractmethod
+    def scaling(self, sum_format: IntFormat) -> dict[str, IntFormat]:
+        """Fields of what scales, given the format of sum plus bias."""
+
+
+@dataclass(frozen=True)
+class Scaled(Clamped):
+    """Shared by the contracts that scale by an integer multiplier and a shift.
+
+    Parameters
+    ----------
+    multiplier : IntFormat
+        Of the multiplier.
+    """
+
+    multiplier: IntFormat = IntFormat(31, signed=False)
+
+    @property
+    @abstractmethod
+    def shifts_left(self) -> bool:
+        """Whether shifts count to the left, as TFLite's do."""
+
+    @abstractmethod
+    def shift_range(self, sum_format: IntFormat) -> Range:
+        """Shifts that are allowed."""
+
+    def scaling(self, sum_format: IntFormat) -> dict[str, IntFormat]:
+        """Multiplier and shift."""
+        return {"multiplier": self.multiplier, "shift": self.shift_range(sum_format).format}
+
 
 @dataclass(frozen=True)
 class MultiplyShift(Scaled):
-    """``round(x * multiplier / 2**shift)`` with one of the :class:`Rounding` modes.
+    """``round((x * multiplier + addend) / 2**right)``, rounded once.
 
-    Any accumulator; multiplier ``0 .. 2**multiplier_bits - 1``; right shift
-    ``0 .. max(62, bits of x + multiplier_bits - 1)``. With 31-bit multipliers, ``half_up`` on
-    int32 equals TFLite's single rounding (there ``shift`` is written ``31 - shift``).
+    Parameters
+    ----------
+    rounding : Rounding
+    shifts : Range or None
+        Shifts that are allowed; by default ``0 .. max(62, bits of x and multiplier - 1)``.
+    origin : int or None
+        ``right = origin - shift``, as TFLite counts, where it is given; else ``right = shift``.
+    adds : bool
+        Whether there is an addend, an s32 parameter.
+    result : IntFormat or None
+        What the scaled value must fit, where its source computes it in so many bits.
     """
 
     rounding: Rounding = Rounding.HALF_UP
+    shifts: Range | None = None
+    origin: int | None = None
+    adds: bool = False
+    result: IntFormat | None = None
 
     @property
-    def formula(self) -> str:
-        """The result in terms of the sum plus bias, and of the parameters."""
-        return f"clamp({self.rounding.value}(x * multiplier / 2^shift) + zero_point)"
+    def scaled(self) -> str:
+        """What the zero point is added to."""
+        product = "(x * multiplier + addend)" if self.adds else "x * multiplier"
+        right = "shift" if self.origin is None else f"({self.origin} - shift)"
+        return f"{self.rounding.value}({product} / 2^{right})"
 
-    def __post_init__(self):
-        if self.name != Rounding(self.rounding).value:
-            raise ValueError(f"Name must be that of the rounding, {self.rounding.value}, "
-                             f"not {self.name!r}")
-        if not 1 <= operator.index(self.multiplier_bits) <= 32:
-            raise ValueError(
-                f"Multiplier bits must be in range [1, 32], not {self.multiplier_bits!r}")
+    @property
+    def shifts_left(self) -> bool:
+        """Whether shifts count to the left, as TFLite's do."""
+        return self.origin is not None
 
     def shift_range(self, sum_format: IntFormat) -> Range:
-        """Right shifts."""
-        return Range(0, max(62, sum_format.width + self.multiplier_bits - 1))
+        """Shifts that are allowed."""
+        return self.shifts or Range(0, max(62, sum_format.width + self.multiplier.width - 1))
+
+    def scaling(self, sum_format: IntFormat) -> dict[str, IntFormat]:
+        """Multiplier, addend and shift."""
+        fields = super().scaling(sum_format)
+        return fields | {"addend": S32} if self.adds else fields
 
 
 @dataclass(frozen=True)
-class Tflite(Scaled):
-    """TFLite's MultiplyByQuantizedMultiplier, double rounding (gemmlowp), on int32.
+class DoubleRounding(Scaled):
+    """gemmlowp's way to scale an int32, rounding twice.
 
-    ``real = multiplier * 2**(shift - 31)``. A positive shift goes left first, and must not
-    overflow int32; then ``SaturatingRoundingDoublingHighMul`` (ties towards positive infinity);
-    then, for a negative shift, ``RoundingDivideByPOT`` (ties away from zero). The semantics of
-    TFLite's reference kernels, tflite-micro and CMSIS-NN.
+    ``SaturatingRoundingDoublingHighMul`` by the multiplier (ties towards positive infinity), then
+    ``RoundingDivideByPOT`` (ties away from zero).
+
+    Parameters
+    ----------
+    left : bool
+        Whether the shift is signed, positive to the left, as TFLite counts: a positive one goes
+        first and must not overflow int32. Else it is a right shift.
     """
 
-    name: str = "tflite"
-    takes: IntFormat | None = S32
+    left: bool = True
 
     @property
-    def formula(self) -> str:
-        """The result in terms of the sum plus bias, and of the parameters."""
-        return ("clamp(half_away(half_up((x << max(shift, 0)) * multiplier / 2^31)"
-                " / 2^max(-shift, 0)) + zero_point)")
+    def scaled(self) -> str:
+        """What the zero point is added to."""
+        first, last = ("(x << max(shift, 0))", "max(-shift, 0)") if self.left else ("x", "shift")
+        return f"half_away(half_up({first} * multiplier / 2^31) / 2^{last})"
 
-    def __post_init__(self):
-        _require_31(self)
+    @property
+    def shifts_left(self) -> bool:
+        """Whether shifts count to the left, as TFLite's do."""
+        return self.left
 
     def shift_range(self, sum_format: IntFormat) -> Range:
-        """As TFLite's: positive to the left."""
-        return Range(-31, 31)
+        """Shifts that are allowed."""
+        return Range(-31, 31) if self.left else Range(0, 31)
 
 
 @dataclass(frozen=True)
-class TfliteSingle(Scaled):
-    """TFLite's single rounding (``TFLITE_SINGLE_ROUNDING``) on int32.
+class Onnx(Clamped):
+    """``rne(float32(x) * scale)``: float32 arithmetic, rounded to nearest even at each step.
 
-    ``(x * multiplier + 2**(30 - shift)) >> (31 - shift)``, ties towards positive infinity. The
-    scaled value must itself fit int32.
+    The scale is a positive normal float32, given as its bits.
+
+    Parameters
+    ----------
+    inside : bool
+        Whether the zero point is added, in float32, before the rounding to an integer; else
+        after it. It matters at ties, where the zero point is odd.
     """
 
-    name: str = "tflite_single"
     takes: IntFormat | None = S32
+    inside: bool = False
 
     @property
     def formula(self) -> str:
         """The result in terms of the sum plus bias, and of the parameters."""
-        return "clamp(half_up(x * multiplier / 2^(31 - shift)) + zero_point)"
+        return "clamp(rne(float32(x) *f scale +f zero_point))" if self.inside else super().formula
 
-    def __post_init__(self):
-        _require_31(self)
+    @property
+    def scaled(self) -> str:
+        """What the zero point is added to."""
+        return "rne(float32(x) *f scale)"
 
-    def shift_range(self, sum_format: IntFormat) -> Range:
-        """As TFLite's: positive to the left."""
-        return Range(-31, 30)
-
-
-def _require_31(contract: Scaled):
-    if contract.multiplier_bits != 31:
-        raise ValueError(f"Multiplier bits must be 31 for contract {contract.name}, "
-                         f"not {contract.multiplier_bits!r}")
+    def scaling(self, sum_format: IntFormat) -> dict[str, IntFormat]:
+        """Bits of the scale, without its sign."""
+        return {"scale": IntFormat(31, signed=False)}
 
 
-CONTRACTS = ("half_up", "half_even", "half_away", "floor", "zero", "tflite", "tflite_single",
-             "none")
+@dataclass(frozen=True)
+class Thresholds(Contract):
+    """The output's smallest level, plus the number of thresholds that ``x`` has reached (``>=``).
+
+    The thresholds of a channel ascend; equal ones are allowed. Scale, zero point and clamp are in
+    them. Outputs have at most ``THRESHOLD_BITS``.
+    """
+
+    @property
+    def formula(self) -> str:
+        """The result in terms of the sum plus bias, and of the parameters."""
+        return "smallest level + count(x >= threshold_k)"
+
+    def fields(self, unbiased: Range, output: Format | None) -> dict[str, IntFormat]:
+        """Bias, and a threshold for each step of the output."""
+        if not isinstance(output, IntFormat) or output.width > THRESHOLD_BITS:
+            raise ValueError(f"Output must be an integer format of at most {THRESHOLD_BITS} bits "
+                             f"for contract {self.name}, not {output}")
+        total = self.sum_format(unbiased)
+        return {"bias": self.bias_format(unbiased)} | {
+            f"threshold_{step}": total for step in range(1, output.max - output.min + 1)}
+
+
+THRESHOLD_BITS = 4
+"""Widest output of :class:`Thresholds`: a record has ``2**bits - 1`` of them."""
+
+
+def _multiply_shift(rounding: Rounding) -> MultiplyShift:
+    return MultiplyShift(rounding.value, rounding=rounding)
+
+
+_U15, _U24, _S16 = IntFormat(15, signed=False), IntFormat(24, signed=False), IntFormat(16)
+
+_CONTRACTS: dict[str, Contract] = {each.name: each for each in (
+    *map(_multiply_shift, (Rounding.HALF_UP, Rounding.HALF_EVEN, Rounding.HALF_AWAY,
+                           Rounding.FLOOR, Rounding.ZERO)),
+    DoubleRounding("tflite", S32, "TFLite reference kernels, tflite-micro, CMSIS-NN"),
+    MultiplyShift("tflite_single", S32, "TFLite with TFLITE_SINGLE_ROUNDING",
+                  shifts=Range(-31, 30), origin=31, result=S32),
+    MultiplyShift("tflite_int16x8", IntFormat(48), "TFLite, int16 activations, int64 bias",
+                  multiplier=_U15, shifts=Range(-31, 7), origin=15, result=S32),
+    Onnx("onnx", source="ONNX Runtime: QLinearMatMul, QLinearConv"),
+    Onnx("onnx_zp_inside", source="ONNX Runtime: QLinearAdd, pooling", inside=True),
+    DoubleRounding("q31", S32, "QNNPACK", left=False),
+    MultiplyShift("precise", S32, "QNNPACK", multiplier=_U24, rounding=Rounding.HALF_AWAY,
+                  shifts=Range(24, 55)),
+    MultiplyShift("rndnu", S32, "XNNPACK", multiplier=_U24, shifts=Range(16, 55)),
+    MultiplyShift("pulp", None, "PULP, DORY, NEMO", rounding=Rounding.FLOOR, adds=True),
+    MultiplyShift("pulp_round", None, "Deeploy", adds=True),
+    MultiplyShift("nvdla", IntFormat(33), "NVDLA", multiplier=_S16, rounding=Rounding.HALF_AWAY,
+                  shifts=Range(0, 31)),
+    Thresholds("thresholds", source="FINN MultiThreshold"),
+    ExactSum(),
+)}
+
+CONTRACTS = tuple(_CONTRACTS)
 """Names of every contract, the default first."""
 
 
 def contract(name: str, *, multiplier_bits: int | None = None) -> Contract:
-    """Return the contract called ``name``, with 31-bit multipliers unless told otherwise.
+    """Return the contract called ``name``.
+
+    Parameters
+    ----------
+    name : str
+    multiplier_bits : int, optional
+        Width of the multiplier, 1 to 32, of those whose source does not say.
 
     Raises
     ------
     ValueError
         Where there is none, or it has no multiplier of that width.
     """
-    if name == "none":
-        if multiplier_bits is not None:
-            raise ValueError("Multiplier bits must not be given for contract none, "
-                             f"not {multiplier_bits!r}")
-        return ExactSum()
-    multiplier_bits = 31 if multiplier_bits is None else multiplier_bits
-    if name == "tflite":
-        return Tflite(multiplier_bits=multiplier_bits)
-    if name == "tflite_single":
-        return TfliteSingle(multiplier_bits=multiplier_bits)
-    if name in CONTRACTS:
-        return MultiplyShift(name, multiplier_bits=multiplier_bits, rounding=Rounding(name))
-    raise ValueError(f"Contract must be one of {', '.join(CONTRACTS)}, not {name!r}")
+    if name not in _CONTRACTS:
+        raise ValueError(f"Contract must be one of {', '.join(CONTRACTS)}, not {name!r}")
+    found = _CONTRACTS[name]
+    if multiplier_bits is None:
+        return found
+    if isinstance(found, MultiplyShift) and found.takes is None:
+        if not 1 <= multiplier_bits <= 32:
+            raise ValueError(f"Multiplier bits must be in range [1, 32], not {multiplier_bits!r}")
+        return replace(found, multiplier=IntFormat(multiplier_bits, signed=False))
+    has = found.multiplier.width if isinstance(found, Scaled) else None
+    if has != multiplier_bits:
+        raise ValueError(f"Multiplier bits must be {has if has else 'left out'} for contract "
+                         f"{name}, not {multiplier_bits!r}")
+    return found

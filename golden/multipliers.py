@@ -5,10 +5,11 @@ from fractions import Fraction
 
 import numpy as np
 
-from golden.contracts import Contract, MultiplyShift, Scaled, TfliteSingle
-from golden.formats import IntFormat
+from golden.contracts import Clamped, DoubleRounding, MultiplyShift, Onnx, Scaled
+from golden.formats import Format, IntFormat
 
-__all__ = ["quantize_multiplier", "scale_parameters"]
+__all__ = ["quantize_multiplier", "reduce_multiplier", "scale_parameters",
+           "threshold_parameters"]
 
 
 def quantize_multiplier(real: float, *, single_rounding: bool = False) -> tuple[int, int]:
@@ -44,17 +45,18 @@ def quantize_multiplier(real: float, *, single_rounding: bool = False) -> tuple[
     return multiplier, shift
 
 
-def scale_parameters(contract: Contract, real, sum_format: IntFormat
-                     ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the multipliers and shifts with which a contract scales by positive reals.
+def scale_parameters(contract: Clamped, real, sum_format: IntFormat) -> dict[str, np.ndarray]:
+    """Return the parameters with which a contract scales by positive reals.
 
-    The multiplier is rounded half away from zero and normalized: its highest bit is set, unless
-    the right shift of a multiply-shift contract is at its end, where it is smaller. The TFLite
-    contracts get :func:`quantize_multiplier`, which turns a scale below 2**-32 into zero.
+    A multiplier is rounded half away from zero and normalized: its highest bit is set, unless the
+    right shift is at its end, where it is smaller. TFLite's own contracts get
+    :func:`quantize_multiplier`, which turns a scale below 2**-32 into zero; ``tflite_int16x8``
+    reduces that multiplier to 15 bits as its kernels do. An addend is 0. ONNX's scale is the
+    nearest float32.
 
     Parameters
     ----------
-    contract : Contract
+    contract : Clamped
         One that scales.
     real : float or array of float
         Per tensor, or per channel.
@@ -63,45 +65,117 @@ def scale_parameters(contract: Contract, real, sum_format: IntFormat
 
     Returns
     -------
-    multiplier, shift : arrays of ``int64``, of the shape of ``real``
+    dict of str to array of ``int64``, of the shape of ``real``
+        One entry for each field of ``contract.scaling``.
 
     Raises
     ------
     ValueError
         Where a scale is not positive and finite, or the contract cannot represent it.
     """
-    if not isinstance(contract, Scaled):
-        raise ValueError(f"Contract must have a multiplier, not {contract.name}")
-    real = np.asarray(real, dtype=np.float64)
-    pairs = [_scale_parameters(contract, value, sum_format) for value in real.ravel().tolist()]
+    if not isinstance(contract, Clamped):
+        raise ValueError(f"Contract must scale, which {contract.name} does not")
+    real = _positive(real)
+    if isinstance(contract, Onnx):
+        return {"scale": _float_bits(real)}
+    assert isinstance(contract, Scaled)
+    pairs = [_multiplier_shift(contract, value, sum_format) for value in real.ravel().tolist()]
     multiplier, shift = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-    return multiplier.reshape(real.shape), shift.reshape(real.shape)
+    found = {"multiplier": multiplier.reshape(real.shape), "shift": shift.reshape(real.shape)}
+    if isinstance(contract, MultiplyShift) and contract.adds:
+        found["addend"] = np.zeros(real.shape, dtype=np.int64)
+    return found
 
 
-def _scale_parameters(contract: Scaled, real: float, sum_format: IntFormat) -> tuple[int, int]:
-    if not (math.isfinite(real) and real > 0):
-        raise ValueError(f"Scale must be positive and finite, not {real!r}")
-    bits = contract.multiplier_bits
+def threshold_parameters(real, output: Format, sum_format: IntFormat, *, zero_point: int = 0,
+                         clamp_min: int | None = None) -> dict[str, np.ndarray]:
+    """Return the thresholds that scale by positive reals, rounding half up.
+
+    ``threshold_k`` is the smallest sum whose ``floor(x * real + 1/2) + zero_point`` reaches the
+    output's level ``k``, counted from its smallest; exact for the float64 ``real``. Levels up to
+    ``clamp_min`` are reached by every sum, and a threshold that no sum reaches is the largest
+    one, with which the two differ in that sum only.
+
+    Parameters
+    ----------
+    real : array of float, ``(channels,)``
+    output : Format
+    sum_format : IntFormat
+        Of sum plus bias.
+    zero_point, clamp_min : int
+        Levels of the output.
+
+    Returns
+    -------
+    dict of str to array of ``int64``, ``(channels,)``
+
+    Raises
+    ------
+    ValueError
+        Where a scale is not positive and finite.
+    """
+    real = _positive(real)
+    lowest = output.min if clamp_min is None else clamp_min
+    found = {}
+    for step in range(1, output.max - output.min + 1):
+        level = output.min + step
+        reached = [sum_format.min if level <= lowest
+                   else math.ceil((level - zero_point - Fraction(1, 2)) / Fraction(value))
+                   for value in real.tolist()]
+        found[f"threshold_{step}"] = np.clip(
+            np.array(reached, dtype=object), sum_format.min, sum_format.max).astype(np.int64)
+    return found
+
+
+def reduce_multiplier(multiplier: int) -> int:
+    """Return the 15-bit multiplier that TFLite's int16x8 kernels make of a 31-bit one."""
+    return (multiplier + (1 << 15)) >> 16 if multiplier < 0x7FFF0000 else 0x7FFF
+
+
+def _positive(real) -> np.ndarray:
+    real = np.asarray(real, dtype=np.float64)
+    for value in real.ravel().tolist():
+        if not (math.isfinite(value) and value > 0):
+            raise ValueError(f"Scale must be positive and finite, not {value!r}")
+    return real
+
+
+def _float_bits(real: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore", under="ignore"):
+        narrow = real.astype(np.float32)
+    info = np.finfo(np.float32)
+    bad = real[(narrow < info.smallest_normal) | ~np.isfinite(narrow)]
+    if bad.size:
+        raise ValueError(f"Scale must be a positive normal float32, not {bad.flat[0].item()!r}")
+    return narrow.view(np.uint32).astype(np.int64)
+
+
+def _multiplier_shift(contract: Scaled, real: float, sum_format: IntFormat) -> tuple[int, int]:
     allowed = contract.shift_range(sum_format)
-    if isinstance(contract, MultiplyShift):
+    if contract.shifts_left:
+        # As TFLite: 31 bits, and flushed to zero where too small.
+        limit = (2**31 - 0.5) * 2.0**(allowed.hi - 31)
+        multiplier, shift = _normalize(real, 31)
+        if shift < allowed.lo:
+            multiplier, shift = 0, 0
+        if contract.multiplier.width == 15:
+            multiplier = reduce_multiplier(multiplier)
+    else:
+        bits = contract.multiplier.width - contract.multiplier.signed
+        # What is divided by besides the shift: the doubling high multiplication has its own.
+        fixed = 31 if isinstance(contract, DoubleRounding) else 0
+        limit = (2**bits - 0.5) / 2.0**(allowed.lo + fixed)
         multiplier, exponent = _normalize(real, bits)
-        shift, limit = bits - exponent, 2**bits - 0.5
+        shift = bits - exponent - fixed
         if shift > allowed.hi:
             shift = allowed.hi
-            multiplier = _half_up(Fraction(real) * 2**shift)
+            multiplier = _half_up(Fraction(real) * 2**(shift + fixed))
             if multiplier == 0:
-                raise ValueError(f"Scale must be at least 2**-{shift + 1} for contract "
+                raise ValueError(f"Scale must be at least 2**-{shift + fixed + 1} for contract "
                                  f"{contract.name}, not {real!r}")
-        representable = shift >= 0
-    else:
-        # The single-rounding build would clamp a large scale, which is to compute another one.
-        single = isinstance(contract, TfliteSingle)
-        limit = 2.0**30 - 0.25 if single else 2**31 - 0.5
-        representable = real < limit
-        multiplier, shift = quantize_multiplier(real) if representable else (0, 0)
-    if not representable:
+    if not allowed.lo <= shift <= allowed.hi:
         raise ValueError(f"Scale must be less than {limit!r} for contract {contract.name} with "
-                         f"{bits}-bit multipliers, not {real!r}")
+                         f"{contract.multiplier.width}-bit multipliers, not {real!r}")
     return multiplier, shift
 
 

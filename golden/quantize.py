@@ -20,9 +20,9 @@ from golden.affine import (
     symmetric,
 )
 from golden.calibration import FRACTIONS, apart, least_error, least_error_rows
-from golden.contracts import Contract, ExactSum
+from golden.contracts import Clamped, Contract, ExactSum, Thresholds
 from golden.formats import Format
-from golden.multipliers import scale_parameters
+from golden.multipliers import scale_parameters, threshold_parameters
 from golden.networks import INPUT, Dense, Network, Quantization
 from golden.ranges import Range
 from golden.requantize import requantize
@@ -227,12 +227,18 @@ def _step(layer: Dense, network: Network) -> np.ndarray:
 
 def _parameters(contract: Contract, unbiased: Range, bias: np.ndarray, step: np.ndarray,
                 output: Quantization, *, relu: bool) -> dict[str, np.ndarray]:
+    fmt, zero_point = output.format, int(output.zero_point)
+    lowest = zero_point if relu else fmt.min
     if isinstance(contract, ExactSum):
         return {"bias": bias}
-    multiplier, shift = scale_parameters(contract, step / output.scale,
-                                         contract.sum_format(unbiased))
-    fmt, ones = output.format, np.ones(len(bias), dtype=np.int64)
-    return {"bias": bias, "multiplier": multiplier, "shift": shift,
-            "zero_point": output.zero_point * ones,
-            "clamp_min": (output.zero_point if relu else fmt.min) * ones,
+    if isinstance(contract, Thresholds):
+        ladder = threshold_parameters(
+            step / output.scale, fmt, contract.sum_format(unbiased), zero_point=zero_point,
+            clamp_min=lowest)
+        return {"bias": bias} | ladder
+    assert isinstance(contract, Clamped)
+    ones = np.ones(len(bias), dtype=np.int64)
+    return {"bias": bias,
+            **scale_parameters(contract, step / output.scale, contract.sum_format(unbiased)),
+            "zero_point": zero_point * ones, "clamp_min": lowest * ones,
             "clamp_max": fmt.max * ones}

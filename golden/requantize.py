@@ -10,13 +10,16 @@ import numpy as np
 
 from golden.contracts import (
     S32,
+    Clamped,
     Contract,
+    DoubleRounding,
     ExactSum,
     MultiplyShift,
+    Onnx,
     Scaled,
-    Tflite,
-    TfliteSingle,
+    Thresholds,
 )
+from golden.contracts import contract as contract_of
 from golden.formats import Format, IntFormat, integers
 from golden.multipliers import quantize_multiplier, scale_parameters
 from golden.ranges import INT64, Range, levels_range, values_range
@@ -73,7 +76,7 @@ def requantize(sums, contract: Contract, output: Format | None, parameters: Mapp
         if value.size not in (1, channels):
             raise ValueError(f"{_title(name)} must have 1 entry or {channels}, one per channel, "
                              f"not {value.size}")
-    return _requantize(sums, contract, values)
+    return _requantize(sums, contract, output, values)
 
 
 def check_parameters(contract: Contract, output: Format | None, parameters: Mapping, *,
@@ -99,36 +102,56 @@ def check_parameters(contract: Contract, output: Format | None, parameters: Mapp
         if value.size == 0:
             raise ValueError(f"{_title(name)} must have an entry, not none")
     if isinstance(contract, Scaled):
-        _check_scaling(contract, values, contract.shift_range(contract.sum_format(unbiased)))
+        shifts = contract.shift_range(contract.sum_format(unbiased))
+        shift = values["shift"]
+        outside = shift[(shift < shifts.lo) | (shift > shifts.hi)]
+        if outside.size:
+            raise ValueError(f"Shift must be in range {shifts} of contract {contract.name}, "
+                             f"not {outside.flat[0]}")
+    if isinstance(contract, Onnx):
+        exponent = values["scale"] >> 23
+        outside = values["scale"][(exponent < 1) | (exponent > 254)]
+        if outside.size:
+            raise ValueError("Scale must be the bits of a positive normal float32, "
+                             f"not {outside.flat[0]:#010x}")
+    if isinstance(contract, Thresholds):
+        ladder = np.stack(np.broadcast_arrays(
+            *(np.atleast_1d(value) for name, value in values.items() if name != "bias")))
+        falls = np.argwhere(ladder[1:] < ladder[:-1])
+        if len(falls):
+            step, channel = falls[0].tolist()
+            raise ValueError(f"Threshold {step + 2} must be at least the one before, "
+                             f"{ladder[step, channel]}, not {ladder[step + 1, channel]}")
+    if isinstance(contract, Clamped):
+        _check_clamp(values)
     return values
 
 
-def _check_scaling(contract: Scaled, values: Mapping, shifts: Range):
-    shift = values["shift"]
-    outside = shift[(shift < shifts.lo) | (shift > shifts.hi)]
-    if outside.size:
-        raise ValueError(f"Shift must be in range {shifts} of contract {contract.name}, "
-                         f"not {outside.flat[0]}")
+def _check_clamp(values: Mapping):
     lo, hi = np.broadcast_arrays(values["clamp_min"], values["clamp_max"])
     if (lo > hi).any():
         raise ValueError(f"Clamp minimum must be at most the maximum {hi[lo > hi].flat[0]}, "
                          f"not {lo[lo > hi].flat[0]}")
 
 
-def _requantize(sums: np.ndarray, contract: Contract, values: Mapping) -> np.ndarray:
+def _requantize(sums: np.ndarray, contract: Contract, output: Format | None,
+                values: Mapping) -> np.ndarray:
     total = _add(sums, values["bias"])
     if contract.takes is not None:
         _check_within(total, contract.takes, "Sum plus bias")
     match contract:
         case ExactSum():
             return total
+        case Thresholds():
+            assert isinstance(output, IntFormat)  # or check_parameters had refused it
+            return _count_thresholds(total, output, values)
         case MultiplyShift():
-            product = _multiply(total, values["multiplier"])
-            scaled = shift_right(product, values["shift"], contract.rounding)
-        case Tflite():
-            scaled = _double_rounding(total, values["multiplier"], values["shift"])
-        case TfliteSingle():
-            scaled = _single_rounding(total, values["multiplier"], values["shift"])
+            scaled = _multiply_shift(total, contract, values)
+        case DoubleRounding():
+            shift = values["shift"] if contract.left else -values["shift"]
+            scaled = _double_rounding(total, values["multiplier"], shift)
+        case Onnx():
+            scaled = _float_scaled(total, contract, values)
         case _:
             raise TypeError(f"Contract must be one of this module's, not {contract!r}")
     # Clamped before the zero point is added, so that the addition cannot overflow.
@@ -184,7 +207,10 @@ def multiply_by_quantized_multiplier_single(x, multiplier, shift) -> np.ndarray:
     ValueError
         Where an operand is out of range, or the result is beyond int32.
     """
-    return _single_rounding(*_quantized(x, multiplier, shift, 30))
+    x, multiplier, shift = _quantized(x, multiplier, shift, 30)
+    single = contract_of("tflite_single")
+    assert isinstance(single, MultiplyShift)
+    return _multiply_shift(x, single, {"multiplier": multiplier, "shift": shift})
 
 
 def _quantized(x, multiplier, shift, largest: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -196,7 +222,7 @@ def _quantized(x, multiplier, shift, largest: int) -> tuple[np.ndarray, np.ndarr
             shift)
 
 
-# The two below take operands that have been checked: x of s32, multipliers of u31.
+# Those below take operands that have been checked.
 
 def _double_rounding(x: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) -> np.ndarray:
     if (shift > 0).any():
@@ -211,12 +237,38 @@ def _double_rounding(x: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) -
     return np.asarray((high + (half - ((high < 0) & (exponent > 0)))) >> exponent)
 
 
-def _single_rounding(x: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    # At most 2**62 in magnitude and a half of at most 2**61: no overflow.
-    right = 31 - shift
-    result = np.asarray((x * multiplier + ((np.int64(1) << right) >> 1)) >> right)
-    _check_within(result, S32, "Scaled sum")
+def _multiply_shift(x: np.ndarray, contract: MultiplyShift, values: Mapping) -> np.ndarray:
+    product = _multiply(x, values["multiplier"])
+    if contract.adds:
+        product = _add(product, values["addend"])
+    shift = values["shift"]
+    right = shift if contract.origin is None else contract.origin - shift
+    result = shift_right(product, right, contract.rounding)
+    if contract.result is not None:
+        _check_within(result, contract.result, "Scaled sum")
     return result
+
+
+def _float_scaled(x: np.ndarray, contract: Onnx, values: Mapping) -> np.ndarray:
+    # numpy's float32 is IEEE binary32 and rounds each operation to nearest even.
+    scale = values["scale"].astype(np.uint32).view(np.float32)
+    zero_point = values["zero_point"].astype(np.float32)
+    with np.errstate(over="ignore", under="ignore"):
+        scaled = x.astype(np.float32) * scale
+    if contract.inside:
+        scaled = scaled + zero_point
+    # No output has levels beyond, and infinity is no integer.
+    rounded = np.rint(np.clip(scaled, -(2.0**40), 2.0**40)).astype(np.int64)
+    return rounded - values["zero_point"] if contract.inside else rounded
+
+
+def _count_thresholds(x: np.ndarray, output: IntFormat, values: Mapping) -> np.ndarray:
+    shape = np.broadcast_shapes(x.shape, *(value.shape for value in values.values()))
+    level = np.full(shape, output.min, dtype=np.int64)
+    for name, threshold in values.items():
+        if name != "bias":
+            level += x >= threshold
+    return level
 
 
 def _check_within(values: np.ndarray, fmt: Format, name: str):

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Literal
 
-from golden.contracts import WORD_BITS, Contract, contract
+from golden.contracts import WORD_BITS, Contract, Scaled, contract
 from golden.formats import Format, IntFormat
 from golden.ranges import Range, dot_range, levels_range
 
@@ -176,5 +176,6 @@ class TileConfig:
         """Every parameter as text or a number, in the order above."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         values["contract"] = self.contract.name
-        values["multiplier_bits"] = getattr(self.contract, "multiplier_bits", None)
+        values["multiplier_bits"] = (self.contract.multiplier.width
+                                     if isinstance(self.contract, Scaled) else None)
         return {k: v if isinstance(v, int) or v is None else str(v) for k, v in values.items()}

@@ -95,7 +95,8 @@ def add_numbers(parser: argparse.ArgumentParser):
     numbers.add_argument("--requant", default=CONTRACTS[0], metavar="CONTRACT",
                          help="how sums become results (default: %(default)s)")
     numbers.add_argument("--multiplier-bits", type=integer, metavar="N",
-                         help="width of the requantizer's multiplier (default: 31)")
+                         help="width of the multiplier, of contracts that leave it open "
+                              "(default: 31)")
 
 
 def add_shape(parser: argparse.ArgumentParser):

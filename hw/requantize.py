@@ -1,14 +1,15 @@
 """Requantizers: an exact sum and its channel's parameters in, an output code out."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Array, Cat, Const, Module
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
-from golden.contracts import Contract, ExactSum, MultiplyShift, Rounding, Tflite, TfliteSingle
+from golden.contracts import Contract, ExactSum, Thresholds
 from golden.formats import Format, IntFormat
-from hw.arith import clamp, round_up, saturate, shift_right
 from hw.delay import delay
 from hw.formats import shape_of
+from hw.pipeline import Pipeline
+from hw.scale import SCALERS, offset_and_clamp
 from hw.shared import Shared
 
 __all__ = ["Requantizer"]
@@ -69,7 +70,7 @@ class Requantizer(Shared):
 
     def __init__(self, *, contract: Contract, sums: IntFormat, total: IntFormat, output: Format,
                  record: dict[str, Format], row_sum: IntFormat | None = None):
-        if type(contract) not in _SCALE_LATENCY:
+        if type(contract) not in (ExactSum, Thresholds, *SCALERS):
             raise TypeError(f"Contract must be one with hardware, not {contract!r}")
         if (row_sum is not None) != ("weight_zero_point" in record):
             raise ValueError("Row sum must be given where the record has a weight_zero_point, "
@@ -95,78 +96,65 @@ class Requantizer(Shared):
     @property
     def latency(self) -> int:
         """Cycles from a sum to its result."""
-        return self._correction + 1 + _SCALE_LATENCY[type(self.contract)]
-
-    @property
-    def _correction(self) -> int:
-        return 2 if self.row_sum is not None else 0
+        correction = 2 if self.row_sum is not None else 0
+        return correction + 1 + _scale_latency(self.contract, self.output)
 
     def body(self, platform):
         m = Module()
-        # Parameters that later stages need, as old as what the last stage so far holds.
-        held = {name: self.i.p.parameters[name] for name in self.record}
-        stage = 0
-
-        def register(value, name, shape=None):
-            """Register a result and, beside it, the parameters that are still held."""
-            nonlocal stage
-            stage += 1
-            for other, parameter in held.items():
-                held[other] = delay(m, parameter, 1, f"{other}_at_{stage}")
-            result = Signal(value.shape() if shape is None else shape, name=name, reset_less=True)
-            m.d.sync += result.eq(value)
-            return result
-
+        pipe = Pipeline(m, {name: self.i.p.parameters[name] for name in self.record})
         unbiased = self.i.p["sum"]
         if self.row_sum is not None:
             unbiased = delay(m, unbiased, 1, "sum")
-            product = register(held.pop("weight_zero_point") * self.i.p["row_sum"],
-                               "zero_point_product")
-            unbiased = register(unbiased - product, "corrected")
+            product = pipe.register(pipe.take("weight_zero_point") * self.i.p["row_sum"],
+                                    "zero_point_product")
+            unbiased = pipe.register(unbiased - product, "corrected")
 
         # Wide enough for every sum and bias, or for all that the contract takes: golden has then
         # proven that this sum with this bias is among it.
-        total = register(unbiased + held.pop("bias"), "total", shape_of(self.total))
+        total = pipe.register(unbiased + pipe.take("bias"), "total", shape_of(self.total))
 
         if isinstance(self.contract, ExactSum):
             m.d.comb += self.o.payload.eq(total)
+        elif isinstance(self.contract, Thresholds):
+            m.d.comb += self.o.payload.eq(self._count(pipe, total))
         else:
-            shifted, sticky, rounding = self._scale(m, register, held, total)
-            # One bit more than the output's: what saturates here is so far out of its range that
+            scale, _ = SCALERS[type(self.contract)]
+            # One bit more than the output's: what saturates there is so far out of its range that
             # the rounding and the zero point, themselves within it, only bring it to the end.
-            near = saturate(shifted[1:].as_signed(), self.output.bits + 1)
-            up = round_up(shifted, sticky, rounding)
-            offset = register(near + up + held.pop("zero_point"), "offset")
-            clamped = clamp(offset, held.pop("clamp_min"), held.pop("clamp_max"))
-            m.d.comb += self.o.payload.eq(register(clamped, "clamped"))
+            near, up = scale(m, pipe, self.contract, total, self.output.bits + 1)
+            m.d.comb += self.o.payload.eq(offset_and_clamp(pipe, near, up))
 
         m.d.comb += self.o.valid.eq(
             delay(m, self.i.valid, self.latency, "valid", reset_less=False))
         return m
 
-    def _scale(self, m, register, held, total):
-        """Multiply and shift; return the results of ``shift_right``, and how to round them."""
-        if isinstance(self.contract, Tflite):
-            left = Mux(held["shift"] > 0, held["shift"], 0)[:5]
-            scaled = register((total << left)[:32].as_signed(), "scaled")
-            product = register(scaled * held.pop("multiplier"), "product")
-            # Ties towards positive infinity; no saturation, for no multiplier is negative.
-            value = register((product + (1 << 30)) >> 31, "high", signed(32))
-            right = Mux(held["shift"] < 0, -held["shift"], 0)[:5]
-            rounding = Rounding.HALF_AWAY
-        else:
-            value = register(total * held.pop("multiplier"), "product")
-            right = held["shift"]
-            rounding = Rounding.HALF_UP
-            if isinstance(self.contract, TfliteSingle):
-                right = (31 - right)[:6]
-            elif isinstance(self.contract, MultiplyShift):
-                rounding = self.contract.rounding
-        held.pop("shift")
-        shifted, sticky = shift_right(value, right)
-        sticky = delay(m, sticky, 1, "sticky")
-        return register(shifted, "shifted"), sticky, rounding
+    def _count(self, pipe: Pipeline, total):
+        """Find by bisection how many thresholds ``total`` has reached, from the highest bit on."""
+        bits = self.output.bits
+        count = None
+        for bit in reversed(range(bits)):
+            # Those halfway between the ones that earlier bits compared with, by those bits. A
+            # narrow format has no threshold for its last step, which is never reached.
+            halfway = range(1 << bit, 1 << bits, 2 << bit)
+            reached = [total >= pipe.take(f"threshold_{step}")
+                       if f"threshold_{step}" in self.record else Const(0, 1)
+                       for step in halfway]
+            found = reached[0] if count is None else Array(reached)[count]
+            count = found if count is None else Cat(found, count)
+            if bit:
+                pipe.hold("total", total)
+            count = pipe.register(count, f"count_{bit}")
+            if bit:
+                total = pipe.take("total")
+        assert count is not None  # an output has at least one bit
+        return count + self.output.min
 
 
-_SCALE_LATENCY = {ExactSum: 0, MultiplyShift: 4, TfliteSingle: 4, Tflite: 6}
-"""Cycles from the total to the result."""
+def _scale_latency(contract: Contract, output: Format) -> int:
+    """Cycles from the total to the result."""
+    if isinstance(contract, ExactSum):
+        return 0
+    if isinstance(contract, Thresholds):
+        return output.bits
+    _, latency = SCALERS[type(contract)]
+    return latency(contract) + 2

@@ -5,9 +5,17 @@ from dataclasses import replace
 import numpy as np
 
 from golden import digits
-from golden.contracts import ExactSum, MultiplyShift
+from golden.contracts import (
+    Clamped,
+    DoubleRounding,
+    ExactSum,
+    MultiplyShift,
+    Onnx,
+    Scaled,
+    Thresholds,
+)
 from golden.formats import Format, IntFormat
-from golden.multipliers import scale_parameters
+from golden.multipliers import scale_parameters, threshold_parameters
 from golden.networks import Dense, Network
 from golden.quantize import quantize
 from golden.ranges import dot_range
@@ -137,17 +145,24 @@ def revealing_parameters(config: TileConfig, products: int) -> dict[str, int]:
     fmt = c.output_format
     middle = 0 if fmt.min < 0 else (fmt.max + 1) // 2
     largest = max(1, dot_range(c.weights, c.activations, products).magnitude)
-    multiplier, shift = scale_parameters(c.contract, max(fmt.max - middle, 1) / largest,
-                                         c.sum_format)
-    return found | {"multiplier": int(multiplier), "shift": int(shift), "zero_point": middle,
-                    "clamp_min": fmt.min, "clamp_max": fmt.max}
+    real = max(fmt.max - middle, 1) / largest
+    if isinstance(c.contract, Thresholds):
+        scaling = threshold_parameters([real], fmt, c.sum_format, zero_point=middle)
+        return found | {name: int(value[0]) for name, value in scaling.items()}
+    assert isinstance(c.contract, Clamped)
+    if isinstance(c.contract, MultiplyShift) and c.contract.shifts is not None:
+        # Short of the largest scale that a contract of few shifts has.
+        real = min(real, 0.75)
+    scaling = scale_parameters(c.contract, real, c.sum_format)
+    return found | {name: int(value) for name, value in scaling.items()} | {
+        "zero_point": middle, "clamp_min": fmt.min, "clamp_max": fmt.max}
 
 
 def random_parameters(config: TileConfig, rng: np.random.Generator, records: int
                       ) -> dict[str, np.ndarray]:
     """Parameters that the contract takes with any sum the tile can form.
 
-    Half of the biases are small; shifts mostly bring results near the output's range, where
+    Half of the biases are small; scales mostly bring results near the output's range, where
     rounding and clamping show, and sometimes anywhere.
     """
     c = config
@@ -158,31 +173,42 @@ def random_parameters(config: TileConfig, rng: np.random.Generator, records: int
         lo, hi = lo - min(c.unbiased.lo, 0), hi - max(c.unbiased.hi, 0)
     small = rng.integers(2, size=records) == 0
     near = max(1, min(c.unbiased.magnitude, hi, -lo))
-    parameters["bias"] = np.where(small, rng.integers(-near, near, size=records, endpoint=True),
-                                  rng.integers(lo, hi, size=records, endpoint=True))
-    if isinstance(c.contract, ExactSum):
-        return parameters
+    bias = np.where(small, rng.integers(-near, near, size=records, endpoint=True),
+                    rng.integers(lo, hi, size=records, endpoint=True))
+    parameters["bias"] = bias
 
-    largest = [max(abs(c.unbiased.lo + int(b)), abs(c.unbiased.hi + int(b)))
-               for b in parameters["bias"]]
-    aim = np.array([total.bit_length() for total in largest]) - c.output_format.bits
-    if isinstance(c.contract, MultiplyShift):
-        most = c.contract.shift_range(c.sum_format).hi
-        shift = aim + c.contract.multiplier_bits + rng.integers(-4, 5, size=records)
-        anywhere = rng.integers(most + 1, size=records)
-        shift = np.where(rng.integers(4, size=records) == 0, anywhere, shift).clip(0, most)
-    else:
-        # To the left only as far as the total surely stays within int32.
-        room = np.array([31 - total.bit_length() for total in largest]).clip(0, 30)
-        shift = -aim + rng.integers(-4, 5, size=records)
-        anywhere = rng.integers(-31, room + 1)
-        shift = np.where(rng.integers(4, size=records) == 0, anywhere, shift).clip(-31, room)
-    parameters["shift"] = shift
-    ends = np.sort([parameters["clamp_min"], parameters["clamp_max"]], axis=0)
-    whole = rng.integers(2, size=records) == 0
-    fmt = c.output_format
-    parameters["clamp_min"] = np.where(whole, fmt.min, ends[0])
-    parameters["clamp_max"] = np.where(whole, fmt.max, ends[1])
+    largest = [max(abs(c.unbiased.lo + b), abs(c.unbiased.hi + b)) for b in bias.tolist()]
+    bits = np.array([total.bit_length() for total in largest])
+    # Binary places by which the largest total exceeds the output, give or take a few.
+    aim = bits - c.output_format.bits + rng.integers(-4, 5, size=records)
+    anywhere = rng.integers(4, size=records) == 0
+    if isinstance(c.contract, Scaled):
+        allowed = c.contract.shift_range(c.sum_format)
+        most = np.full(records, allowed.hi)
+        if c.contract.shifts_left:
+            # Only as far as what is shifted, or what results, surely stays within int32.
+            least = 0 if isinstance(c.contract, DoubleRounding) else allowed.lo
+            most = (31 - bits).clip(least, allowed.hi)
+            aim = -aim
+        elif isinstance(c.contract, MultiplyShift):
+            aim = aim + c.contract.multiplier.width
+        parameters["shift"] = np.where(anywhere, rng.integers(allowed.lo, most, endpoint=True),
+                                       aim.clip(allowed.lo, most))
+    if isinstance(c.contract, Onnx):
+        exponent = np.where(anywhere, rng.integers(1, 255, size=records), 127 - aim)
+        parameters["scale"] = exponent.clip(1, 254) << 23 | rng.integers(1 << 23, size=records)
+    if isinstance(c.contract, Thresholds):
+        names = [name for name in parameters if name.startswith("threshold")]
+        reach = np.array(largest, dtype=np.int64)
+        ladder = np.sort([np.where(anywhere, parameters[name], rng.integers(-reach, reach + 1))
+                          for name in names], axis=0)
+        parameters |= dict(zip(names, ladder, strict=True))
+    if isinstance(c.contract, Clamped):
+        ends = np.sort([parameters["clamp_min"], parameters["clamp_max"]], axis=0)
+        whole = rng.integers(2, size=records) == 0
+        fmt = c.output_format
+        parameters["clamp_min"] = np.where(whole, fmt.min, ends[0])
+        parameters["clamp_max"] = np.where(whole, fmt.max, ends[1])
     return parameters
 
 

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from golden.contracts import CONTRACTS
 from golden.formats import IntFormat
 from hw import build
 from hw.config import TileConfig
@@ -164,8 +165,7 @@ BAD = [
      "not 'float8'"),
     ("--bits 4 --output s1n", "Output: Format must have at least 2 levels, not the 1 of s1n"),
     ("--bits 4 --requant halfup",
-     "Contract must be one of half_up, half_even, half_away, floor, zero, tflite, tflite_single, "
-     "none, not 'halfup'"),
+     f"Contract must be one of {', '.join(CONTRACTS)}, not 'halfup'"),
     ("--bits 4 --requant none --output s8",
      "Output must not be given for contract none, whose output is the exact sum, not s8"),
     ("--bits 4 --multiplier-bits 0", "Multiplier bits must be in range [1, 32], not 0"),
@@ -181,7 +181,11 @@ BAD = [
     ("--bits 4 --channels 0", "Channels must be in range [1, 65536], not 0"),
     ("--bits 4 --depth 3", "Lanes must be at most the depth 3, not 4"),
     ("--bits 4 --requant none --multiplier-bits 31",
-     "Multiplier bits must not be given for contract none, not 31"),
+     "Multiplier bits must be left out for contract none, not 31"),
+    ("--bits 8 --requant thresholds",
+     "Output must be an integer format of at most 4 bits for contract thresholds, not s8"),
+    ("--bits 4 --requant rndnu --multiplier-bits 31",
+     "Multiplier bits must be 24 for contract rndnu, not 31"),
     ("--bits 4 --outputs 3", "Outputs must divide the 4 cols, not be 3"),
     ("--bits 4 --rows 64 --cols 64 --lanes 8",
      "Rows * cols * lanes must be at most 16384, not 32768"),

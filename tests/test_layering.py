@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 DESCRIPTIONS = ("golden.formats", "golden.contracts", "golden.ranges", "golden.networks")
-FRONT_DOORS = ("hw.build", "hw.bench", "sim.network")
+FRONT_DOORS = ("hw.build", "hw.bench", "sim.network", "sim.prove")
 ALLOWED = {
     "golden": ("golden", "numpy"),
     "hw": ("hw", "amaranth", "numpy", "rich", *DESCRIPTIONS),
@@ -54,7 +54,7 @@ def test_imports(module):
     tree = parse(module)
     allowed = (*ALLOWED[module.split(".")[0]], *LAZY.get(module, ()))
     if module in FRONT_DOORS:
-        allowed = ("golden", "hw", "sim", "numpy", "rich")
+        allowed = ("golden", "hw", "sim", "amaranth", "numpy", "rich")
     for name in imports(tree):
         if name.split(".")[0] in sys.stdlib_module_names:
             continue

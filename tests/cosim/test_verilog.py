@@ -44,8 +44,9 @@ SHAPES = {
     "1x16x1_2": tile("u4", "s4", "u4", rows=1, cols=16, lanes=1, outputs=2, channels=48),
     "8x8x8": tile("s4n", "s4", "s4", rows=8, cols=8, lanes=8, zero_points="activations"),
 }
+OUTPUTS = {"none": None, "thresholds": "s4"}
 EVERY_CONTRACT = {
-    f"{name}_{zero_points}": tile("s8n", "s8", None if name == "none" else "s8", name,
+    f"{name}_{zero_points}": tile("s8n", "s8", OUTPUTS.get(name, "s8"), name,
                                   zero_points=zero_points, rows=2, cols=2, outputs=2)
     for name in CONTRACTS for zero_points in ("activations", "both")}
 

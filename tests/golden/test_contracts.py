@@ -5,31 +5,42 @@ import pytest
 from golden.contracts import (
     CONTRACTS,
     S32,
+    THRESHOLD_BITS,
+    DoubleRounding,
     ExactSum,
     MultiplyShift,
+    Onnx,
     Rounding,
-    Tflite,
-    TfliteSingle,
-    bias_format,
+    Thresholds,
     contract,
 )
 from golden.formats import IntFormat, parse
 from golden.ranges import Range, levels_range
 
 S8 = parse("s8")
-NARROW, WIDE = levels_range(IntFormat(20)), levels_range(IntFormat(42))
-SCALING = [name for name in CONTRACTS if name != "none"]
+U31, U24, U15 = (IntFormat(width, signed=False) for width in (31, 24, 15))
+NARROW, WIDE = levels_range(IntFormat(20)), levels_range(IntFormat(52))
+# What a sum plus bias must lie in; the rest take any.
+TAKES = {name: S32 for name in ("tflite", "tflite_single", "onnx", "onnx_zp_inside", "q31",
+                                "precise", "rndnu")}
+TAKES |= {"tflite_int16x8": IntFormat(48), "nvdla": IntFormat(33)}
+ANY = [name for name in CONTRACTS if name not in TAKES]
 
 
 def test_every_name():
-    assert CONTRACTS[0] == "half_up"
+    assert CONTRACTS == (
+        "half_up", "half_even", "half_away", "floor", "zero", "tflite", "tflite_single",
+        "tflite_int16x8", "onnx", "onnx_zp_inside", "q31", "precise", "rndnu", "pulp",
+        "pulp_round", "nvdla", "thresholds", "none")
     for name in CONTRACTS:
         assert contract(name).name == name
+        assert contract(name).takes == TAKES.get(name)
     for rounding in Rounding:
         assert contract(rounding.value) == MultiplyShift(rounding.value, rounding=rounding)
-    assert isinstance(contract("none"), ExactSum)
-    assert isinstance(contract("tflite"), Tflite)
-    assert isinstance(contract("tflite_single"), TfliteSingle)
+    for name, kind in (("none", ExactSum), ("tflite", DoubleRounding), ("q31", DoubleRounding),
+                       ("tflite_single", MultiplyShift), ("onnx", Onnx), ("onnx_zp_inside", Onnx),
+                       ("thresholds", Thresholds)):
+        assert type(contract(name)) is kind
 
 
 @pytest.mark.parametrize("width, signed, bits", [
@@ -37,59 +48,122 @@ def test_every_name():
     (40, False, 41),
 ])
 def test_bias_format(width, signed, bits):
-    assert bias_format(IntFormat(width, signed=signed)) == IntFormat(bits)
+    unbiased = levels_range(IntFormat(width, signed=signed))
+    for name in ANY:
+        assert contract(name).bias_format(unbiased) == IntFormat(bits)
+
+
+@pytest.mark.parametrize("name", TAKES)
+def test_bias_is_as_wide_as_what_is_taken(name):
+    for unbiased in (Range(0, 1), NARROW, levels_range(TAKES[name])):
+        assert contract(name).bias_format(unbiased) == TAKES[name]
 
 
 @pytest.mark.parametrize("name, unbiased, bits", [
     ("half_up", NARROW, 33), ("half_up", levels_range(S32), 33), ("none", NARROW, 33),
-    ("floor", WIDE, 43), ("tflite", NARROW, 32), ("tflite_single", levels_range(S32), 32),
+    ("floor", levels_range(IntFormat(42)), 43), ("pulp", NARROW, 33), ("thresholds", NARROW, 33),
+    *[(name, unbiased, fmt.width) for name, fmt in TAKES.items()
+      for unbiased in (NARROW, levels_range(fmt))],
 ])
 def test_sum_format(name, unbiased, bits):
     assert contract(name).sum_format(unbiased) == IntFormat(bits)
 
 
-def test_sum_format_is_exact():
+@pytest.mark.parametrize("name", ANY)
+def test_sum_format_is_exact(name):
     for unbiased in (Range(0, 1), NARROW, WIDE, Range(0, 2**40)):
-        total = unbiased + levels_range(bias_format(unbiased.format))
-        fmt = contract("half_up").sum_format(unbiased)
+        total = unbiased + levels_range(contract(name).bias_format(unbiased))
+        fmt = contract(name).sum_format(unbiased)
         assert total in levels_range(fmt)
         assert total not in levels_range(IntFormat(fmt.bits - 1))
 
 
-@pytest.mark.parametrize("name", ["tflite", "tflite_single"])
-def test_an_accumulator_beyond_int32_is_refused(name):
-    message = (rf"^Accumulator must be in range {re.escape(str(levels_range(S32)))} of s32 for "
-               rf"contract {name}, not {re.escape(str(WIDE))} \(s42\): fewer products or narrower "
-               rf"formats are needed$")
-    with pytest.raises(ValueError, match=message):
-        contract(name).sum_format(WIDE)
+@pytest.mark.parametrize("name", TAKES)
+def test_an_accumulator_beyond_what_is_taken_is_refused(name):
+    taken = levels_range(TAKES[name])
+    for unbiased in (WIDE, Range(taken.lo - 1, 0), Range(0, taken.hi + 1)):
+        message = (rf"^Accumulator must be in range {re.escape(str(taken))} of {TAKES[name]} for "
+                   rf"contract {name}, not {re.escape(str(unbiased))} \({unbiased.format}\): "
+                   rf"fewer products or narrower formats are needed$")
+        with pytest.raises(ValueError, match=message):
+            contract(name).sum_format(unbiased)
+    assert contract(name).sum_format(taken) == TAKES[name]
 
 
 @pytest.mark.parametrize("name, bits, sums, shifts", [
     ("half_up", 31, 33, Range(0, 63)), ("half_up", 8, 20, Range(0, 62)),
     ("floor", 31, 43, Range(0, 73)), ("zero", 32, 64, Range(0, 95)),
     ("tflite", 31, 32, Range(-31, 31)), ("tflite_single", 31, 32, Range(-31, 30)),
+    ("tflite_int16x8", 15, 48, Range(-31, 7)), ("q31", 31, 32, Range(0, 31)),
+    ("precise", 24, 32, Range(24, 55)), ("rndnu", 24, 32, Range(16, 55)),
+    ("pulp", 31, 33, Range(0, 63)), ("pulp_round", 8, 20, Range(0, 62)),
+    ("nvdla", 16, 33, Range(0, 31)),
 ])
 def test_shift_range(name, bits, sums, shifts):
-    assert contract(name, multiplier_bits=bits).shift_range(IntFormat(sums)) == shifts
+    way = contract(name, multiplier_bits=bits)
+    assert way.shift_range(IntFormat(sums)) == shifts
+    assert way.shifts_left == name.startswith("tflite")
 
 
-@pytest.mark.parametrize("name", SCALING)
+LEVELS = ["zero_point", "clamp_min", "clamp_max"]
+FIELDS = {name: ("s32", {"multiplier": "u31", "shift": "u6"}) for name in (
+    "half_up", "half_even", "half_away", "floor", "zero")}
+FIELDS |= {name: ("s32", {"scale": "u31"}) for name in ("onnx", "onnx_zp_inside")}
+FIELDS |= {name: ("s32", {"multiplier": "u31", "shift": "u6", "addend": "s32"})
+           for name in ("pulp", "pulp_round")}
+FIELDS |= {name: ("s32", {"multiplier": "u31", "shift": "s6"})
+           for name in ("tflite", "tflite_single")}
+FIELDS |= {
+    "tflite_int16x8": ("s48", {"multiplier": "u15", "shift": "s6"}),
+    "q31": ("s32", {"multiplier": "u31", "shift": "u5"}),
+    "precise": ("s32", {"multiplier": "u24", "shift": "u6"}),
+    "rndnu": ("s32", {"multiplier": "u24", "shift": "u6"}),
+    "nvdla": ("s33", {"multiplier": "s16", "shift": "u5"}),
+}
+
+
+@pytest.mark.parametrize("name", FIELDS)
 def test_fields(name):
+    bias, scaling = FIELDS[name]
     fields = contract(name).fields(NARROW, parse("u4n"))
-    assert list(fields) == ["bias", "multiplier", "shift", "zero_point", "clamp_min", "clamp_max"]
-    assert fields["bias"] == S32
-    assert fields["multiplier"] == IntFormat(31, signed=False)
-    assert str(fields["shift"]) == ("s6" if name.startswith("tflite") else "u6")
-    for level in ("zero_point", "clamp_min", "clamp_max"):
-        assert fields[level] == parse("u4n")
+    assert list(fields) == ["bias", *scaling, *LEVELS]
+    assert {key: str(fmt) for key, fmt in fields.items()} == {
+        "bias": bias, **scaling, **dict.fromkeys(LEVELS, "u4n")}
     with pytest.raises(ValueError, match=rf"^Output must be an integer format for contract {name}, "
                                          r"not None$"):
         contract(name).fields(NARROW, None)
+
+
+@pytest.mark.parametrize("name", [*FIELDS, "thresholds"])
+def test_output_format(name):
     assert contract(name).output_format(NARROW, S8) == S8
     with pytest.raises(ValueError,
                        match=rf"^Output must be a format for contract {name}, not None$"):
         contract(name).output_format(NARROW, None)
+
+
+def test_every_contract_has_its_fields_tested():
+    assert {*FIELDS, "thresholds", "none"} == set(CONTRACTS)
+
+
+@pytest.mark.parametrize("output, steps", [
+    ("s1", 1), ("u1", 1), ("s2n", 2), ("u3", 7), ("s4n", 14), ("s4", 15), ("u4", 15),
+])
+def test_thresholds(output, steps):
+    way = contract("thresholds")
+    fields = way.fields(NARROW, parse(output))
+    assert list(fields) == ["bias"] + [f"threshold_{k}" for k in range(1, steps + 1)]
+    assert fields["bias"] == S32
+    assert {fields[name] for name in fields if name != "bias"} == {IntFormat(33)}
+    assert way.fields(WIDE, parse(output))["threshold_1"] == way.sum_format(WIDE) == IntFormat(53)
+
+
+@pytest.mark.parametrize("output", [parse("s5"), parse("u5n"), S8, None], ids=str)
+def test_thresholds_of_too_many_steps(output):
+    assert THRESHOLD_BITS == 4
+    with pytest.raises(ValueError, match=rf"^Output must be an integer format of at most 4 bits "
+                                         rf"for contract thresholds, not {output}$"):
+        contract("thresholds").fields(NARROW, output)
 
 
 def test_the_exact_sum():
@@ -100,15 +174,55 @@ def test_the_exact_sum():
         contract("none").output_format(NARROW, S8)
 
 
-def test_bad_arguments():
-    names = re.escape(", ".join(CONTRACTS))
-    with pytest.raises(ValueError, match=rf"^Contract must be one of {names}, not 'ceil'$"):
-        contract("ceil")
+OWN_BITS = [name for name in CONTRACTS if name.startswith(("half", "pulp"))] + ["floor", "zero"]
+FIXED_BITS = {"tflite": 31, "tflite_single": 31, "tflite_int16x8": 15, "q31": 31, "precise": 24,
+              "rndnu": 24, "nvdla": 16}
+
+
+@pytest.mark.parametrize("name", OWN_BITS)
+def test_multiplier_bits(name):
+    assert contract(name).multiplier == U31
+    for bits in (1, 24, 32):
+        way = contract(name, multiplier_bits=bits)
+        assert way.multiplier == IntFormat(bits, signed=False)
+        assert way.fields(NARROW, S8)["multiplier"] == way.multiplier
+        assert (way.name, way.rounding, way.adds) == (
+            name, contract(name).rounding, name.startswith("pulp"))
     for bits in (0, 33):
         with pytest.raises(ValueError,
                            match=rf"^Multiplier bits must be in range \[1, 32\], not {bits}$"):
-            contract("half_up", multiplier_bits=bits)
-    for name in ("tflite", "tflite_single"):
-        with pytest.raises(ValueError,
-                           match=rf"^Multiplier bits must be 31 for contract {name}, not 16$"):
-            contract(name, multiplier_bits=16)
+            contract(name, multiplier_bits=bits)
+
+
+@pytest.mark.parametrize("name", FIXED_BITS)
+def test_multiplier_bits_that_are_fixed(name):
+    assert contract(name, multiplier_bits=FIXED_BITS[name]) is contract(name)
+    for bits in (FIXED_BITS[name] - 1, FIXED_BITS[name] + 1, 0):
+        with pytest.raises(ValueError, match=rf"^Multiplier bits must be {FIXED_BITS[name]} for "
+                                             rf"contract {name}, not {bits}$"):
+            contract(name, multiplier_bits=bits)
+
+
+@pytest.mark.parametrize("name", ["onnx", "onnx_zp_inside", "thresholds", "none"])
+def test_multiplier_bits_where_there_is_no_multiplier(name):
+    for bits in (31, 0):
+        with pytest.raises(ValueError, match=rf"^Multiplier bits must be left out for contract "
+                                             rf"{name}, not {bits}$"):
+            contract(name, multiplier_bits=bits)
+
+
+def test_multiplier_bits_of_every_contract_are_tested():
+    assert {*OWN_BITS, *FIXED_BITS, "onnx", "onnx_zp_inside", "thresholds", "none"} == set(
+        CONTRACTS)
+
+
+def test_multiplier_formats():
+    assert contract("precise").multiplier == contract("rndnu").multiplier == U24
+    assert contract("tflite_int16x8").multiplier == U15
+    assert contract("nvdla").multiplier == IntFormat(16)
+
+
+def test_bad_name():
+    names = re.escape(", ".join(CONTRACTS))
+    with pytest.raises(ValueError, match=rf"^Contract must be one of {names}, not 'ceil'$"):
+        contract("ceil")

@@ -69,9 +69,24 @@ def test_every_width(data, width, least, zero_points):
     assert quantized_accuracy(data, **bits(width), zero_points=zero_points) >= least
 
 
-@pytest.mark.parametrize("name", [name for name in CONTRACTS if name != "none"])
+@pytest.mark.parametrize("name", [
+    name for name in CONTRACTS if name not in ("thresholds", "none")])
 def test_every_contract(data, name):
     assert quantized_accuracy(data, **bits(8), requantization=contract(name)) >= 0.97
+
+
+@pytest.mark.parametrize("zero_points", ["none", "activations", "both"])
+def test_thresholds_are_half_up(data, zero_points):
+    """At 4 bits, the most there are thresholds for: the same output for every image."""
+    results = []
+    for name in ("half_up", "thresholds"):
+        network = digits.quantized(data, **bits(4), requantization=contract(name),
+                                   zero_points=zero_points)
+        tensors = run(network, quantize(data.images, network.input))
+        results.append([tensors[layer.name] for layer in network.layers])
+    for half_up, thresholds in zip(*results, strict=True):
+        np.testing.assert_array_equal(thresholds, half_up)
+    assert digits.accuracy(results[1][-1], data.labels) >= 0.96
 
 
 @pytest.mark.parametrize("weights, activations, least", [

@@ -110,13 +110,13 @@ def test_depthwise(name):
 
 @pytest.mark.parametrize("name", DEPTHWISE_16)
 def test_depthwise_16x8(name):
-    """Sums of 64 bits, a 15-bit multiplier and one rounding: contract half_up by another name."""
+    """Sums of 64 bits, a 15-bit multiplier and one rounding."""
     arrays, config = load(name)
     sums = convolve(arrays, config, depthwise_weights(arrays, config), config["IN_CH"])
     multiplier = arrays["output_mult"].astype(np.int64)
     reduced = np.where(multiplier < 0x7FFF0000, (multiplier + (1 << 15)) >> 16, 0x7FFF)
-    result = requantize(sums, contract("half_up", multiplier_bits=15), parse("s16"), parameters(
-        config, arrays["biases"], reduced, 15 - arrays["output_shift"]))
+    result = requantize(sums, contract("tflite_int16x8"), parse("s16"), parameters(
+        config, arrays["biases"], reduced, arrays["output_shift"]))
     np.testing.assert_array_equal(result.ravel(), arrays["output_ref"])
 
 
@@ -137,8 +137,8 @@ def test_dense_16x8():
     depth = config["ACCUMULATION_DEPTH"]
     sums = ops.dense(arrays["input"].reshape(-1, depth), arrays["weights"].reshape(-1, depth))
     reduced = (config["OUTPUT_MULTIPLIER"] + (1 << 15)) >> 16
-    result = requantize(sums, contract("half_up", multiplier_bits=15), parse("s16"), parameters(
-        config, arrays["biases"], reduced, 15 - config["OUTPUT_SHIFT"]))
+    result = requantize(sums, contract("tflite_int16x8"), parse("s16"), parameters(
+        config, arrays["biases"], reduced, config["OUTPUT_SHIFT"]))
     np.testing.assert_array_equal(result.ravel(), arrays["output_ref"])
 
 

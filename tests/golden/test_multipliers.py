@@ -1,15 +1,22 @@
 import math
 import re
 from fractions import Fraction
+from math import floor
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from golden.contracts import CONTRACTS, contract
-from golden.formats import IntFormat
-from golden.multipliers import quantize_multiplier, scale_parameters
+from golden.contracts import CONTRACTS, S32, contract
+from golden.formats import IntFormat, parse
+from golden.multipliers import (
+    quantize_multiplier,
+    reduce_multiplier,
+    scale_parameters,
+    threshold_parameters,
+)
+from tests.golden.definitions import scale_value, to_float32
 
 HALF_UP = contract("half_up")
 S33 = IntFormat(33)
@@ -87,9 +94,10 @@ def test_multiply_shift(bits, sums, rng):
     way = contract("half_even", multiplier_bits=bits)
     largest = way.shift_range(IntFormat(sums)).hi
     reals = 2.0 ** rng.uniform(-largest - 0.9, bits - 0.9, 300)
-    multipliers, shifts = scale_parameters(way, reals, IntFormat(sums))
-    for real, multiplier, shift in zip(reals.tolist(), multipliers.tolist(), shifts.tolist(),
-                                       strict=True):
+    found = scale_parameters(way, reals, IntFormat(sums))
+    assert list(found) == ["multiplier", "shift"]
+    for real, multiplier, shift in zip(reals.tolist(), found["multiplier"].tolist(),
+                                       found["shift"].tolist(), strict=True):
         assert 0 <= shift <= largest
         assert 1 <= multiplier < 2**bits
         assert multiplier >= 2**(bits - 1) or shift == largest
@@ -103,23 +111,28 @@ def test_multiply_shift(bits, sums, rng):
     (2.0**-64, 1, 63), (1.5 * 2.0**-63, 2, 63),
 ])
 def test_multiply_shift_table(real, multiplier, shift):
-    pair = scale_parameters(HALF_UP, real, S33)
-    assert tuple(map(int, pair)) == (multiplier, shift)
-    assert pair[0].shape == pair[1].shape == ()
+    found = scale_parameters(HALF_UP, real, S33)
+    assert found == {"multiplier": multiplier, "shift": shift}
+    for value in found.values():
+        assert value.shape == () and value.dtype == np.int64
 
 
 def test_tflite_contracts_have_tflites_own(rng):
     reals = 2.0 ** rng.uniform(-31.5, 29.9, (4, 50))
     for name in ("tflite", "tflite_single"):
-        multiplier, shift = scale_parameters(contract(name), reals, IntFormat(32))
-        assert multiplier.shape == reals.shape
+        found = scale_parameters(contract(name), reals, IntFormat(32))
+        assert list(found) == ["multiplier", "shift"]
+        multiplier, shift = found.values()
+        assert multiplier.shape == shift.shape == reals.shape
         expected = [quantize_multiplier(real, single_rounding=name == "tflite_single")
                     for real in reals.ravel()]
         assert list(zip(multiplier.flat, shift.flat, strict=True)) == expected
-    assert tuple(map(int, scale_parameters(contract("tflite"), 2.0**-40, IntFormat(32)))) == (0, 0)
+    assert scale_parameters(contract("tflite"), 2.0**-40, IntFormat(32)) == {
+        "multiplier": 0, "shift": 0}
 
 
-@pytest.mark.parametrize("name", [name for name in CONTRACTS if name != "none"])
+@pytest.mark.parametrize("name", [
+    name for name in CONTRACTS if name not in ("thresholds", "none")])
 @pytest.mark.parametrize("real", [0.0, -0.5, math.nan, math.inf])
 def test_scale_must_be_positive_and_finite(name, real):
     with pytest.raises(ValueError, match=rf"^Scale must be positive and finite, not {real}$"):
@@ -129,11 +142,14 @@ def test_scale_must_be_positive_and_finite(name, real):
 @pytest.mark.parametrize("name, bits, limit", [
     ("half_up", 31, 2.0**31 - 0.5), ("floor", 8, 255.5), ("zero", 1, 1.5),
     ("tflite", 31, 2.0**31 - 0.5), ("tflite_single", 31, 2.0**30 - 0.25),
+    ("tflite_int16x8", 15, 2.0**7 - 2.0**-25), ("q31", 31, 1 - 2.0**-32),
+    ("precise", 24, 1 - 2.0**-25), ("rndnu", 24, 2.0**8 - 2.0**-17), ("pulp", 31, 2.0**31 - 0.5),
+    ("pulp_round", 16, 65535.5), ("nvdla", 16, 32767.5),
 ])
 def test_too_large(name, bits, limit):
     way = contract(name, multiplier_bits=bits)
-    multiplier, shift = scale_parameters(way, math.nextafter(limit, 0), IntFormat(32))
-    assert multiplier == 2**bits - 1
+    found = scale_parameters(way, math.nextafter(limit, 0), IntFormat(32))
+    assert found["multiplier"] == way.multiplier.max
     for real in (limit, 2 * limit, 1e300):
         message = (rf"^Scale must be less than {re.escape(repr(limit))} for contract {name} with "
                    rf"{bits}-bit multipliers, not {re.escape(repr(real))}$")
@@ -141,12 +157,155 @@ def test_too_large(name, bits, limit):
             scale_parameters(way, real, IntFormat(32))
 
 
-def test_too_small():
-    message = r"^Scale must be at least 2\*\*-64 for contract half_up, not 5\.4\d*e-20$"
+@pytest.mark.parametrize("name, sums, power", [
+    ("half_up", 33, 64), ("q31", 32, 63), ("precise", 32, 56), ("rndnu", 32, 56),
+    ("pulp", 33, 64), ("nvdla", 33, 32),
+])
+def test_too_small(name, sums, power):
+    least = 2.0**-power
+    found = scale_parameters(contract(name), least, IntFormat(sums))
+    assert found["multiplier"] == 1
+    below = math.nextafter(least, 0)
+    message = (rf"^Scale must be at least 2\*\*-{power} for contract {name}, "
+               rf"not {re.escape(repr(below))}$")
     with pytest.raises(ValueError, match=message):
-        scale_parameters(HALF_UP, math.nextafter(2.0**-64, 0), S33)
+        scale_parameters(contract(name), below, IntFormat(sums))
 
 
-def test_contract_without_a_multiplier():
-    with pytest.raises(ValueError, match=r"^Contract must have a multiplier, not none$"):
-        scale_parameters(contract("none"), 1.0, S33)
+@pytest.mark.parametrize("name", ["thresholds", "none"])
+def test_contract_that_does_not_scale(name):
+    with pytest.raises(ValueError, match=rf"^Contract must scale, which {name} does not$"):
+        scale_parameters(contract(name), 1.0, S33)
+
+
+@pytest.mark.parametrize("name, lowest, highest", [
+    ("q31", -31, 0), ("precise", -32, 0), ("rndnu", -32, 8), ("nvdla", -17, 15),
+])
+def test_fixed_multipliers(name, lowest, highest, rng):
+    """Nearest to the scale, and normalized unless the shift is the largest."""
+    way = contract(name)
+    fixed, bits = (31 if name == "q31" else 0), way.multiplier.max.bit_length()
+    shifts = way.shift_range(IntFormat(32))
+    reals = 2.0 ** rng.uniform(lowest - 6, highest, 500) * (1 - 2.0**-12)
+    found = scale_parameters(way, reals, IntFormat(32))
+    for real, multiplier, shift in zip(reals.tolist(), found["multiplier"].tolist(),
+                                       found["shift"].tolist(), strict=True):
+        assert shifts.lo <= shift <= shifts.hi
+        assert 2**(bits - 1) <= multiplier < 2**bits or (
+            shift == shifts.hi and 1 <= multiplier < 2**(bits - 1))
+        error = abs(Fraction(real) - Fraction(multiplier, 2**(shift + fixed)))
+        assert error <= Fraction(1, 2**(shift + fixed + 1))
+
+
+@pytest.mark.parametrize("name, shift", [
+    ("precise", lambda field: 150 - field), ("rndnu", lambda field: 150 - field),
+    ("q31", lambda field: 126 - field),
+])
+def test_qnnpacks_multipliers_of_float32(name, shift, rng):
+    """NUMERICS 1.6: from the bits of the scale."""
+    field = rng.integers(95, 127, 400)
+    mantissa = rng.integers(0, 2**23, 400)
+    reals = ((field << 23) | mantissa).astype(np.uint32).view(np.float32)
+    found = scale_parameters(contract(name), reals, IntFormat(32))
+    whole = mantissa | 1 << 23
+    np.testing.assert_array_equal(found["multiplier"], whole << 7 if name == "q31" else whole)
+    np.testing.assert_array_equal(found["shift"], shift(field))
+
+
+@pytest.mark.parametrize("multiplier, reduced", [
+    (0, 0), (2**15 - 1, 0), (2**15, 1), (2**30, 2**14), (2**30 + 2**15 - 1, 2**14),
+    (2**30 + 2**15, 2**14 + 1), (0x7FFEFFFF, 0x7FFF), (0x7FFE7FFF, 0x7FFE), (0x7FFE8000, 0x7FFF),
+    (0x7FFF0000, 0x7FFF), (2**31 - 1, 0x7FFF),
+])
+def test_reduce_multiplier(multiplier, reduced):
+    """NUMERICS 1.2: half up to 15 bits, saturating."""
+    assert reduce_multiplier(multiplier) == reduced
+
+
+def test_int16x8_reduces_tflites_own(rng):
+    reals = 2.0 ** rng.uniform(-34, 6.9, 300)
+    found = scale_parameters(contract("tflite_int16x8"), reals, IntFormat(48))
+    pairs = [quantize_multiplier(real) for real in reals]
+    assert found["multiplier"].tolist() == [reduce_multiplier(m) for m, _ in pairs]
+    assert found["shift"].tolist() == [shift for _, shift in pairs]
+    assert (0, 0) in pairs
+
+
+@pytest.mark.parametrize("name", ["pulp", "pulp_round"])
+def test_addend_is_zero(name):
+    reals = [[0.25, 3.0], [1e-3, 1.0]]
+    found = scale_parameters(contract(name), reals, S33)
+    assert list(found) == ["multiplier", "shift", "addend"]
+    assert found.pop("addend").tolist() == [[0, 0], [0, 0]]
+    same = scale_parameters(HALF_UP, reals, S33)
+    for key, value in found.items():
+        np.testing.assert_array_equal(value, same[key])
+
+
+@pytest.mark.parametrize("name", ["onnx", "onnx_zp_inside"])
+class TestFloat32Scale:
+    def test_nearest(self, name, rng):
+        reals = 2.0 ** rng.uniform(-126, 127.9, 400)
+        found = scale_parameters(contract(name), reals, S32)
+        assert list(found) == ["scale"]
+        assert found["scale"].dtype == np.int64
+        for real, bits in zip(reals.tolist(), found["scale"].tolist(), strict=True):
+            assert scale_value(bits) == to_float32(real)
+
+    @pytest.mark.parametrize("real, bits", [
+        (1.0, 0x3F800000), (0.1, 0x3DCCCCCD), (2.0**-126, 0x00800000),
+        (2.0**-126 * (1 - 2.0**-25), 0x00800000), (2.0**128 - 2.0**104, 0x7F7FFFFF),
+        (math.nextafter(2.0**128 - 2.0**103, 0), 0x7F7FFFFF),
+        (1 + 2.0**-24, 0x3F800000), (1 + 3 * 2.0**-24, 0x3F800002),
+    ])
+    def test_table(self, name, real, bits):
+        found = scale_parameters(contract(name), real, S32)
+        assert found == {"scale": bits} and found["scale"].shape == ()
+
+    @pytest.mark.parametrize("real", [
+        2.0**-126 * (1 - 2.0**-23), 1e-40, 5e-324, 2.0**128 - 2.0**103, 1e300])
+    def test_not_normal(self, name, real):
+        with pytest.raises(ValueError, match=rf"^Scale must be a positive normal float32, "
+                                             rf"not {re.escape(repr(real))}$"):
+            scale_parameters(contract(name), [1.0, real], S32)
+
+
+class TestThresholds:
+    def test_table(self):
+        """NUMERICS 1.8."""
+        found = threshold_parameters([0.037], parse("u3"), S33)
+        assert [value.tolist() for value in found.values()] == [
+            [14], [41], [68], [95], [122], [149], [176]]
+        assert list(found) == [f"threshold_{k}" for k in range(1, 8)]
+
+    @pytest.mark.parametrize("output", ["u1", "s1", "s2n", "u3", "s4", "u4n"])
+    def test_smallest_sum_that_reaches_a_level(self, output, rng):
+        fmt, sums = parse(output), IntFormat(20)
+        zero_point = int(rng.integers(fmt.min, fmt.max + 1))
+        reals = [0.5, 0.25, 1.0, 3.0, *(2.0 ** rng.uniform(-16, 3, 20)).tolist()]
+        found = threshold_parameters(reals, fmt, sums, zero_point=zero_point)
+        assert all(value.shape == (24,) and value.dtype == np.int64 for value in found.values())
+
+        def level(x, real):
+            return floor(x * Fraction(real) + Fraction(1, 2)) + zero_point
+
+        for k, value in enumerate(found.values(), fmt.min + 1):
+            for real, threshold in zip(reals, value.tolist(), strict=True):
+                assert level(threshold, real) >= k or threshold == sums.max
+                assert level(threshold - 1, real) < k or threshold == sums.min
+
+    def test_clamp(self):
+        found = threshold_parameters([1.0], parse("s3"), S33, zero_point=-1, clamp_min=-1)
+        assert [value.item() for value in found.values()] == [S33.min] * 3 + [1, 2, 3, 4]
+
+    def test_out_of_reach(self):
+        sums = IntFormat(8)
+        found = threshold_parameters([2.0**-10, 5e-324], parse("u2"), sums)
+        assert [value.tolist() for value in found.values()] == [[127, 127]] * 3
+        found = threshold_parameters([2.0**-10], parse("s2"), sums)
+        assert [value.item() for value in found.values()] == [-128, -128, 127]
+
+    @pytest.mark.parametrize("real", [0.0, -0.5, math.nan, math.inf])
+    def test_scale_must_be_positive_and_finite(self, real):
+        with pytest.raises(ValueError, match=rf"^Scale must be positive and finite, not {real}$"):
+            threshold_parameters([1.0, real], parse("u2"), S33)

@@ -125,13 +125,14 @@ class TestNetwork:
     def test_follows_the_float_network(self, name, zero_points, rng):
         layers = float_layers(rng, 12, 9, 5)
         x = rng.normal(size=(300, 12))
-        network = quantize_network(layers, x, weights=S8N, activations=S8,
+        activations = S4 if name == "thresholds" else S8  # no more have thresholds
+        network = quantize_network(layers, x, weights=S8N, activations=activations,
                                    contract=contract(name), zero_points=zero_points)
         assert [layer.name for layer in network.layers] == ["dense0", "dense1"]
         tensors = run(network, quantize(x, network.input))
         output = network.layers[-1].output
         error = dequantize(tensors["dense1"], output) - run_float(layers, x)
-        # Three roundings to 8 bits; a floor biases each result by half a step more.
+        # Three roundings to 8 or 4 bits; a floor biases each result by half a step more.
         assert np.sqrt(np.mean(error**2)) < 3 * np.asarray(output.scale).max()
         if zero_points == "none":
             assert network.input.zero_point == output.zero_point == 0

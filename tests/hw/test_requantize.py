@@ -7,12 +7,15 @@ import pytest
 from amaranth.hdl import ResetInserter, Signal, Value
 from amaranth.lib import data
 
-from golden.contracts import S32, Contract, MultiplyShift, TfliteSingle, contract
+from golden.contracts import CONTRACTS as EVERY_CONTRACT
+from golden.contracts import S32, Contract, MultiplyShift, contract
 from golden.formats import IntFormat, parse
 from golden.ranges import Range, dot_range, levels_range
 from golden.requantize import requantize
+from hw.config import TileConfig
 from hw.requantize import Requantizer
 from sim.streams import measure_latency, measure_throughput, run, transform
+from sim.vectors import random_parameters
 
 ROUNDINGS = ["floor", "zero", "half_up", "half_even", "half_away"]
 SCALED = [*ROUNDINGS, "tflite", "tflite_single"]
@@ -134,10 +137,7 @@ def everything(case, rng, records):
             bits = max(abs(case.sums.lo + bias), abs(case.sums.hi + bias)).bit_length()
             right = max(0, bits - case.output.bits + int(rng.integers(-1, 3)))
             multiplier = case.fields["multiplier"]
-            if isinstance(case.contract, MultiplyShift):
-                shift = right + multiplier.bits
-            else:
-                shift = -right
+            shift = -right if case.contract.shifts_left else right + multiplier.bits
             rows["multiplier"] = np.full(len(sums), rng.choice(
                 [1 << multiplier.bits - 1, int(rng.integers(multiplier.max >> 1, multiplier.max))]))
             rows["shift"] = np.full(len(sums), shift)
@@ -234,8 +234,7 @@ def everything_near(case, rng, count):
         total = int(rng.integers(lo, hi, endpoint=True)) >> int(rng.integers(12))
         multiplier = int(rng.integers(most // 2, most, endpoint=True))
         down = max(0, abs(total).bit_length() - case.output.bits) + int(rng.integers(-2, 4))
-        shift = down + case.fields["multiplier"].bits if isinstance(case.contract, MultiplyShift) \
-            else -down
+        shift = -down if case.contract.shifts_left else down + case.fields["multiplier"].bits
         shift = min(max(shift, case.shifts.lo), case.shifts.hi)
         if case.fits(total, multiplier, shift):
             chosen.append((total, multiplier, shift))
@@ -262,7 +261,7 @@ def ties(case, rng):
                 total = odd << product_bits - up
                 chosen += [(total, 1 << up, right), (total + 1, 1 << up, right),
                            (total - 1, 1 << up, right)]
-    if not isinstance(case.contract, MultiplyShift):
+    if case.contract.shifts_left:
         # The first rounding of both is at 31 bits: multiples of 2**30 reach its ties.
         chosen = [(total, multiplier << 30, 1 - right) for total, multiplier, right in chosen
                   if multiplier == 1]
@@ -325,7 +324,7 @@ def with_zero_points(case, rng, count):
         multiplier = case.fields["multiplier"]
         down = rng.integers(0, 8, count)
         rows["multiplier"] = rng.integers(multiplier.max // 2, multiplier.max, count)
-        rows["shift"] = down + 31 if isinstance(case.contract, MultiplyShift) else -down
+        rows["shift"] = -down if case.contract.shifts_left else down + 31
     return case.complete(rng, rows)
 
 
@@ -379,12 +378,12 @@ def test_a_reset_forgets_sums_under_way(cycle):
 
 
 def test_bad_parameters():
-    class Other(TfliteSingle):
+    class Other(MultiplyShift):
         def __repr__(self):
             return "Other()"
 
     kwargs = dict(sums=S32, total=S32, output=IntFormat(8))
-    for bad in (Other(), "tflite", Contract):
+    for bad in (Other("other"), "tflite", Contract):
         with pytest.raises(TypeError, match=(
                 f"^{re.escape(f'Contract must be one with hardware, not {bad!r}')}$")):
             Requantizer(contract=bad, record={}, **kwargs)
@@ -394,3 +393,30 @@ def test_bad_parameters():
                             ({"bias": S32, "weight_zero_point": IntFormat(4)}, None)):
         with pytest.raises(ValueError, match=f"^{re.escape(message.format(row_sum))}$"):
             Requantizer(contract=contract("none"), record=record, row_sum=row_sum, **kwargs)
+
+
+LATENCIES = LATENCY | {"tflite_int16x8": 5, "onnx": 9, "onnx_zp_inside": 13, "q31": 6, "precise": 5,
+                       "rndnu": 5, "pulp": 6, "pulp_round": 6, "nvdla": 5, "thresholds": 5}
+
+
+@pytest.mark.parametrize("name", EVERY_CONTRACT)
+def test_every_contract_has_its_latency_and_is_golden(rng, name):
+    config = TileConfig(
+        weights=WEIGHTS, activations=ACTIVATIONS, contract=contract(name), depth=DEPTH,
+        output=None if name == "none" else parse("s4"))
+    dut = Requantizer(contract=config.contract, sums=config.accumulator, total=config.sum_format,
+                      output=config.output_format, record=config.record)
+    sums = rng.integers(config.unbiased.lo, config.unbiased.hi + 1, size=200)
+    parameters = random_parameters(config, rng, len(sums))
+    layout = dut.i.payload.shape()
+    assert isinstance(layout, data.StructLayout)
+    payloads = [layout.const({"sum": int(x), "parameters": {
+        field: int(values[k]) for field, values in parameters.items()}})
+        for k, x in enumerate(sums)]
+    assert dut.latency == LATENCIES[name]
+    assert measure_latency(dut, payloads[0]) == dut.latency
+    assert measure_throughput(dut, payloads[:20], 20) == 1
+    want = [requantize(np.array([x]), config.contract, config.output,
+                       {field: values[k] for field, values in parameters.items()},
+                       unbiased=config.unbiased)[0] for k, x in enumerate(sums)]
+    np.testing.assert_array_equal(transform(dut, payloads, len(payloads)), want)

@@ -1,0 +1,65 @@
+"""Every contract in emitted Verilog: all 16-bit sums, and a million over the range it takes."""
+
+import numpy as np
+import pytest
+
+from golden.contracts import CONTRACTS, ExactSum, contract
+from golden.formats import parse
+from hw.config import TileConfig
+from sim.jobs import Phase, expected, run
+from sim.simulation import simulation
+from sim.vectors import random_parameters
+from sim.verilator import available
+
+pytestmark = pytest.mark.skipif(available() is not None, reason=str(available()))
+
+ROWS, COLS = 8, 2
+
+
+def tile(name):
+    """Sums of two products of 16-bit levels: any 16-bit sum, and nearly any of 32 bits."""
+    output = {"none": None, "thresholds": "s4"}.get(name, "s8")
+    return TileConfig(
+        weights=parse("s16n"), activations=parse("s16"), contract=contract(name),
+        output=None if output is None else parse(output), rows=ROWS, cols=COLS, lanes=2, depth=2,
+        outputs=2, channels=64)
+
+
+def phase(config, rng, activations, weights, groups):
+    """One-beat jobs."""
+    return Phase(random_parameters(config, rng, 32 * COLS), groups, np.ones(len(groups), int),
+                 activations, weights)
+
+
+def every_sum(config, rng):
+    """Each of 2**16 sums with each of eight groups of records: the sum times one."""
+    sums = np.repeat(np.arange(-32768, 32768).reshape(-1, ROWS), 8, axis=0)
+    activations = np.stack([sums, np.zeros_like(sums)], axis=2)
+    weights = np.zeros((len(sums), COLS, 2), int)
+    weights[:, :, 0] = 1
+    return phase(config, rng, activations, weights, np.arange(len(sums)) % 8)
+
+
+def random_sums(config, rng, outputs):
+    """Sums of every size up to 2**31, positive and negative."""
+    jobs = -(-outputs // (ROWS * COLS))
+    size = 2.0 ** rng.uniform(0, 15, (jobs, 1, 1))
+    activations = np.rint(rng.uniform(-size, size, (jobs, ROWS, 2))).astype(int)
+    weights = rng.integers(-32767, 32768, (jobs, COLS, 2))
+    return phase(config, rng, activations, weights, rng.integers(32, size=jobs))
+
+
+@pytest.mark.parametrize("name", CONTRACTS)
+def test_verilog_is_golden(rng, name):
+    config = tile(name)
+    phases = [every_sum(config, rng), *(random_sums(config, rng, 250_000) for _ in range(4))]
+    want = expected(config, phases)
+    levels, _ = run(config, simulation(config), phases)
+    np.testing.assert_array_equal(levels, want)
+    assert want[:2**16].size == 2**16 * COLS * ROWS and want[2**16:].size >= 10**6
+    # Not all of them saturated: the output has all its levels, none of them most of the time.
+    if not isinstance(config.contract, ExactSum):
+        assert config.output is not None
+        levels, counts = np.unique(want, return_counts=True)
+        assert len(levels) == config.output.max - config.output.min + 1
+        assert counts.max() < want.size / 2

@@ -1,0 +1,381 @@
+"""Against runtimes, which compute the sums and the outputs.
+
+tflite-micro's CONV_2D is contract ``tflite``, and ``tflite_int16x8`` with a bias of 64 bits.
+
+ONNX Runtime, with graph optimizations off:
+Contract ``onnx`` is QLinearMatMul, QLinearConv and QLinearGlobalAveragePool, of any scales.
+Contract ``onnx_zp_inside`` is QLinearMul, of any scales: the product of the two operands is the
+sum. QLinearAdd and QLinearAveragePool round to float32 on their way to the sum, in an order that
+nothing pins, so they are compared only where those roundings are exact: scales with few bits and,
+for the pool, windows of a power of two. (A window as large as the image is a global pool.)
+"""
+
+import importlib
+
+import numpy as np
+import pytest
+
+from golden.contracts import S32, contract
+from golden.formats import parse
+from golden.requantize import requantize, scale_parameters
+
+DTYPES = {"u8": np.uint8, "s8": np.int8}
+MILLION = 10**6
+
+
+def execute(operator, feeds, *, domain="", **attributes):
+    """Output of one node, of the type of its zero point: the last input but for a bias."""
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+    ort = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    feeds = {f"i{k}": np.asarray(value) for k, value in enumerate(feeds)}
+    of = onnx.helper.np_dtype_to_tensor_dtype
+    inputs = [onnx.helper.make_tensor_value_info(name, of(value.dtype), value.shape)
+              for name, value in feeds.items()]
+    kind = of(feeds["i7" if "i7" in feeds else "i4"].dtype)
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node(operator, list(feeds), ["y"], domain=domain, **attributes)],
+        "graph", inputs, [onnx.helper.make_tensor_value_info("y", kind, None)])
+    model = onnx.helper.make_model(graph, ir_version=10, opset_imports=[
+        onnx.helper.make_opsetid("", 21), onnx.helper.make_opsetid("com.microsoft", 1)])
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = 1
+    session = ort.InferenceSession(model.SerializeToString(), options,
+                                   providers=["CPUExecutionProvider"])
+    return session.run(None, feeds)[0]
+
+
+def bits_of(scale):
+    """As the contracts' parameter."""
+    return np.asarray(scale, dtype=np.float32).view(np.uint32).astype(np.int64)
+
+
+def combined(a, b, y):
+    """ONNX Runtime's scale: the product of two in float32, divided in float32."""
+    return np.float32(a) * np.asarray(b, np.float32) / np.float32(y)
+
+
+def scales_for(sums, rng):
+    """A scale for each column that spreads its sums over the levels and somewhat beyond.
+
+    A third are powers of two, which make ties; the rest have all their bits.
+    """
+    most = np.maximum(np.abs(sums).max(axis=0), 1).astype(np.float64)
+    exponent = np.floor(np.log2(rng.choice([4, 120, 300], most.size) / most))
+    mantissa = np.where(rng.integers(0, 3, most.size) == 0, 1, rng.uniform(1, 2, most.size))
+    return (mantissa * 2.0**exponent).astype(np.float32)
+
+
+def parameters(fmt, scale, zero_point, bias=0):
+    return dict(bias=bias, scale=bits_of(scale), zero_point=zero_point, clamp_min=fmt.min,
+                clamp_max=fmt.max)
+
+
+def agree(result, sums, name, fmt, p):
+    """Number of outputs, all of which are the contract's."""
+    wanted = requantize(sums, contract(name), fmt, p)
+    np.testing.assert_array_equal(result.reshape(wanted.shape), wanted)
+    assert len(np.unique(result)) > 100
+    return result.size
+
+
+def operands(kind, rng, rows, depth, columns):
+    """Rows of small and of large numbers, so that their sums have every magnitude.
+
+    Some processors' int8 kernels saturate at 16 bits on their way, which numbers of 7 bits never
+    reach; uint8 by uint8 has no such kernel.
+    """
+    fmt = parse(kind)
+    lo, hi = (fmt.min, fmt.max) if kind == "u8" else (-64, 63)
+    size = rng.integers(1, 9, (rows, 1))
+    a = rng.integers(fmt.min >> (8 - size), (fmt.max >> (8 - size)) + 1, (rows, depth))
+    return a, rng.integers(lo, hi + 1, (depth, columns))
+
+
+def product(a, b):
+    # Below 2**53: exact, and fast.
+    return (a.astype(np.float64) @ b.astype(np.float64)).astype(np.int64)
+
+
+class TestMatrixProduct:
+    @pytest.mark.parametrize("kind", ["u8", "s8"])
+    @pytest.mark.parametrize("zero_points", [(128, 127, 0), (3, 0, 77), (255, 1, 128)])
+    def test_per_tensor(self, kind, zero_points, rng):
+        """A scale for the whole product, 16 of them."""
+        count, fmt, dtype = 0, parse(kind), DTYPES[kind]
+        a_zero, b_zero, y_zero = (z + fmt.min for z in zero_points)
+        for _ in range(16):
+            a, b = operands(kind, rng, 256, int(rng.integers(1, 200)), 256)
+            sums = product(a - a_zero, b - b_zero)
+            own = scales_for(sums.reshape(-1, 1) >> int(rng.integers(0, 5)), rng)[0]
+            sa, sy = np.float32(rng.choice([1.0, rng.uniform(0.01, 4)])), np.float32(
+                rng.choice([1.0, rng.uniform(0.01, 4)]))
+            sb = np.float32(own * sy / sa)
+            result = execute("QLinearMatMul", [
+                a.astype(dtype), sa, dtype(a_zero), b.astype(dtype), sb, dtype(b_zero), sy,
+                dtype(y_zero)])
+            wanted = requantize(sums, contract("onnx"), fmt,
+                                parameters(fmt, combined(sa, sb, sy), y_zero))
+            np.testing.assert_array_equal(result, wanted)
+            count += result.size
+        assert count >= MILLION
+
+    @pytest.mark.parametrize("kind", ["u8", "s8"])
+    @pytest.mark.parametrize("y_zero", [0, 101, 128])
+    def test_per_column(self, kind, y_zero, rng):
+        """A scale for each column."""
+        fmt, dtype = parse(kind), DTYPES[kind]
+        y_zero += fmt.min
+        a, b = operands(kind, rng, 1024, 300, 1024)
+        a_zero, b_zero = fmt.min + 127, fmt.min + 130
+        sums = product(a - a_zero, b - b_zero)
+        sb, one = scales_for(sums, rng), np.float32(1)
+        result = execute("QLinearMatMul", [
+            a.astype(dtype), one, dtype(a_zero), b.astype(dtype), sb,
+            np.full(1024, b_zero, dtype), one, dtype(y_zero)])
+        assert agree(result, sums, "onnx", fmt, parameters(fmt, sb, y_zero)) >= MILLION
+
+    def test_sums_beyond_24_bits(self, rng):
+        """To the ends of int32: what float32 cannot hold, with scales that make ties of it."""
+        depth = 33_000
+        a = np.repeat(rng.integers(0, 256, (64, 1)), depth, axis=1)
+        a[:, :300] = rng.integers(0, 256, (64, 300))
+        a[0], a[1] = 255, 254
+        b = np.repeat(rng.integers(0, 256, (1, 64)), depth, axis=0)
+        b[:300] = rng.integers(0, 256, (300, 64))
+        b[:, 0], b[:, 1] = 255, 254
+        sums = product(a, b)
+        assert sums.max() > 2**31 - 2**23
+        sb, one, zero = scales_for(sums >> 1, rng), np.float32(1), np.uint8(0)
+        result = execute("QLinearMatMul", [
+            a.astype(np.uint8), one, zero, b.astype(np.uint8), sb, np.zeros(64, np.uint8), one,
+            zero])
+        u8 = parse("u8")
+        assert agree(result, sums, "onnx", u8, parameters(u8, sb, 0)) == 64 * 64
+
+
+class TestConvolution:
+    @pytest.mark.parametrize("kind", ["u8", "s8"])
+    @pytest.mark.parametrize("y_zero", [0, 101, 128])
+    def test_every_bias(self, kind, y_zero, rng):
+        """A bias for each of 1024 channels takes its sums to any int32, the ends among them."""
+        fmt, dtype = parse(kind), DTYPES[kind]
+        y_zero += fmt.min
+        x_zero, w_zero = fmt.min + 129, 0 if kind == "s8" else 128
+        x = rng.integers(fmt.min, fmt.max + 1, (1, 3, 32, 32))
+        w = rng.integers(-64, 64, (1024, 3, 1, 1)) + w_zero
+        sums = product(x[0].reshape(3, -1).T - x_zero, w.reshape(1024, 3).T - w_zero)
+        centre = rng.integers(-2**31, 2**31, 1024) >> rng.integers(0, 24, 1024)
+        centre[:24] = np.repeat([-2**31, 2**31 - 1, 2**24, -2**24, 2**25, -2**25, 2**23, 0], 3)
+        bias = np.clip(centre, -2**31 - sums.min(axis=0), 2**31 - 1 - sums.max(axis=0))
+        totals = sums + bias
+        assert totals.min() == -2**31 and totals.max() == 2**31 - 1
+        # The sums of a channel lie close together: ties are where a scale's half is among them.
+        sw, one = scales_for(totals, rng), np.float32(1)
+        result = execute("QLinearConv", [
+            x.astype(dtype), one, dtype(x_zero), w.astype(dtype), sw,
+            np.full(1024, w_zero, dtype), one, dtype(y_zero), bias.astype(np.int32)])
+        result = result[0].reshape(1024, -1).T
+        assert agree(result, sums, "onnx", fmt, parameters(fmt, sw, y_zero, bias)) >= MILLION
+
+    @pytest.mark.parametrize("x_zero", [0, 7, 255])
+    def test_padding_and_any_scale(self, x_zero, rng):
+        """A 3x3 window, padded with the zero point; scales that the runtime combines itself."""
+        x = rng.integers(0, 256, (1, 4, 24, 24))
+        w = rng.integers(-128, 128, (64, 4, 3, 3))
+        padded = np.pad(x - x_zero, ((0, 0), (0, 0), (1, 1), (1, 1)))
+        windows = np.lib.stride_tricks.sliding_window_view(padded[0], (3, 3), axis=(1, 2))
+        sums = product(windows.transpose(1, 2, 0, 3, 4).reshape(24 * 24, -1),
+                       w.reshape(64, -1).T)
+        bias = rng.integers(-20_000, 20_000, 64)
+        sx, sy = np.float32(0.0173), np.float32(0.31)
+        sw = scales_for(sums + bias, rng) * np.float32(17.7)
+        result = execute("QLinearConv", [
+            x.astype(np.uint8), sx, np.uint8(x_zero), w.astype(np.int8), sw,
+            np.zeros(64, np.int8), sy, np.uint8(131), bias.astype(np.int32)], pads=[1, 1, 1, 1])
+        p = parameters(parse("u8"), combined(sx, sw, sy), 131, bias)
+        assert agree(result[0].reshape(64, -1).T, sums, "onnx", parse("u8"), p) == 64 * 24 * 24
+
+
+# Every pair of two uint8 operands.
+PAIRS = np.divmod(np.arange(2**16), 256)
+
+
+class TestZeroPointInside:
+    @pytest.mark.parametrize("kind", ["u8", "s8"])
+    def test_every_product(self, kind, rng):
+        """QLinearMul: each pair of codes, with 20 choices of scales and zero points."""
+        fmt, dtype = parse(kind), DTYPES[kind]
+        a, b = (x + fmt.min for x in PAIRS)
+        count = ties = 0
+        for k in range(20):
+            zero_points = rng.integers(fmt.min, fmt.max + 1, 3)
+            if k % 2:
+                zero_points[2] |= 1
+            a_zero, b_zero, y_zero = zero_points.tolist()
+            sums = (a - a_zero) * (b - b_zero)
+            if k < 10:
+                sa, sb, sy = np.float32(2.0 ** rng.integers([-6, -6, 0], [0, 0, 4]))
+            else:
+                sa, sb, sy = np.float32(rng.uniform([0.01, 0.01, 0.5], [0.9, 0.9, 9]))
+            result = execute("QLinearMul", [
+                a.astype(dtype), sa, dtype(a_zero), b.astype(dtype), sb, dtype(b_zero), sy,
+                dtype(y_zero)], domain="com.microsoft")
+            scale = combined(sa, sb, sy)
+            inside, outside = (requantize(sums, contract(name), fmt,
+                                          parameters(fmt, scale, y_zero))
+                               for name in ("onnx_zp_inside", "onnx"))
+            np.testing.assert_array_equal(result, inside)
+            count += result.size
+            ties += np.count_nonzero(inside != outside)
+        assert count >= MILLION
+        assert ties > 1000
+
+    @pytest.mark.parametrize("kind", ["u8", "s8"])
+    def test_every_sum(self, kind, rng):
+        """QLinearAdd of equal scales whose ratio to the output's has at most 8 bits."""
+        fmt, dtype = parse(kind), DTYPES[kind]
+        a, b = (x + fmt.min for x in PAIRS)
+        count = ties = 0
+        for _ in range(20):
+            a_zero, b_zero = rng.integers(fmt.min, fmt.max + 1, 2).tolist()
+            y_zero = int(rng.integers(fmt.min, fmt.max + 1)) | 1
+            own, sy = np.float32(rng.choice([1, 3, 128, 255, 77]) / 128), np.float32(2)
+            result = execute("QLinearAdd", [
+                a.astype(dtype), own, dtype(a_zero), b.astype(dtype), own, dtype(b_zero), sy,
+                dtype(y_zero)], domain="com.microsoft")
+            sums = a - a_zero + b - b_zero
+            inside, outside = (requantize(sums, contract(name), fmt,
+                                          parameters(fmt, own / sy, y_zero))
+                               for name in ("onnx_zp_inside", "onnx"))
+            np.testing.assert_array_equal(result, inside)
+            count += result.size
+            ties += np.count_nonzero(inside != outside)
+        assert count >= MILLION
+        assert ties > 1000
+
+
+def pool(operator, x, x_zero, ratio, y_zero, **attributes):
+    dtype = x.dtype.type
+    return execute(operator, [x, np.float32(ratio), dtype(x_zero), np.float32(1), dtype(y_zero)],
+                   domain="com.microsoft", channels_last=0, **attributes)
+
+
+class TestPools:
+    @pytest.mark.parametrize("window", [(1, 2), (2, 2), (3, 3), (5, 7)])
+    def test_of_the_whole_image(self, window, rng):
+        """QLinearGlobalAveragePool adds the zero point after the rounding, whatever its name."""
+        x = rng.integers(0, 256, (64, 1024, *window)).astype(np.uint8)
+        n = window[0] * window[1]
+        x_zero, ratio, y_zero = 127, np.float32(rng.choice([1.0, 0.71, 1.9]) * n**0.5), 3
+        result = pool("QLinearGlobalAveragePool", x, x_zero, ratio, y_zero)[:, :, 0, 0]
+        sums = x.astype(np.int64).sum(axis=(2, 3)) - n * x_zero
+        u8 = parse("u8")
+        p = parameters(u8, ratio / np.float32(n), y_zero)
+        assert agree(result, sums, "onnx", u8, p) == 65536
+
+    @pytest.mark.parametrize("window", [(1, 2), (2, 2), (2, 4)])
+    @pytest.mark.parametrize("y_zero", [2, 3])
+    def test_of_a_window(self, window, y_zero, rng):
+        """QLinearAveragePool adds it before."""
+        x = rng.integers(0, 256, (16, 64, 2 * window[0], 4 * window[1])).astype(np.uint8)
+        result = pool("QLinearAveragePool", x, 127, 0.5, y_zero, kernel_shape=window,
+                      strides=window)
+        n = window[0] * window[1]
+        sums = (x.astype(np.int64) - 127).reshape(16, 64, 2, window[0], 4, window[1]).sum((3, 5))
+        wanted = requantize(sums, contract("onnx_zp_inside"), parse("u8"),
+                            parameters(parse("u8"), 0.5 / n, y_zero))
+        np.testing.assert_array_equal(result, wanted)
+        assert result.size == 8192
+        outside = requantize(sums, contract("onnx"), parse("u8"),
+                             parameters(parse("u8"), 0.5 / n, y_zero))
+        assert (outside != wanted).any() == (y_zero % 2 == 1)
+
+
+def convolution(x, w, bias, scale, *, x_zero, y_zero):
+    """A TFLite model of one 1x1 convolution, and what tflite-micro makes of it."""
+    schema = pytest.importorskip(
+        "tflite_micro.tensorflow.lite.micro.python.schema_py_generated",
+        reason="tflite-micro is not installed")
+    flatbuffers = pytest.importorskip("flatbuffers", reason="flatbuffers is not installed")
+    runtime = importlib.import_module("tflite_micro.python.tflite_micro.runtime")
+    types = {np.dtype(np.int8): schema.TensorType.INT8, np.dtype(np.int16): schema.TensorType.INT16,
+             np.dtype(np.int32): schema.TensorType.INT32,
+             np.dtype(np.int64): schema.TensorType.INT64}
+
+    def tensor(shape, dtype, buffer, scales, zero_points):
+        made = schema.TensorT()
+        made.shape, made.type, made.buffer = list(shape), types[np.dtype(dtype)], buffer
+        made.quantization = schema.QuantizationParametersT()
+        made.quantization.scale, made.quantization.zeroPoint = scales, zero_points
+        return made
+
+    zeros, ones = np.zeros(len(w), np.int64), np.ones(1, np.float32)
+    y_shape = (*x.shape[:3], len(w))
+    graph = schema.SubGraphT()
+    graph.tensors = [
+        tensor(x.shape, x.dtype, 0, ones, np.array([x_zero])),
+        tensor(w.shape, w.dtype, 1, scale, zeros),
+        tensor(bias.shape, bias.dtype, 2, scale, zeros),
+        tensor(y_shape, x.dtype, 0, ones, np.array([y_zero]))]
+    graph.inputs, graph.outputs = [0], [3]
+    node = schema.OperatorT()
+    node.inputs, node.outputs, node.opcodeIndex = [0, 1, 2], [3], 0
+    node.builtinOptionsType = schema.BuiltinOptions.Conv2DOptions
+    node.builtinOptions = schema.Conv2DOptionsT()
+    node.builtinOptions.padding = schema.Padding.VALID
+    node.builtinOptions.strideH = node.builtinOptions.strideW = 1
+    graph.operators = [node]
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CONV_2D
+    code.version = 1
+    model = schema.ModelT()
+    model.version, model.operatorCodes, model.subgraphs = 3, [code], [graph]
+    model.buffers = [schema.BufferT() for _ in range(3)]
+    for buffer, data in zip(model.buffers[1:], (w, bias), strict=True):
+        buffer.data = np.frombuffer(data.tobytes(), np.uint8)
+    builder = flatbuffers.Builder(1 << 16)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    interpreter = runtime.Interpreter.from_bytes(bytes(builder.Output()), arena_size=1 << 23)
+    interpreter.set_input(x, 0)
+    interpreter.invoke()
+    return interpreter.get_output(0)
+
+
+class TestTfliteMicro:
+    """CONV_2D, whose bias takes the sums anywhere; the runtime makes the multipliers."""
+
+    @pytest.mark.parametrize("y_zero", [-128, 0, 5])
+    def test_int8(self, y_zero, rng):
+        """Sums of any int32; TFLite's double rounding."""
+        s8 = parse("s8")
+        x = rng.integers(-128, 128, (1, 32, 32, 3)).astype(np.int8)
+        w = rng.integers(-128, 128, (1024, 1, 1, 3)).astype(np.int8)
+        sums = product(x.reshape(-1, 3).astype(int) - 7, w.reshape(-1, 3).T)
+        centre = rng.integers(-2**31, 2**31, 1024) >> rng.integers(0, 31, 1024)
+        centre[:16] = np.repeat([-2**31, 2**31 - 1], 8)
+        bias = np.clip(centre, -2**31 - sums.min(axis=0), 2**31 - 1 - sums.max(axis=0))
+        assert (sums + bias).min() == -2**31 and (sums + bias).max() == 2**31 - 1
+        scale = scales_for(sums + bias, rng)
+        result = convolution(x, w, bias.astype(np.int32), scale, x_zero=7, y_zero=y_zero)
+        p = dict(bias=bias, zero_point=y_zero, clamp_min=-128, clamp_max=127) | scale_parameters(
+            contract("tflite"), scale.astype(np.float64), S32)
+        assert agree(result, sums, "tflite", s8, p) >= MILLION
+        assert len(np.unique(p["shift"])) > 24
+
+    def test_int16(self, rng):
+        """Biases of 48 bits; one rounding, and multipliers of 15 bits."""
+        s16, s48 = parse("s16"), contract("tflite_int16x8").takes
+        x = rng.integers(-2**15, 2**15, (1, 32, 32, 3)).astype(np.int16)
+        w = rng.integers(-128, 128, (1024, 1, 1, 3)).astype(np.int8)
+        sums = product(x.reshape(-1, 3), w.reshape(-1, 3).T)
+        centre = rng.integers(-2**47, 2**47, 1024) >> rng.integers(0, 40, 1024)
+        centre[:16] = np.repeat([-2**47, 2**47 - 1], 8)
+        bias = np.clip(centre, -2**47 - sums.min(axis=0), 2**47 - 1 - sums.max(axis=0))
+        assert (sums + bias).min() == -2**47 and (sums + bias).max() == 2**47 - 1
+        scale = scales_for(sums + bias, rng) * np.float32(256)
+        result = convolution(x, w, bias, scale, x_zero=0, y_zero=0)
+        p = dict(bias=bias, zero_point=0, clamp_min=-2**15, clamp_max=2**15 - 1)
+        p |= scale_parameters(contract("tflite_int16x8"), scale.astype(np.float64), s48)
+        assert agree(result, sums, "tflite_int16x8", s16, p) >= MILLION
+        assert len(np.unique(p["shift"])) > 16
