@@ -1,0 +1,235 @@
+"""Prove parts of the hardware equal to their definitions, for every input.
+
+``python -m sim.prove`` builds, for each part, a circuit that compares it with a definition written
+without it, and lets Yosys's SAT solver look for an input on which the two differ. It prints what
+was proven, by what, and in how long; it fails on the first input that is found.
+
+- Multipliers: the product register of a dot product, for all operands of 1 to 6 bits, signed and
+  not, against the sum of shifted partial products.
+- Rounding shifters: 64 bits, any shift to 63, each rounding, against quotient and remainder.
+- Requantizers: from the product, which is left free, to the output, with every parameter free.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue] - not in the stubs
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from golden.contracts import CONTRACTS, DoubleRounding, MultiplyShift, Rounding, contract
+from golden.formats import IntFormat, parse
+from golden.ranges import levels_range
+from hw.arith import round_up, shift_right
+from hw.formats import shape_of
+from hw.options import Parser
+from hw.pipeline import Pipeline
+from hw.scale import SCALERS, offset_and_clamp
+
+__all__ = ["Claim", "Refuted", "claims", "main", "prove"]
+
+
+class Refuted(Exception):
+    """An input on which a part and its definition differ."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A part of the hardware beside its definition.
+
+    Parameters
+    ----------
+    subject, instance : str
+        What it is about, and which of its kind.
+    circuit : callable
+        Makes the RTLIL of a module ``claim``, all whose inputs are free and whose output
+        ``differs`` is 1 where part and definition differ.
+    """
+
+    subject: str
+    instance: str
+    circuit: Callable[[], str]
+
+
+def _circuit(m: Module, inputs: Sequence[Signal], got: Value, want: Value) -> str:
+    # As wide as both, so that nothing is lost before they are compared.
+    shape = signed(1 + max(len(got), len(want)))
+    one, other = Signal(shape, name="part"), Signal(shape, name="definition")
+    differs = Signal(name="differs")
+    m.d.comb += [one.eq(got), other.eq(want), differs.eq(one != other)]
+    ports = [(signal.name, signal, None) for signal in (*inputs, differs)]
+    return rtlil.convert(m, name="claim", ports=ports, emit_src=False)
+
+
+def multiplier(weights: IntFormat, activations: IntFormat) -> Claim:
+    """A product, as a dot product forms it, against the sum of its partial products."""
+    return Claim("multiplier", f"{weights} x {activations}",
+                 lambda: _multiplier(weights, activations))
+
+
+def _multiplier(weights: IntFormat, activations: IntFormat) -> str:
+    m = Module()
+    w = Signal(shape_of(weights), name="weight")
+    a = Signal(shape_of(activations), name="activation")
+    want: Value = Const(0, 1)
+    for bit in range(activations.width):
+        partial = Mux(a[bit], w, 0) << bit
+        negative = activations.signed and bit == activations.width - 1
+        want = want - partial if negative else want + partial
+    return _circuit(m, (w, a), w * a, want)
+
+
+def divided(x: Value, shift: Value, rounding: Rounding) -> Value:
+    """``x / 2**shift`` by its definition: the floor, and one more where the remainder says so."""
+    most = (1 << len(shift)) - 1
+    power = Const(1, 1) << shift
+    extended = Cat(x, x[-1].replicate(most))
+    rest = (extended & (power - 1))[:most]
+    twice, quotient, negative = rest << 1, x >> shift, x < 0
+    tie, above = twice == power, twice > power
+    up = {
+        Rounding.FLOOR: Const(0, 1),
+        Rounding.ZERO: negative & (rest != 0),
+        Rounding.HALF_UP: above | tie,
+        Rounding.HALF_EVEN: above | (tie & quotient[0]),
+        Rounding.HALF_AWAY: above | (tie & ~negative),
+    }[rounding]
+    return quotient + up
+
+
+def shifter(rounding: Rounding, width: int = 64) -> Claim:
+    """The rounding shifter against quotient and remainder."""
+    return Claim("rounding shifter", f"{rounding.value}, {width} bits",
+                 lambda: _shifter(rounding, width))
+
+
+def _shifter(rounding: Rounding, width: int) -> str:
+    m = Module()
+    x, shift = Signal(signed(width), name="x"), Signal(6, name="shift")
+    shifted, sticky = shift_right(x, shift)
+    got = shifted[1:].as_signed() + round_up(shifted, sticky, rounding)
+    return _circuit(m, (x, shift), got, divided(x, shift, rounding))
+
+
+class Transparent(Pipeline):
+    """A pipeline without registers, whose product is an input of its own."""
+
+    def __init__(self, m: Module, held):
+        super().__init__(m, held)
+        self.product: Signal | None = None
+
+    def register(self, value: Value, name: str, shape=None) -> Signal:
+        """Return ``value`` at once, or for a product something free of its shape."""
+        wire = Signal(value.shape() if shape is None else shape, name=name)
+        if name == "product":
+            self.product = wire
+        else:
+            self._m.d.comb += wire.eq(value)
+        return wire
+
+
+def requantizer(name: str, output: IntFormat) -> Claim:
+    """A requantizer from its product on, against divisions of the product."""
+    return Claim("requantizer, product free", f"{name} to {output}",
+                 lambda: _requantizer(name, output))
+
+
+def _requantizer(name: str, output: IntFormat) -> str:
+    way, m = contract(name), Module()
+    assert isinstance(way, MultiplyShift | DoubleRounding)
+    sums = levels_range(way.takes or IntFormat(20))
+    total = Signal(shape_of(way.sum_format(sums)), name="total")
+    held = {field: Signal(shape_of(fmt), name=field)
+            for field, fmt in way.fields(sums, output).items() if field != "bias"}
+    pipe, (scale, _) = Transparent(m, held), SCALERS[type(way)]
+    got = offset_and_clamp(pipe, *scale(m, pipe, way, total, output.bits + 1))
+    assert pipe.product is not None
+
+    shift = held["shift"]
+    if isinstance(way, DoubleRounding):
+        # The first rounding gives an int32, whatever is multiplied; else nothing is free.
+        high = divided(pipe.product, Const(31, 6), Rounding.HALF_UP)[:32].as_signed()
+        right = Mux(shift < 0, -shift, 0)[:5] if way.left else shift
+        scaled = divided(high, right, Rounding.HALF_AWAY)
+    else:
+        product = pipe.product + (held["addend"] if way.adds else 0)
+        right = shift if way.origin is None else (way.origin - shift)[:6]
+        scaled = divided(product, right, way.rounding)
+    want = scaled + held["zero_point"]
+    lo, hi = held["clamp_min"], held["clamp_max"]
+    want = Mux(want < lo, lo, Mux(want > hi, hi, want))
+    # An allowed shift, and a clamp that is not empty.
+    allowed = way.shift_range(way.sum_format(sums))
+    sound = (shift >= allowed.lo) & (shift <= allowed.hi) & (lo <= hi)
+    inputs = (total, pipe.product, *held.values())
+    return _circuit(m, inputs, Mux(sound, got, 0), Mux(sound, want, 0))
+
+
+def claims() -> Iterator[Claim]:
+    """Everything that is proven."""
+    formats = [IntFormat(width, signed=sign) for width in range(1, 7) for sign in (True, False)]
+    yield from (multiplier(w, a) for w in formats for a in formats)
+    yield from (shifter(rounding) for rounding in Rounding)
+    for name in CONTRACTS:
+        if isinstance(contract(name), MultiplyShift | DoubleRounding):
+            yield from (requantizer(name, _int(output)) for output in ("s8", "u4"))
+
+
+def _int(name: str) -> IntFormat:
+    fmt = parse(name)
+    assert isinstance(fmt, IntFormat)
+    return fmt
+
+
+def prove(claim: Claim):
+    """Prove a claim, or raise :class:`Refuted` with an input on which it does not hold."""
+    with tempfile.TemporaryDirectory(prefix="exactmac_") as folder:
+        (Path(folder) / "claim.il").write_text(claim.circuit())
+        (Path(folder) / "claim.ys").write_text(
+            "read_rtlil claim.il\nproc\nflatten\nopt -full\n"
+            "sat -verify -show-inputs -prove differs 0 claim\n")
+        done = subprocess.run(
+            [sys.executable, "-c", "from pyosys import libyosys as y; "
+             "y.run_pass('script claim.ys', y.Design())"],
+            cwd=folder, capture_output=True, text=True)
+    if "SAT proof finished - no model found: SUCCESS!" not in done.stdout:
+        model = [line.split() for line in done.stdout.splitlines() if line.startswith("  \\")]
+        where = ", ".join(f"{row[0][1:]} = {row[1]}" for row in model if len(row) > 1)
+        raise Refuted(f"{claim.subject} {claim.instance} differs from its definition at {where}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse the arguments, prove and print; return the exit status."""
+    arguments = Parser(prog="python -m sim.prove", allow_abbrev=False,
+                       description="Prove parts of the hardware equal to their definitions.",
+                       formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    arguments.parse_args(argv)
+    console, rows = Console(), {}
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        for claim in progress.track(list(claims()), description="proving"):
+            start = time.perf_counter()
+            try:
+                prove(claim)
+            except Refuted as refuted:
+                arguments.exit(1, f"{arguments.prog}: failed: {refuted}\n")
+            count, seconds = rows.get(claim.subject, (0, 0.0))
+            rows[claim.subject] = count + 1, seconds + time.perf_counter() - start
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("proven", "instances", "by", "seconds"):
+        table.add_column(column, justify="right" if column in ("instances", "seconds") else "left")
+    for subject, (count, seconds) in rows.items():
+        table.add_row(subject, str(count), "Yosys sat", f"{seconds:.1f}")
+    console.print(table)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
