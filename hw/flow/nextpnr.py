@@ -122,11 +122,11 @@ def _run(netlist: Path, device: str, speed: int, seed: int, frequency: float) ->
         arguments = [
             f"--{device}", "--speed", str(speed), "--seed", str(seed), "--out-of-context",
             "--freq", str(frequency), "--timing-allow-fail",
-            "--json", "/work/netlist.json", "--report", "/work/report.json",
+            "--json", "/design/netlist.json", "--report", "/design/report.json",
         ]
         run = subprocess.run(
             [sys.executable, "-c", _RUN, *arguments], capture_output=True, text=True, cwd=work,
-            stdin=subprocess.DEVNULL, env={**os.environ, "YOWASP_MOUNT": f"/work={work}"})
+            stdin=subprocess.DEVNULL, env={**os.environ, "YOWASP_MOUNT": f"/design={work}"})
         output = run.stdout + run.stderr
         if run.returncode != 0:
             shortage = _shortage(output)
