@@ -54,7 +54,6 @@ class Build:
         self.tile = AxiTile(request.config)
         self.phases, self.vectors = verification_phases(request.config)
         self.want = expected(request.config, self.phases)
-        self.deep = deep_phase(request.config, np.random.default_rng(1))
         self.areas: dict[str, Area] = {}
         self.placement: Placement | None = None
         self.verified: dict[str, Verification] = {}
@@ -87,8 +86,9 @@ class Build:
         if self.no_verilator is None:
             backend = VerilatorSimulation([self.path(".v")], self.request.name, self.tile.ports)
             self._verify("Verilog", backend, "Verilator")
-            if self.deep is not None:
-                self._verify("Verilog, long jobs", backend, "Verilator", [self.deep])
+            deep = deep_phase(self.config, np.random.default_rng(1))
+            if deep is not None:
+                self._verify("Verilog, long jobs", backend, "Verilator", [deep])
         else:
             backend = AmaranthSimulation(self.tile, self.tile.ports)
             self._verify("design", backend, "Amaranth")

@@ -33,14 +33,18 @@ class Requantizer(Shared):
     weight zero point       2       ``weight_zero_point * row_sum``; the difference
     bias                    1       total
     multiply-shift          2       total * multiplier; that shifted right
-    ``tflite_single``       2       the same, with the shift ``31 - shift``
-    ``tflite``              4       total << left; * multiplier; >> 31, rounded; that
-                                    shifted right
+    ``pulp``, its twin      3       the same, with the addend between the two
+    ``q31``                 3       total * multiplier; >> 31, rounded; shifted right
+    ``tflite``              4       total << left; then as ``q31``
+    ``onnx``                6       see :func:`hw.scale.float_scaled`
+    ``onnx_zp_inside``      10      the same
     zero point              1       rounded, in the few bits that the clamp needs
     clamp                   1       output
     ======================  ======  ===================================================
 
-    The contract ``none`` has only the first two.
+    Multiply-shift are all that :class:`~golden.contracts.MultiplyShift` describes. The contract
+    ``none`` has only the first two stages; ``thresholds`` has these and then a cycle for each bit
+    of the output, highest first.
 
     Parameters
     ----------
