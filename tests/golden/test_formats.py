@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 
-from golden.formats import MAX_BITS, Format, IntFormat, integers, parse
+from golden.formats import MAX_BITS, Format, IntFormat, OddFormat, integers, parse
 
 NAMES = [f"{sign}{width}{narrow}" for sign in "su" for width in range(1, MAX_BITS + 1)
          for narrow in ("", "n") if (width, narrow) != (1, "n")]
@@ -46,7 +46,7 @@ class TestEveryFormat:
     def test_outside_is_refused(self, name):
         fmt = parse(name)
         for bad in (fmt.min - 1, fmt.max + 1):
-            message = rf"^Level must be in range \[{fmt.min}, {fmt.max}\] of {name}, not {bad}$"
+            message = rf"^Level must be in range \[{fmt.min}, {fmt.max}\] of {fmt}, not {bad}$"
             with pytest.raises(ValueError, match=message):
                 fmt.encode(bad)
 
@@ -55,11 +55,11 @@ class TestEveryFormat:
         unused = set(range(2**fmt.bits)) - set(fmt.encode(fmt.levels()).tolist())
         assert len(unused) == name.endswith("n")
         for code in unused:
-            with pytest.raises(ValueError, match=rf"^Level must be in range .* of {name}, not "):
+            with pytest.raises(ValueError, match=rf"^Level must be in range .* of {fmt}, not "):
                 fmt.decode(code)
         for code in (-1, 2**fmt.bits):
-            message = (rf"^Code of {name} must be in range \[0, {2**fmt.bits - 1}\] of "
-                       rf"u{fmt.bits}, not {code}$")
+            message = (rf"^Code of {fmt} must be in range \[0, {2**fmt.bits - 1}\] of "
+                       rf"{IntFormat(fmt.bits, signed=False)}, not {code}$")
             with pytest.raises(ValueError, match=message):
                 fmt.decode(code)
 
@@ -69,13 +69,56 @@ class TestEveryFormat:
     ("u17", r"^Format width must be in range \[1, 16\], not 17 \('u17'\)$"),
     ("s1n", r"^Format must have at least 2 levels, not the 1 of s1n$"),
     ("u1n", r"^Format must have at least 2 levels, not the 1 of u1n$"),
+    ("odd0", r"^Format width must be in range \[1, 8\] for odd levels, not 0$"),
+    ("odd9", r"^Format width must be in range \[1, 8\] for odd levels, not 9$"),
     *[(name, rf"^Format must be one of s1\.\.s16, u1\.\.u16, either with n for the narrow range, "
-             rf"not {re.escape(repr(name))}$")
-      for name in ("", "s", "8", "i8", "S8", "s8N", "s-1", "s8 ", "s1.5", "s8\n")],
+             rf"odd1\.\.odd8, .*, not {re.escape(repr(name))}$")
+      for name in ("", "s", "8", "i8", "S8", "s8N", "s-1", "s8 ", "s1.5", "s8\n", "odd", "odd4n",
+                   "odd4 ", "Ternary", "binary1")],
 ])
 def test_bad_names(name, message):
     with pytest.raises(ValueError, match=message):
         parse(name)
+
+
+@pytest.mark.parametrize("width", range(1, 9))
+def test_odd_levels_are_the_definition(width):
+    fmt = parse(f"odd{width}")
+    assert fmt == OddFormat(width) and fmt.bits == width and parse(str(fmt)) == fmt
+    levels = [2 * code - (2**width - 1) for code in range(2**width)]
+    assert fmt.levels().tolist() == levels and (fmt.min, fmt.max) == (levels[0], levels[-1])
+    assert fmt.decode(np.arange(2**width)).tolist() == levels
+    assert fmt.encode(levels).tolist() == list(range(2**width))
+    around = np.arange(fmt.min - 3, fmt.max + 4)
+    np.testing.assert_array_equal(fmt.contains(around), np.isin(around, levels))
+    assert fmt.idle == 1
+    for bad in (0, fmt.max + 1, fmt.max + 2, fmt.min - 2):
+        with pytest.raises(ValueError, match=rf"^Weight must be odd and in range \[{fmt.min}, "
+                                             rf"{fmt.max}\] of {fmt}, not {bad}$"):
+            fmt.check(bad, "Weight")
+    for code in (-1, 2**width):
+        with pytest.raises(ValueError, match=rf"^Code of {fmt} must be in range "):
+            fmt.decode(code)
+
+
+def test_names_of_the_talk():
+    """NUMERICS 3.1: int4 and int2 symmetric, ternary as (mask, sign), binary weights, features."""
+    assert parse("odd4").levels().tolist() == [*range(-15, 16, 2)]
+    assert parse("odd2").levels().tolist() == [-3, -1, 1, 3]
+    assert parse("ternary").encode([-1, 0, 1]).tolist() == [0b11, 0b00, 0b01]
+    assert parse("ternary") == parse("s2n")
+    assert parse("binary") == parse("odd1") and parse("binary").decode([0, 1]).tolist() == [-1, 1]
+    assert parse("bit") == parse("u1") and parse("bit").decode([0, 1]).tolist() == [0, 1]
+
+
+def test_zero_points_are_of_integers_only():
+    assert parse("u4").check_zero_point([0, 15]).tolist() == [0, 15]
+    with pytest.raises(ValueError, match=r"^Zero point must be in range \[0, 15\] of u4, not 16$"):
+        parse("u4").check_zero_point(16)
+    assert parse("odd4").check_zero_point(0) == 0
+    with pytest.raises(ValueError, match=r"^Zero point must be 0 for odd4, which is no integer "
+                                         r"format, not 1$"):
+        parse("odd4").check_zero_point([0, 1])
 
 
 @pytest.mark.parametrize("width", [0, -1])

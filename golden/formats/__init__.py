@@ -1,0 +1,12 @@
+"""Number formats: finite sets of integer levels, each with a code of a few bits.
+
+A *code* is the bit pattern that travels on a wire, an integer from 0 to ``2**bits - 1``; a *level*
+is the integer that it stands for. Reference arithmetic works on levels, wires carry codes.
+"""
+
+from golden.formats.base import Format, integers
+from golden.formats.integer import IntFormat
+from golden.formats.names import MAX_BITS, parse
+from golden.formats.odd import OddFormat
+
+__all__ = ["Format", "IntFormat", "OddFormat", "parse", "integers", "MAX_BITS"]

@@ -1,0 +1,99 @@
+"""Integers of a few bits."""
+
+import operator
+from dataclasses import dataclass
+
+import numpy as np
+
+from golden.formats.base import Format
+
+__all__ = ["IntFormat"]
+
+
+@dataclass(frozen=True)
+class IntFormat(Format):
+    """Integer of ``width`` bits: two's complement where ``signed``, else plain binary.
+
+    The levels are ``-2**(width-1) .. 2**(width-1) - 1`` (signed) or ``0 .. 2**width - 1``. A
+    *narrow* range leaves out one level, so that a signed one is symmetric:
+    ``-2**(width-1) + 1 .. 2**(width-1) - 1``, or ``0 .. 2**width - 2`` (QONNX IntQuant).
+
+    Parameters
+    ----------
+    width : int
+        Bits, positive. Operands and outputs have at most 16, which :func:`golden.formats.parse`
+        enforces; accumulators and biases have what they need.
+    signed, narrow : bool
+        As above. A format with fewer than two levels is refused.
+
+    ``u1``, levels 0 and 1, may be asked for as ``bit``, and ``s2n``, levels -1, 0 and 1, as
+    ``ternary``: bit 0 of its code says whether it is other than 0, bit 1 whether it is negative.
+
+    Raises
+    ------
+    ValueError
+        Where ``width`` is not positive, or there are fewer than two levels.
+    """
+
+    width: int
+    signed: bool = True
+    narrow: bool = False
+
+    def __post_init__(self):
+        if operator.index(self.width) < 1:
+            raise ValueError(f"Format width must be a positive integer, not {self.width!r}")
+        if self.min == self.max:
+            raise ValueError(f"Format must have at least 2 levels, not the 1 of {self}")
+
+    @property
+    def bits(self) -> int:
+        """Width of a code in bits."""
+        return self.width
+
+    @property
+    def min(self) -> int:
+        """Smallest level."""
+        return -(1 << (self.width - 1)) + self.narrow if self.signed else 0
+
+    @property
+    def max(self) -> int:
+        """Largest level."""
+        return (1 << (self.width - self.signed)) - 1 - (self.narrow and not self.signed)
+
+    def levels(self) -> np.ndarray:
+        """Every level, ascending, as ``int64``."""
+        return np.arange(self.min, self.max + 1, dtype=np.int64)
+
+    def contains(self, levels) -> np.ndarray:
+        """Whether each of ``levels`` is a level of this format."""
+        levels = np.asarray(levels)
+        return np.asarray((levels >= self.min) & (levels <= self.max), dtype=bool)
+
+    def encode(self, levels) -> np.ndarray:
+        """Two's complement codes of ``levels``."""
+        levels = self.check(levels)
+        # A mask of 64 bits is no int64.
+        levels = levels.astype(object) if self.width > 63 else levels
+        return levels & ((1 << self.width) - 1)
+
+    def decode(self, codes) -> np.ndarray:
+        """Levels of two's complement ``codes``."""
+        codes = IntFormat(self.width, signed=False).check(codes, f"Code of {self}")
+        sign = 1 << (self.width - 1)
+        return self.check((codes ^ sign) - sign if self.signed else codes)
+
+    @property
+    def idle(self) -> int:
+        """Level of a lane that is not used."""
+        return 0
+
+    def check_zero_point(self, values, name: str = "Zero point") -> np.ndarray:
+        """Return zero points as an integer array, or raise where one is no level."""
+        return self.check(values, name)
+
+    def describe(self) -> str:
+        """What a level must be, to complete a message."""
+        return f"in range [{self.min}, {self.max}] of {self}"
+
+    def __str__(self):
+        return f"{'s' if self.signed else 'u'}{self.width}{'n' if self.narrow else ''}"

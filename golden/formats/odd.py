@@ -1,0 +1,80 @@
+"""Odd levels, symmetric about 0, without one that is 0."""
+
+import operator
+from dataclasses import dataclass
+
+import numpy as np
+
+from golden.formats.base import Format
+from golden.formats.integer import IntFormat
+
+__all__ = ["OddFormat"]
+
+MAX_WIDTH = 8
+
+
+@dataclass(frozen=True)
+class OddFormat(Format):
+    """Levels ``2 * code - (2**width - 1)``: every other integer, symmetric about 0.
+
+    ``odd4`` is the symmetric int4 ``-15, -13 .. 15``, ``odd2`` is ``-3, -1, 1, 3``, and ``binary``,
+    another name of ``odd1``, is -1 and 1. Twice as fine as a two's complement integer of the same
+    width over the same range, at the price of a 0: DoReFa's weights have these levels.
+
+    Parameters
+    ----------
+    width : int
+        Bits, 1 to 8.
+
+    Raises
+    ------
+    ValueError
+        Where ``width`` is none of these.
+    """
+
+    width: int
+
+    def __post_init__(self):
+        if not 1 <= operator.index(self.width) <= MAX_WIDTH:
+            raise ValueError(f"Format width must be in range [1, {MAX_WIDTH}] for odd levels, "
+                             f"not {self.width!r}")
+
+    @property
+    def bits(self) -> int:
+        """Width of a code in bits."""
+        return self.width
+
+    @property
+    def min(self) -> int:
+        """Smallest level."""
+        return -self.max
+
+    @property
+    def max(self) -> int:
+        """Largest level."""
+        return (1 << self.width) - 1
+
+    def levels(self) -> np.ndarray:
+        """Every level, ascending, as ``int64``."""
+        return np.arange(self.min, self.max + 1, 2, dtype=np.int64)
+
+    def contains(self, levels) -> np.ndarray:
+        """Whether each of ``levels`` is a level of this format."""
+        levels = np.asarray(levels)
+        return np.asarray((levels >= self.min) & (levels <= self.max) & (levels % 2 == 1),
+                          dtype=bool)
+
+    def encode(self, levels) -> np.ndarray:
+        """Codes of ``levels``: ``(level + 2**width - 1) / 2``."""
+        return (self.check(levels) + self.max) >> 1
+
+    def decode(self, codes) -> np.ndarray:
+        """Levels of ``codes``."""
+        return 2 * IntFormat(self.width, signed=False).check(codes, f"Code of {self}") - self.max
+
+    def describe(self) -> str:
+        """What a level must be, to complete a message."""
+        return f"odd and in range [{self.min}, {self.max}] of {self}"
+
+    def __str__(self):
+        return "binary" if self.width == 1 else f"odd{self.width}"
