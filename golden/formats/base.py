@@ -63,7 +63,8 @@ class Format(ABC):
     @property
     def idle(self) -> int:
         """Level of a lane that is not used: 0, or the positive one of those nearest to it."""
-        return int(min(self.levels().tolist(), key=lambda level: (abs(level), -level)))
+        levels: list[int] = self.levels().tolist()
+        return min(levels, key=lambda level: (abs(level), -level))
 
     def check_zero_point(self, values, name: str = "Zero point") -> np.ndarray:
         """Return zero points as an integer array, or raise where a tensor cannot have them.
