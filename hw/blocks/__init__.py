@@ -8,6 +8,6 @@ __all__ = ["Block", "block_for"]
 
 
 def block_for(*, target, weights, activations, rows, cols, lanes) -> Block:
-    """Block that suits a target, formats and shape; today one implementation suits them all."""
+    """Block that suits a target, formats and shape."""
     return DotProductGrid(weights=weights, activations=activations, rows=rows, cols=cols,
                           lanes=lanes)

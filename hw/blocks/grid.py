@@ -1,18 +1,18 @@
-"""A grid of dot products: the plain block, for any integer formats."""
+"""A grid of dot products: the plain block, for any formats."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
-from golden.formats import Format
+from golden.formats import Format, IntFormat
 from golden.ranges import dot_range
 from hw.blocks.interface import Block
 from hw.blocks.sum_tree import SumTree, tree_latency
 from hw.delay import delay
-from hw.formats import shape_of
+from hw.formats import level, level_shape, shape_of
 from hw.shared import Shared
 
-__all__ = ["DotProduct", "DotProductGrid"]
+__all__ = ["DotProduct", "DotProductGrid", "levels"]
 
 
 class DotProduct(Shared):
@@ -41,7 +41,7 @@ class DotProduct(Shared):
     Members
     -------
     i : In(StructLayout)
-        Codes: ``activations`` and ``weights`` are each ``[lanes]``.
+        Levels: ``activations`` and ``weights`` are each ``[lanes]``.
     o : Out(shape_of(dot_range(weights, activations, lanes).format))
         Their product.
     """
@@ -55,8 +55,8 @@ class DotProduct(Shared):
         self.lanes = lanes
         super().__init__({
             "i": In(data.StructLayout({
-                "activations": data.ArrayLayout(shape_of(activations), lanes),
-                "weights": data.ArrayLayout(shape_of(weights), lanes),
+                "activations": data.ArrayLayout(level_shape(activations), lanes),
+                "weights": data.ArrayLayout(level_shape(weights), lanes),
             })),
             "o": Out(shape_of(dot_range(weights, activations, lanes).format)),
         })
@@ -79,10 +79,13 @@ class DotProduct(Shared):
 
 
 class DotProductGrid(Block):
-    """A :class:`DotProduct` for each row and column; see :class:`Block`.
+    """A :class:`DotProduct` for each row and column, of levels; see :class:`Block`.
 
+    Codes become levels once per element, before they go to the rows and columns that use them.
     Latency is that of a dot product, ``1 + ceil(log4(lanes))`` cycles.
     """
+
+    title = "multipliers"
 
     @property
     def latency(self) -> int:
@@ -91,17 +94,32 @@ class DotProductGrid(Block):
 
     def body(self, platform):
         m = Module()
+        rows = levels(m, self.activations, self.i.p.activations, "row")
+        cols = levels(m, self.weights, self.i.p.weights, "col")
         for row in range(self.rows):
             for col in range(self.cols):
                 dot = DotProduct(weights=self.weights, activations=self.activations,
                                  lanes=self.lanes)
                 m.submodules[f"dot_{row}_{col}"] = dot
                 m.d.comb += [
-                    dot.i.activations.eq(self.i.p.activations[row]),
-                    dot.i.weights.eq(self.i.p.weights[col]),
+                    dot.i.activations.eq(rows[row]),
+                    dot.i.weights.eq(cols[col]),
                     self.o.p[row][col].eq(dot.o),
                 ]
 
         m.d.comb += self.o.valid.eq(
             delay(m, self.i.valid, self.latency, "valid", reset_less=False))
         return m
+
+
+def levels(m: Module, fmt: Format, vectors: data.View, name: str) -> list[data.View]:
+    """Return the levels of an array of arrays of codes; wires called ``<name>_<index>``."""
+    count, vector = vectors.shape().length, vectors.shape().elem_shape
+    if isinstance(fmt, IntFormat):  # codes are levels
+        return [vectors[index] for index in range(count)]
+    found = []
+    for index in range(count):
+        decoded = Signal(data.ArrayLayout(level_shape(fmt), vector.length), name=f"{name}_{index}")
+        m.d.comb += [decoded[k].eq(level(fmt, vectors[index][k])) for k in range(vector.length)]
+        found.append(decoded)
+    return found

@@ -38,6 +38,9 @@ class Block(Shared):
     i: stream.Interface
     o: stream.Interface
 
+    title: str
+    """What the block is made of, for reports."""
+
     def __init__(self, *, weights: Format, activations: Format, rows: int, cols: int, lanes: int):
         for name, value in (("Rows", rows), ("Cols", cols), ("Lanes", lanes)):
             if value < 1:

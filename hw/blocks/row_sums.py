@@ -8,7 +8,7 @@ from golden.formats import Format, IntFormat
 from golden.ranges import levels_range
 from hw.blocks.sum_tree import SumTree, tree_latency
 from hw.delay import delay
-from hw.formats import shape_of
+from hw.formats import level, shape_of
 from hw.shared import Shared
 
 __all__ = ["RowSums"]
@@ -30,7 +30,7 @@ class RowSums(Shared):
     Members
     -------
     i : In(ArrayLayout(ArrayLayout(shape_of(activations), lanes), rows))
-        Activations.
+        Codes of activations.
     o : Out(ArrayLayout(shape_of(sums), rows))
         Sums.
     """
@@ -61,7 +61,8 @@ class RowSums(Shared):
         for row in range(self.rows):
             tree = SumTree(term=levels_range(self.activations), count=self.lanes)
             m.submodules[f"tree_{row}"] = tree
-            m.d.comb += tree.i.eq(self.i[row])
+            m.d.comb += [tree.i[k].eq(level(self.activations, self.i[row][k]))
+                         for k in range(self.lanes)]
             m.d.comb += self.o[row].eq(
                 delay(m, tree.o, self.latency - tree_latency(self.lanes), f"sum_{row}"))
         return m

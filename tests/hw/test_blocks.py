@@ -18,7 +18,8 @@ from sim.packing import pack, unpack
 from sim.streams import measure_latency, measure_throughput, run, transform
 
 PAIRS = [("s4n", "s4"), ("u3", "s5"), ("s8", "u8"), ("u4", "u4"), ("s1", "s1"), ("u1", "s1"),
-         ("s16", "s16"), ("u16", "s2")]
+         ("s16", "s16"), ("u16", "s2"), ("odd4", "odd4"), ("binary", "bit"), ("u4", "odd2"),
+         ("ternary", "odd8")]
 LANES = [1, 2, 3, 4, 5, 8, 17]
 
 
@@ -30,8 +31,8 @@ def grid(weights, activations, rows, cols, lanes):
 def random_beats(rng, dut, count):
     """Beats of levels; the first few hold an end of each range in every lane."""
     a, w = dut.activations, dut.weights
-    activations = rng.integers(a.min, a.max + 1, size=(count, dut.rows, dut.lanes))
-    weights = rng.integers(w.min, w.max + 1, size=(count, dut.cols, dut.lanes))
+    activations = rng.choice(a.levels(), size=(count, dut.rows, dut.lanes))
+    weights = rng.choice(w.levels(), size=(count, dut.cols, dut.lanes))
     for beat, (x, y) in enumerate([(a.min, w.min), (a.min, w.max), (a.max, w.min),
                                    (a.max, w.max)]):
         activations[beat], weights[beat] = x, y
@@ -82,7 +83,7 @@ def test_rows_and_cols_do_not_mix(rng, rows, cols):
 
 # All products of two levels at a time: the outer product of 16 of each.
 @pytest.mark.parametrize("weights, activations", [
-    ("s4n", "s4"), ("u3", "s5"), ("u8", "u8"), ("s1", "u1"),
+    ("s4n", "s4"), ("u3", "s5"), ("u8", "u8"), ("s1", "u1"), ("odd4", "ternary"),
     pytest.param("s8", "s8", marks=pytest.mark.slow),
     pytest.param("u4", "s12", marks=pytest.mark.slow)])
 def test_every_pair_of_levels(weights, activations):
@@ -154,7 +155,7 @@ def test_block_for_suits_every_integer_format():
 
 
 @pytest.mark.parametrize("lanes", LANES)
-@pytest.mark.parametrize("activations", ["s4", "u3", "u1", "s5n"])
+@pytest.mark.parametrize("activations", ["s4", "u3", "u1", "s5n", "odd3"])
 def test_row_sums_in_step_with_a_block(rng, activations, lanes):
     block = grid("s4", activations, 3, 1, lanes)
     rows = RowSums(activations=block.activations, rows=3, lanes=lanes, latency=block.latency)

@@ -1,29 +1,12 @@
 
+import numpy as np
 import pytest
-from amaranth.hdl import Module, Signal, signed, unsigned
+from amaranth.hdl import Module, Signal, Value, signed, unsigned
 
-from golden.formats import Format, IntFormat
+from golden.formats import Format, IntFormat, parse
 from hw.delay import delay
-from hw.formats import shape_of
+from hw.formats import level, level_shape, shape_of
 from sim.streams import run
-
-
-class Ternary(Format):
-    bits, min, max = 2, -1, 1
-
-    def levels(self):
-        return [-1, 0, 1]
-
-    def contains(self, levels):
-        return abs(levels) < 2
-
-    encode = decode = None
-
-    def describe(self):
-        return "ternary"
-
-    def __repr__(self):
-        return "Ternary()"
 
 
 @pytest.mark.parametrize("width", range(1, 33))
@@ -33,11 +16,42 @@ def test_shape_holds_exactly_the_codes(width):
         assert shape_of(IntFormat(width, signed=False, narrow=narrow)) == unsigned(width)
 
 
-@pytest.mark.parametrize("fmt", [Ternary(), "s4", None], ids=str)
-def test_only_integer_formats_have_shapes(fmt):
-    with pytest.raises(TypeError, match=f"^Format must be an IntFormat, not {fmt!r}$".replace(
-            "()", r"\(\)")):
-        shape_of(fmt)
+FORMATS = [f"{kind}{width}{narrow}" for kind in "su" for width in range(1, 9)
+           for narrow in ("", "n")[:width]] + [f"odd{width}" for width in range(1, 9)]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_level_of_every_code(name):
+    fmt = parse(name)
+    code = Signal(shape_of(fmt))
+    decoded = Value.cast(level(fmt, code))
+    assert len(code) == fmt.bits and decoded.shape() == level_shape(fmt)
+    out = Signal(decoded.shape())
+    m = Module()
+    m.d.comb += out.eq(decoded)
+    levels = fmt.levels()
+    seen = []
+
+    async def testbench(ctx):
+        for each in fmt.encode(levels).tolist():
+            ctx.set(code, each)
+            seen.append(ctx.get(out))
+
+    run(m, testbench)
+    np.testing.assert_array_equal(seen, levels)
+
+
+def test_level_of_an_unknown_format():
+    class Unheard(Format):
+        bits, min, max = 2, -1, 1
+        levels = contains = encode = decode = describe = None
+
+        def __repr__(self):
+            return "Unheard()"
+
+    with pytest.raises(TypeError, match=r"^Format must be one that hardware decodes, "
+                                        r"not Unheard\(\)$"):
+        level(Unheard(), Signal(2))
 
 
 @pytest.mark.parametrize("cycles", [0, 1, 3])
