@@ -1,4 +1,4 @@
-"""Real numbers become levels and back: ``real = scale * (level - zero_point)``.
+"""Real numbers become levels and back: ``real = step * (level - zero_point)``.
 
 One of the two places where floats are rounded (:mod:`golden.multipliers` is the other); ties go
 up.
@@ -6,7 +6,7 @@ up.
 
 import numpy as np
 
-from golden.formats import Format
+from golden.formats import Format, IntFormat
 from golden.networks import Quantization
 
 __all__ = [
@@ -20,7 +20,9 @@ def round_to_step(x, step) -> np.ndarray:
 
 
 def quantize(x, quantization: Quantization) -> np.ndarray:
-    """Levels of real numbers: ``floor(x / scale + 1/2) + zero_point``, saturated to the format.
+    """Levels of real numbers, saturated to the format; of two as near, the upper one.
+
+    For an integer format that is ``floor(x / step + 1/2) + zero_point``.
 
     Parameters
     ----------
@@ -36,18 +38,22 @@ def quantize(x, quantization: Quantization) -> np.ndarray:
     x = np.asarray(x, dtype=np.float64)
     if not np.isfinite(x).all():
         raise ValueError(f"Numbers to quantize must be finite, not {x[~np.isfinite(x)].flat[0]}")
-    scale, zero_point = _per_channel(quantization, x.ndim)
+    step, zero_point = _per_channel(quantization, x.ndim)
     fmt = quantization.format
+    if not isinstance(fmt, IntFormat):
+        levels = fmt.levels()
+        halfway = (levels[:-1] + levels[1:]) / 2
+        return levels[np.searchsorted(halfway, x / step, side="right")]
     # Saturated before it becomes an integer, which could not hold it.
-    level = np.clip(_half_up(x / scale), fmt.min - zero_point, fmt.max - zero_point)
+    level = np.clip(_half_up(x / step), fmt.min - zero_point, fmt.max - zero_point)
     return level.astype(np.int64) + zero_point
 
 
 def dequantize(levels, quantization: Quantization) -> np.ndarray:
     """Real numbers that levels stand for."""
     levels = quantization.format.check(levels)
-    scale, zero_point = _per_channel(quantization, levels.ndim)
-    return scale * (levels - zero_point)
+    step, zero_point = _per_channel(quantization, levels.ndim)
+    return step * (levels - zero_point)
 
 
 def symmetric(magnitude, fmt: Format) -> Quantization:
@@ -66,7 +72,7 @@ def symmetric(magnitude, fmt: Format) -> Quantization:
     magnitude = _finite(magnitude, "Magnitude")
     if (magnitude < 0).any():
         raise ValueError(f"Magnitude must not be negative, not {magnitude.min()}")
-    scale = np.where(magnitude > 0, magnitude / fmt.max, 1.0)
+    scale = np.where(magnitude > 0, magnitude / fmt.max / 2.0**fmt.unit, 1.0)
     return Quantization(fmt, _plain(scale), 0)
 
 
@@ -82,6 +88,8 @@ def asymmetric(lo, hi, fmt: Format) -> Quantization:
         Where both are 0 the scale is 1.
     fmt : Format
     """
+    if not isinstance(fmt, IntFormat):
+        raise ValueError(f"Format must be an integer one to have a zero point, not {fmt}")
     lo, hi = np.minimum(_finite(lo, "Minimum"), 0.0), np.maximum(_finite(hi, "Maximum"), 0.0)
     span = hi - lo
     scale = np.where(span > 0, span / (fmt.max - fmt.min), 1.0)
@@ -93,8 +101,8 @@ def limits(quantization: Quantization) -> tuple[np.ndarray, np.ndarray]:
     """Real numbers that the lowest and the highest level stand for."""
     fmt = quantization.format
     zero_point = np.asarray(quantization.zero_point)
-    return (quantization.scale * (fmt.min - zero_point),
-            quantization.scale * (fmt.max - zero_point))
+    return (quantization.step * (fmt.min - zero_point),
+            quantization.step * (fmt.max - zero_point))
 
 
 def _half_up(x: np.ndarray) -> np.ndarray:
@@ -107,10 +115,10 @@ def _per_channel(quantization: Quantization, axes: int) -> tuple[np.ndarray, np.
     scale, zero_point = np.asarray(quantization.scale), np.asarray(quantization.zero_point)
     if not (good := (scale > 0) & np.isfinite(scale)).all():
         raise ValueError(f"Scale must be positive and finite, not {scale[~good].flat[0]}")
-    if not quantization.format.contains(zero_point).all():
-        quantization.format.check(zero_point, "Zero point")
+    quantization.format.check_zero_point(zero_point)
+    step = np.asarray(quantization.step)
     rest = [1] * (axes - 1)
-    return (scale.reshape(-1, *rest) if scale.ndim else scale,
+    return (step.reshape(-1, *rest) if step.ndim else step,
             zero_point.reshape(-1, *rest) if zero_point.ndim else zero_point)
 
 

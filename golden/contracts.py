@@ -5,7 +5,8 @@ negatives. There is no arithmetic here: :mod:`golden.requantize` and :mod:`hw.re
 implement these descriptions, and share nothing but them.
 
 Every contract with an output format computes ``clamp(scaled(sum + bias) + zero_point)``, where
-``scaled`` is exact but for its one named rounding (two in ``tflite``, which is defined so).
+``scaled`` is exact but for its one named rounding (two in ``tflite``, which is defined so). Those
+that multiply and shift round to the levels of any format; only integers have a zero point.
 """
 
 import enum
@@ -27,7 +28,11 @@ WORD_BITS = 32
 
 
 class Rounding(enum.Enum):
-    """How a value between two integers is rounded; each name says what happens to negatives."""
+    """How a value between two integers is rounded; each name says what happens to negatives.
+
+    Between two levels of another format it is the same (:func:`golden.rounding.nearest_level`),
+    even being a code whose lowest bit is 0.
+    """
 
     FLOOR = "floor"
     """Towards negative infinity: -0.5 and -1 give -1."""
@@ -95,7 +100,7 @@ class Contract(ABC):
         return self.takes
 
     @abstractmethod
-    def fields(self, unbiased: Range, output: Format | None) -> dict[str, IntFormat]:
+    def fields(self, unbiased: Range, output: Format | None) -> dict[str, Format]:
         """Parameters of one channel, in the order in which a record holds them, low bits first."""
 
     def output_format(self, unbiased: Range, output: Format | None) -> Format:
@@ -116,7 +121,7 @@ class ExactSum(Contract):
         """The result in terms of the sum plus bias."""
         return "x"
 
-    def fields(self, unbiased: Range, output: Format | None) -> dict[str, IntFormat]:
+    def fields(self, unbiased: Range, output: Format | None) -> dict[str, Format]:
         """Only a bias."""
         return {"bias": self.bias_format(unbiased)}
 
@@ -143,18 +148,24 @@ class Clamped(Contract):
     def scaled(self) -> str:
         """What the zero point is added to, in the same terms."""
 
-    def fields(self, unbiased: Range, output: Format | None) -> dict[str, IntFormat]:
-        """Bias, what scales, zero point and the two ends of the clamp."""
-        if not isinstance(output, IntFormat):
-            raise ValueError(
-                f"Output must be an integer format for contract {self.name}, not {output}")
+    def fields(self, unbiased: Range, output: Format | None) -> dict[str, Format]:
+        """Bias, what scales, zero point of an integer, and the two ends of the clamp."""
+        output = self.output_format(unbiased, output)
         return {
             "bias": self.bias_format(unbiased),
             **self.scaling(self.sum_format(unbiased)),
-            "zero_point": output,
+            **({"zero_point": output} if isinstance(output, IntFormat) else {}),
             "clamp_min": output,
             "clamp_max": output,
         }
+
+    def output_format(self, unbiased: Range, output: Format | None) -> Format:
+        """Format of the results: an integer one, unless the contract says otherwise."""
+        output = super().output_format(unbiased, output)
+        if not isinstance(output, IntFormat):
+            raise ValueError(
+                f"Output must be an integer format for contract {self.name}, not {output}")
+        return output
 
     @abstractmethod
     def scaling(self, sum_format: IntFormat) -> dict[str, IntFormat]:
@@ -225,6 +236,15 @@ class MultiplyShift(Scaled):
     def shift_range(self, sum_format: IntFormat) -> Range:
         """Shifts that are allowed."""
         return self.shifts or Range(0, max(62, sum_format.width + self.multiplier.width - 1))
+
+    def output_format(self, unbiased: Range, output: Format | None) -> Format:
+        """Format of the results: any, but where the source's are integers, or there is no 0."""
+        if output is None or self.result is not None:
+            return super().output_format(unbiased, output)
+        if self.rounding is Rounding.ZERO and not output.contains(0):
+            raise ValueError(f"Output must be a format with a level 0 for contract {self.name}, "
+                             f"not {output}")
+        return output
 
     def scaling(self, sum_format: IntFormat) -> dict[str, IntFormat]:
         """Multiplier, addend and shift."""
@@ -297,7 +317,7 @@ class Onnx(Clamped):
 
 @dataclass(frozen=True)
 class Thresholds(Contract):
-    """The output's smallest level, plus the number of thresholds that ``x`` has reached (``>=``).
+    """The output's levels, counted from its smallest by how many thresholds ``x`` has reached (>=).
 
     The thresholds of a channel ascend; equal ones are allowed. Scale, zero point and clamp are in
     them. Outputs have at most ``THRESHOLD_BITS``.
@@ -306,16 +326,17 @@ class Thresholds(Contract):
     @property
     def formula(self) -> str:
         """The result in terms of the sum plus bias, and of the parameters."""
-        return "smallest level + count(x >= threshold_k)"
+        return "level[count(x >= threshold_k)]"
 
-    def fields(self, unbiased: Range, output: Format | None) -> dict[str, IntFormat]:
+    def fields(self, unbiased: Range, output: Format | None) -> dict[str, Format]:
         """Bias, and a threshold for each step of the output."""
-        if not isinstance(output, IntFormat) or output.width > THRESHOLD_BITS:
-            raise ValueError(f"Output must be an integer format of at most {THRESHOLD_BITS} bits "
-                             f"for contract {self.name}, not {output}")
+        if output is None or output.bits > THRESHOLD_BITS:
+            raise ValueError(f"Output must be a format of at most {THRESHOLD_BITS} bits for "
+                             f"contract {self.name}, not {output}")
         total = self.sum_format(unbiased)
-        return {"bias": self.bias_format(unbiased)} | {
-            f"threshold_{step}": total for step in range(1, output.max - output.min + 1)}
+        steps: dict[str, Format] = {
+            f"threshold_{step}": total for step in range(1, len(output.levels()))}
+        return {"bias": self.bias_format(unbiased)} | steps
 
 
 THRESHOLD_BITS = 4

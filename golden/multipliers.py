@@ -2,6 +2,7 @@
 
 import math
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 
@@ -91,8 +92,9 @@ def threshold_parameters(real, output: Format, sum_format: IntFormat, *, zero_po
                          clamp_min: int | None = None) -> dict[str, np.ndarray]:
     """Return the thresholds that scale by positive reals, rounding half up.
 
-    ``threshold_k`` is the smallest sum whose ``floor(x * real + 1/2) + zero_point`` reaches the
-    output's level ``k``, counted from its smallest; exact for the float64 ``real``. Levels up to
+    ``threshold_k`` is the smallest sum whose ``x * real + zero_point`` is nearer to the output's
+    level ``k``, counted from its smallest, than to the one before, or as near; exact for the
+    float64 ``real``. Levels up to
     ``clamp_min`` are reached by every sum, and a threshold that no sum reaches is the largest
     one, with which the two differ in that sum only.
 
@@ -117,10 +119,9 @@ def threshold_parameters(real, output: Format, sum_format: IntFormat, *, zero_po
     real = _positive(real)
     lowest = output.min if clamp_min is None else clamp_min
     found = {}
-    for step in range(1, output.max - output.min + 1):
-        level = output.min + step
+    for step, (below, level) in enumerate(pairwise(output.levels().tolist()), 1):
         reached = [sum_format.min if level <= lowest
-                   else math.ceil((level - zero_point - Fraction(1, 2)) / Fraction(value))
+                   else math.ceil((Fraction(below + level, 2) - zero_point) / Fraction(value))
                    for value in real.tolist()]
         found[f"threshold_{step}"] = np.clip(
             np.array(reached, dtype=object), sum_format.min, sum_format.max).astype(np.int64)

@@ -17,7 +17,10 @@ INPUT = "input"
 
 @dataclass(frozen=True, eq=False)
 class Quantization:
-    """How a tensor's levels stand for real numbers: ``real = scale * (level - zero_point)``.
+    """How a tensor's levels stand for real numbers: ``real = step * (level - zero_point)``.
+
+    ``step = scale * 2**format.unit``: the scale is that of the format's own numbers, such as
+    ``0.5`` in a float format whose unit is smaller.
 
     Parameters
     ----------
@@ -32,6 +35,11 @@ class Quantization:
     format: Format
     scale: float | np.ndarray = 1.0
     zero_point: int | np.ndarray = 0
+
+    @property
+    def step(self) -> float | np.ndarray:
+        """What one level stands for."""
+        return self.scale * 2.0**self.format.unit
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

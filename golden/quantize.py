@@ -21,10 +21,10 @@ from golden.affine import (
 )
 from golden.calibration import FRACTIONS, apart, least_error, least_error_rows
 from golden.contracts import Clamped, Contract, ExactSum, Thresholds
-from golden.formats import Format
+from golden.formats import Format, IntFormat, integers
 from golden.multipliers import scale_parameters, threshold_parameters
 from golden.networks import INPUT, Dense, Network, Quantization
-from golden.ranges import Range
+from golden.ranges import Range, dot_range
 from golden.requantize import requantize
 from golden.run import linear_sums, prove, sum_ranges
 
@@ -122,8 +122,8 @@ def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Form
     contract : Contract
         Of every layer.
     zero_points : "none", "activations" or "both"
-        What may have zero points other than 0; ``both`` are activations and weights. Without,
-        negative numbers become 0 in an unsigned format.
+        What may have zero points other than 0, where its format is an integer one; ``both`` are
+        activations and weights. Without, negative numbers become 0 in an unsigned format.
     weight_ranges : "max" or "least_error"
         As in :func:`quantize_weights`.
     classifier : bool
@@ -150,15 +150,18 @@ def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Form
     if calibration.shape[1:] != (features,) or not len(calibration):
         raise ValueError(f"Calibration must have shape (examples, {features}), "
                          f"not {calibration.shape}")
-    movable = zero_points != "none"
-    network = Network(name=name, input=least_error(calibration, activations, zero_point=movable))
+    def ranged(values, fmt: Format, choose=least_error, *examples) -> Quantization:
+        movable = zero_points != "none" and isinstance(fmt, IntFormat)
+        return choose(values, *examples, fmt, zero_point=movable)
+
+    network = Network(name=name, input=ranged(calibration, activations))
     x = quantize(calibration, network.input)
     for index, layer in enumerate(layers):
         made, sums, unbiased = _weigh(layer, index, x, network, weights, contract,
-                                      zero_points == "both", weight_ranges)
+                                      zero_points == "both" and isinstance(weights, IntFormat),
+                                      weight_ranges)
         step = _step(made, network)
-        # At most 2**30, by the choice of the scales: exact in float64.
-        bias = round_to_step(layer.biases() / step, 1).astype(np.int64)
+        bias = integers(list(map(int, round_to_step(layer.biases() / step, 1))), "Bias")
         real = step * (sums + bias).astype(np.float64)
         if layer.relu:
             real = np.maximum(real, 0)
@@ -166,9 +169,9 @@ def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Form
             chosen = Quantization(contract.output_format(unbiased, output), step, 0)
         elif classifier and layer is layers[-1]:
             winners = np.argmax(run_float(layers, calibration), axis=1)
-            chosen = apart(real, winners, output, zero_point=movable)
+            chosen = ranged(real, output, apart, winners)
         else:
-            chosen = least_error(real, output, zero_point=movable)
+            chosen = ranged(real, output)
         made = replace(made, output=chosen, parameters=_parameters(
             contract, unbiased, bias, step, chosen, relu=layer.relu))
         network = replace(network, layers=(*network.layers, made))
@@ -211,34 +214,37 @@ def _weigh(layer: FloatDense, index: int, x: np.ndarray, network: Network, fmt: 
     used = np.any(layer.weights, axis=1)
     scale = np.asarray(weight.scale)
     coarsest = scale.max(initial=0.0, where=used) or 1.0
-    finest = np.maximum(np.abs(layer.biases()) / (taken.scale * 2.0**30), coarsest * 2.0**-24)
+    sums = dot_range(fmt, taken.format, layer.weights.shape[1]).format
+    most = 2.0 ** (max(30, sums.width - 2) + fmt.unit)
+    finest = np.maximum(np.abs(layer.biases()) / (taken.step * most), coarsest * 2.0**-24)
     weight = replace(weight, scale=np.where(used, np.maximum(scale, finest), finest))
     made = Dense(name=f"dense{index}", inputs=(tensor,), output=taken, contract=contract,
                  weights=quantize(layer.weights, weight), weight=weight, parameters={})
-    sums = sum_ranges(made, network)
+    ranges_of_sums = sum_ranges(made, network)
     return (made, linear_sums(made, x, network),
-            Range(min(r.lo for r in sums), max(r.hi for r in sums)))
+            Range(min(r.lo for r in ranges_of_sums), max(r.hi for r in ranges_of_sums)))
 
 
 def _step(layer: Dense, network: Network) -> np.ndarray:
     # What one unit of each channel's sum stands for.
-    return network.quantization(layer.inputs[0]).scale * np.asarray(layer.weight.scale)
+    return network.quantization(layer.inputs[0]).step * np.asarray(layer.weight.step)
 
 
 def _parameters(contract: Contract, unbiased: Range, bias: np.ndarray, step: np.ndarray,
                 output: Quantization, *, relu: bool) -> dict[str, np.ndarray]:
     fmt, zero_point = output.format, int(output.zero_point)
-    lowest = zero_point if relu else fmt.min
+    # A ReLU clamps at what stands for 0, or at the level above where none does.
+    lowest = min(fmt.levels()[fmt.levels() >= zero_point].tolist()) if relu else fmt.min
     if isinstance(contract, ExactSum):
         return {"bias": bias}
     if isinstance(contract, Thresholds):
         ladder = threshold_parameters(
-            step / output.scale, fmt, contract.sum_format(unbiased), zero_point=zero_point,
+            step / output.step, fmt, contract.sum_format(unbiased), zero_point=zero_point,
             clamp_min=lowest)
         return {"bias": bias} | ladder
     assert isinstance(contract, Clamped)
     ones = np.ones(len(bias), dtype=np.int64)
+    zero_points = {"zero_point": zero_point * ones} if isinstance(fmt, IntFormat) else {}
     return {"bias": bias,
-            **scale_parameters(contract, step / output.scale, contract.sum_format(unbiased)),
-            "zero_point": zero_point * ones, "clamp_min": lowest * ones,
-            "clamp_max": fmt.max * ones}
+            **scale_parameters(contract, step / output.step, contract.sum_format(unbiased)),
+            **zero_points, "clamp_min": lowest * ones, "clamp_max": fmt.max * ones}

@@ -23,7 +23,7 @@ from golden.contracts import contract as contract_of
 from golden.formats import Format, IntFormat, integers
 from golden.multipliers import quantize_multiplier, scale_parameters
 from golden.ranges import INT64, Range, levels_range, values_range
-from golden.rounding import shift_right
+from golden.rounding import nearest_level, shift_right
 
 __all__ = [
     "requantize", "check_parameters", "quantize_multiplier", "scale_parameters",
@@ -36,7 +36,8 @@ def requantize(sums, contract: Contract, output: Format | None, parameters: Mapp
                unbiased: Range | None = None) -> np.ndarray:
     """Turn exact sums into output levels.
 
-    ``clamp(scaled(sum + bias) + zero_point)``, or ``sum + bias`` for contract ``none``.
+    ``clamp(scaled(sum + bias) + zero_point)``, or ``sum + bias`` for contract ``none``. Where the
+    output is no integer format there is no zero point, and what is scaled is rounded to a level.
 
     Parameters
     ----------
@@ -143,8 +144,12 @@ def _requantize(sums: np.ndarray, contract: Contract, output: Format | None,
         case ExactSum():
             return total
         case Thresholds():
-            assert isinstance(output, IntFormat)  # or check_parameters had refused it
-            return _count_thresholds(total, output, values)
+            assert output is not None  # or check_parameters had refused it
+            return output.levels()[_count_thresholds(total, values)]
+        case MultiplyShift() if not isinstance(output, IntFormat):
+            assert output is not None
+            levels = nearest_level(*_product(total, contract, values), output, contract.rounding)
+            return np.clip(levels, values["clamp_min"], values["clamp_max"])
         case MultiplyShift():
             scaled = _multiply_shift(total, contract, values)
         case DoubleRounding():
@@ -237,13 +242,18 @@ def _double_rounding(x: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) -
     return np.asarray((high + (half - ((high < 0) & (exponent > 0)))) >> exponent)
 
 
-def _multiply_shift(x: np.ndarray, contract: MultiplyShift, values: Mapping) -> np.ndarray:
+def _product(x: np.ndarray, contract: MultiplyShift, values: Mapping
+             ) -> tuple[np.ndarray, np.ndarray]:
+    # What is shifted, and by how much to the right.
     product = _multiply(x, values["multiplier"])
     if contract.adds:
         product = _add(product, values["addend"])
     shift = values["shift"]
-    right = shift if contract.origin is None else contract.origin - shift
-    result = shift_right(product, right, contract.rounding)
+    return product, shift if contract.origin is None else contract.origin - shift
+
+
+def _multiply_shift(x: np.ndarray, contract: MultiplyShift, values: Mapping) -> np.ndarray:
+    result = shift_right(*_product(x, contract, values), contract.rounding)
     if contract.result is not None:
         _check_within(result, contract.result, "Scaled sum")
     return result
@@ -262,13 +272,13 @@ def _float_scaled(x: np.ndarray, contract: Onnx, values: Mapping) -> np.ndarray:
     return rounded - values["zero_point"] if contract.inside else rounded
 
 
-def _count_thresholds(x: np.ndarray, output: IntFormat, values: Mapping) -> np.ndarray:
+def _count_thresholds(x: np.ndarray, values: Mapping) -> np.ndarray:
     shape = np.broadcast_shapes(x.shape, *(value.shape for value in values.values()))
-    level = np.full(shape, output.min, dtype=np.int64)
+    count = np.zeros(shape, dtype=np.int64)
     for name, threshold in values.items():
         if name != "bias":
-            level += x >= threshold
-    return level
+            count += x >= threshold
+    return count
 
 
 def _check_within(values: np.ndarray, fmt: Format, name: str):

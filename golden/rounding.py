@@ -1,11 +1,15 @@
-"""Exact division with a named rounding: on ``int64`` arrays, or on Python integers of any size."""
+"""Exact division with a named rounding: on ``int64`` arrays, or on Python integers of any size.
+
+To an integer, or to the levels of a format.
+"""
 
 import numpy as np
 
 from golden.contracts import Rounding
-from golden.formats import integers
+from golden.formats import Format, integers
+from golden.ranges import INT64, Range, values_range
 
-__all__ = ["divide", "shift_right"]
+__all__ = ["divide", "shift_right", "nearest_level"]
 
 
 def divide(numerator, denominator, rounding: Rounding) -> np.ndarray:
@@ -92,6 +96,67 @@ def shift_right(x, shift, rounding: Rounding) -> np.ndarray:
     if rounding is Rounding.HALF_EVEN:
         return np.asarray(floor + (half & (more | (floor & 1))))
     return np.asarray(floor + (half & (more | (x >= 0))))
+
+
+def nearest_level(x, shift, fmt: Format, rounding: Rounding) -> np.ndarray:
+    """Round ``x / 2**shift`` to a level of a format; beyond its ends, to the end.
+
+    Between two levels, ``lo <= x / 2**shift <= hi``:
+
+    =========  =====================================================================
+    floor      ``lo``
+    zero       ``lo`` where ``x >= 0``, else ``hi``
+    half_up    the nearer; of two as near ``hi``
+    half_even  the nearer; of two as near the one whose code's lowest bit is 0
+    half_away  the nearer; of two as near ``hi`` where ``x >= 0``, else ``lo``
+    =========  =====================================================================
+
+    For an integer format this is :func:`shift_right`, saturated.
+
+    Parameters
+    ----------
+    x, shift : array_like of integers
+        Broadcast together; shifts are not negative.
+    fmt : Format
+    rounding : Rounding
+
+    Returns
+    -------
+    array of ``int64``
+
+    Raises
+    ------
+    ValueError
+        Where a shift is negative.
+    """
+    x, shift = np.broadcast_arrays(integers(x, "Value"), integers(shift, "Shift"))
+    if values_range(x) * Range(2, 2) not in INT64 or values_range(shift).hi > 62:
+        x = x.astype(object)
+    # Twice the number, floored, and whether anything is below that: what a level, and a place
+    # halfway between two, has to be compared with.
+    twice = shift_right(x * 2, shift, Rounding.FLOOR)
+    exact = (np.left_shift(twice, shift) if twice.dtype == np.int64
+             else twice * np.left_shift(1, shift.astype(object))) == x * 2
+    levels = fmt.levels()
+    # What is beyond an end is as good as just beyond it.
+    twice = np.clip(twice, 2 * fmt.min - 1, 2 * fmt.max + 1).astype(np.int64)
+    place = np.clip(np.searchsorted(2 * levels, twice, side="right") - 1, 0, len(levels) - 1)
+    above = np.minimum(place + 1, len(levels) - 1)
+    lo, hi = levels[place], levels[above]
+    tie = (twice == lo + hi) & exact
+    match rounding:
+        case Rounding.FLOOR:
+            up = np.zeros_like(tie)
+        case Rounding.ZERO:
+            up = (x < 0) & ~((twice == 2 * lo) & exact)
+        case Rounding.HALF_UP:
+            up = twice >= lo + hi
+        case Rounding.HALF_EVEN:
+            up = (twice >= lo + hi) & ~(tie & (fmt.encode(levels) % 2 == 0)[place])
+        case Rounding.HALF_AWAY:
+            up = (twice >= lo + hi) & ~(tie & (x < 0))
+    below = twice < 2 * fmt.min  # nearer to the lowest level than to the next one
+    return np.where(up & ~below, hi, lo)
 
 
 def _same_kind(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,7 @@ import numpy as np
 
 from golden import ops
 from golden.contracts import ExactSum
-from golden.formats import Format
+from golden.formats import Format, IntFormat
 from golden.networks import INPUT, Conv2d, Dense, Linear, Network, Pool
 from golden.ranges import Range, levels_range, weights_range
 from golden.requantize import check_parameters, requantize
@@ -69,7 +69,7 @@ def sum_ranges(layer: Linear, network: Network) -> list[Range]:
     Exact, from the weights, the zero points and the input's format.
     """
     weights = layer.weight.format.check(layer.weights, f"Weight of layer {layer.name!r}")
-    zero_points = layer.weight.format.check(
+    zero_points = layer.weight.format.check_zero_point(
         layer.weight.zero_point, f"Weight zero point of layer {layer.name!r}")
     if zero_points.shape not in ((), (len(weights),)):
         raise ValueError(f"Weight zero point of layer {layer.name!r} must be a scalar or have "
@@ -117,6 +117,11 @@ def _prove_linear(layer: Linear, network: Network) -> Range:
     ranges = sum_ranges(layer, network)
     unbiased = Range(min(r.lo for r in ranges), max(r.hi for r in ranges))
     contract, output = layer.contract, _output(layer)
+    if isinstance(layer, Conv2d) and np.any(layer.padding):
+        taken = network.quantization(layer.inputs[0])
+        if not taken.format.contains(taken.zero_point):
+            raise ValueError(f"Padding of layer {layer.name!r} must be 0 where the input has "
+                             f"format {taken.format}, which has no level 0, not {layer.padding}")
     try:
         values = check_parameters(contract, output, layer.parameters, unbiased=unbiased)
         for name, value in values.items():
@@ -147,6 +152,9 @@ def _prove_pool(layer: Pool, network: Network):
         raise ValueError(
             f"Output of pool {layer.name!r} must have the input's format {taken.format} and zero "
             f"point {taken.zero_point}, not {made.format} and {made.zero_point}")
+    if layer.kind == "average" and not isinstance(taken.format, IntFormat):
+        raise ValueError(f"Input of pool {layer.name!r} must have an integer format to be "
+                         f"averaged, not {taken.format}")
     if layer.kind not in ("average", "max"):
         raise ValueError(f"Kind of pool {layer.name!r} must be average or max, "
                          f"not {layer.kind!r}")
@@ -155,7 +163,7 @@ def _prove_pool(layer: Pool, network: Network):
 def _input_zero_point(layer: Linear, network: Network) -> int:
     taken = network.quantization(layer.inputs[0])
     name = f"Zero point of tensor {layer.inputs[0]!r}"
-    zero_point = taken.format.check(taken.zero_point, name)
+    zero_point = taken.format.check_zero_point(taken.zero_point, name)
     if zero_point.ndim:
         raise ValueError(f"{name} must be a scalar, not shape {zero_point.shape}")
     return int(zero_point)

@@ -1,5 +1,6 @@
 """A tile described as one small immutable value, and all that follows from it."""
 
+import re
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Literal
@@ -94,15 +95,31 @@ class TileConfig:
         if self.zero_points not in ZERO_POINTS:
             raise ValueError(f"Zero points must be one of {', '.join(ZERO_POINTS)}, "
                              f"not {self.zero_points!r}")
+        for name, zero_points in (("activations", ("activations", "both")), ("weights", ("both",))):
+            fmt = getattr(self, name)
+            if self.zero_points in zero_points and not isinstance(fmt, IntFormat):
+                raise ValueError(f"Zero points must be none where {name} have a format without "
+                                 f"them, {fmt}, not {self.zero_points!r}")
         if self.target not in EMITTED:
             raise ValueError(
                 f"Target must be one of {', '.join(EMITTED)}, not {self.target!r}")
         self.contract.fields(self.unbiased, self.contract.output_format(self.unbiased, self.output))
 
     @property
+    def sums(self) -> Range:
+        """Range of a sum of at most ``depth`` products, and of those of the lanes that are left.
+
+        Where a format has a level 0, unused lanes add nothing.
+        """
+        idle = self.weights.idle * self.activations.idle
+        found = dot_range(self.weights, self.activations,
+                          self.max_beats * self.lanes if idle else self.depth)
+        return Range(min(found.lo, 0), max(found.hi, 0))
+
+    @property
     def accumulator(self) -> IntFormat:
-        """Format of a sum of products, exactly as wide as ``depth`` products need."""
-        return dot_range(self.weights, self.activations, self.depth).format
+        """Format of a sum of products, exactly as wide as ``depth`` of them need."""
+        return self.sums.format
 
     @property
     def row_sum(self) -> IntFormat:
@@ -112,10 +129,7 @@ class TileConfig:
     @property
     def unbiased(self) -> Range:
         """Range of the sums before the bias, weight zero points subtracted."""
-        sums = dot_range(self.weights, self.activations, self.depth)
-        if self.zero_points != "both":
-            return sums
-        return sums - dot_range(self.weights, self.activations, self.depth)
+        return self.sums if self.zero_points != "both" else self.sums - self.sums
 
     @property
     def sum_format(self) -> IntFormat:
@@ -169,8 +183,10 @@ class TileConfig:
     @property
     def name(self) -> str:
         """Default name of the emitted module."""
-        return (f"mac_{self.weights}_{self.activations}_{self.output_format}_"
-                f"{self.rows}x{self.cols}x{self.lanes}")
+        formats = f"{self.weights}_{self.activations}_{self.output_format}"
+        # Parameters of a format, as in cfloat8_1_4_3:bias=12, have signs that no name can have.
+        formats = re.sub("[^A-Za-z0-9]+", "_", formats)
+        return f"mac_{formats}_{self.rows}x{self.cols}x{self.lanes}"
 
     def describe(self) -> dict[str, str | int | None]:
         """Every parameter as text or a number, in the order above."""

@@ -91,7 +91,7 @@ def add_numbers(parser: argparse.ArgumentParser):
                          help="format of the results; none with --requant none")
     numbers.add_argument("--zero-points", metavar="WHICH",
                          help=f"operands that have one: {', '.join(ZERO_POINTS)} (default: "
-                              "activations, or none where these are no integers)")
+                              "activations, or none where these are no integers or with --bits 1)")
     numbers.add_argument("--requant", default=CONTRACTS[0], metavar="CONTRACT",
                          help="how sums become results (default: %(default)s)")
     numbers.add_argument("--multiplier-bits", type=integer, metavar="N",
@@ -127,7 +127,8 @@ def parser() -> argparse.ArgumentParser:
                         help="a TFLite or ONNX model; not readable yet")
     parser.add_argument("--bits", type=integer, metavar="N",
                         help="2 to 16; short for --weights sNn --activations sN --output sN "
-                             "--zero-points activations, each of which can be given too")
+                             "--zero-points activations, each of which can be given too; 1 is "
+                             "short for --weights binary --activations bit --output bit")
     add_numbers(parser)
     add_shape(parser)
 
@@ -162,11 +163,14 @@ def config_of(args: argparse.Namespace) -> TileConfig:
     """Return the configuration that the arguments describe; ``ValueError`` if there is none."""
     given = {"weights": args.weights, "activations": args.activations, "output": args.output}
     if args.bits is not None:
-        if not 2 <= args.bits <= MAX_BITS:
-            raise ValueError(f"Bits must be in range [2, {MAX_BITS}], not {args.bits}")
-        short = {"weights": f"s{args.bits}n", "activations": f"s{args.bits}"}
+        if not 1 <= args.bits <= MAX_BITS:
+            raise ValueError(f"Bits must be in range [1, {MAX_BITS}], not {args.bits}")
+        weights, others = f"s{args.bits}n", f"s{args.bits}"
+        if args.bits == 1:
+            weights, others = "binary", "bit"
+        short = {"weights": weights, "activations": others}
         if args.requant != "none":
-            short["output"] = f"s{args.bits}"
+            short["output"] = others
         given = {name: given[name] or short.get(name) for name in given}
     for name in ("weights", "activations"):
         if given[name] is None:
@@ -179,12 +183,12 @@ def config_of(args: argparse.Namespace) -> TileConfig:
             formats[name] = None if text is None else parse(text)
         except ValueError as error:
             raise ValueError(f"{name.capitalize()}: {error}") from None
-    integers = isinstance(formats["activations"], IntFormat)
+    movable = args.bits != 1 and isinstance(formats["activations"], IntFormat)
     return TileConfig(
         **formats, contract=contract(args.requant, multiplier_bits=args.multiplier_bits),
         rows=args.rows, cols=args.cols, lanes=args.lanes, depth=args.depth, outputs=args.outputs,
         channels=args.channels, target=args.target,
-        zero_points=args.zero_points or ("activations" if integers else "none"))
+        zero_points=args.zero_points or ("activations" if movable else "none"))
 
 
 def request_of(args: argparse.Namespace, argv: list[str]) -> Request:

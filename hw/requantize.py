@@ -4,12 +4,13 @@ from amaranth.hdl import Array, Cat, Const, Module
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
-from golden.contracts import Contract, ExactSum, Thresholds
+from golden.contracts import Contract, ExactSum, MultiplyShift, Thresholds
 from golden.formats import Format, IntFormat
 from hw.delay import delay
 from hw.formats import shape_of
+from hw.levels import code_latency, nearest_code
 from hw.pipeline import Pipeline
-from hw.scale import SCALERS, offset_and_clamp
+from hw.scale import SCALERS, offset_and_clamp, product
 from hw.shared import Shared
 
 __all__ = ["Requantizer"]
@@ -41,6 +42,9 @@ class Requantizer(Shared):
     zero point              1       rounded, in the few bits that the clamp needs
     clamp                   1       output
     ======================  ======  ===================================================
+
+    Where the output is no integer format, :func:`hw.levels.nearest_code` takes the place of the
+    last three stages of a multiply-shift: shift, zero point and clamp.
 
     Multiply-shift are all that :class:`~golden.contracts.MultiplyShift` describes. The contract
     ``none`` has only the first two stages; ``thresholds`` has these and then a cycle for each bit
@@ -109,9 +113,9 @@ class Requantizer(Shared):
         unbiased = self.i.p["sum"]
         if self.row_sum is not None:
             unbiased = delay(m, unbiased, 1, "sum")
-            product = pipe.register(pipe.take("weight_zero_point") * self.i.p["row_sum"],
-                                    "zero_point_product")
-            unbiased = pipe.register(unbiased - product, "corrected")
+            correction = pipe.register(pipe.take("weight_zero_point") * self.i.p["row_sum"],
+                                       "zero_point_product")
+            unbiased = pipe.register(unbiased - correction, "corrected")
 
         # Wide enough for every sum and bias, or for all that the contract takes: golden has then
         # proven that this sum with this bias is among it.
@@ -121,6 +125,10 @@ class Requantizer(Shared):
             m.d.comb += self.o.payload.eq(total)
         elif isinstance(self.contract, Thresholds):
             m.d.comb += self.o.payload.eq(self._count(pipe, total))
+        elif not isinstance(self.output, IntFormat):
+            assert isinstance(self.contract, MultiplyShift)  # or the contract had refused it
+            m.d.comb += self.o.payload.eq(nearest_code(
+                pipe, *product(pipe, self.contract, total), self.contract.rounding, self.output))
         else:
             scale, _ = SCALERS[type(self.contract)]
             # One bit more than the output's: what saturates there is so far out of its range that
@@ -151,7 +159,10 @@ class Requantizer(Shared):
             if bit:
                 total = pipe.take("total")
         assert count is not None  # an output has at least one bit
-        return count + self.output.min
+        if isinstance(self.output, IntFormat):
+            return count + self.output.min
+        codes = self.output.encode(self.output.levels()).tolist()
+        return Array(Const(code, bits) for code in codes)[count]
 
 
 def _scale_latency(contract: Contract, output: Format) -> int:
@@ -160,5 +171,8 @@ def _scale_latency(contract: Contract, output: Format) -> int:
         return 0
     if isinstance(contract, Thresholds):
         return output.bits
+    if not isinstance(output, IntFormat):
+        assert isinstance(contract, MultiplyShift)
+        return 1 + contract.adds + code_latency(output)
     _, latency = SCALERS[type(contract)]
     return latency(contract) + 2

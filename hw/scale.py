@@ -13,7 +13,7 @@ from golden.contracts import DoubleRounding, MultiplyShift, Onnx, Rounding
 from hw.arith import clamp, round_up, saturate, shift_right
 from hw.pipeline import Pipeline
 
-__all__ = ["SCALERS", "offset_and_clamp"]
+__all__ = ["SCALERS", "offset_and_clamp", "product"]
 
 
 def _shift(pipe: Pipeline, value: Value, right: Value, rounding: Rounding, width: int
@@ -28,6 +28,14 @@ def _shift(pipe: Pipeline, value: Value, right: Value, rounding: Rounding, width
 def multiply_shift(m: Module, pipe: Pipeline, contract: MultiplyShift, total: Value, width: int
                    ) -> tuple[Value, Value]:
     """``(total * multiplier + addend) >> right``: a register for each of the three."""
+    return _shift(pipe, *product(pipe, contract, total), contract.rounding, width)
+
+
+def product(pipe: Pipeline, contract: MultiplyShift, total: Value) -> tuple[Value, Value]:
+    """``total * multiplier + addend``, a register for each, and by how much it goes to the right.
+
+    The second is of the stage of the first.
+    """
     value = pipe.register(total * pipe.take("multiplier"), "product")
     if contract.adds:
         value = pipe.register(value + pipe.take("addend"), "added")
@@ -36,7 +44,7 @@ def multiply_shift(m: Module, pipe: Pipeline, contract: MultiplyShift, total: Va
         # Never negative for a shift that the contract allows.
         most = contract.origin - (contract.shifts.lo if contract.shifts else 0)
         shift = (contract.origin - shift)[:most.bit_length()]
-    return _shift(pipe, value, shift, contract.rounding, width)
+    return value, shift
 
 
 def double_rounding(m: Module, pipe: Pipeline, contract: DoubleRounding, total: Value, width: int

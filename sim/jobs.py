@@ -51,7 +51,8 @@ def fold(config: TileConfig, weights: np.ndarray, parameters: Mapping[str, np.nd
 
     ``sum (x - zx)(w - zw) = sum x w - zw sum x - zx sum w + K zx zw``. The first term is what
     every tile computes; the second is subtracted by hardware where ``zero_points`` is ``both``;
-    the last two join the bias.
+    the last two join the bias. So do, with the other sign, the products of the lanes beyond K,
+    where neither format has a level 0 for them to carry.
 
     Parameters
     ----------
@@ -77,11 +78,13 @@ def fold(config: TileConfig, weights: np.ndarray, parameters: Mapping[str, np.nd
     if zw.any() and config.zero_points != "both":
         raise ValueError("Weight zero points must be 0 for a tile with zero points "
                          f"{config.zero_points}, not {zw[zw != 0][0]}")
-    config.activations.check(zero_point, "Activation zero point")
-    config.weights.check(zw, "Weight zero point")
+    config.activations.check_zero_point(zero_point, "Activation zero point")
+    config.weights.check_zero_point(zw, "Weight zero point")
     sums = weights.sum(axis=1, dtype=np.int64).astype(object)
     bias = np.broadcast_to(parameters["bias"], (channels,)).astype(object)
-    bias = bias - zero_point * sums + depth * zero_point * zw.astype(object)
+    surplus = -depth % config.lanes
+    bias = (bias - zero_point * sums + depth * zero_point * zw.astype(object)
+            - surplus * config.weights.idle * config.activations.idle)
     folded = {**parameters, "bias": config.record["bias"].check(bias, "Bias with zero points")}
     if config.zero_points == "both":
         folded["weight_zero_point"] = zw
@@ -120,8 +123,8 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
     beats = -(-depth // c.lanes)
     blocks = -(-vectors // c.rows)
 
-    # Surplus rows and columns are computed and dropped. Surplus lanes must add nothing: levels 0.
-    x = np.zeros((blocks * c.rows, beats * c.lanes), dtype=np.int64)
+    # Surplus rows and columns are computed and dropped. What surplus lanes add is in the bias.
+    x = np.full((blocks * c.rows, beats * c.lanes), c.activations.idle)
     x[:vectors, :depth] = activations
     x = x.reshape(blocks, c.rows, beats, c.lanes).transpose(0, 2, 1, 3)
     per_set = c.groups * c.cols
@@ -129,7 +132,7 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
         count = min(per_set, channels - start)
         groups = -(-count // c.cols)
         surplus = groups * c.cols - count
-        w = np.zeros((groups * c.cols, beats * c.lanes), dtype=np.int64)
+        w = np.full((groups * c.cols, beats * c.lanes), c.weights.idle)
         w[:count, :depth] = weights[start:start + count]
         w = w.reshape(groups, c.cols, beats, c.lanes).transpose(0, 2, 1, 3)
         shape = (blocks, groups, beats)

@@ -91,9 +91,9 @@ def widths(text: str) -> list[int]:
     """Return the widths that ``4`` or ``2..8`` names."""
     match = re.fullmatch(r"(\d+)(?:\.\.(\d+))?", text)
     first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
-    if not 2 <= first <= last <= MAX_BITS:
+    if not 1 <= first <= last <= MAX_BITS:
         raise argparse.ArgumentTypeError(
-            f"Bits must be N or N..M with widths in range [2, {MAX_BITS}], not {text!r}")
+            f"Bits must be N or N..M with widths in range [1, {MAX_BITS}], not {text!r}")
     return list(range(first, last + 1))
 
 
@@ -128,6 +128,9 @@ def main(argv: list[str] | None = None) -> int:
             if isinstance(configs[-1].contract, ExactSum):
                 raise ValueError("Contract must be one whose results another layer takes, "
                                  "not none")
+            if configs[-1].output != configs[-1].activations:
+                raise ValueError(f"Output must be {configs[-1].activations}, as the activations "
+                                 f"of the next layer, not {configs[-1].output}")
         with Progress(console=console, transient=True,
                       disable=not console.is_terminal) as progress:
             for config in progress.track(configs, description="digits network"):

@@ -13,7 +13,7 @@ def pack(codes: np.ndarray, bits: int) -> np.ndarray:
     codes : array of integers, ``(rows, elements)``
         From 0 to ``2**bits - 1``.
     bits : int
-        Of each element, at most 63.
+        Of each element.
 
     Returns
     -------
@@ -58,18 +58,24 @@ def unpack(data: np.ndarray, bits: int, elements: int) -> np.ndarray:
 
     Returns
     -------
-    array of int64, ``(rows, elements)``
+    array of int64, ``(rows, elements)``; of Python integers where ``int64`` may not do.
     """
     if bits in (8, 16, 32):
         words = np.ascontiguousarray(data[:, :elements * bits // 8])
         return words.view(f"<u{bits // 8}").astype(np.int64)
     rows = np.unpackbits(data, axis=1, bitorder="little", count=elements * bits)
-    digits = rows.reshape(len(data), elements, bits).astype(np.int64)
-    return digits @ (1 << np.arange(bits, dtype=np.int64))
+    digits = rows.reshape(len(data), elements, bits).astype(np.int64 if bits < 64 else object)
+    return digits @ (1 << np.arange(bits, dtype=digits.dtype))
 
 
 def _bits(codes: np.ndarray, bits: int) -> np.ndarray:
     """Bits of each code, low ones first, as uint8 ``(rows, elements * bits)``."""
+    if bits > 63:
+        octets = -(-bits // 8)
+        data = b"".join(int(code).to_bytes(octets, "little") for code in codes.flat)
+        rows = np.frombuffer(data, dtype=np.uint8).reshape(*codes.shape, octets)
+        whole = np.unpackbits(rows, axis=-1, bitorder="little", count=bits)
+        return whole.reshape(len(codes), codes.shape[1] * bits)
     codes = np.asarray(codes, dtype=np.int64)
     digits = (codes[..., None] >> np.arange(bits, dtype=np.int64)) & 1
     return digits.astype(np.uint8).reshape(len(codes), codes.shape[1] * bits)

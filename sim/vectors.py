@@ -64,11 +64,13 @@ def digits_phases(config: TileConfig, images: int) -> list[Phase]:
 def digits_network(config: TileConfig, data: digits.Digits) -> Network:
     """Return the digits network in the formats of a tile.
 
-    The exact sums of the contract ``none`` are of no format that another layer takes: a tile of
-    that contract gets the first layer alone, without its ReLU.
+    Where the output is not what another layer takes, a tile gets the first layer alone: of the
+    contract ``none``, whose output is the exact sum, without its ReLU.
     """
     if isinstance(config.contract, ExactSum):
         data = replace(data, layers=(replace(data.layers[0], relu=False),))
+    elif config.output != config.activations:
+        data = replace(data, layers=data.layers[:1])
     return digits.quantized(data, weights=config.weights, activations=config.activations,
                             output=config.output, requantization=config.contract,
                             zero_points=config.zero_points)
@@ -83,8 +85,8 @@ def random_phase(config: TileConfig, rng: np.random.Generator, *, jobs: int) -> 
     # A sum has at most `depth` products: the lanes beyond, of a longest job's last beat, are idle.
     full = np.cumsum(beats)[beats == config.max_beats] - 1
     used = config.depth - (config.max_beats - 1) * config.lanes
-    activations[full, :, used:] = 0
-    weights[full, :, used:] = 0
+    activations[full, :, used:] = config.activations.idle
+    weights[full, :, used:] = config.weights.idle
     return Phase(random_parameters(config, rng, groups * config.cols),
                  rng.integers(groups, size=jobs), beats, activations, weights)
 
@@ -143,7 +145,7 @@ def revealing_parameters(config: TileConfig, products: int) -> dict[str, int]:
     if isinstance(c.contract, ExactSum):
         return found
     fmt = c.output_format
-    middle = 0 if fmt.min < 0 else (fmt.max + 1) // 2
+    middle = 0 if fmt.min < 0 or not isinstance(fmt, IntFormat) else (fmt.max + 1) // 2
     largest = max(1, dot_range(c.weights, c.activations, products).magnitude)
     real = max(fmt.max - middle, 1) / largest
     if isinstance(c.contract, Thresholds):
@@ -154,8 +156,10 @@ def revealing_parameters(config: TileConfig, products: int) -> dict[str, int]:
         # Short of the largest scale that a contract of few shifts has.
         real = min(real, 0.75)
     scaling = scale_parameters(c.contract, real, c.sum_format)
-    return found | {name: int(value) for name, value in scaling.items()} | {
-        "zero_point": middle, "clamp_min": fmt.min, "clamp_max": fmt.max}
+    found |= {name: int(value) for name, value in scaling.items()}
+    if "zero_point" in c.record:
+        found["zero_point"] = middle
+    return found | {"clamp_min": fmt.min, "clamp_max": fmt.max}
 
 
 def random_parameters(config: TileConfig, rng: np.random.Generator, records: int
@@ -180,7 +184,9 @@ def random_parameters(config: TileConfig, rng: np.random.Generator, records: int
     largest = [max(abs(c.unbiased.lo + b), abs(c.unbiased.hi + b)) for b in bias.tolist()]
     bits = np.array([total.bit_length() for total in largest])
     # Binary places by which the largest total exceeds the output, give or take a few.
-    aim = bits - c.output_format.bits + rng.integers(-4, 5, size=records)
+    fmt = c.output_format
+    size = fmt.bits if isinstance(fmt, IntFormat) else fmt.max.bit_length()
+    aim = bits - size + rng.integers(-4, 5, size=records)
     anywhere = rng.integers(4, size=records) == 0
     if isinstance(c.contract, Scaled):
         allowed = c.contract.shift_range(c.sum_format)
@@ -206,7 +212,6 @@ def random_parameters(config: TileConfig, rng: np.random.Generator, records: int
     if isinstance(c.contract, Clamped):
         ends = np.sort([parameters["clamp_min"], parameters["clamp_max"]], axis=0)
         whole = rng.integers(2, size=records) == 0
-        fmt = c.output_format
         parameters["clamp_min"] = np.where(whole, fmt.min, ends[0])
         parameters["clamp_max"] = np.where(whole, fmt.max, ends[1])
     return parameters

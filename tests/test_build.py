@@ -153,8 +153,18 @@ def refused(capsys, *arguments, out=None, status=2):
 
 
 BAD = [
-    ("--bits 1", "Bits must be in range [2, 16], not 1"),
-    ("--bits 17", "Bits must be in range [2, 16], not 17"),
+    ("--bits 0", "Bits must be in range [1, 16], not 0"),
+    ("--bits 17", "Bits must be in range [1, 16], not 17"),
+    ("--bits 4 --weights odd9", "Weights: Format width must be in range [1, 8] for odd levels, "
+                                "not 9"),
+    ("--bits 4 --weights binary --zero-points both", "Zero points must be none where weights have "
+     "a format without them, binary, not 'both'"),
+    ("--weights s4 --activations odd4 --output s4 --zero-points activations", "Zero points must be "
+     "none where activations have a format without them, odd4, not 'activations'"),
+    ("--bits 4 --output odd4 --requant zero",
+     "Output must be a format with a level 0 for contract zero, not odd4"),
+    ("--bits 4 --output odd4 --requant tflite",
+     "Output must be an integer format for contract tflite, not odd4"),
     ("--bits four", "argument --bits: must be an integer, not 'four'"),
     ("", "Weights must be given, by --weights or by --bits"),
     ("--weights s4", "Activations must be given, by --activations or by --bits"),
@@ -184,7 +194,7 @@ BAD = [
     ("--bits 4 --requant none --multiplier-bits 31",
      "Multiplier bits must be left out for contract none, not 31"),
     ("--bits 8 --requant thresholds",
-     "Output must be an integer format of at most 4 bits for contract thresholds, not s8"),
+     "Output must be a format of at most 4 bits for contract thresholds, not s8"),
     ("--bits 4 --requant rndnu --multiplier-bits 31",
      "Multiplier bits must be 24 for contract rndnu, not 31"),
     ("--bits 4 --outputs 3", "Outputs must divide the 4 cols, not be 3"),

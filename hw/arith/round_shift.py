@@ -20,8 +20,11 @@ def shift_right(x: Value, shift: Value) -> tuple[Value, Value]:
     return doubled >> shift, (doubled & below).any()
 
 
-def round_up(shifted: Value, sticky: Value, rounding: Rounding) -> Value:
+def round_up(shifted: Value, sticky: Value, rounding: Rounding, *,
+             negative: Value | None = None) -> Value:
     """Bit to add to the floor ``shifted >> 1``, for the results of :func:`shift_right`.
+
+    ``negative`` says whether the number is, where that is not the sign of ``shifted``.
 
     =========  =============================================
     floor      0
@@ -31,7 +34,8 @@ def round_up(shifted: Value, sticky: Value, rounding: Rounding) -> Value:
     half_away  guard and (sticky or not negative)
     =========  =============================================
     """
-    guard, odd, negative = shifted[0], shifted[1], shifted[-1]
+    guard, odd = shifted[0], shifted[1]
+    negative = shifted[-1] if negative is None else negative
     return {
         Rounding.FLOOR: Const(0, 1),
         Rounding.ZERO: negative & (guard | sticky),

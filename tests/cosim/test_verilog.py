@@ -35,6 +35,15 @@ PAIRS = {
     "u16_s16_u16": tile("u16", "s16", "u16", zero_points="both"),
     "s5_s7_s3": tile("s5", "s7", "s3", "half_even", multiplier_bits=9, zero_points="both"),
 }
+LEVELS = {
+    "bits1": tile("binary", "bit", "bit"),
+    "odd4_odd4_odd4": tile("odd4", "odd4", "odd4", "half_even"),
+    "odd8_u8_s8": tile("odd8", "u8", "s8", zero_points="activations"),
+    "ternary_odd3_odd5": tile("ternary", "odd3", "odd5", "half_away", lanes=3, depth=100),
+    "binary_binary_binary": tile("binary", "binary", "binary", "thresholds", lanes=5, depth=99),
+    "odd2_odd2_sums": tile("odd2", "odd2", None, "none", lanes=3, depth=100),
+    "s4_odd3_ternary": tile("s4", "odd3", "ternary", "floor"),
+}
 SHAPES = {
     "1x1x1": tile("s4n", "s4", "s4", rows=1, cols=1, lanes=1, depth=9, channels=1),
     "3x2x5": tile("s8n", "s8", "s8", rows=3, cols=2, lanes=5, depth=31, channels=7),
@@ -60,9 +69,9 @@ def check(config):
     assert done.outputs == 2 * want.size and len(np.unique(want)) > 1
 
 
-@pytest.mark.parametrize("name", list(BITS | PAIRS | SHAPES))
+@pytest.mark.parametrize("name", list(BITS | PAIRS | LEVELS | SHAPES))
 def test_formats_and_shapes(name):
-    check((BITS | PAIRS | SHAPES)[name])
+    check((BITS | PAIRS | LEVELS | SHAPES)[name])
 
 
 @pytest.mark.parametrize("name", list(EVERY_CONTRACT))
@@ -96,7 +105,8 @@ def test_a_fault_in_the_verilog_is_caught(fault, tmp_path):
 
 
 def test_vectors_come_from_the_digits_network_where_it_fits():
-    for config, fits in ((BITS["bits4"], True), (PAIRS["u1_u1_u4"], False),
+    for config, fits in ((BITS["bits4"], True), (LEVELS["bits1"], True),
+                         (LEVELS["odd2_odd2_sums"], True), (PAIRS["u1_u1_u4"], False),
                          (SHAPES["3x2x5"], False)):
         _, what = vectors.verification_phases(config)
         assert what.startswith("digits network") is fits, what

@@ -129,9 +129,26 @@ def test_fields(name):
     assert list(fields) == ["bias", *scaling, *LEVELS]
     assert {key: str(fmt) for key, fmt in fields.items()} == {
         "bias": bias, **scaling, **dict.fromkeys(LEVELS, "u4n")}
-    with pytest.raises(ValueError, match=rf"^Output must be an integer format for contract {name}, "
-                                         r"not None$"):
+    with pytest.raises(ValueError,
+                       match=rf"^Output must be a format for contract {name}, not None$"):
         contract(name).fields(NARROW, None)
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_output_that_is_no_integer(name):
+    """Those that round one exact product to a level have any; a source's own are integers."""
+    own = name.startswith(("tflite", "onnx", "q31"))
+    for output in ("odd4", "binary"):
+        if own or name == "zero":
+            what = "a format with a level 0" if name == "zero" else "an integer format"
+            with pytest.raises(ValueError, match=rf"^Output must be {what} for contract {name}, "
+                                                 rf"not {output}$"):
+                contract(name).fields(NARROW, parse(output))
+        else:
+            bias, scaling = FIELDS[name]
+            fields = contract(name).fields(NARROW, parse(output))
+            assert list(fields) == ["bias", *scaling, "clamp_min", "clamp_max"]
+            assert fields["clamp_min"] == fields["clamp_max"] == parse(output)
 
 
 @pytest.mark.parametrize("name", [*FIELDS, "thresholds"])
@@ -161,7 +178,7 @@ def test_thresholds(output, steps):
 @pytest.mark.parametrize("output", [parse("s5"), parse("u5n"), S8, None], ids=str)
 def test_thresholds_of_too_many_steps(output):
     assert THRESHOLD_BITS == 4
-    with pytest.raises(ValueError, match=rf"^Output must be an integer format of at most 4 bits "
+    with pytest.raises(ValueError, match=rf"^Output must be a format of at most 4 bits "
                                          rf"for contract thresholds, not {output}$"):
         contract("thresholds").fields(NARROW, output)
 

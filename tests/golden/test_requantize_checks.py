@@ -105,7 +105,7 @@ class TestParameters:
         assert requantize([-16, -15], contract("thresholds"), S4, p).tolist() == [-8, -6]
 
     def test_thresholds_of_too_wide_an_output(self):
-        with pytest.raises(ValueError, match=r"^Output must be an integer format of at most 4 bits "
+        with pytest.raises(ValueError, match=r"^Output must be a format of at most 4 bits "
                                              r"for contract thresholds, not s8$"):
             requantize([0], contract("thresholds"), S8, {"bias": 0})
 

@@ -7,7 +7,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from golden.contracts import Rounding
-from golden.rounding import divide, shift_right
+from golden.formats import IntFormat, parse
+from golden.rounding import divide, nearest_level, shift_right
 
 
 def exact(value: Fraction, rounding: Rounding) -> int:
@@ -119,3 +120,34 @@ def test_bad_arguments():
         shift_right(1, -1, Rounding.FLOOR)
     with pytest.raises(TypeError, match=r"^Numerator must be an integer, not 0\.5 \(float\)$"):
         divide([0.5], 1, Rounding.FLOOR)
+
+
+def between(x, shift, fmt, rounding):
+    """``nearest_level``, as its table is written."""
+    value, levels = Fraction(x, 2**shift), fmt.levels().tolist()
+    if value <= levels[0] or value >= levels[-1]:
+        return levels[0] if value <= levels[0] else levels[-1]
+    lo = max(level for level in levels if level <= value)
+    hi = min(level for level in levels if level >= value)
+    nearer = {Rounding.FLOOR: lo, Rounding.ZERO: lo if value >= 0 else hi}.get(rounding)
+    if nearer is not None:
+        return nearer
+    if value - lo != hi - value:
+        return lo if value - lo < hi - value else hi
+    return {Rounding.HALF_UP: hi, Rounding.HALF_AWAY: hi if value >= 0 else lo,
+            Rounding.HALF_EVEN: lo if fmt.encode(lo) % 2 == 0 else hi}[rounding]
+
+
+@pytest.mark.parametrize("rounding", Rounding)
+@pytest.mark.parametrize("name", ["binary", "odd2", "odd4", "s4", "u3n", "ternary"])
+def test_nearest_level(name, rounding):
+    fmt, x = parse(name), np.arange(-300, 301)
+    for shift in (0, 1, 2, 4):
+        want = [between(value, shift, fmt, rounding) for value in x.tolist()]
+        np.testing.assert_array_equal(nearest_level(x, shift, fmt, rounding), want)
+        # The same numbers, of a size that int64 does not hold.
+        np.testing.assert_array_equal(
+            nearest_level(x.astype(object) << 70, shift + 70, fmt, rounding), want)
+        if isinstance(fmt, IntFormat):
+            np.testing.assert_array_equal(
+                np.clip(shift_right(x, shift, rounding), fmt.min, fmt.max), want)

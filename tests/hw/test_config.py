@@ -5,7 +5,7 @@ import pytest
 from amaranth.hdl import Fragment, Value
 
 from golden.contracts import contract
-from golden.formats import Format, IntFormat, parse
+from golden.formats import IntFormat, parse
 from golden.ranges import Range
 from hw.bus import AxiTile
 from hw.config import TileConfig
@@ -71,17 +71,23 @@ def test_counts_are_integers(name):
             config(**{name: value})
 
 
-def test_scaled_outputs_are_integers():
-    class Other(Format):
-        bits, min, max = 2, -1, 1
-        levels = contains = encode = decode = describe = None
-
-        def __str__(self):
-            return "other"
-
+def test_outputs_of_a_source_are_integers():
     with pytest.raises(ValueError, match=(
-            "^Output must be an integer format for contract half_up, not other$")):
-        config(output=Other())
+            "^Output must be an integer format for contract tflite, not odd4$")):
+        config(output=parse("odd4"), contract=contract("tflite"))
+
+
+def test_sums_of_formats_without_zero_count_the_lanes_that_are_left():
+    """Of 10 products in 4 beats of 3 lanes, two lanes carry 1 * 1: at most 12 * 225."""
+    odd = config(weights=parse("odd4"), activations=parse("odd4"), lanes=3, depth=10)
+    assert odd.sums == Range(-12 * 225, 12 * 225)
+    assert config(weights=parse("odd4"), activations=parse("u4"), lanes=3, depth=10).sums == Range(
+        -10 * 225, 10 * 225)
+
+
+def test_names_are_identifiers():
+    one = config(weights=parse("binary"), activations=parse("bit"), output=parse("bit"))
+    assert one.name == "mac_binary_u1_u1_4x4x4"
 
 
 def test_the_ends_are_taken():

@@ -27,7 +27,7 @@ class Case:
     """A requantizer for sums of a range, and rows of a sum and parameters to put through it."""
 
     def __init__(self, name, sums: Range, output, *, multiplier_bits=31, zero_points=False):
-        self.contract = contract(name) if name in ("none", "tflite", "tflite_single") \
+        self.contract = contract(name) if name in ("none", "tflite", "tflite_single", "precise") \
             else contract(name, multiplier_bits=multiplier_bits)
         self.output = None if name == "none" else parse(output)
         self.sums, self.zero_points = sums, zero_points
@@ -56,8 +56,8 @@ class Case:
         assert set(rows) == set(formats)
         packed, lsb = np.zeros(len(rows["sum"]), object), 0
         for name, fmt in formats.items():
-            packed += fmt.check(rows[name]).astype(object) % (1 << fmt.width) << lsb
-            lsb += fmt.width
+            packed += fmt.encode(rows[name]).astype(object) << lsb
+            lsb += fmt.bits
         assert lsb == len(Value.cast(dut.i.payload))
         return packed.tolist()
 
@@ -84,6 +84,8 @@ class Case:
 
         run(dut, testbench, max_cycles=1 << 20)
         want = self.golden(rows)
+        if self.output is not None and not isinstance(self.output, IntFormat):
+            want = self.output.encode(want)
         valid, levels = zip(*received, strict=True)
         assert valid == (0,) * dut.latency + (1,) * len(want)
         np.testing.assert_array_equal(levels[dut.latency:], want.tolist())
@@ -92,13 +94,14 @@ class Case:
         """Fill in the fields that a row may have in any way."""
         count = len(rows["sum"])
         rows = dict(rows)
-        if "zero_point" in self.fields:
+        if "clamp_min" in self.fields:
             lo, hi = self.output.min, self.output.max
-            ends = np.sort(rng.integers(lo, hi + 1, size=(2, count)), axis=0)
+            ends = np.sort(rng.choice(self.output.levels(), size=(2, count)), axis=0)
             some = wide | (rng.integers(2, size=count) == 0)
-            zero_point = self.fields["zero_point"]
             rows.setdefault("clamp_min", np.where(some, lo, ends[0]))
             rows.setdefault("clamp_max", np.where(some, hi, ends[1]))
+        if "zero_point" in self.fields:
+            zero_point = self.fields["zero_point"]
             rows.setdefault("zero_point", rng.choice(
                 [zero_point.min, zero_point.max, 0, *rng.integers(
                     zero_point.min, zero_point.max + 1, size=3)], size=count))
@@ -213,6 +216,39 @@ def test_every_shift_at_the_ends_of_int32(rng, name, output):
 def test_outputs_of_any_width(rng, name, output):
     case = Case(name, Range(-5000, 9000), output)
     case.check(everything_near(case, rng, 1500))
+
+
+LEVELS = ["binary", "odd2", "odd4", "odd8"]
+
+
+@pytest.mark.parametrize("output", LEVELS)
+@pytest.mark.parametrize("name", [*ROUNDINGS, "pulp", "precise"])
+def test_levels_that_are_not_integers(rng, name, output):
+    """Every sum of ten bits, and multipliers that are powers of two: every kind of tie."""
+    if name == "zero" and not parse(output).contains(0):
+        return
+    case = Case(name, Range(-512, 511), output)
+    case.check(nearly_every_place(case, rng))
+
+
+def nearly_every_place(case, rng):
+    """Every sum, scaled by powers of two to beyond the ends, and by a random multiplier."""
+    sums, parts = np.arange(case.sums.lo, case.sums.hi + 1), []
+    multiplier, top = case.fields["multiplier"], case.output.max.bit_length()
+    for power in (top - 11, top - 10, top - 9, top - 4):
+        # Of real scales 2**power and 0.75 * 2**power: 512 becomes the largest level, or more.
+        up = min(max(power, 0), multiplier.bits - 2)
+        for factor, more in ((1, 0), (3, 2)):
+            least = max(case.shifts.lo, up - power + more)
+            if factor << least + power - more > multiplier.max:
+                continue
+            parts.append({"sum": sums, "bias": 0 * sums + int(rng.integers(-3, 4)),
+                          "multiplier": 0 * sums + (factor << least + power - more),
+                          "shift": 0 * sums + least}
+                         | ({"addend": 0 * sums + int(rng.integers(-9, 9))}
+                            if "addend" in case.fields else {}))
+    return case.complete(rng, {name: np.concatenate([part[name] for part in parts])
+                               for name in parts[0]})
 
 
 @pytest.mark.parametrize("sums, multiplier_bits", [

@@ -105,12 +105,11 @@ def test_sweep_and_csv(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("arguments, message", [
-    ("--bits 1", "argument --bits: Bits must be N or N..M with widths in range [2, 16], not '1'"),
-    ("--bits 4..2", "argument --bits: Bits must be N or N..M with widths in range [2, 16], "
+    ("--bits 0", "argument --bits: Bits must be N or N..M with widths in range [1, 16], not '0'"),
+    ("--bits 4..2", "argument --bits: Bits must be N or N..M with widths in range [1, 16], "
                     "not '4..2'"),
     ("--bits 4 --requant none", "Contract must be one whose results another layer takes, not none"),
-    ("--bits 4 --output s8", "Output must be the activations' format s4 where there are hidden "
-                             "layers, whose results are activations of the next, not s8"),
+    ("--bits 4 --output s8", "Output must be s4, as the activations of the next layer, not s8"),
     ("--bits 4 --depth 32", "Depth must be at least the 64 products of a sum, not 32"),
     ("", "Weights must be given, by --weights or by --bits"),
     ("--bits 4 --csv /nowhere/table.csv", "Csv must be in a folder that exists, not "
