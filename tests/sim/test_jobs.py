@@ -182,6 +182,18 @@ def test_beats_and_expectations(rng, name, zero_points, shape):
             assert beats.data.shape[1] == port.bytes
 
 
+@pytest.mark.parametrize("weights, activations", [
+    ("odd4", "odd4"), ("binary", "binary"), ("odd2", "u4"), ("s4", "odd3")])
+def test_lanes_that_are_left_add_nothing(rng, weights, activations):
+    config = tile("none", "none", weights, activations)
+    for depth in (1, 4, 5, 13, 24):
+        x = rng.choice(config.activations.levels(), size=(3, depth))
+        w = rng.choice(config.weights.levels(), size=(4, depth))
+        bias = rng.integers(-99, 99, size=4)
+        [phase] = jobs.matmul_phases(config, x, w, jobs.fold(config, w, {"bias": bias}))
+        np.testing.assert_array_equal(jobs.expected(config, [phase])[0], x @ w.T + bias)
+
+
 def test_output_beats_and_levels(rng):
     config = tile(output="s5", outputs=4)
     levels = rng.integers(-16, 16, size=(6, 3, 4))
