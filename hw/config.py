@@ -1,6 +1,5 @@
 """A tile described as one small immutable value, and all that follows from it."""
 
-import re
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Literal
@@ -183,10 +182,8 @@ class TileConfig:
     @property
     def name(self) -> str:
         """Default name of the emitted module."""
-        formats = f"{self.weights}_{self.activations}_{self.output_format}"
-        # Parameters of a format, as in cfloat8_1_4_3:bias=12, have signs that no name can have.
-        formats = re.sub("[^A-Za-z0-9]+", "_", formats)
-        return f"mac_{formats}_{self.rows}x{self.cols}x{self.lanes}"
+        return (f"mac_{self.weights.stem}_{self.activations.stem}_{self.output_format.stem}_"
+                f"{self.rows}x{self.cols}x{self.lanes}")
 
     def describe(self) -> dict[str, str | int | None]:
         """Every parameter as text or a number, in the order above."""

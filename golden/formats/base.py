@@ -1,6 +1,7 @@
 """What every number format is."""
 
 import operator
+import re
 from abc import ABC, abstractmethod
 
 import numpy as np
@@ -59,6 +60,11 @@ class Format(ABC):
     @abstractmethod
     def decode(self, codes) -> np.ndarray:
         """Levels of ``codes``, as ``int64`` of the same shape; ``ValueError`` if one has none."""
+
+    @property
+    def stem(self) -> str:
+        """Name in letters, digits and underscores: part of a module's name."""
+        return re.sub("[^A-Za-z0-9]+", "_", str(self))
 
     @property
     def idle(self) -> int:

@@ -1,8 +1,11 @@
 """Formats by their names."""
 
 import re
+from dataclasses import replace
 
 from golden.formats.base import Format
+from golden.formats.codebook import Codebook
+from golden.formats.floating import FLOATS
 from golden.formats.integer import IntFormat
 from golden.formats.odd import OddFormat
 
@@ -15,30 +18,62 @@ _NAMED: dict[str, Format] = {
     "bit": IntFormat(1, signed=False),
     "ternary": IntFormat(2, narrow=True),
     "binary": OddFormat(1),
+    **FLOATS,
 }
 
 
 def parse(name: str) -> Format:
     """Return the format called ``name``.
 
-    ``s4``, ``u8``, ``s8n`` (narrow): integers of 1 to 16 bits; ``odd4``: odd levels, 1 to 8 bits;
-    ``binary``: ``odd1``. ``ternary`` and ``bit`` are understood for ``s2n`` and ``u1``.
+    ``s4``, ``u8``, ``s8n`` (narrow)
+        Integers of 1 to 16 bits. ``ternary`` and ``bit`` are understood for ``s2n`` and ``u1``.
+    ``odd4``
+        Odd levels, 1 to 8 bits; ``odd1`` is ``binary``.
+    ``e4m3fn``, ``cfloat8_1_4_3:bias=12,denormals=paper``
+        Floats: see :data:`golden.formats.FLOATS`. Tesla's have the two parameters.
+    ``codebook:-7/-3/0/3/7``
+        A table of levels.
 
     Raises
     ------
     ValueError
         Where no operand or output can have a format of that name.
     """
+    family, colon, parameters = name.partition(":")
+    if family == "codebook":
+        return _codebook(name, parameters)
+    if family in FLOATS and colon:
+        return _float(name, family, parameters)
     if name in _NAMED:
         return _NAMED[name]
     match = re.fullmatch(r"(s|u|odd)([1-9][0-9]{0,8}|0)(n?)", name)
     if match is None or (match[1] == "odd" and match[3]):
         raise ValueError(
             f"Format must be one of s1..s{MAX_BITS}, u1..u{MAX_BITS}, either with n for the narrow "
-            f"range, odd1..odd8, {', '.join(_NAMED)}, not {name!r}")
+            f"range, odd1..odd8, {', '.join(_NAMED)}, codebook:LEVEL/LEVEL..., not {name!r}")
     width = int(match[2])
     if match[1] == "odd":
         return OddFormat(width)
     if not 1 <= width <= MAX_BITS:
         raise ValueError(f"Format width must be in range [1, {MAX_BITS}], not {width} ({name!r})")
     return IntFormat(width, signed=match[1] == "s", narrow=bool(match[3]))
+
+
+def _float(name: str, family: str, parameters: str) -> Format:
+    if not family.startswith("cfloat"):
+        raise ValueError(f"Format {family} must have no parameters, not {parameters!r}")
+    changed = {}
+    for part in parameters.split(","):
+        match = re.fullmatch(r"bias=(-?[0-9]{1,9})|denormals=([a-z]+)", part)
+        if match is None or (key := part.partition("=")[0]) in changed:
+            raise ValueError(f"Parameters of {family} must be bias=N or denormals=ieee or paper, "
+                             f"each once and separated by commas, not {parameters!r}")
+        changed[key] = match[2] if match[1] is None else int(match[1])
+    return replace(FLOATS[family], **changed)
+
+
+def _codebook(name: str, levels: str) -> Format:
+    parts = levels.split("/") if levels else []
+    if not all(re.fullmatch(r"-?[0-9]{1,9}", part) for part in parts):
+        raise ValueError(f"Codebook must be integers separated by slashes, not {name!r}")
+    return Codebook(map(int, parts))

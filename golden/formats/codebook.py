@@ -1,0 +1,96 @@
+"""Any few integer levels, looked up by code."""
+
+import operator
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from golden.formats.base import Format
+from golden.formats.integer import IntFormat
+
+__all__ = ["Codebook"]
+
+MAX_LEVELS = 16
+"""Codes of at most 4 bits."""
+
+WIDEST = IntFormat(16)
+"""What a level must lie in."""
+
+
+@dataclass(frozen=True)
+class Codebook(Format):
+    """Level ``table[code]``: non-uniform quantization.
+
+    Parameters
+    ----------
+    table : tuple of int
+        2 to 16 levels, ascending, so that codes are in the order of the levels.
+
+    Raises
+    ------
+    ValueError
+        Where they are too few or too many, not ascending, or beyond 16 bits.
+    """
+
+    table: tuple[int, ...]
+
+    def __init__(self, table: Iterable[int]):
+        # Through object, for the instance is frozen.
+        object.__setattr__(self, "table", tuple(map(operator.index, table)))
+        if not 2 <= len(self.table) <= MAX_LEVELS:
+            raise ValueError(f"Codebook must have 2 to {MAX_LEVELS} levels, not {len(self.table)}")
+        for level in self.table:
+            if not WIDEST.contains(level):
+                raise ValueError(f"Codebook level must be {WIDEST.describe()}, not {level}")
+        for before, after in zip(self.table, self.table[1:], strict=False):
+            if after <= before:
+                raise ValueError(f"Codebook must have ascending levels, not {after} "
+                                 f"after {before}")
+
+    @property
+    def bits(self) -> int:
+        """Width of a code in bits."""
+        return (len(self.table) - 1).bit_length()
+
+    @property
+    def min(self) -> int:
+        """Smallest level."""
+        return self.table[0]
+
+    @property
+    def max(self) -> int:
+        """Largest level."""
+        return self.table[-1]
+
+    @property
+    def stem(self) -> str:
+        """Part of a module's name."""
+        return f"codebook{self.bits}"
+
+    def levels(self) -> np.ndarray:
+        """Every level, ascending, as ``int64``."""
+        return np.array(self.table, dtype=np.int64)
+
+    def contains(self, levels) -> np.ndarray:
+        """Whether each of ``levels`` is a level of this format."""
+        return np.isin(levels, self.levels())
+
+    def encode(self, levels) -> np.ndarray:
+        """Codes of ``levels``: their places in the table."""
+        return np.searchsorted(self.levels(), self.check(levels).astype(np.int64))
+
+    def decode(self, codes) -> np.ndarray:
+        """Levels of ``codes``."""
+        codes = IntFormat(max(self.bits, 1), signed=False).check(codes, f"Code of {self}")
+        if codes.size and codes.max() >= len(self.table):
+            raise ValueError(f"Code of {self} must be less than {len(self.table)}, "
+                             f"not {codes.max()}")
+        return self.levels()[codes]
+
+    def describe(self) -> str:
+        """What a level must be, to complete a message."""
+        return f"one of {'/'.join(map(str, self.table))} of a codebook"
+
+    def __str__(self):
+        return f"codebook:{'/'.join(map(str, self.table))}"

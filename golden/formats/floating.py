@@ -1,0 +1,165 @@
+"""Floats of a few bits, as integers in units of their smallest number."""
+
+import operator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from golden.formats.base import Format, integers
+
+__all__ = ["FloatFormat", "FLOATS"]
+
+MAX_BIAS = 63
+
+
+@dataclass(frozen=True)
+class FloatFormat(Format):
+    """Sign, exponent, mantissa: a code is ``sign | e | m``, from the highest bit down.
+
+    With ``M`` mantissa bits, the level of a code is plus or minus
+
+    ===========  =======================  ============================
+    ``e``        ``denormals="ieee"``     ``denormals="paper"``
+    ===========  =======================  ============================
+    0            ``m``                    ``m``
+    1 and more   ``(2**M + m) << e - 1``  ``(2**M + m) << e``
+    unit         ``2**(1 - bias - M)``    ``2**(-bias - M)``
+    ===========  =======================  ============================
+
+    so that a normal number is ``1.m * 2**(e - bias)`` in both, and one with ``e = 0`` is
+    ``0.m * 2**(1 - bias)`` or, as Tesla's whitepaper has it, ``0.m * 2**-bias``. All exponents are
+    those of numbers, that of all ones too, but for the codes that are reserved. The bias moves
+    the unit and nothing else. There are two codes of 0; :meth:`encode` gives the positive one.
+
+    Parameters
+    ----------
+    family : str
+        Name without parameters.
+    exponent_bits, mantissa_bits : int
+    bias : int
+        0 to 63.
+    reserved : int
+        Largest magnitudes that are infinity or not a number (NaN), and have no level.
+    infinity : bool
+        Whether the least of these is infinity.
+    denormals : "ieee" or "paper"
+        As above.
+
+    Raises
+    ------
+    ValueError
+        Where the bias is out of range, or there is no such rule.
+    """
+
+    family: str
+    exponent_bits: int
+    mantissa_bits: int
+    bias: int
+    reserved: int = 0
+    infinity: bool = False
+    denormals: str = "ieee"
+
+    def __post_init__(self):
+        if not 0 <= operator.index(self.bias) <= MAX_BIAS:
+            raise ValueError(f"Bias of {self.family} must be in range [0, {MAX_BIAS}], "
+                             f"not {self.bias!r}")
+        if self.denormals not in ("ieee", "paper"):
+            raise ValueError(f"Denormals of {self.family} must be ieee or paper, "
+                             f"not {self.denormals!r}")
+
+    @property
+    def bits(self) -> int:
+        """Width of a code in bits."""
+        return 1 + self.exponent_bits + self.mantissa_bits
+
+    @property
+    def min(self) -> int:
+        """Smallest level."""
+        return -self.max
+
+    @property
+    def max(self) -> int:
+        """Largest level."""
+        return int(self.magnitudes[-1])
+
+    @property
+    def unit(self) -> int:
+        """Exponent of the power of two that a level counts."""
+        return (self.denormals == "ieee") - self.bias - self.mantissa_bits
+
+    @cached_property
+    def magnitudes(self) -> np.ndarray:
+        """Levels of the codes without sign, from 0 on, ascending."""
+        code = np.arange((1 << self.bits - 1) - self.reserved, dtype=np.int64)
+        exponent, mantissa = code >> self.mantissa_bits, code & (1 << self.mantissa_bits) - 1
+        normal = (1 << self.mantissa_bits) + mantissa
+        shift = exponent - (self.denormals == "ieee")
+        return np.where(exponent == 0, mantissa, normal << np.maximum(shift, 0))
+
+    def levels(self) -> np.ndarray:
+        """Every level, ascending, as ``int64``."""
+        return np.concatenate([-self.magnitudes[:0:-1], self.magnitudes])
+
+    @property
+    def idle(self) -> int:
+        """Level of a lane that is not used."""
+        return 0
+
+    def contains(self, levels) -> np.ndarray:
+        """Whether each of ``levels`` is a level of this format."""
+        return np.isin(np.abs(np.asarray(levels)), self.magnitudes)
+
+    def encode(self, levels) -> np.ndarray:
+        """Codes of ``levels``; of 0, the one without sign."""
+        levels = self.check(levels).astype(np.int64)
+        magnitude = np.searchsorted(self.magnitudes, np.abs(levels))
+        return magnitude + ((levels < 0) * (1 << self.bits - 1))
+
+    def decode(self, codes) -> np.ndarray:
+        """Levels of ``codes``; those of infinities and of NaN have none and are refused."""
+        codes = integers(codes, "Code")
+        bad = codes[(codes < 0) | (codes >= 1 << self.bits)]
+        if bad.size:
+            raise ValueError(f"Code of {self} must be in range [0, {(1 << self.bits) - 1}], "
+                             f"not {bad.flat[0]}")
+        magnitude = codes & (1 << self.bits - 1) - 1
+        special = codes[magnitude >= len(self.magnitudes)]
+        if special.size:
+            code = int(special.flat[0])
+            what = self.special(code)
+            raise ValueError(f"Code of {self} must be that of a number, not {code:#04x}, "
+                             f"which is {what}")
+        levels = self.magnitudes[magnitude]
+        return np.where(codes == magnitude, levels, -levels)
+
+    def special(self, code: int) -> str:
+        """What a code without a level is: ``inf``, ``-inf`` or ``nan``; of others empty."""
+        place = (code & (1 << self.bits - 1) - 1) - len(self.magnitudes)
+        if place < 0:
+            return ""
+        if place or not self.infinity:
+            return "nan"
+        return "-inf" if code >> self.bits - 1 else "inf"
+
+    def describe(self) -> str:
+        """What a level must be, to complete a message."""
+        return f"a level of {self}, {self.min} to {self.max} in units of 2**{self.unit}"
+
+    def __str__(self):
+        usual = FLOATS[self.family]
+        changed = [f"{name}={getattr(self, name)}" for name in ("bias", "denormals")
+                   if getattr(self, name) != getattr(usual, name)]
+        return ":".join([self.family, *([",".join(changed)] if changed else [])])
+
+
+FLOATS: dict[str, FloatFormat] = {each.family: each for each in (
+    FloatFormat("cfloat8_1_4_3", 4, 3, bias=7),
+    FloatFormat("cfloat8_1_5_2", 5, 2, bias=15),
+    FloatFormat("e4m3fn", 4, 3, bias=7, reserved=1),
+    FloatFormat("e5m2", 5, 2, bias=15, reserved=4, infinity=True),
+    FloatFormat("e2m1", 2, 1, bias=1),
+    FloatFormat("e2m3", 2, 3, bias=1),
+    FloatFormat("e3m2", 3, 2, bias=3),
+)}
+"""Tesla's configurable floats with the biases that equal the OCP formats', and those formats."""
