@@ -7,11 +7,12 @@ way to the code. Beyond its ends a format saturates.
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 
-from amaranth.hdl import Cat, Value
+from amaranth.hdl import Cat, Const, Mux, Value
 
 from golden.contracts import Rounding
-from golden.formats import Format, OddFormat
+from golden.formats import Codebook, FloatFormat, Format, OddFormat
 from golden.ranges import Range
 from hw.arith import clamp, round_up, saturate, shift_right
 from hw.pipeline import Pipeline
@@ -33,9 +34,24 @@ def nearest_code(pipe: Pipeline, value: Value, right: Value, rounding: Rounding,
     width = Range(fmt.min - 1, fmt.max + 1).format.width
     near = Cat(shifted[0], saturate(shifted[1:].as_signed(), width)).as_signed()
     coder, _ = _CODERS[type(fmt)]
-    code = coder(pipe, near, pipe.take("sticky"), rounding, fmt)
-    clamped = clamp(code, pipe.take("clamp_min"), pipe.take("clamp_max"))
-    return pipe.register(clamped[:fmt.bits], "clamped")
+    place = coder(pipe, near, pipe.take("sticky"), rounding, fmt)
+    lo, hi = (_place(fmt, pipe.take(end)) for end in ("clamp_min", "clamp_max"))
+    return pipe.register(_code(fmt, clamp(place, lo, hi)), "clamped")
+
+
+def _place(fmt: Format, code: Value) -> Value:
+    """Integer that is in the order of the levels: a code's place among the others."""
+    if isinstance(fmt, FloatFormat):
+        return Mux(code[-1], -code[:-1], code[:-1])
+    return code
+
+
+def _code(fmt: Format, place: Value) -> Value:
+    """Code at a place; of zero, the float without a sign."""
+    if isinstance(fmt, FloatFormat):
+        magnitude = Mux(place < 0, -place, place)
+        return Cat(magnitude[:fmt.bits - 1], place < 0)
+    return place[:fmt.bits]
 
 
 def code_latency(fmt: Format) -> int:
@@ -51,7 +67,83 @@ def _odd(pipe: Pipeline, near: Value, sticky: Value, rounding: Rounding, fmt: Od
     return pipe.register((above >> 1) + up, "code")
 
 
+def _entry(pipe: Pipeline, near: Value, sticky: Value, rounding: Rounding, fmt: Codebook) -> Value:
+    """Count the levels that are reached, each compared with from where on. One register."""
+    codes = fmt.encode(fmt.levels()).tolist()
+    reached = []
+    for code, (lo, hi) in zip(codes[1:], pairwise(fmt.levels().tolist()), strict=True):
+        # Twice the number is compared, like ``near``, which has one bit below the point.
+        border = {Rounding.FLOOR: 2 * hi, Rounding.ZERO: 2 * hi if hi > 0 else 2 * lo}.get(
+            rounding, lo + hi)
+        # Whether a number that is at the border has reached the upper level.
+        at = {Rounding.FLOOR: True, Rounding.ZERO: hi > 0, Rounding.HALF_UP: True,
+              Rounding.HALF_EVEN: code % 2 == 0, Rounding.HALF_AWAY: border >= 0}[rounding]
+        reached.append(near >= border if at else (near > border) | ((near == border) & sticky))
+    # They are reached in order, so the highest that is decides.
+    count = Const(0, fmt.bits)
+    for code, each in zip(codes[1:], reached, strict=True):
+        count = Mux(each, code, count)
+    return pipe.register(count, "code")
+
+
+def _float(pipe: Pipeline, near: Value, sticky: Value, rounding: Rounding, fmt: FloatFormat
+           ) -> Value:
+    """Count levels up from 0, on magnitudes.
+
+    With M bits of mantissa, a magnitude of ``d`` binary places more than ``M + 1`` loses ``d``.
+    What is left is rounded, and ``d * 2**M`` more is its code: where the rounding carries into
+    the next binade, the code carries into the exponent.
+
+    ==========  ================================================================
+    cycle       registers
+    ==========  ================================================================
+    1           magnitude; its sign is held
+    2           without the places it loses; how many is held
+    3           rounded: the code, with its sign
+    ==========  ================================================================
+    """
+    mantissa = fmt.mantissa_bits
+    negative = near < 0
+    pipe.hold("negative", negative)
+    pipe.hold("sticky", sticky)
+    # Towards negative infinity so far: the sticky bit of a negative number counts the other way.
+    magnitude = pipe.register(
+        Mux(negative, Mux(sticky, ~near, -near), near)[:len(near)], "magnitude")
+
+    whole = magnitude[1:]
+    places = Const(0, range(len(whole) - mantissa))
+    for place in range(mantissa + 1, len(whole)):
+        places = Mux(whole[place], place - mantissa, places)
+    kept = magnitude >> places
+    lost = (magnitude & ((Const(1, 1) << places) - 1)).any() | pipe.take("sticky")
+    base = places << mantissa
+    if fmt.denormals == "paper":
+        # Each exponent is one more, and there is no level between 2**M - 1 and 2**(M + 1): there
+        # the guard says that a number is past the middle, and what is lost that it is at neither
+        # the lower end nor the middle.
+        base = Mux(places == 0, 0, places - 1)[:len(places)] << mantissa
+        low, high = (1 << mantissa) - 1, 2 << mantissa
+        gap = (magnitude >= 2 * low) & (magnitude < 2 * high)
+        kept = Mux(gap, Cat(magnitude >= low + high, Const(low, mantissa)), kept)
+        lost = lost | (gap & (magnitude != 2 * low) & (magnitude != low + high))
+    pipe.hold("lost", lost)
+    pipe.hold("base", base)
+    kept = pipe.register(kept[:mantissa + 2], "kept")
+    negative, guard, lost = pipe.take("negative"), kept[0], pipe.take("lost")
+    up = {
+        Rounding.FLOOR: negative & (guard | lost),
+        Rounding.ZERO: Const(0, 1),
+        Rounding.HALF_UP: guard & (lost | ~negative),
+        Rounding.HALF_EVEN: guard & (lost | kept[1]),
+        Rounding.HALF_AWAY: guard,
+    }[rounding]
+    code = pipe.take("base") + kept[1:] + up
+    return pipe.register(Mux(negative, -code, code), "code")
+
+
 _CODERS: dict[type, tuple[Callable, int]] = {
     OddFormat: (_odd, 1),
+    Codebook: (_entry, 1),
+    FloatFormat: (_float, 3),
 }
-"""By kind of format: the function from guarded number to code, and its registers."""
+"""By kind of format: the function from guarded number to place, and its registers."""
