@@ -130,6 +130,8 @@ def nearest_level(x, shift, fmt: Format, rounding: Rounding) -> np.ndarray:
         Where a shift is negative.
     """
     x, shift = np.broadcast_arrays(integers(x, "Value"), integers(shift, "Shift"))
+    # numpy turns results without dimensions into scalars.
+    shape, x, shift = x.shape, np.atleast_1d(x), np.atleast_1d(shift)
     if values_range(x) * Range(2, 2) not in INT64 or values_range(shift).hi > 62:
         x = x.astype(object)
     # Twice the number, floored, and whether anything is below that: what a level, and a place
@@ -156,7 +158,7 @@ def nearest_level(x, shift, fmt: Format, rounding: Rounding) -> np.ndarray:
         case Rounding.HALF_AWAY:
             up = (twice >= lo + hi) & ~(tie & (x < 0))
     below = twice < 2 * fmt.min  # nearer to the lowest level than to the next one
-    return np.where(up & ~below, hi, lo)
+    return np.where(up & ~below, hi, lo).reshape(shape)
 
 
 def _same_kind(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
