@@ -18,7 +18,7 @@ from golden.formats import Format, IntFormat
 from golden.multipliers import scale_parameters, threshold_parameters
 from golden.networks import Dense, Network
 from golden.quantize import quantize
-from golden.ranges import dot_range
+from golden.ranges import INT64, Range, dot_range
 from golden.run import run as run_golden
 from hw.config import TileConfig
 from sim.jobs import Phase, matmul_phases
@@ -177,8 +177,7 @@ def random_parameters(config: TileConfig, rng: np.random.Generator, records: int
         lo, hi = lo - min(c.unbiased.lo, 0), hi - max(c.unbiased.hi, 0)
     small = rng.integers(2, size=records) == 0
     near = max(1, min(c.unbiased.magnitude, hi, -lo))
-    bias = np.where(small, rng.integers(-near, near, size=records, endpoint=True),
-                    rng.integers(lo, hi, size=records, endpoint=True))
+    bias = np.where(small, _between(rng, -near, near, records), _between(rng, lo, hi, records))
     parameters["bias"] = bias
 
     largest = [max(abs(c.unbiased.lo + b), abs(c.unbiased.hi + b)) for b in bias.tolist()]
@@ -205,8 +204,8 @@ def random_parameters(config: TileConfig, rng: np.random.Generator, records: int
         parameters["scale"] = exponent.clip(1, 254) << 23 | rng.integers(1 << 23, size=records)
     if isinstance(c.contract, Thresholds):
         names = [name for name in parameters if name.startswith("threshold")]
-        reach = np.array(largest, dtype=np.int64)
-        ladder = np.sort([np.where(anywhere, parameters[name], rng.integers(-reach, reach + 1))
+        ladder = np.sort([np.where(anywhere, parameters[name],
+                                   [_between(rng, -reach, reach, 1)[0] for reach in largest])
                           for name in names], axis=0)
         parameters |= dict(zip(names, ladder, strict=True))
     if isinstance(c.contract, Clamped):
@@ -220,5 +219,16 @@ def random_parameters(config: TileConfig, rng: np.random.Generator, records: int
 def _random(rng: np.random.Generator, fmt: Format, shape) -> np.ndarray:
     """Levels of ``fmt``, each as likely as any."""
     if isinstance(fmt, IntFormat):
-        return rng.integers(fmt.min, fmt.max, size=shape, endpoint=True)
+        return _between(rng, fmt.min, fmt.max, shape)
     return rng.choice(fmt.levels(), size=shape)
+
+
+def _between(rng: np.random.Generator, lo: int, hi: int, shape) -> np.ndarray:
+    """Integers from ``lo`` to ``hi``, of any size."""
+    if Range(lo, hi) in INT64:
+        return rng.integers(lo, hi, size=shape, endpoint=True)
+    # A little more likely at the lower end, by less than one in 2**32.
+    octets = (hi - lo).bit_length() // 8 + 5
+    values = [lo + int.from_bytes(rng.bytes(octets), "little") % (hi - lo + 1)
+              for _ in range(int(np.prod(shape)))]
+    return np.array(values, dtype=object).reshape(shape)

@@ -43,6 +43,13 @@ LEVELS = {
     "binary_binary_binary": tile("binary", "binary", "binary", "thresholds", lanes=5, depth=99),
     "odd2_odd2_sums": tile("odd2", "odd2", None, "none", lanes=3, depth=100),
     "s4_odd3_ternary": tile("s4", "odd3", "ternary", "floor"),
+    "e2m1_e2m1_e2m1": tile("e2m1", "e2m1", "e2m1", "half_even"),
+    "e4m3fn_u4_e5m2": tile("e4m3fn", "u4", "e5m2", rows=2, cols=2, lanes=3, depth=100),
+    # 79-bit sums, of which there are no int64.
+    "cfloat8_exact": tile("cfloat8_1_5_2:denormals=paper", "e5m2", None, "none", rows=2, cols=2,
+                          lanes=2, depth=100),
+    "codebooks": tile("codebook:-9/-4/0/5", "codebook:1/2/4/7/11", "codebook:-30/-1/2/90",
+                      "half_away", lanes=3, depth=100),
 }
 SHAPES = {
     "1x1x1": tile("s4n", "s4", "s4", rows=1, cols=1, lanes=1, depth=9, channels=1),
