@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from golden.formats import FLOATS, parse
 from hw import bench, build, options
 from sim import network
 
@@ -46,6 +47,27 @@ def test_every_command_is_understood(command, capsys):
     args = parsers[module]().parse_args(arguments)
     if arguments and arguments[0] == "--bits" and module == "hw.build":
         options.request_of(args, arguments)
+
+
+def test_the_table_of_formats():
+    """Every row is what the formats say of themselves, and no family is missing."""
+    rows = re.findall(r"^\| `([a-zA-Z0-9_:/.]+)`(.*)\|$", README.split("## Formats")[1].split(
+        "## Contracts")[0], re.MULTILINE)
+    named = {name: [cell.strip() for cell in rest.split("|")][1:] for name, rest in rows}
+    families = {"sN": "s{}", "sNn": "s{}n", "uN": "u{}", "uNn": "u{}n", "oddN": "odd{}"}
+    assert {*FLOATS, *families, "ternary", "binary", "bit", "codebook:L/L..."} <= set(named)
+    for name, (_, levels, bits, smallest, largest, unit, _) in named.items():
+        if name in families:
+            for width in (2, 3, 8):
+                fmt = parse(families[name].format(width))
+                ends = [eval(end.replace("^", "**"), {"N": width}) for end in (smallest, largest)]
+                assert (bits, ends, unit) == ("N", [fmt.min, fmt.max], str(fmt.unit)), name
+        elif not name.startswith("codebook"):
+            fmt = parse(name)
+            assert [bits, smallest, largest, unit] == [
+                str(value) for value in (fmt.bits, fmt.min, fmt.max, fmt.unit)], name
+            if name in FLOATS and levels != "the same":
+                assert levels.removesuffix(" of them") == str(len(fmt.levels())), name
 
 
 def test_install_commands_name_what_there_is():
