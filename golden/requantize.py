@@ -20,7 +20,7 @@ from golden.contracts import (
     Thresholds,
 )
 from golden.contracts import contract as contract_of
-from golden.formats import Format, IntFormat, integers
+from golden.formats import NAN, Format, IntFormat, integers
 from golden.multipliers import quantize_multiplier, scale_parameters
 from golden.ranges import INT64, Range, levels_range, values_range
 from golden.rounding import nearest_level, shift_right
@@ -130,6 +130,9 @@ def check_parameters(contract: Contract, output: Format | None, parameters: Mapp
 
 def _check_clamp(values: Mapping):
     lo, hi = np.broadcast_arrays(values["clamp_min"], values["clamp_max"])
+    for name, ends in (("minimum", lo), ("maximum", hi)):
+        if (np.abs(ends) >= NAN).any():
+            raise ValueError(f"Clamp {name} must be a number, not infinite or NaN")
     if (lo > hi).any():
         raise ValueError(f"Clamp minimum must be at most the maximum {hi[lo > hi].flat[0]}, "
                          f"not {lo[lo > hi].flat[0]}")

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from golden import ops
+from golden import ops, specials
 from golden.contracts import ExactSum
-from golden.formats import Format, IntFormat
+from golden.formats import NAN, Format, IntFormat
 from golden.networks import INPUT, Conv2d, Dense, Linear, Network, Pool
 from golden.ranges import Range, levels_range, weights_range
 from golden.requantize import check_parameters, requantize
@@ -32,9 +32,13 @@ def run(network: Network, x) -> dict[str, np.ndarray]:
     for layer in network.layers:
         x = tensors[layer.inputs[0]]
         if isinstance(layer, Linear):
-            tensors[layer.name] = requantize(
-                linear_sums(layer, x, network), layer.contract, _output(layer), layer.parameters,
-                unbiased=unbiased[layer.name])
+            levels = requantize(
+                linear_sums(layer, specials.numbers(x), network), layer.contract, _output(layer),
+                layer.parameters, unbiased=unbiased[layer.name])
+            if network.quantization(layer.inputs[0]).format.propagates:
+                levels = specials.resolve(levels, specials.count(x, layer.weights),
+                                          layer.output.format)
+            tensors[layer.name] = levels
         else:
             assert isinstance(layer, Pool)  # all others were refused by the proof
             pool = ops.average_pool if layer.kind == "average" else ops.max_pool
@@ -69,6 +73,8 @@ def sum_ranges(layer: Linear, network: Network) -> list[Range]:
     Exact, from the weights, the zero points and the input's format.
     """
     weights = layer.weight.format.check(layer.weights, f"Weight of layer {layer.name!r}")
+    if (np.abs(weights) >= NAN).any():
+        raise ValueError(f"Weights of layer {layer.name!r} must be numbers, not infinite or NaN")
     zero_points = layer.weight.format.check_zero_point(
         layer.weight.zero_point, f"Weight zero point of layer {layer.name!r}")
     if zero_points.shape not in ((), (len(weights),)):
@@ -117,8 +123,12 @@ def _prove_linear(layer: Linear, network: Network) -> Range:
     ranges = sum_ranges(layer, network)
     unbiased = Range(min(r.lo for r in ranges), max(r.hi for r in ranges))
     contract, output = layer.contract, _output(layer)
+    taken = network.quantization(layer.inputs[0])
+    if taken.format.propagates and not (isinstance(layer, Dense)
+                                        and layer.output.format.propagates):
+        raise ValueError(f"Layer {layer.name!r} must be a Dense one whose output propagates "
+                         f"infinities and NaN, as its input {taken.format} does")
     if isinstance(layer, Conv2d) and np.any(layer.padding):
-        taken = network.quantization(layer.inputs[0])
         if not taken.format.contains(taken.zero_point):
             raise ValueError(f"Padding of layer {layer.name!r} must be 0 where the input has "
                              f"format {taken.format}, which has no level 0, not {layer.padding}")
@@ -152,6 +162,9 @@ def _prove_pool(layer: Pool, network: Network):
         raise ValueError(
             f"Output of pool {layer.name!r} must have the input's format {taken.format} and zero "
             f"point {taken.zero_point}, not {made.format} and {made.zero_point}")
+    if taken.format.propagates:
+        raise ValueError(f"Input of pool {layer.name!r} must have a format that refuses infinities "
+                         f"and NaN, not {taken.format}")
     if layer.kind == "average" and not isinstance(taken.format, IntFormat):
         raise ValueError(f"Input of pool {layer.name!r} must have an integer format to be "
                          f"averaged, not {taken.format}")

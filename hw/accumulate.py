@@ -1,6 +1,7 @@
 """Accumulators of a job's sums, and the bank from which finished ones leave."""
 
 import operator
+from typing import Literal
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream
@@ -24,6 +25,8 @@ class Accumulator(Shared):
     Nothing stalls: a ``last`` beat must not arrive before the transfer that empties the second
     bank, at the earliest in the same cycle. The sender sees to that.
 
+    With ``merge="or"`` it is flags that are gathered, not sums that are added up.
+
     The totals are offered :attr:`latency` cycle after their last beat. A beat, and ``outputs``
     totals, per cycle.
 
@@ -37,6 +40,8 @@ class Accumulator(Shared):
         Sums side by side.
     outputs : int
         Totals per transfer on ``o``; a divisor of ``count``.
+    merge : "add" or "or"
+        What becomes of the sums of a job's beats.
 
     Members
     -------
@@ -51,7 +56,8 @@ class Accumulator(Shared):
 
     latency = 1
 
-    def __init__(self, *, sums: IntFormat, total: IntFormat, count: int, outputs: int):
+    def __init__(self, *, sums: IntFormat, total: IntFormat, count: int, outputs: int,
+                 merge: Literal["add", "or"] = "add"):
         if operator.index(count) < 1:
             raise ValueError(f"Count must be a positive integer, not {count!r}")
         if operator.index(outputs) < 1 or count % outputs:
@@ -62,6 +68,7 @@ class Accumulator(Shared):
         self.total = total
         self.count = count
         self.outputs = outputs
+        self.merge = merge
         super().__init__({
             "i": In(stream.Signature(data.StructLayout({
                 "sums": data.ArrayLayout(shape_of(sums), count),
@@ -83,7 +90,8 @@ class Accumulator(Shared):
         remaining = Signal(range(steps + 1))
 
         totals = [Signal(shape_of(self.total), name=f"total_{k}") for k in range(self.count)]
-        m.d.comb += [total.eq(accumulators[k] + self.i.p.sums[k])
+        combine = operator.add if self.merge == "add" else operator.or_
+        m.d.comb += [total.eq(combine(accumulators[k], self.i.p.sums[k]))
                      for k, total in enumerate(totals)]
         m.d.comb += [
             self.o.valid.eq(remaining != 0),

@@ -99,6 +99,9 @@ class TileConfig:
             if self.zero_points in zero_points and not isinstance(fmt, IntFormat):
                 raise ValueError(f"Zero points must be none where {name} have a format without "
                                  f"them, {fmt}, not {self.zero_points!r}")
+        if self.propagates and not (self.output is not None and self.output.propagates):
+            raise ValueError("Output must be a format whose specials propagate, as an operand's "
+                             f"do, not {self.output}")
         if self.target not in EMITTED:
             raise ValueError(
                 f"Target must be one of {', '.join(EMITTED)}, not {self.target!r}")
@@ -114,6 +117,11 @@ class TileConfig:
         found = dot_range(self.weights, self.activations,
                           self.max_beats * self.lanes if idle else self.depth)
         return Range(min(found.lo, 0), max(found.hi, 0))
+
+    @property
+    def propagates(self) -> bool:
+        """Whether infinities and NaN of an operand reach the output."""
+        return self.weights.propagates or self.activations.propagates
 
     @property
     def accumulator(self) -> IntFormat:

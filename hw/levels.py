@@ -10,14 +10,15 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from amaranth.hdl import Cat, Const, Mux, Value
+from amaranth.lib import data
 
 from golden.contracts import Rounding
-from golden.formats import Codebook, FloatFormat, Format, OddFormat
+from golden.formats import INFINITY, NAN, Codebook, FloatFormat, Format, OddFormat
 from golden.ranges import Range
 from hw.arith import clamp, round_up, saturate, shift_right
 from hw.pipeline import Pipeline
 
-__all__ = ["nearest_code", "code_latency"]
+__all__ = ["nearest_code", "code_latency", "special_code"]
 
 
 def nearest_code(pipe: Pipeline, value: Value, right: Value, rounding: Rounding, fmt: Format
@@ -37,6 +38,19 @@ def nearest_code(pipe: Pipeline, value: Value, right: Value, rounding: Rounding,
     place = coder(pipe, near, pipe.take("sticky"), rounding, fmt)
     lo, hi = (_place(fmt, pipe.take(end)) for end in ("clamp_min", "clamp_max"))
     return pipe.register(_code(fmt, clamp(place, lo, hi)), "clamped")
+
+
+def special_code(flags: data.View, code: Value, fmt: FloatFormat) -> Value:
+    """Code of a result whose products have these flags; ``code`` where none is set.
+
+    NaN where a product is, or where infinities of both signs meet; of a format without infinities
+    NaN in their place.
+    """
+    codes = fmt.special_codes
+    nan = codes[NAN]
+    infinite = Mux(flags.up, codes.get(INFINITY, nan), codes.get(-INFINITY, nan))
+    special = Mux(flags.nan | (flags.up & flags.down), nan, infinite)
+    return Mux(flags.nan | flags.up | flags.down, special, code)
 
 
 def _place(fmt: Format, code: Value) -> Value:

@@ -1,14 +1,15 @@
 """Requantizers: an exact sum and its channel's parameters in, an output code out."""
 
-from amaranth.hdl import Array, Cat, Const, Module
+from amaranth.hdl import Array, Cat, Const, Module, Value
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
 from golden.contracts import Contract, ExactSum, MultiplyShift, Thresholds
-from golden.formats import Format, IntFormat
+from golden.formats import FloatFormat, Format, IntFormat
+from hw.blocks.specials import FLAGS
 from hw.delay import delay
 from hw.formats import shape_of
-from hw.levels import code_latency, nearest_code
+from hw.levels import code_latency, nearest_code, special_code
 from hw.pipeline import Pipeline
 from hw.scale import SCALERS, offset_and_clamp, product
 from hw.shared import Shared
@@ -64,11 +65,14 @@ class Requantizer(Shared):
         Parameters of a channel, as :attr:`hw.config.TileConfig.record` lists them.
     row_sum : IntFormat or None
         Of the sum of a row's activations, where weights have zero points.
+    propagates : bool
+        Whether flags of infinities and NaN come with the sum, and decide where one is set.
 
     Members
     -------
     i : In(stream.Signature(StructLayout, always_ready=True))
-        ``sum``, ``parameters`` (a StructLayout of the record) and ``row_sum`` (where there is).
+        ``sum``, ``parameters`` (a StructLayout of the record), ``row_sum`` and ``flags`` (where
+        there are).
     o : Out(stream.Signature(shape_of(output), always_ready=True))
         Results, in order.
     """
@@ -77,7 +81,8 @@ class Requantizer(Shared):
     o: stream.Interface
 
     def __init__(self, *, contract: Contract, sums: IntFormat, total: IntFormat, output: Format,
-                 record: dict[str, Format], row_sum: IntFormat | None = None):
+                 record: dict[str, Format], row_sum: IntFormat | None = None,
+                 propagates: bool = False):
         if type(contract) not in (ExactSum, Thresholds, *SCALERS):
             raise TypeError(f"Contract must be one with hardware, not {contract!r}")
         if (row_sum is not None) != ("weight_zero_point" in record):
@@ -89,6 +94,7 @@ class Requantizer(Shared):
         self.output = output
         self.record = record
         self.row_sum = row_sum
+        self.propagates = propagates
         payload = {
             "sum": shape_of(sums),
             "parameters": data.StructLayout(
@@ -96,6 +102,8 @@ class Requantizer(Shared):
         }
         if row_sum is not None:
             payload["row_sum"] = shape_of(row_sum)
+        if propagates:
+            payload["flags"] = FLAGS
         super().__init__({
             "i": In(stream.Signature(data.StructLayout(payload), always_ready=True)),
             "o": Out(stream.Signature(shape_of(output), always_ready=True)),
@@ -127,8 +135,14 @@ class Requantizer(Shared):
             m.d.comb += self.o.payload.eq(self._count(pipe, total))
         elif not isinstance(self.output, IntFormat):
             assert isinstance(self.contract, MultiplyShift)  # or the contract had refused it
-            m.d.comb += self.o.payload.eq(nearest_code(
-                pipe, *product(pipe, self.contract, total), self.contract.rounding, self.output))
+            if self.propagates:
+                pipe.hold("flags", delay(m, Value.cast(self.i.p.flags), pipe.stage, "flags"))
+            code = nearest_code(
+                pipe, *product(pipe, self.contract, total), self.contract.rounding, self.output)
+            if self.propagates:
+                assert isinstance(self.output, FloatFormat)  # or the tile had been refused
+                code = special_code(data.View(FLAGS, pipe.take("flags")), code, self.output)
+            m.d.comb += self.o.payload.eq(code)
         else:
             scale, _ = SCALERS[type(self.contract)]
             # One bit more than the output's: what saturates there is so far out of its range that

@@ -8,9 +8,11 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from golden.contracts import WORD_BITS
+from golden.formats import IntFormat
 from hw.accumulate import Accumulator
 from hw.blocks import block_for
 from hw.blocks.row_sums import RowSums
+from hw.blocks.specials import FLAGS, Specials
 from hw.config import TileConfig
 from hw.delay import delay
 from hw.formats import shape_of
@@ -94,7 +96,8 @@ class MacTile(Shared):
         self._requantizers = [
             Requantizer(contract=c.contract, sums=c.accumulator, total=c.sum_format,
                         output=c.output_format, record=c.record,
-                        row_sum=c.row_sum if c.zero_points == "both" else None)
+                        row_sum=c.row_sum if c.zero_points == "both" else None,
+                        propagates=c.propagates)
             for _ in range(c.outputs)]
         self._result = data.StructLayout({
             "codes": data.ArrayLayout(shape_of(c.output_format), c.outputs),
@@ -226,6 +229,11 @@ class MacTile(Shared):
             row_sum = delay(m, self._row_sum(m, arrived, step & row_ends), store.latency, "row_sum")
             m.d.comb += [requantizer.i.p.row_sum.eq(row_sum) for requantizer in self._requantizers]
 
+        if c.propagates:
+            flags = delay(m, self._flags(m, arrived, step), store.latency, "flags")
+            m.d.comb += [requantizer.i.p.flags.eq(flags[k])
+                         for k, requantizer in enumerate(self._requantizers)]
+
         result = Signal(self._result)
         m.d.comb += [
             result.last.eq(delay(m, accumulator.o.p.last,
@@ -258,6 +266,26 @@ class MacTile(Shared):
         with m.Elif((backlog != 0) & ~(accumulator.o.valid & ~accumulator.o.ready)):
             m.d.sync += backlog.eq(backlog - 1)
         return m
+
+    def _flags(self, m, arrived, step):
+        """Watch for infinities and NaN beside the block, and offer the flags of what leaves."""
+        c = self.config
+        specials = m.submodules.specials = Specials(
+            weights=c.weights, activations=c.activations, rows=c.rows, cols=c.cols, lanes=c.lanes,
+            latency=self._block.latency)
+        flags = IntFormat(FLAGS.size, signed=False)
+        accumulator = m.submodules.flags = Accumulator(
+            sums=flags, total=flags, count=c.rows * c.cols, outputs=c.outputs, merge="or")
+        m.d.comb += [
+            specials.i.activations.eq(self.i_activations.payload),
+            specials.i.weights.eq(self.i_weights.payload),
+            accumulator.i.p.last.eq(arrived),
+            accumulator.i.valid.eq(self._block.o.valid),
+            accumulator.o.ready.eq(step),
+        ]
+        m.d.comb += [accumulator.i.p.sums[row * c.cols + col].eq(specials.o[row][col])
+                     for row in range(c.rows) for col in range(c.cols)]
+        return accumulator.o.p.totals
 
     def _row_sum(self, m, arrived, next_row):
         """Sum each row's activations beside the block, and offer the sum of the row that leaves."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from golden import ops
+from golden import ops, specials
 from golden.contracts import WORD_BITS
 from golden.requantize import requantize
 from hw.config import TileConfig
@@ -203,7 +203,8 @@ def expected(config: TileConfig, phases: Sequence[Phase]) -> np.ndarray:
     results = []
     for phase in phases:
         starts = np.cumsum(phase.beats) - phase.beats
-        per_beat = ops.matmul(phase.activations, phase.weights.transpose(0, 2, 1))
+        per_beat = ops.matmul(specials.numbers(phase.activations),
+                              specials.numbers(phase.weights).transpose(0, 2, 1))
         sums = np.add.reduceat(per_beat, starts, axis=0)
         rows = np.add.reduceat(phase.activations.sum(axis=2), starts, axis=0)
         levels = np.empty_like(sums)
@@ -215,6 +216,10 @@ def expected(config: TileConfig, phases: Sequence[Phase]) -> np.ndarray:
             if "weight_zero_point" in record:
                 unbiased = unbiased - rows[mine][:, :, None] * record.pop("weight_zero_point")
             levels[mine] = requantize(unbiased, c.contract, c.output, record, unbiased=c.unbiased)
+        if c.propagates:
+            counts = specials.count(phase.activations, phase.weights)
+            levels = specials.resolve(
+                levels, np.add.reduceat(counts, starts, axis=1), c.output_format)
         results.append(levels)
     return np.concatenate(results)
 

@@ -14,7 +14,7 @@ from golden.contracts import (
     Scaled,
     Thresholds,
 )
-from golden.formats import Format, IntFormat
+from golden.formats import NAN, FloatFormat, Format, IntFormat
 from golden.multipliers import scale_parameters, threshold_parameters
 from golden.networks import Dense, Network
 from golden.quantize import quantize
@@ -80,8 +80,8 @@ def random_phase(config: TileConfig, rng: np.random.Generator, *, jobs: int) -> 
     """Jobs of random lengths on random operands, with random parameters for a whole store."""
     beats = rng.integers(1, min(config.max_beats, 16) + 1, jobs)
     groups = min(config.groups, 16)
-    activations = _random(rng, config.activations, (beats.sum(), config.rows, config.lanes))
-    weights = _random(rng, config.weights, (beats.sum(), config.cols, config.lanes))
+    activations = _operands(rng, config.activations, (beats.sum(), config.rows, config.lanes))
+    weights = _operands(rng, config.weights, (beats.sum(), config.cols, config.lanes))
     # A sum has at most `depth` products: the lanes beyond, of a longest job's last beat, are idle.
     full = np.cumsum(beats)[beats == config.max_beats] - 1
     used = config.depth - (config.max_beats - 1) * config.lanes
@@ -221,6 +221,20 @@ def _random(rng: np.random.Generator, fmt: Format, shape) -> np.ndarray:
     if isinstance(fmt, IntFormat):
         return _between(rng, fmt.min, fmt.max, shape)
     return rng.choice(fmt.levels(), size=shape)
+
+
+def _operands(rng: np.random.Generator, fmt: Format, shape) -> np.ndarray:
+    """Levels of ``fmt`` for each beat, and where it has them infinities and NaN.
+
+    Some beats have none, some a few, and some are half of them and of zeros.
+    """
+    levels = _random(rng, fmt, shape)
+    if not (isinstance(fmt, FloatFormat) and fmt.propagates):
+        return levels
+    share = rng.choice([0, 0, 0, 1, 128], size=(shape[0], 1, 1))
+    infinities = [each for each in fmt.special_codes if each != NAN]
+    kinds = [NAN, *infinities * 4, *[0] * 4]
+    return np.where(rng.integers(256, size=shape) < share, rng.choice(kinds, size=shape), levels)
 
 
 def _between(rng: np.random.Generator, lo: int, hi: int, shape) -> np.ndarray:

@@ -30,6 +30,9 @@ class Format(ABC):
 
     unit: int = 0
 
+    propagates: bool = False
+    """Whether infinities and NaN may be among the levels."""
+
     @property
     @abstractmethod
     def bits(self) -> int:

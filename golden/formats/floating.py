@@ -8,9 +8,15 @@ import numpy as np
 
 from golden.formats.base import Format, integers
 
-__all__ = ["FloatFormat", "FLOATS"]
+__all__ = ["FloatFormat", "FLOATS", "NAN", "INFINITY"]
 
 MAX_BIAS = 63
+
+NAN = 1 << 62
+"""What stands for not-a-number among levels, where a format propagates it. No level is as large."""
+
+INFINITY = NAN + 1
+"""What stands for infinity there; ``-INFINITY`` for that below zero."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,9 @@ class FloatFormat(Format):
     those of numbers, that of all ones too, but for the codes that are reserved. The bias moves
     the unit and nothing else. There are two codes of 0; :meth:`encode` gives the positive one.
 
+    Reserved codes are refused, or, where infinities and NaN propagate, stand for :data:`NAN` and
+    plus or minus :data:`INFINITY`, which are no levels but may be among them.
+
     Parameters
     ----------
     family : str
@@ -45,11 +54,13 @@ class FloatFormat(Format):
         Whether the least of these is infinity.
     denormals : "ieee" or "paper"
         As above.
+    specials : "refuse" or "propagate"
+        What becomes of infinities and NaN. A format without them only refuses.
 
     Raises
     ------
     ValueError
-        Where the bias is out of range, or there is no such rule.
+        Where the bias is out of range, there is no such rule, or nothing to propagate.
     """
 
     family: str
@@ -59,6 +70,7 @@ class FloatFormat(Format):
     reserved: int = 0
     infinity: bool = False
     denormals: str = "ieee"
+    specials: str = "refuse"
 
     def __post_init__(self):
         if not 0 <= operator.index(self.bias) <= MAX_BIAS:
@@ -67,6 +79,26 @@ class FloatFormat(Format):
         if self.denormals not in ("ieee", "paper"):
             raise ValueError(f"Denormals of {self.family} must be ieee or paper, "
                              f"not {self.denormals!r}")
+        choices = ("refuse", "propagate") if self.reserved else ("refuse",)
+        if self.specials not in choices:
+            raise ValueError(f"Specials of {self.family} must be {' or '.join(choices)}, "
+                             f"not {self.specials!r}")
+
+    @property
+    def propagates(self) -> bool:
+        """Whether infinities and NaN may be among the levels."""
+        return self.specials == "propagate"
+
+    @cached_property
+    def special_codes(self) -> dict[int, int]:
+        """Codes of what is no number, by what stands for it; of NaN the quiet one."""
+        if not self.propagates:
+            return {}
+        first, sign = len(self.magnitudes), 1 << self.bits - 1
+        if not self.infinity:
+            return {NAN: first}
+        # IEEE's quiet NaN has the highest bit of the mantissa set.
+        return {NAN: first | 1 << self.mantissa_bits - 1, INFINITY: first, -INFINITY: first | sign}
 
     @property
     def bits(self) -> int:
@@ -108,30 +140,39 @@ class FloatFormat(Format):
 
     def contains(self, levels) -> np.ndarray:
         """Whether each of ``levels`` is a level of this format."""
-        return np.isin(np.abs(np.asarray(levels)), self.magnitudes)
+        levels = np.asarray(levels)
+        found = np.isin(np.abs(levels), self.magnitudes)
+        return found | np.isin(levels, list(self.special_codes)) if self.propagates else found
 
     def encode(self, levels) -> np.ndarray:
         """Codes of ``levels``; of 0, the one without sign."""
         levels = self.check(levels).astype(np.int64)
         magnitude = np.searchsorted(self.magnitudes, np.abs(levels))
-        return magnitude + ((levels < 0) * (1 << self.bits - 1))
+        codes = np.asarray(magnitude + ((levels < 0) * (1 << self.bits - 1)))
+        for special, code in self.special_codes.items():
+            codes = np.where(levels == special, code, codes)
+        return codes
 
     def decode(self, codes) -> np.ndarray:
-        """Levels of ``codes``; those of infinities and of NaN have none and are refused."""
+        """Levels of ``codes``; those of infinities and of NaN, or these are refused."""
         codes = integers(codes, "Code")
         bad = codes[(codes < 0) | (codes >= 1 << self.bits)]
         if bad.size:
             raise ValueError(f"Code of {self} must be in range [0, {(1 << self.bits) - 1}], "
                              f"not {bad.flat[0]}")
         magnitude = codes & (1 << self.bits - 1) - 1
-        special = codes[magnitude >= len(self.magnitudes)]
-        if special.size:
-            code = int(special.flat[0])
+        reserved = magnitude >= len(self.magnitudes)
+        if reserved.any() and not self.propagates:
+            code = int(codes[reserved].flat[0])
             what = self.special(code)
             raise ValueError(f"Code of {self} must be that of a number, not {code:#04x}, "
                              f"which is {what}")
-        levels = self.magnitudes[magnitude]
-        return np.where(codes == magnitude, levels, -levels)
+        levels = self.magnitudes[np.where(reserved, 0, magnitude)]
+        levels = np.where(codes == magnitude, levels, -levels)
+        values = {"nan": NAN, "inf": INFINITY, "-inf": -INFINITY}
+        for code in np.unique(codes[reserved]).tolist():
+            levels = np.where(codes == code, values[self.special(code)], levels)
+        return levels
 
     def special(self, code: int) -> str:
         """What a code without a level is: ``inf``, ``-inf`` or ``nan``; of others empty."""
@@ -148,7 +189,7 @@ class FloatFormat(Format):
 
     def __str__(self):
         usual = FLOATS[self.family]
-        changed = [f"{name}={getattr(self, name)}" for name in ("bias", "denormals")
+        changed = [f"{name}={getattr(self, name)}" for name in ("bias", "denormals", "specials")
                    if getattr(self, name) != getattr(usual, name)]
         return ":".join([self.family, *([",".join(changed)] if changed else [])])
 

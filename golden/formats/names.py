@@ -30,7 +30,8 @@ def parse(name: str) -> Format:
     ``odd4``
         Odd levels, 1 to 8 bits; ``odd1`` is ``binary``.
     ``e4m3fn``, ``cfloat8_1_4_3:bias=12,denormals=paper``
-        Floats: see :data:`golden.formats.FLOATS`. Tesla's have the two parameters.
+        Floats: see :data:`golden.formats.FLOATS`. Tesla's have the two parameters, ``e4m3fn`` and
+        ``e5m2`` another, ``specials=propagate``.
     ``codebook:-7/-3/0/3/7``
         A table of levels.
 
@@ -60,15 +61,18 @@ def parse(name: str) -> Format:
 
 
 def _float(name: str, family: str, parameters: str) -> Format:
-    if not family.startswith("cfloat"):
-        raise ValueError(f"Format {family} must have no parameters, not {parameters!r}")
+    # Tesla's formats have a bias and denormals to choose, the others what is to become of NaN.
+    tesla = family.startswith("cfloat")
+    choices = "bias=N or denormals=ieee or paper" if tesla else "specials=refuse or propagate"
+    pattern = "(bias)=(-?[0-9]{1,9})|(denormals)=([a-z]+)" if tesla else "(specials)=([a-z]+)"
     changed = {}
     for part in parameters.split(","):
-        match = re.fullmatch(r"bias=(-?[0-9]{1,9})|denormals=([a-z]+)", part)
-        if match is None or (key := part.partition("=")[0]) in changed:
-            raise ValueError(f"Parameters of {family} must be bias=N or denormals=ieee or paper, "
-                             f"each once and separated by commas, not {parameters!r}")
-        changed[key] = match[2] if match[1] is None else int(match[1])
+        match = re.fullmatch(pattern, part)
+        key, value = [group for group in match.groups() if group] if match else ("", "")
+        if not key or key in changed:
+            raise ValueError(f"Parameters of {family} must be {choices}, each once and separated "
+                             f"by commas, not {parameters!r}")
+        changed[key] = int(value) if key == "bias" else value
     return replace(FLOATS[family], **changed)
 
 

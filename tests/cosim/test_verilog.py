@@ -45,6 +45,10 @@ LEVELS = {
     "s4_odd3_ternary": tile("s4", "odd3", "ternary", "floor"),
     "e2m1_e2m1_e2m1": tile("e2m1", "e2m1", "e2m1", "half_even"),
     "e4m3fn_u4_e5m2": tile("e4m3fn", "u4", "e5m2", rows=2, cols=2, lanes=3, depth=100),
+    "nan": tile("e5m2:specials=propagate", "e4m3fn:specials=propagate", "e5m2:specials=propagate",
+                rows=2, cols=2, lanes=2, depth=100),
+    "nan_without_infinity": tile("u4", "e5m2:specials=propagate", "e4m3fn:specials=propagate",
+                                 rows=2, cols=2, lanes=3, outputs=2, depth=100),
     # 79-bit sums, of which there are no int64.
     "cfloat8_exact": tile("cfloat8_1_5_2:denormals=paper", "e5m2", None, "none", rows=2, cols=2,
                           lanes=2, depth=100),

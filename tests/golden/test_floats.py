@@ -7,7 +7,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from golden.formats import FLOATS, Codebook, FloatFormat, parse
+from golden.formats import FLOATS, INFINITY, NAN, Codebook, FloatFormat, parse
 from golden.ranges import dot_range
 
 CFLOATS = [f"{family}:bias={bias},denormals={rule}" for family in ("cfloat8_1_4_3", "cfloat8_1_5_2")
@@ -100,6 +100,28 @@ def test_codes_without_a_level(code, what):
         parse("e2m1").check(5, "Weight")
 
 
+@pytest.mark.parametrize("name, nan, infinity", [("e4m3fn", 0x7f, None), ("e5m2", 0x7e, 0x7c)])
+def test_specials_that_propagate(name, nan, infinity):
+    fmt = parse(f"{name}:specials=propagate")
+    assert parse(str(fmt)) == fmt and fmt.propagates and not parse(name).propagates
+    codes = np.arange(256, dtype=np.uint8)
+    values = codes.view(getattr(ml_dtypes, f"float8_{name}")).astype(np.float64)
+    levels = fmt.decode(codes)
+    np.testing.assert_array_equal(levels == NAN, np.isnan(values))
+    np.testing.assert_array_equal(levels == INFINITY, values == np.inf)
+    np.testing.assert_array_equal(levels == -INFINITY, values == -np.inf)
+    assert fmt.encode(NAN) == nan and fmt.contains(levels).all()
+    if infinity is None:
+        assert not fmt.contains([INFINITY, -INFINITY]).any()
+    else:
+        assert fmt.encode([INFINITY, -INFINITY]).tolist() == [infinity, infinity | 0x80]
+    # Numbers are what they are without.
+    np.testing.assert_array_equal(fmt.levels(), parse(name).levels())
+    numbers = codes[np.isfinite(values)]
+    np.testing.assert_array_equal(fmt.decode(numbers), parse(name).decode(numbers))
+    assert not parse(name).contains([NAN, INFINITY, -INFINITY]).any()
+
+
 def test_codebooks():
     book = parse("codebook:-7/-3/0/1/30")
     assert book == Codebook([-7, -3, 0, 1, 30]) and book.bits == 3
@@ -137,7 +159,10 @@ FLOAT_PARAMETERS = (r"Parameters of cfloat8_1_4_3 must be bias=N or denormals=ie
     ("cfloat8_1_4_3:", FLOAT_PARAMETERS + "''"),
     ("cfloat8_1_4_3:bias=1,bias=2", FLOAT_PARAMETERS + "'bias=1,bias=2'"),
     ("cfloat8_1_4_3:scale=1", FLOAT_PARAMETERS + "'scale=1'"),
-    ("e4m3fn:bias=8", "Format e4m3fn must have no parameters, not 'bias=8'"),
+    ("e4m3fn:bias=8", "Parameters of e4m3fn must be specials=refuse or propagate, each once and "
+                      "separated by commas, not 'bias=8'"),
+    ("e5m2:specials=ignore", "Specials of e5m2 must be refuse or propagate, not 'ignore'"),
+    ("e2m1:specials=propagate", "Specials of e2m1 must be refuse, not 'propagate'"),
 ])
 def test_bad_names(name, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):

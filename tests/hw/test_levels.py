@@ -3,15 +3,18 @@
 
 import re
 
+import numpy as np
 import pytest
 
 from golden.contracts import contract
-from golden.formats import parse
+from golden.formats import INFINITY, NAN, parse
 from golden.multipliers import scale_parameters
 from golden.networks import Quantization
 from hw import emit
 from hw.bus import AxiTile
 from hw.config import TileConfig
+from sim.jobs import expected
+from sim.vectors import random_phase
 
 
 def tile(weights, activations, output):
@@ -48,3 +51,20 @@ def test_names_of_modules():
     config = tile("cfloat8_1_4_3:bias=12", "codebook:-1/0/5", "e4m3fn")
     assert config.name == "mac_cfloat8_1_4_3_bias_12_codebook2_e4m3fn_1x1x2"
     assert re.fullmatch(r"\w+", config.name)
+
+
+@pytest.mark.parametrize("output", ["e5m2", "s8"])
+def test_specials_need_an_output_that_has_them(output):
+    with pytest.raises(ValueError, match=rf"^Output must be a format whose specials propagate, as "
+                                         rf"an operand's do, not {output}$"):
+        tile("e4m3fn:specials=propagate", "s8", output)
+
+
+def test_vectors_have_specials_that_reach_the_output(rng):
+    """NaN, both infinities and numbers: each among the results that the Verilog is held to."""
+    config = TileConfig(
+        weights=parse("e5m2:specials=propagate"), activations=parse("e5m2:specials=propagate"),
+        output=parse("e5m2:specials=propagate"), rows=2, cols=2, lanes=2, depth=32)
+    want = expected(config, [random_phase(config, rng, jobs=400)])
+    assert {NAN, INFINITY, -INFINITY} <= set(want.ravel().tolist())
+    assert (np.abs(want) < NAN).mean() > 0.3
