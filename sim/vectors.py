@@ -231,7 +231,7 @@ def _operands(rng: np.random.Generator, fmt: Format, shape) -> np.ndarray:
     levels = _random(rng, fmt, shape)
     if not (isinstance(fmt, FloatFormat) and fmt.propagates):
         return levels
-    share = rng.choice([0, 0, 0, 1, 128], size=(shape[0], 1, 1))
+    share = rng.choice([0] * 12 + [1, 1, 128], size=(shape[0], 1, 1))
     infinities = [each for each in fmt.special_codes if each != NAN]
     kinds = [NAN, *infinities * 4, *[0] * 4]
     return np.where(rng.integers(256, size=shape) < share, rng.choice(kinds, size=shape), levels)

@@ -47,6 +47,8 @@ LEVELS = {
     "e4m3fn_u4_e5m2": tile("e4m3fn", "u4", "e5m2", rows=2, cols=2, lanes=3, depth=100),
     "nan": tile("e5m2:specials=propagate", "e4m3fn:specials=propagate", "e5m2:specials=propagate",
                 rows=2, cols=2, lanes=2, depth=100),
+    "nan_of_activations": tile("s4", "e5m2:specials=propagate", "e5m2:specials=propagate",
+                               rows=2, cols=2, lanes=1, depth=100),
     "nan_without_infinity": tile("u4", "e5m2:specials=propagate", "e4m3fn:specials=propagate",
                                  rows=2, cols=2, lanes=3, outputs=2, depth=100),
     # 79-bit sums, of which there are no int64.
