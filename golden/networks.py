@@ -8,8 +8,10 @@ import numpy as np
 
 from golden.contracts import Contract
 from golden.formats import Format
+from golden.units import FusedScheme, Scheme
 
-__all__ = ["Quantization", "Layer", "Linear", "Dense", "Conv2d", "Pool", "Network", "INPUT"]
+__all__ = ["Quantization", "Layer", "Linear", "Dense", "Conv2d", "Pool", "Rescale", "Add", "Sub",
+           "Mul", "Concat", "Network", "INPUT"]
 
 INPUT = "input"
 """Name of the tensor that a network takes."""
@@ -121,12 +123,82 @@ class Pool(Layer):
         Vertical, horizontal.
     padding : pair of pairs of int
         ``((top, bottom), (left, right))``; padded taps do not take part.
+    clamp : pair of int, optional
+        Least and largest level of the output, as a fused activation has them.
     """
 
     kind: Literal["average", "max"]
     size: tuple[int, int]
     stride: tuple[int, int]
     padding: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
+    clamp: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Rescale(Layer):
+    """The same real numbers on another scale, or with another zero point.
+
+    Parameters
+    ----------
+    contract : Contract
+    parameters : mapping of str to int
+        The fields of a :class:`~golden.units.Rescaling`.
+    """
+
+    contract: Contract
+    parameters: Mapping[str, int]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Add(Layer):
+    """Sum of two tensors, broadcast together.
+
+    Parameters
+    ----------
+    scheme : Scheme or FusedScheme
+    parameters : mapping of str to int
+        The fields of an :class:`~golden.units.Addition`.
+    """
+
+    scheme: Scheme | FusedScheme
+    parameters: Mapping[str, int]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Sub(Add):
+    """The first tensor less the second."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Mul(Layer):
+    """Product of two tensors, element by element, broadcast together.
+
+    Parameters
+    ----------
+    contract : Contract
+    parameters : mapping of str to int
+        The fields of a :class:`~golden.units.Multiplication`.
+    """
+
+    contract: Contract
+    parameters: Mapping[str, int]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Concat(Layer):
+    """Tensors joined along an axis, each rescaled to the output's scale.
+
+    Parameters
+    ----------
+    axis : int
+    contract : Contract
+    parameters : tuple of mapping of str to int
+        The fields of a :class:`~golden.units.Rescaling`, of each input.
+    """
+
+    axis: int = -1
+    contract: Contract
+    parameters: tuple[Mapping[str, int], ...]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -1,15 +1,31 @@
 """Runs a quantized network, layer by layer, after proving that no sum can leave its contract."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from golden import ops, specials
+from golden import elementwise, ops, specials
 from golden.contracts import ExactSum
 from golden.formats import NAN, Format, IntFormat
-from golden.networks import INPUT, Conv2d, Dense, Linear, Network, Pool
+from golden.networks import (
+    INPUT,
+    Add,
+    Concat,
+    Conv2d,
+    Dense,
+    Layer,
+    Linear,
+    Mul,
+    Network,
+    Pool,
+    Rescale,
+    Sub,
+)
 from golden.ranges import Range, levels_range, weights_range
 from golden.requantize import check_parameters, requantize
+from golden.units import Addition, Multiplication, Operation, Rescaling
 
-__all__ = ["run", "prove", "linear_sums", "sum_ranges"]
+__all__ = ["run", "prove", "linear_sums", "sum_ranges", "operations"]
 
 
 def run(network: Network, x) -> dict[str, np.ndarray]:
@@ -30,20 +46,26 @@ def run(network: Network, x) -> dict[str, np.ndarray]:
     unbiased = prove(network)
     tensors = {INPUT: network.input.format.check(x, "Input")}
     for layer in network.layers:
-        x = tensors[layer.inputs[0]]
+        x, *others = (tensors[name] for name in layer.inputs)
         if isinstance(layer, Linear):
-            levels = requantize(
+            y = requantize(
                 linear_sums(layer, specials.numbers(x), network), layer.contract, _output(layer),
                 layer.parameters, unbiased=unbiased[layer.name])
             if network.quantization(layer.inputs[0]).format.propagates:
-                levels = specials.resolve(levels, specials.count(x, layer.weights),
-                                          layer.output.format)
-            tensors[layer.name] = levels
-        else:
-            assert isinstance(layer, Pool)  # all others were refused by the proof
+                y = specials.resolve(y, specials.count(x, layer.weights), layer.output.format)
+        elif isinstance(layer, Pool):
             pool = ops.average_pool if layer.kind == "average" else ops.max_pool
-            tensors[layer.name] = pool(x, size=layer.size, stride=layer.stride,
-                                       padding=layer.padding)
+            y = pool(x, size=layer.size, stride=layer.stride, padding=layer.padding)
+            if layer.clamp is not None:
+                y = np.clip(y, *layer.clamp)
+        elif isinstance(layer, Concat):
+            y = elementwise.concat(operations(layer, network), [x, *others], layer.parameters,
+                                   axis=layer.axis)
+        else:
+            assert isinstance(layer, Rescale | Add | Mul)  # others were refused by the proof
+            operation, = operations(layer, network)
+            y = elementwise.compute(operation, [x, *others], layer.parameters)
+        tensors[layer.name] = y
     return tensors
 
 
@@ -87,13 +109,35 @@ def sum_ranges(layer: Linear, network: Network) -> list[Range]:
                          inputs - Range(zero_point, zero_point))
 
 
+def operations(layer: Layer, network: Network) -> Sequence[Operation]:
+    """What a layer that brings tensors together computes: of a Concat, for each of its inputs.
+
+    Raises
+    ------
+    TypeError
+        Where the layer is of another kind, or a format is no integer one.
+    """
+    inputs = [_integer(name, network.quantization(name).format) for name in layer.inputs]
+    output = _integer(layer.name, layer.output.format)
+    match layer:
+        case Rescale() | Concat():
+            return [Rescaling(layer.contract, fmt, output) for fmt in inputs]
+        case Mul():
+            return [Multiplication(layer.contract, inputs[0], inputs[1], output)]
+        case Add():
+            subtract = isinstance(layer, Sub)
+            return [Addition(layer.scheme, inputs[0], inputs[1], output, subtract)]
+    raise TypeError(f"Layer must be a Rescale, an Add, a Sub, a Mul or a Concat, not {layer!r}")
+
+
 def prove(network: Network) -> dict[str, Range]:
     """Prove that every layer computes what it says, whatever levels its inputs have.
 
     Of a linear layer, that the weights, zero points and parameters are in their formats, and that
     each channel's sum plus bias stays within the contract's range through every step. All the
     steps are monotonic in the sum, so the two ends of its range decide. Of a pool, that its
-    output has its input's format and zero point.
+    output has its input's format and zero point. Of the layers that bring tensors together, what
+    :func:`golden.elementwise.check` says, and that their zero points are those of the tensors.
 
     Returns
     -------
@@ -107,15 +151,18 @@ def prove(network: Network) -> dict[str, Range]:
     """
     proven = {}
     for layer in network.layers:
-        if len(layer.inputs) != 1:
-            raise ValueError(
-                f"Layer {layer.name!r} must have 1 input, not {len(layer.inputs)}")
+        wanted = 2 if isinstance(layer, Add | Mul) else 1
+        if len(layer.inputs) != wanted and not (isinstance(layer, Concat) and layer.inputs):
+            raise ValueError(f"Layer {layer.name!r} must have {wanted} "
+                             f"input{'s' if wanted > 1 else ''}, not {len(layer.inputs)}")
         if isinstance(layer, Linear):
             proven[layer.name] = _prove_linear(layer, network)
         elif isinstance(layer, Pool):
             _prove_pool(layer, network)
+        elif isinstance(layer, Rescale | Add | Mul | Concat):
+            _prove_elementwise(layer, network)
         else:
-            raise TypeError(f"Layer must be a Dense, a Conv2d or a Pool, not {layer!r}")
+            raise TypeError(f"Layer must be one of golden.networks, not {layer!r}")
     return proven
 
 
@@ -171,6 +218,39 @@ def _prove_pool(layer: Pool, network: Network):
     if layer.kind not in ("average", "max"):
         raise ValueError(f"Kind of pool {layer.name!r} must be average or max, "
                          f"not {layer.kind!r}")
+    if layer.clamp is not None:
+        lo, hi = made.format.check(layer.clamp, f"Clamp of pool {layer.name!r}").tolist()
+        if lo > hi:
+            raise ValueError(f"Clamp of pool {layer.name!r} must not be empty, "
+                             f"not {layer.clamp}")
+
+
+def _prove_elementwise(layer: Rescale | Add | Mul | Concat, network: Network):
+    sets = layer.parameters if isinstance(layer, Concat) else (layer.parameters,)
+    try:
+        found = operations(layer, network)
+        if len(sets) != len(found):
+            raise ValueError(f"Parameters must be {len(found)} sets, one for each input, "
+                             f"not {len(sets)}")
+        for index, (operation, parameters) in enumerate(zip(found, sets, strict=True)):
+            elementwise.check(operation, parameters)
+            names = [layer.inputs[index]] if isinstance(layer, Concat) else layer.inputs
+            fields = ["input"] if len(operation.operands) == 1 else ["a", "b"]
+            owners = {f"{field}_zero_point": network.quantization(name)
+                      for field, name in zip(fields, names, strict=True)}
+            for field, owner in (owners | {"zero_point": layer.output}).items():
+                # A fused sum has its zero points in the offset.
+                if field in parameters and parameters[field] != owner.zero_point:
+                    raise ValueError(f"Parameter {field} must be {owner.zero_point}, as the "
+                                     f"tensor's, not {parameters[field]}")
+    except ValueError as error:
+        raise ValueError(f"Layer {layer.name!r}: {error}") from error
+
+
+def _integer(name: str, fmt: Format) -> IntFormat:
+    if not isinstance(fmt, IntFormat):
+        raise TypeError(f"Format of tensor {name!r} must be an integer one, not {fmt}")
+    return fmt
 
 
 def _input_zero_point(layer: Linear, network: Network) -> int:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-DESCRIPTIONS = ("golden.formats", "golden.contracts", "golden.ranges", "golden.networks")
+DESCRIPTIONS = ("golden.formats", "golden.contracts", "golden.ranges", "golden.networks",
+                "golden.units")
 FRONT_DOORS = ("hw.build", "hw.bench", "sim.network", "sim.prove")
 ALLOWED = {
     "golden": ("golden", "numpy"),

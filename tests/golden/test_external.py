@@ -13,8 +13,12 @@ import pytest
 
 from golden import ops
 from golden.contracts import contract
+from golden.elementwise import add, multiply
 from golden.formats import parse
+from golden.networks import Quantization
 from golden.requantize import requantize
+from golden.unit_scales import addition_parameters
+from golden.units import Addition, Multiplication, scheme
 
 FOLDER = os.environ.get("EXACTMAC_MODELS")
 
@@ -166,3 +170,51 @@ def test_average_pool_of_a_network(model, before, after, size):
     with np.load(path) as data:
         for x, y in zip(data[before], data[after], strict=True):
             np.testing.assert_array_equal(ops.average_pool(x, size=size, stride=size), y)
+
+
+def operands(config):
+    return {"a_zero_point": -config["INPUT1_OFFSET"], "b_zero_point": -config["INPUT2_OFFSET"],
+            "multiplier": config["OUTPUT_MULT"], "shift": config["OUTPUT_SHIFT"],
+            "zero_point": config["OUTPUT_OFFSET"], "clamp_min": config["OUT_ACTIVATION_MIN"],
+            "clamp_max": config["OUT_ACTIVATION_MAX"]}
+
+
+def test_sum():
+    arrays, config = load("add")
+    s8, way = parse("s8"), scheme("tflite")
+    assert way.left == config["LEFT_SHIFT"]
+    scales = {f"{name}_{field}": config[f"INPUT{k}_{key}"] for k, name in ((1, "a"), (2, "b"))
+              for field, key in (("multiplier", "MULT"), ("shift", "SHIFT"))}
+    result = add(Addition(way, s8, s8, s8), arrays["input1"], arrays["input2"],
+                 operands(config) | scales)
+    np.testing.assert_array_equal(result, arrays["output_ref"])
+
+
+def test_product():
+    arrays, config = load("mul")
+    s8 = parse("s8")
+    result = multiply(Multiplication(contract("tflite"), s8, s8, s8), arrays["input1"],
+                      arrays["input2"], operands(config))
+    np.testing.assert_array_equal(result, arrays["output_ref"])
+
+
+def test_sums_of_a_network():
+    """Every ADD of the image classifier, with the scales that its file has; relu among them."""
+    path = Path(str(FOLDER)) / "pretrainedResnet_quant.vectors.npz"
+    if not path.exists():
+        pytest.skip(f"{path} is not there")
+    s8, count = parse("s8"), 0
+    operation = Addition(scheme("tflite"), s8, s8, s8)
+    with np.load(path) as data:
+        meta = json.loads(bytes(data["meta_json"]))
+        for node in meta["op_io"]:
+            if node["op"] != "ADD":
+                continue
+            a, b, y = (str(index) for index in (*node["inputs"], *node["outputs"]))
+            known = [meta["tensors"][name] for name in (a, b, y)]
+            p = addition_parameters(operation, *(
+                Quantization(s8, tensor["scales"][0], tensor["zps"][0]) for tensor in known))
+            np.testing.assert_array_equal(
+                add(operation, data[f"t{a}"], data[f"t{b}"], p), data[f"t{y}"])
+            count += data[f"t{y}"].size
+    assert count == 5 * (32 * 32 * 16 + 16 * 16 * 32 + 8 * 8 * 64)

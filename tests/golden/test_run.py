@@ -216,7 +216,7 @@ class TestProof:
         with pytest.raises(ValueError, match=r"^Layer 'a' must have 1 input, not 2$"):
             prove(network(two))
         other = Layer(name="o", inputs=(INPUT,), output=Quantization(S8))
-        with pytest.raises(TypeError, match=r"^Layer must be a Dense, a Conv2d or a Pool, not "):
+        with pytest.raises(TypeError, match=r"^Layer must be one of golden.networks, not "):
             prove(network(other))
         linear = Linear(**{key: getattr(two, key) for key in (
             "name", "output", "weights", "weight", "contract", "parameters")}, inputs=(INPUT,))

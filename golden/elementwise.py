@@ -1,0 +1,219 @@
+"""Sums, products and joins of tensors of unequal scales, on levels, and their proof.
+
+Everything that rounds is a contract's (:mod:`golden.requantize`), but for ONNX Runtime's float32
+addition. Every function first proves, from the parameters and the formats, that no level whatever
+can leave what its contract takes: a contract is monotonic, so the ends of a range decide.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from golden.contracts import Contract
+from golden.formats import Format, IntFormat
+from golden.ranges import Range, levels_range
+from golden.requantize import requantize
+from golden.units import Addition, FusedScheme, Multiplication, Operation, Rescaling, Scheme
+
+__all__ = ["check", "compute", "rescale", "multiply", "add", "concat",
+           "fused_multiply_add"]
+
+WIDE = IntFormat(63)
+"""Holds what any contract makes of an operand, before it is known to fit the intermediate."""
+
+
+def compute(operation: Operation, operands: Sequence, parameters: Mapping) -> np.ndarray:
+    """Levels of an operation's output.
+
+    Parameters
+    ----------
+    operation : Operation
+    operands : sequence of array_like of integers
+        Levels of each operand; two are broadcast together.
+    parameters : mapping of str to int
+        One integer for each field of the operation.
+
+    Returns
+    -------
+    array of ``int64``
+
+    Raises
+    ------
+    ValueError
+        Where :func:`check` does, or an operand is no level of its format.
+    """
+    if len(operands) != len(operation.operands):
+        raise ValueError(f"Operands must be {len(operation.operands)}, not {len(operands)}")
+    match operation:
+        case Rescaling():
+            return rescale(operation, operands[0], parameters)
+        case Multiplication():
+            return multiply(operation, operands[0], operands[1], parameters)
+        case Addition():
+            return add(operation, operands[0], operands[1], parameters)
+    raise TypeError(f"Operation must be one of golden.units, not {operation!r}")
+
+
+def rescale(operation: Rescaling, x, parameters: Mapping) -> np.ndarray:
+    """``clamp(scaled(x - input_zero_point) + zero_point)``."""
+    p = check(operation, parameters)
+    x = operation.input.check(x, "Input")
+    return _requantize(x - p["input_zero_point"], operation.contract, operation.output, p,
+                       operation.sums)
+
+
+def multiply(operation: Multiplication, a, b, parameters: Mapping) -> np.ndarray:
+    """``clamp(scaled((a - a_zero_point) * (b - b_zero_point)) + zero_point)``."""
+    p = check(operation, parameters)
+    # Of at most 17 bits each: no overflow.
+    a = operation.a.check(a, "Operand a") - p["a_zero_point"]
+    b = operation.b.check(b, "Operand b") - p["b_zero_point"]
+    return _requantize(a * b, operation.contract, operation.output, p, operation.sums)
+
+
+def add(operation: Addition, a, b, parameters: Mapping) -> np.ndarray:
+    """``a + b``, or ``a - b``, as the operation's scheme says."""
+    p = check(operation, parameters)
+    a, b = operation.a.check(a, "Operand a"), operation.b.check(b, "Operand b")
+    if isinstance(operation.scheme, FusedScheme):
+        return _fused_sum(a, b, p)
+    a, b = (_operand(operation, name, x, p) for name, x in (("a", a), ("b", b)))
+    total = a - b if operation.subtract else a + b
+    return _requantize(total, operation.scheme.contract, operation.output, p, operation.sums)
+
+
+def concat(operations: Sequence[Operation], tensors: Sequence, parameters: Sequence[Mapping], *,
+           axis: int = -1) -> np.ndarray:
+    """Join tensors along an axis, each rescaled to the output's scale.
+
+    With equal scales and zero points a contract that can multiply by 1 changes nothing.
+
+    Parameters
+    ----------
+    operations : sequence of Rescaling
+        Of each tensor; their outputs have one format.
+    tensors : sequence of array_like of integers
+    parameters : sequence of mapping of str to int
+    axis : int
+    """
+    return np.concatenate([compute(operation, [x], p) for operation, x, p
+                           in zip(operations, tensors, parameters, strict=True)], axis=axis)
+
+
+def fused_multiply_add(level, scale: np.float32, addend) -> np.ndarray:
+    """``float32(level * scale + addend)``, rounded once, to nearest even.
+
+    Parameters
+    ----------
+    level : array_like of integers
+        Of at most 24 bits.
+    scale, addend : float32, array of float32
+        Neither they nor the result overflow or are subnormal.
+    """
+    # The product is exact in float64; the sum is rounded to odd there, and what is odd in its 53
+    # bits rounds to 24 as the exact sum would.
+    product, addend = np.broadcast_arrays(np.asarray(level) * np.float64(scale),
+                                          np.asarray(addend, np.float64))
+    total = np.asarray(product + addend)
+    part = total - product
+    error = (product - (total - part)) + (addend - part)
+    even = total.view(np.int64) & 1 == 0
+    towards = np.nextafter(total, np.where(error > 0, np.inf, -np.inf))
+    return np.where((error != 0) & even, towards, total).astype(np.float32)
+
+
+def check(operation: Operation, parameters: Mapping) -> dict[str, int]:
+    """Return the parameters as integers, proven sound for all levels of the operands.
+
+    Raises
+    ------
+    ValueError
+        Where one is missing, not one of the operation's, or outside its field; where a clamp is
+        empty; or where some level of an operand would leave what the contract, or the scheme's
+        intermediate format, takes.
+    """
+    fields = operation.fields
+    if set(parameters) != set(fields):
+        raise ValueError(f"Parameters must be {', '.join(fields)}, "
+                         f"not {', '.join(parameters) or 'none'}")
+    p = {}
+    for name, fmt in fields.items():
+        value = fmt.check(parameters[name], f"Parameter {name}")
+        if value.ndim:
+            raise ValueError(f"Parameter {name} must be a scalar, not shape {value.shape}")
+        p[name] = int(value)
+    match operation:
+        case Rescaling():
+            _prove(_centred(operation.input, p["input_zero_point"]), operation.sums,
+                   operation.contract, operation.output, p)
+        case Multiplication():
+            _prove(_centred(operation.a, p["a_zero_point"])
+                   * _centred(operation.b, p["b_zero_point"]), operation.sums,
+                   operation.contract, operation.output, p)
+        case Addition(scheme=FusedScheme()):
+            _check_fused(p)
+        case Addition(scheme=Scheme()):
+            way, (a, b) = operation.scheme, (_operand_range(operation, name, p) for name in "ab")
+            assert isinstance(way, Scheme)
+            _prove(a - b if operation.subtract else a + b, operation.sums, way.contract,
+                   operation.output, p)
+    return p
+
+
+def _centred(fmt: Format, zero_point: int) -> Range:
+    return levels_range(fmt) - Range(zero_point, zero_point)
+
+
+def _prove(actual: Range, sums: Range, way: Contract, output: Format, p: Mapping):
+    # At both ends, which are all that a monotonic contract needs.
+    for end in (actual.lo, actual.hi):
+        _requantize(np.asarray(end), way, output, p, sums)
+
+
+def _requantize(sums: np.ndarray, way: Contract, output: Format, p: Mapping, unbiased: Range
+                ) -> np.ndarray:
+    own = {name: p[name] for name in way.fields(unbiased, output) if name != "bias"}
+    return requantize(sums, way, output, {"bias": 0, **own}, unbiased=unbiased)
+
+
+def _operand(operation: Addition, name: str, x: np.ndarray, p: Mapping) -> np.ndarray:
+    # What the scheme adds. At most 17 bits and the scheme's places: no overflow.
+    way, fmt = operation.scheme, getattr(operation, name)
+    assert isinstance(way, Scheme)
+    fields = {"zero_point": 0, "clamp_min": WIDE.min, "clamp_max": WIDE.max}
+    own = {field.removeprefix(f"{name}_"): value for field, value in p.items()
+           if field.startswith(f"{name}_") and field != f"{name}_zero_point"}
+    scaled = _requantize((x - p[f"{name}_zero_point"]) << way.left, way.contract, WIDE,
+                         fields | own, operation.scaled(fmt))
+    return way.intermediate.check(scaled, f"Operand {name}, scaled,")
+
+
+def _operand_range(operation: Addition, name: str, p: Mapping) -> Range:
+    fmt = getattr(operation, name)
+    ends = _operand(operation, name, np.array([fmt.min, fmt.max]), p)
+    return Range(*ends.tolist())
+
+
+LEAST, MOST = -40, 40
+"""Binary exponents of the float32s of a fused sum: at least 2**LEAST, less than 2**MOST."""
+
+
+def _check_fused(p: Mapping):
+    for name in ("a_scale", "b_scale", "offset"):
+        bits = p[name] & 0x7FFFFFFF
+        exponent = (bits >> 23) - 127
+        if not (LEAST <= exponent < MOST or (name == "offset" and bits == 0)):
+            raise ValueError(
+                f"Parameter {name} must be the bits of a float32 of magnitude at least 2**{LEAST} "
+                f"and less than 2**{MOST}{', or of 0' if name == 'offset' else ''}, "
+                f"not {p[name]:#010x}")
+    if p["clamp_min"] > p["clamp_max"]:
+        raise ValueError(f"Clamp minimum must be at most the maximum {p['clamp_max']}, "
+                         f"not {p['clamp_min']}")
+
+
+def _fused_sum(a: np.ndarray, b: np.ndarray, p: Mapping) -> np.ndarray:
+    a_scale, b_scale, offset = (np.uint32(p[name]).view(np.float32)
+                                for name in ("a_scale", "b_scale", "offset"))
+    total = np.rint(fused_multiply_add(a, a_scale, fused_multiply_add(b, b_scale, offset)))
+    return np.clip(total, p["clamp_min"], p["clamp_max"]).astype(np.int64)
