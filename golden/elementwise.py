@@ -13,7 +13,15 @@ from golden.contracts import Contract
 from golden.formats import Format, IntFormat
 from golden.ranges import Range, levels_range
 from golden.requantize import requantize
-from golden.units import Addition, FusedScheme, Multiplication, Operation, Rescaling, Scheme
+from golden.units import (
+    FUSED_EXPONENTS,
+    Addition,
+    FusedScheme,
+    Multiplication,
+    Operation,
+    Rescaling,
+    Scheme,
+)
 
 __all__ = ["check", "compute", "rescale", "multiply", "add", "concat",
            "fused_multiply_add"]
@@ -194,19 +202,16 @@ def _operand_range(operation: Addition, name: str, p: Mapping) -> Range:
     return Range(*ends.tolist())
 
 
-LEAST, MOST = -40, 40
-"""Binary exponents of the float32s of a fused sum: at least 2**LEAST, less than 2**MOST."""
-
-
 def _check_fused(p: Mapping):
-    for name in ("a_scale", "b_scale", "offset"):
+    for name, exponents in FUSED_EXPONENTS.items():
         bits = p[name] & 0x7FFFFFFF
         exponent = (bits >> 23) - 127
-        if not (LEAST <= exponent < MOST or (name == "offset" and bits == 0)):
+        zero = name == "offset" and bits == 0
+        if not (zero or exponents.lo <= exponent <= exponents.hi):
             raise ValueError(
-                f"Parameter {name} must be the bits of a float32 of magnitude at least 2**{LEAST} "
-                f"and less than 2**{MOST}{', or of 0' if name == 'offset' else ''}, "
-                f"not {p[name]:#010x}")
+                f"Parameter {name} must be the bits of a float32 of magnitude at least "
+                f"2**{exponents.lo} and less than 2**{exponents.hi + 1}"
+                f"{', or of 0' if name == 'offset' else ''}, not {p[name]:#010x}")
     if p["clamp_min"] > p["clamp_max"]:
         raise ValueError(f"Clamp minimum must be at most the maximum {p['clamp_max']}, "
                          f"not {p['clamp_min']}")

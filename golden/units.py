@@ -12,8 +12,10 @@ from golden.contracts import Clamped, Contract, contract
 from golden.formats import Format, IntFormat
 from golden.ranges import Range, levels_range
 
-__all__ = ["Scheme", "FusedScheme", "SCHEMES", "scheme", "Operation", "Rescaling",
-           "Multiplication", "Addition"]
+__all__ = [
+    "Scheme", "FusedScheme", "FUSED_EXPONENTS", "SCHEMES", "scheme", "Operation", "Rescaling",
+    "Multiplication", "Addition",
+]
 
 
 def _check_contract(way: Contract):
@@ -59,13 +61,19 @@ class FusedScheme:
 
     ``clamp(rne(fma(a, a_scale, fma(b, b_scale, offset))))``, each ``fma`` rounded once, to nearest
     even. Zero points are in the offset. Scales and offset are given as the bits of float32s, the
-    scales positive; every one that is not 0 is in ``[2**-40, 2**40)`` in magnitude, so that nothing
-    overflows or becomes subnormal.
+    scales positive, in the ranges of :data:`FUSED_EXPONENTS`.
     """
 
     name: str = "onnx"
     source: str = "ONNX Runtime: QLinearAdd, kernel for AVX2"
 
+
+FUSED_EXPONENTS = {"a_scale": Range(-40, 19), "b_scale": Range(-40, 19), "offset": Range(-64, 29)}
+"""Binary exponents of a fused sum's float32s; the offset may be 0 as well.
+
+Nothing becomes subnormal, and the sum is below 2**31, beyond which the runtime's conversion to an
+integer does not saturate.
+"""
 
 SCHEMES: dict[str, Scheme | FusedScheme] = {each.name: each for each in (
     Scheme("tflite", contract("tflite"), IntFormat(31), 20, "TFLite reference kernels: int8"),
@@ -274,10 +282,11 @@ def _taken(way: Contract, sums: Range) -> Range:
     return Range(max(sums.lo, way.takes.min), min(sums.hi, way.takes.max))
 
 
-def _scaling(way: Contract, sums: Range, output: Format) -> dict[str, IntFormat]:
-    fields = way.fields(sums, output)
-    del fields["bias"]
-    return fields
+def _scaling(way: Contract, sums: Range, output: IntFormat) -> dict[str, IntFormat]:
+    # Those of the contract, without its bias.
+    assert isinstance(way, Clamped)
+    return {**way.scaling(way.sum_format(sums)), "zero_point": output, "clamp_min": output,
+            "clamp_max": output}
 
 
 def _check_formats(**formats: Format):

@@ -1,6 +1,6 @@
 """A pipeline whose later stages need what came in with the first."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from amaranth.hdl import Module, Signal, Value
 
@@ -18,6 +18,9 @@ class Pipeline:
         Where the registers go.
     held : mapping of str to Value
         What comes in. :meth:`take` gives one of them, as old as the last result, and lets it go.
+    beside : callable, optional
+        Gives, by name and stage, what is not held: values that many pipelines share, or that do
+        not change while results are under way.
 
     Members
     -------
@@ -25,9 +28,11 @@ class Pipeline:
         Registers so far between what comes in and the last result.
     """
 
-    def __init__(self, m: Module, held: Mapping[str, Value]):
+    def __init__(self, m: Module, held: Mapping[str, Value],
+                 beside: Callable[[str, int], Value] | None = None):
         self._m = m
         self._held = dict(held)
+        self._beside = beside
         self.stage = 0
 
     def hold(self, name: str, value: Value):
@@ -45,8 +50,12 @@ class Pipeline:
 
     def __getitem__(self, name: str) -> Value:
         """What is held under ``name``, and will be used again."""
+        if self._beside is not None and name not in self._held:
+            return self._beside(name, self.stage)
         return self._held[name]
 
     def take(self, name: str) -> Value:
         """What is held under ``name``, for the last time."""
-        return self._held.pop(name)
+        value = self[name]
+        self._held.pop(name, None)
+        return value

@@ -13,7 +13,8 @@ from golden.contracts import DoubleRounding, MultiplyShift, Onnx, Rounding
 from hw.arith import clamp, round_up, saturate, shift_right
 from hw.pipeline import Pipeline
 
-__all__ = ["SCALERS", "offset_and_clamp", "product"]
+__all__ = ["SCALERS", "BIAS", "SIGNIFICAND", "leading_zeros", "nearest_even", "nearest_even_at",
+           "offset_and_clamp", "product"]
 
 
 def _shift(pipe: Pipeline, value: Value, right: Value, rounding: Rounding, width: int
@@ -94,18 +95,18 @@ def float_scaled(m: Module, pipe: Pipeline, contract: Onnx, total: Value, width:
     """
     pipe.hold("negative", total < 0)
     magnitude = pipe.register(Mux(total < 0, -total, total)[:32], "magnitude")
-    moved = _leading_zeros(m, magnitude)
+    moved = leading_zeros(m, magnitude)
     pipe.hold("moved", moved)
     normal = pipe.register((magnitude << moved)[:32], "normal")
     # At most 2**24, with the carry of the rounding: not normalized again, the product takes it.
-    significand = pipe.register(_nearest_even(normal, 32 - SIGNIFICAND), "significand")
+    significand = pipe.register(nearest_even(normal, 32 - SIGNIFICAND), "significand")
     factor = Cat(pipe["scale"][:SIGNIFICAND - 1], Const(1, 1))
     product = pipe.register(significand * factor, "product")
 
     # 2**46 to 2**48: one place more or less to round at.
     low = SIGNIFICAND - 1
     high = product[low + SIGNIFICAND:].any()
-    rounded = Mux(high, _nearest_even(product, low + 1), _nearest_even(product, low))
+    rounded = Mux(high, nearest_even(product, low + 1), nearest_even(product, low))
     # total * scale = rounded * 2**(low + high) * 2**(32 - 24 - moved) * 2**(exponent - BIAS - low)
     exponent = pipe.take("scale")[low:]
     pipe.hold("right", BIAS - (32 - SIGNIFICAND) + pipe.take("moved") - exponent - high)
@@ -116,7 +117,7 @@ def float_scaled(m: Module, pipe: Pipeline, contract: Onnx, total: Value, width:
     # A shift to the left leaves at least 2**23, beyond any output, unless it is of zero; 31 to the
     # right leave nothing.
     right, most = pipe.take("right"), 1 << (width - 1)
-    nearest = _nearest_even_at(value, Mux(right > 31, 31, right)[:5])
+    nearest = nearest_even_at(value, Mux(right > 31, 31, right)[:5])
     near = Mux(((right < 0) & (value != 0)) | (nearest >= most), most, nearest)
     integer = Mux(pipe.take("negative"), -near, near)
     return pipe.register(integer, "integer", signed(width + 1)), Const(0, 1)
@@ -163,12 +164,12 @@ def _add_inside(m: Module, pipe: Pipeline, value: Value, width: int) -> tuple[Va
     pipe.hold("below_zero", below_zero)
     magnitude = Mux(below_zero, Mux(pipe["sticky"], ~total, -total), total)
     magnitude = pipe.register(magnitude[:FRACTION + WHOLE + 1], "sum_magnitude")
-    above = WHOLE + 1 - _leading_zeros(m, magnitude[FRACTION:], none=WHOLE + 1)
+    above = WHOLE + 1 - leading_zeros(m, magnitude[FRACTION:], none=WHOLE + 1)
     pipe.hold("left_over", (SIGNIFICAND - above)[:5])
-    rounded = pipe.register(_nearest_even_at(
+    rounded = pipe.register(nearest_even_at(
         Cat(pipe.take("sticky"), magnitude), (above + FRACTION - SIGNIFICAND + 1)[:5]),
         "sum_float")
-    nearest = _nearest_even_at(rounded, pipe.take("left_over"))
+    nearest = nearest_even_at(rounded, pipe.take("left_over"))
     integer = Mux(pipe.take("below_zero"), -nearest, nearest) - pipe["zero_point"]
     most = 1 << (width - 1)
     near = Mux(integer > most, most, Mux(integer < -most, -most, integer))
@@ -177,7 +178,7 @@ def _add_inside(m: Module, pipe: Pipeline, value: Value, width: int) -> tuple[Va
             Const(0, 1))
 
 
-def _leading_zeros(m: Module, value: Value, none: int | None = None) -> Signal:
+def leading_zeros(m: Module, value: Value, none: int | None = None) -> Signal:
     """Zeros above the highest one of ``value``; ``none`` where there is no one in it, or 0."""
     zeros = Signal(range(len(value) + 1))
     m.d.comb += zeros.eq(0 if none is None else none)
@@ -187,13 +188,13 @@ def _leading_zeros(m: Module, value: Value, none: int | None = None) -> Signal:
     return zeros
 
 
-def _nearest_even(value: Value, drop: int) -> Value:
+def nearest_even(value: Value, drop: int) -> Value:
     """``value``, not negative, without its ``drop`` low bits, rounded to nearest even."""
     kept, guard = value[drop:], value[drop - 1]
     return kept + (guard & (value[:drop - 1].any() | kept[0]))
 
 
-def _nearest_even_at(value: Value, drop: Value) -> Value:
+def nearest_even_at(value: Value, drop: Value) -> Value:
     """Do the same where ``drop`` is known at run time, and may be more than there is."""
     shifted, sticky = shift_right(Cat(value, Const(0, 1)).as_signed(), drop)
     return (shifted[1:] + round_up(shifted, sticky, Rounding.HALF_EVEN))[:len(value) + 1]

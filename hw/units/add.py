@@ -1,0 +1,84 @@
+"""Sums and differences of two tensors, over an intermediate format."""
+
+from amaranth.hdl import Const, Module, Value
+from amaranth.lib import stream
+
+from golden.units import Addition, Scheme
+from hw.formats import shape_of
+from hw.pipeline import Pipeline
+from hw.scale import SCALERS
+from hw.units.unit import Elementwise, check_contract, rescaled, scale_stages, widened
+
+__all__ = ["Add"]
+
+
+class Add(Elementwise):
+    """``clamp(scaled(a' +- b') + zero_point)``, ``a' = scaled((a - a_zero_point) * 2**left)``.
+
+    ``b'`` likewise; how often the operands are doubled, the intermediate format and the contract
+    are the scheme's. Parameters with which an operand leaves that format give results without
+    meaning; golden refuses them.
+
+    ==============================  =======================================
+    cycle                           registers
+    ==============================  =======================================
+    1                               both operands less their zero points
+    ... (:mod:`hw.scale`)           each scaled by the contract
+    next                            each rounded
+    next                            their sum or difference
+    ... (:mod:`hw.scale`)           scaled by the contract
+    next to last                    rounded, and the zero point added
+    last                            clamped
+    ==============================  =======================================
+
+    Latency, throughput and stalls are those of :class:`~hw.units.unit.Unit`.
+
+    Parameters
+    ----------
+    operation : Addition
+        By a scheme other than ``onnx``, for which there is :class:`~hw.units.FusedAdd`.
+    lanes : int
+
+    Members
+    -------
+    i_a, i_b, o, parameters
+        As :class:`~hw.units.unit.Elementwise` has them.
+    """
+
+    i_a: stream.Interface
+    i_b: stream.Interface
+
+    def __init__(self, *, operation: Addition, lanes: int):
+        if not isinstance(operation.scheme, Scheme):
+            raise TypeError("Scheme must be one with an intermediate format, "
+                            f"not {operation.scheme!r}")
+        check_contract(operation.scheme.contract)
+        self.addition, self.scheme = operation, operation.scheme
+        super().__init__(operation=operation, lanes=lanes)
+
+    @property
+    def stages(self) -> int:
+        """Cycles from a beat to its result."""
+        scaling = scale_stages(self.scheme.contract)
+        return 1 + scaling + 2 + scaling + 2
+
+    def lane(self, m: Module, *operands: Value) -> Value:
+        operation, way = self.addition, self.scheme
+        a, b = (self._operand(m, name, x) for name, x in zip("ab", operands, strict=True))
+        pipe = Pipeline(m, {}, self.parameter)
+        total = pipe.register(a - b if operation.subtract else a + b, "total",
+                              shape_of(operation.sums.format))
+        return rescaled(m, pipe, way.contract, total, operation.output)
+
+    def _operand(self, m: Module, name: str, x: Value) -> Value:
+        # The zero point that a scaler may look at is that of the intermediate format.
+        def parameter(field: str, stage: int) -> Value:
+            return Const(0) if field == "zero_point" else self.parameter(f"{name}_{field}", stage)
+
+        way = self.scheme
+        pipe = Pipeline(m, {}, parameter)
+        centred = pipe.register(x - self.parameter(f"{name}_zero_point", 0), f"{name}_centred")
+        scale, _ = SCALERS[type(way.contract)]
+        near, up = scale(m, pipe, way.contract, widened(centred << way.left),
+                         way.intermediate.width)
+        return pipe.register(near + up, f"{name}_scaled", shape_of(way.intermediate))

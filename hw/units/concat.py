@@ -1,0 +1,104 @@
+"""Tensors joined, each rescaled to the output's scale."""
+
+from typing import Any
+
+from amaranth.hdl import Array, Module, Signal, Value
+from amaranth.lib import data
+
+from golden.units import Rescaling
+from hw.delay import delay
+from hw.formats import shape_of
+from hw.pipeline import Pipeline
+from hw.units.unit import Unit, check_contract, rescaled, scale_stages, vector
+
+__all__ = ["Concat"]
+
+
+class Concat(Unit):
+    """Runs of vectors from each input in turn, each with the parameters of its input.
+
+    A run ends with the vector that is marked ``last``; after that of the last input it is the
+    first one's turn again. One rescaling serves all: which input a beat comes from goes with it,
+    and picks the parameters. With a multiplier that stands for 1 a beat passes unchanged.
+
+    Stages are those of :class:`~hw.units.Rescale`; throughput and stalls those of
+    :class:`~hw.units.unit.Unit`, but that one input's beats are taken at a time.
+
+    Parameters
+    ----------
+    operation : Rescaling
+        Of each input.
+    tensors : int
+        How many are joined, at least 2.
+    lanes : int
+        Elements of a vector.
+
+    Members
+    -------
+    i_0, i_1 ... : In(stream.Signature(vector(input, lanes)))
+    o : Out(stream.Signature(vector(output, lanes)))
+        ``last`` marks the last vector of the last input's run.
+    parameters : In(ArrayLayout(StructLayout, tensors))
+        The operation's fields, for each input.
+    """
+
+    def __init__(self, *, operation: Rescaling, tensors: int, lanes: int):
+        check_contract(operation.contract)
+        if tensors < 2:
+            raise ValueError(f"Tensors must be at least 2, not {tensors!r}")
+        if lanes < 1:
+            raise ValueError(f"Lanes must be a positive integer, not {lanes!r}")
+        self.operation = operation
+        self.tensors = tensors
+        self.lanes = lanes
+        record = data.StructLayout(
+            {name: shape_of(fmt) for name, fmt in operation.fields.items()})
+        super().__init__(
+            inputs={f"i_{k}": vector(operation.input, lanes) for k in range(tensors)},
+            output=vector(operation.output, lanes),
+            parameters=data.ArrayLayout(record, tensors))
+        self._source = Signal(range(tensors))
+
+    @property
+    def stages(self) -> int:
+        """Cycles from a beat to its result."""
+        return 1 + scale_stages(self.operation.contract) + 2
+
+    def take(self, m: Module, room: Value) -> Value:
+        taken = Signal(name="taken_from_source")
+        for k, name in enumerate(self.inputs):
+            one = getattr(self, name)
+            with m.If(self._source == k):
+                m.d.comb += [one.ready.eq(room), taken.eq(room & one.valid)]
+                with m.If(taken & one.p["last"]):
+                    m.d.sync += self._source.eq((k + 1) % self.tensors)
+        return taken
+
+    def compute(self, m: Module, taken: Value) -> Value:
+        operation, source = self.operation, self._source
+        beat = Array(getattr(self, name).payload.as_value() for name in self.inputs)[source]
+        payload = data.View(vector(operation.input, self.lanes), Signal.like(beat, name="beat"))
+        m.d.comb += payload.as_value().eq(beat)
+        sources = [source]
+        for stage in range(1, self.stages):
+            sources.append(delay(m, sources[-1], 1, f"source_{stage}"))
+        picked: dict[tuple[str, int], Signal] = {}
+
+        def parameter(name: str, stage: int) -> Value:
+            if (name, stage) not in picked:
+                signal = Signal(shape_of(operation.fields[name]), name=f"{name}_{stage}")
+                m.d.comb += signal.eq(Array(
+                    self.parameters[k][name] for k in range(self.tensors))[sources[stage]])
+                picked[name, stage] = signal
+            return picked[name, stage]
+
+        result: Any = Signal(self.o.payload.shape())
+        for k in range(self.lanes):
+            pipe = Pipeline(m, {}, parameter)
+            centred = pipe.register(payload["values"][k] - pipe.take("input_zero_point"),
+                                    "centred", shape_of(operation.sums.format))
+            m.d.comb += result["values"][k].eq(
+                rescaled(m, pipe, operation.contract, centred, operation.output))
+        last = payload["last"] & (source == self.tensors - 1)
+        m.d.comb += result["last"].eq(delay(m, last, self.stages, "last"))
+        return result.as_value()

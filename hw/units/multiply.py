@@ -1,0 +1,61 @@
+"""Products of two tensors."""
+
+from amaranth.hdl import Module, Value
+from amaranth.lib import stream
+
+from golden.units import Multiplication
+from hw.formats import shape_of
+from hw.pipeline import Pipeline
+from hw.units.unit import Elementwise, check_contract, rescaled, scale_stages
+
+__all__ = ["Multiply"]
+
+
+class Multiply(Elementwise):
+    """``clamp(scaled((a - a_zero_point) * (b - b_zero_point)) + zero_point)`` of each pair.
+
+    ==============================  =======================================
+    cycle                           registers
+    ==============================  =======================================
+    1                               both operands less their zero points
+    2                               their product
+    ... (:mod:`hw.scale`)           scaled by the contract
+    next to last                    rounded, and the zero point added
+    last                            clamped
+    ==============================  =======================================
+
+    Latency, throughput and stalls are those of :class:`~hw.units.unit.Unit`.
+
+    Parameters
+    ----------
+    operation : Multiplication
+    lanes : int
+
+    Members
+    -------
+    i_a, i_b, o, parameters
+        As :class:`~hw.units.unit.Elementwise` has them.
+    """
+
+    i_a: stream.Interface
+    i_b: stream.Interface
+
+    def __init__(self, *, operation: Multiplication, lanes: int):
+        check_contract(operation.contract)
+        self.multiplication = operation
+        super().__init__(operation=operation, lanes=lanes)
+
+    @property
+    def stages(self) -> int:
+        """Cycles from a beat to its result."""
+        return 2 + scale_stages(self.multiplication.contract) + 2
+
+    def lane(self, m: Module, *operands: Value) -> Value:
+        (a, b), operation = operands, self.multiplication
+        pipe = Pipeline(m, {"b": b}, self.parameter)
+        pipe.hold("b", pipe["b"] - pipe.take("b_zero_point"))
+        a = pipe.register(a - pipe.take("a_zero_point"), "a_centred")
+        # Where the contract takes fewer bits golden has proven that these suffice.
+        product = pipe.register(a * pipe.take("b"), "centred_product",
+                                shape_of(operation.sums.format))
+        return rescaled(m, pipe, operation.contract, product, operation.output)

@@ -1,0 +1,221 @@
+"""Average and maximum of windows, which come beat by beat."""
+
+import operator
+from typing import Any
+
+from amaranth.hdl import Array, Const, Module, Mux, Signal, Value
+from amaranth.lib import data, stream
+
+from golden.formats import IntFormat
+from golden.ranges import levels_range
+from hw.arith import clamp
+from hw.formats import shape_of
+from hw.units.unit import Unit, vector
+
+__all__ = ["AveragePool", "MaxPool", "reciprocals"]
+
+MOST = 1 << 12
+"""Largest window of an average pool: so many constants stand in a table."""
+
+
+class _Pool(Unit):
+    """Shared by the pools: one result for each beat that is marked last.
+
+    Parameters
+    ----------
+    values : IntFormat
+        Of the elements, in and out.
+    lanes : int
+        Elements of a vector, each with a window of its own.
+
+    Members
+    -------
+    i : In(stream.Signature(vector(values, lanes)))
+        The taps of a window, one per beat, in any order; ``last`` marks the window's last.
+    o : Out(stream.Signature(StructLayout))
+        ``values`` is ``[lanes]``.
+    parameters : In(StructLayout)
+        ``clamp_min`` and ``clamp_max``.
+    """
+
+    i: stream.Interface
+
+    def __init__(self, *, values: IntFormat, lanes: int):
+        if lanes < 1:
+            raise ValueError(f"Lanes must be a positive integer, not {lanes!r}")
+        self.values = values
+        self.lanes = lanes
+        shape = shape_of(values)
+        super().__init__(
+            inputs={"i": vector(values, lanes)},
+            output=data.StructLayout({"values": data.ArrayLayout(shape, lanes)}),
+            parameters=data.StructLayout({"clamp_min": shape, "clamp_max": shape}))
+
+    def completes(self) -> Value:
+        return self.i.p["last"]
+
+    def clamped(self, m: Module, values: list[Value]) -> Value:
+        """Register the values, clamped, as the output's payload."""
+        result: Any = Signal(self.o.payload.shape(), name="clamped", reset_less=True)
+        for k, value in enumerate(values):
+            m.d.sync += result["values"][k].eq(
+                clamp(value, self.parameters["clamp_min"], self.parameters["clamp_max"]))
+        return result.as_value()
+
+
+class MaxPool(_Pool):
+    """Largest level of each window, clamped.
+
+    ======  ==========================================
+    cycle   registers
+    ======  ==========================================
+    1       largest so far
+    2       clamped
+    ======  ==========================================
+
+    Latency, throughput (a beat per cycle) and stalls are those of :class:`~hw.units.unit.Unit`.
+
+    Parameters
+    ----------
+    values : IntFormat
+        Of the elements, in and out.
+    lanes : int
+        Elements of a vector, each with a window of its own.
+
+    Members
+    -------
+    i, o, parameters
+        Vectors of taps, the last one of a window marked; vectors; ``clamp_min``, ``clamp_max``.
+    """
+
+    @property
+    def stages(self) -> int:
+        """Cycles from a window's last beat to its result."""
+        return 2
+
+    def compute(self, m: Module, taken: Value) -> Value:
+        first = Signal(init=1)
+        with m.If(taken):
+            m.d.sync += first.eq(self.i.p["last"])
+        largest = []
+        for k in range(self.lanes):
+            value, best = self.i.p["values"][k], Signal(shape_of(self.values), reset_less=True)
+            with m.If(taken & (first | (value > best))):
+                m.d.sync += best.eq(value)
+            largest.append(best)
+        return self.clamped(m, largest)
+
+
+class AveragePool(_Pool):
+    """Mean of the raw levels of each window, ties away from zero, clamped.
+
+    As in TFLite no zero point is subtracted, and a window has as many taps as were sent. The
+    division is exact: ``|mean| = floor((|sum| + floor(n / 2)) / n)`` is a multiplication by
+    ``ceil(2**k / n)`` and a shift, with a ``k`` for which :func:`reciprocals` proves that no sum
+    of ``n`` levels, for any ``n`` up to ``window``, comes out otherwise.
+
+    ======  ==========================================
+    cycle   registers
+    ======  ==========================================
+    1       sum, and the number of taps
+    2       its magnitude plus half the number; the reciprocal of that
+    3       their product
+    4       shifted, with its sign, clamped
+    ======  ==========================================
+
+    Latency, throughput (a beat per cycle, windows of one tap among them) and stalls are those of
+    :class:`~hw.units.unit.Unit`.
+
+    Parameters
+    ----------
+    values : IntFormat
+        Of the elements, in and out.
+    lanes : int
+        Elements of a vector, each with a window of its own.
+    window : int
+        Most taps of a window; one with more gives a result without meaning.
+
+    Members
+    -------
+    i, o, parameters
+        Vectors of taps, the last one of a window marked; vectors; ``clamp_min``, ``clamp_max``.
+    """
+
+    @property
+    def stages(self) -> int:
+        """Cycles from a window's last beat to its result."""
+        return 4
+
+    def __init__(self, *, values: IntFormat, lanes: int, window: int):
+        if not 1 <= operator.index(window) <= MOST:
+            raise ValueError(f"Window must be in range [1, {MOST}], not {window!r}")
+        self.window = window
+        super().__init__(values=values, lanes=lanes)
+
+    def compute(self, m: Module, taken: Value) -> Value:
+        places, table = reciprocals(self.values, self.window)
+        total = shape_of(levels_range(self.values).times(self.window).format)
+
+        # Cycle 1, and the taps before the one that is taken.
+        before, taps = Signal(range(self.window)), Signal(range(self.window + 1), reset_less=True)
+        m.d.sync += taps.eq(before + 1)
+        with m.If(taken):
+            m.d.sync += before.eq(Mux(self.i.p["last"], 0, before + 1))
+        # Cycle 2.
+        reciprocal = Signal(range(max(table) + 1), reset_less=True)
+        m.d.sync += reciprocal.eq(Array([Const(0), *map(Const, table)])[taps])
+
+        means = []
+        for k in range(self.lanes):
+            partial = Signal(total, name=f"partial_{k}")
+            sums = Signal(total, name=f"sum_{k}", reset_less=True)
+            with m.If(taken):
+                m.d.sync += [
+                    sums.eq(partial + self.i.p["values"][k]),
+                    partial.eq(Mux(self.i.p["last"], 0, partial + self.i.p["values"][k])),
+                ]
+            # Comparing what has no sign would be a constant.
+            below = sums < 0 if self.values.signed else Const(0)
+            magnitude = Mux(below, -sums, sums)[:total.width] if self.values.signed else sums
+            dividend = Signal(range(_dividend(self.values, self.window) + 1),
+                              name=f"dividend_{k}", reset_less=True)
+            product = Signal(len(dividend) + len(reciprocal), name=f"product_{k}",
+                             reset_less=True)
+            negative = [Signal(name=f"negative_{k}_{stage}", reset_less=True) for stage in (2, 3)]
+            m.d.sync += [
+                dividend.eq(magnitude + (taps >> 1)), negative[0].eq(below),
+                product.eq(dividend * reciprocal), negative[1].eq(negative[0]),
+            ]
+            # At most the largest level's magnitude.
+            mean = (product >> places)[:self.values.bits]
+            means.append(Mux(negative[1], -mean, mean) if self.values.signed else mean)
+        return self.clamped(m, means)
+
+
+def reciprocals(values: IntFormat, window: int) -> tuple[int, list[int]]:
+    """Return ``(k, [ceil(2**k / n) for n = 1 .. window])`` with which division is exact.
+
+    With ``r = ceil(2**k / n)`` and ``e = n * r - 2**k`` a dividend ``d`` gives ``d * r / 2**k =
+    d / n + d * e / (n * 2**k)``. The fraction of ``d / n`` is at most ``1 - 1 / n``, so the floor
+    is the same where ``d * e < 2**k``. ``k`` is the smallest for which that holds for the largest
+    dividend of every ``n``.
+
+    Parameters
+    ----------
+    values : IntFormat
+        Of the elements.
+    window : int
+        Largest ``n``.
+    """
+    places = 0
+    while True:
+        table = [-(-(1 << places) // n) for n in range(1, window + 1)]
+        if all(_dividend(values, n) * (n * table[n - 1] - (1 << places)) < 1 << places
+               for n in range(1, window + 1)):
+            return places, table
+        places += 1
+
+
+def _dividend(values: IntFormat, taps: int) -> int:
+    # Largest magnitude of a sum of so many, plus half their number.
+    return levels_range(values).magnitude * taps + taps // 2

@@ -1,0 +1,56 @@
+"""The same real numbers on another scale."""
+
+from amaranth.hdl import Module, Value
+from amaranth.lib import stream
+
+from golden.units import Rescaling
+from hw.formats import shape_of
+from hw.pipeline import Pipeline
+from hw.units.unit import Elementwise, check_contract, rescaled, scale_stages
+
+__all__ = ["Rescale"]
+
+
+class Rescale(Elementwise):
+    """``clamp(scaled(x - input_zero_point) + zero_point)`` of each element.
+
+    ==============================  =======================================
+    cycle                           registers
+    ==============================  =======================================
+    1                               ``x - input_zero_point``
+    ... (:mod:`hw.scale`)           scaled by the contract
+    next to last                    rounded, and the zero point added
+    last                            clamped
+    ==============================  =======================================
+
+    Latency, throughput and stalls are those of :class:`~hw.units.unit.Unit`.
+
+    Parameters
+    ----------
+    operation : Rescaling
+    lanes : int
+
+    Members
+    -------
+    i, o, parameters
+        As :class:`~hw.units.unit.Elementwise` has them.
+    """
+
+    i: stream.Interface
+
+    def __init__(self, *, operation: Rescaling, lanes: int):
+        check_contract(operation.contract)
+        self.rescaling = operation
+        super().__init__(operation=operation, lanes=lanes)
+
+    @property
+    def stages(self) -> int:
+        """Cycles from a beat to its result."""
+        return 1 + scale_stages(self.rescaling.contract) + 2
+
+    def lane(self, m: Module, *operands: Value) -> Value:
+        (x,), operation = operands, self.rescaling
+        pipe = Pipeline(m, {}, self.parameter)
+        centred = pipe.register(x - pipe.take("input_zero_point"), "centred",
+                                shape_of(operation.sums.format))
+        return rescaled(m, pipe, operation.contract, centred, operation.output)
