@@ -6,6 +6,9 @@ from math import floor
 
 import numpy as np
 import pytest
+from amaranth.hdl import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
 
 from golden import elementwise, ops
 from golden.contracts import ExactSum, contract
@@ -21,9 +24,10 @@ from hw.scale import SCALERS
 from hw.units import Add, AveragePool, Concat, FusedAdd, MaxPool, Multiply, Rescale
 from hw.units.pool import reciprocals
 from hw.units.unit import CREDIT_LATENCY, QUEUE_LATENCY
-from sim.components import component_simulation
+from sim.components import component_simulation, vector_beats
+from sim.packing import unpack
 from sim.streams import run
-from sim.units import run_concat, run_elementwise, run_pool
+from sim.units import packed_record, run_concat, run_elementwise, run_pool
 
 S3, U3, S4, S8, U8 = (parse(name) for name in ("s3", "u3", "s4", "s8", "u8"))
 TFLITE, HALF_UP = contract("tflite"), contract("half_up")
@@ -205,6 +209,38 @@ def test_latency_of_a_pool(make):
     _, trace = run_pool(unit, component_simulation(unit, "unit", "amaranth"),
                         [np.ones((4, 3), int)], (0, 7))
     assert trace.first["m_axis_o"] - trace.final["s_axis_i"] == unit.latency
+
+
+class Fixed(wiring.Component):
+    """A unit whose parameters are constants."""
+
+    def __init__(self, unit, p):
+        self.unit, self.record = unit, packed_record(unit.operation.fields, p)
+        super().__init__({name: In(stream.Signature(getattr(unit, name).payload.shape()))
+                          for name in unit.inputs}
+                         | {"o": Out(stream.Signature(unit.o.payload.shape()))})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.unit = self.unit
+        m.d.comb += self.unit.parameters.as_value().eq(self.record)
+        for name in self.unit.inputs:
+            wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(self.unit, name))
+        wiring.connect(m, self.unit.o, wiring.flipped(self.o))
+        return m
+
+
+def test_fixed_parameters(rng):
+    unit = add("int16", lanes=4)
+    p, = parameters(unit.operation, rng, 1)
+    levels = [rng.integers(fmt.min, fmt.max + 1, (10, 4))
+              for fmt in unit.operation.operands.values()]
+    backend = component_simulation(Fixed(unit, p), "fixed", "amaranth")
+    trace = backend.run({
+        f"s_axis_{name}": vector_beats(fmt.encode(x), fmt.bits)
+        for (name, fmt), x in zip([("a", S3), ("b", U3)], levels, strict=True)}, 10)
+    np.testing.assert_array_equal(S4.decode(unpack(trace.data, 4, 4)),
+                                  elementwise.compute(unit.operation, levels, p))
 
 
 def half_away(total, taps):
