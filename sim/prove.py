@@ -8,6 +8,8 @@ was proven, by what, and in how long; it fails on the first input that is found.
   not, against the sum of shifted partial products.
 - Rounding shifters: 64 bits, any shift to 63, each rounding, against quotient and remainder.
 - Requantizers: from the product, which is left free, to the output, with every parameter free.
+- Fused multiply-adds: from the product, which is left free, to the float32, with any addend, for
+  every distance of their exponents that the hardware tells from others.
 """
 
 import argparse
@@ -32,7 +34,8 @@ from hw.arith import round_up, shift_right
 from hw.formats import shape_of
 from hw.options import Parser
 from hw.pipeline import Pipeline
-from hw.scale import SCALERS, offset_and_clamp
+from hw.scale import BIAS, SCALERS, SIGNIFICAND, offset_and_clamp
+from hw.units.fused_add import LEFT_ADDEND, LEFT_PRODUCT, PRODUCT, Float, multiply_add
 
 __all__ = ["Claim", "Refuted", "claims", "main", "prove"]
 
@@ -129,7 +132,7 @@ class Transparent(Pipeline):
     def register(self, value: Value, name: str, shape=None) -> Signal:
         """Return ``value`` at once, or for a product something free of its shape."""
         wire = Signal(value.shape() if shape is None else shape, name=name)
-        if name == "product":
+        if name.endswith("product"):
             self.product = wire
         else:
             self._m.d.comb += wire.eq(value)
@@ -173,6 +176,45 @@ def _requantizer(name: str, output: IntFormat) -> str:
     return _circuit(m, inputs, Mux(sound, got, 0), Mux(sound, want, 0))
 
 
+def fused(distance: int) -> Claim:
+    """A fused multiply-add, its exponents so far apart, against the exact sum rounded."""
+    return Claim("multiply-add, product free", f"distance {distance}", lambda: _fused(distance))
+
+
+def _fused(distance: int) -> str:
+    m = Module()
+    level = Signal(signed(9), name="level")
+    negative, significand = Signal(name="negative"), Signal(SIGNIFICAND + 1, name="significand")
+    pipe = Transparent(m, {"x": level, "x_scale": Const(BIAS << SIGNIFICAND - 1, 31)})
+    exponent = Const(BIAS - distance, signed(10))
+    got = multiply_add(m, pipe, "x", Float(negative, exponent, significand))
+    product, least, most = pipe.product, 1 << SIGNIFICAND - 1, 1 << SIGNIFICAND
+    assert product is not None
+
+    # In units of the smaller exponent.
+    exact = ((product << max(distance, 0))
+             + (Mux(negative, -significand, significand) << max(-distance, 0)))
+    magnitude = Signal(len(exact), name="exact_magnitude")
+    m.d.comb += magnitude.eq(Mux(exact < 0, -exact, exact))
+    drop = Signal(range(len(exact)))
+    for bit in range(SIGNIFICAND, len(exact)):
+        with m.If(magnitude[bit]):
+            m.d.comb += drop.eq(bit + 1 - SIGNIFICAND)
+    rounded = divided(Cat(magnitude, Const(0, 1)).as_signed(), drop, Rounding.HALF_EVEN)
+    # The hardware's is normalized, where the exact sum has as few as one bit.
+    places = got.exponent - (BIAS - max(distance, 0)) - drop
+    same = Mux(places < 0, (rounded << (-places)[:5]) == got.significand,
+               rounded == got.significand << places[:5])
+    right = Mux(rounded == 0, got.significand == 0,
+                same & (places > -32) & (places < 32) & (got.negative == (exact < 0)))
+
+    # What levels and significands multiply to, and what an addend may be.
+    size = Mux(product < 0, -product, product)
+    sound = (((product == 0) | ((size >= least) & (size < 1 << PRODUCT - 1)))
+             & ((significand == 0) | ((significand >= least) & (significand <= most))))
+    return _circuit(m, (level, negative, significand, product), ~sound | right, Const(1))
+
+
 def claims() -> Iterator[Claim]:
     """Everything that is proven."""
     formats = [IntFormat(width, signed=sign) for width in range(1, 7) for sign in (True, False)]
@@ -181,6 +223,8 @@ def claims() -> Iterator[Claim]:
     for name in CONTRACTS:
         if isinstance(contract(name), MultiplyShift | DoubleRounding):
             yield from (requantizer(name, _int(output)) for output in ("s8", "u4"))
+    # Beyond these the hardware takes the ends' shifts, and the rounded sum is theirs.
+    yield from (fused(distance) for distance in range(-LEFT_ADDEND - 2, LEFT_PRODUCT + 3))
 
 
 def _int(name: str) -> IntFormat:

@@ -7,6 +7,7 @@ import pytest
 from golden.contracts import Rounding
 from golden.formats import IntFormat
 from hw import scale
+from hw.units import fused_add
 from sim import prove
 
 U4 = IntFormat(4, signed=False)
@@ -15,7 +16,7 @@ U4 = IntFormat(4, signed=False)
 @pytest.mark.parametrize("claim", [
     prove.multiplier(IntFormat(5), U4), prove.multiplier(U4, IntFormat(1)),
     *(prove.shifter(rounding) for rounding in Rounding), prove.requantizer("half_even", U4),
-    prove.requantizer("q31", IntFormat(8)),
+    prove.requantizer("q31", IntFormat(8)), prove.fused(28), prove.fused(-36),
 ], ids=lambda claim: f"{claim.subject} {claim.instance}")
 def test_a_claim_holds(claim):
     prove.prove(claim)
@@ -46,6 +47,14 @@ def test_a_saturation_a_bit_too_narrow_is_refuted(monkeypatch):
         prove.prove(prove.requantizer("floor", IntFormat(4)))
 
 
+@pytest.mark.parametrize("limit, distance", [("LEFT_PRODUCT", 27), ("LEFT_ADDEND", -35)])
+def test_a_shift_too_short_is_refuted(monkeypatch, limit, distance):
+    monkeypatch.setattr(fused_add, limit, abs(distance) - 3)
+    with pytest.raises(prove.Refuted, match=rf"^multiply-add, product free distance {distance} "
+                                            r"differs from its definition at .*product = "):
+        prove.prove(prove.fused(distance))
+
+
 def test_bad_input(capsys):
     with pytest.raises(SystemExit) as end:
         prove.main(["--fast"])
@@ -59,5 +68,6 @@ def test_everything_is_proven(capsys):
     said = capsys.readouterr().out
     assert re.search(r"multiplier +144 +Yosys sat", said)
     assert re.search(r"requantizer, product free +28 +Yosys sat", said)
+    assert re.search(r"multiply-add, product free +67 +Yosys sat", said)
 
 
