@@ -76,12 +76,16 @@ class Linear(Layer):
     parameters : mapping of str to array
         One array of ``(channels,)`` integers for each field of the contract. The bias is that of
         the layer: zero points are not folded into it.
+    seed : int
+        State that the draws of contract ``stochastic`` begin with (:mod:`golden.lfsr`), 1 to
+        ``2**32 - 1``; other contracts draw nothing.
     """
 
     weights: np.ndarray
     weight: Quantization
     contract: Contract
     parameters: Mapping[str, np.ndarray]
+    seed: int = 1
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

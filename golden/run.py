@@ -3,13 +3,14 @@
 import numpy as np
 
 from golden import ops, specials
-from golden.contracts import ExactSum
+from golden.contracts import ExactSum, Stochastic
 from golden.formats import NAN, Format, IntFormat
+from golden.lfsr import draws
 from golden.networks import INPUT, Conv2d, Dense, Linear, Network, Pool
 from golden.ranges import Range, levels_range, weights_range
 from golden.requantize import check_parameters, requantize
 
-__all__ = ["run", "prove", "linear_sums", "sum_ranges"]
+__all__ = ["run", "prove", "linear_sums", "linear_draws", "sum_ranges"]
 
 
 def run(network: Network, x) -> dict[str, np.ndarray]:
@@ -32,9 +33,10 @@ def run(network: Network, x) -> dict[str, np.ndarray]:
     for layer in network.layers:
         x = tensors[layer.inputs[0]]
         if isinstance(layer, Linear):
+            sums = linear_sums(layer, specials.numbers(x), network)
             levels = requantize(
-                linear_sums(layer, specials.numbers(x), network), layer.contract, _output(layer),
-                layer.parameters, unbiased=unbiased[layer.name])
+                sums, layer.contract, _output(layer), layer.parameters,
+                unbiased=unbiased[layer.name], draws=linear_draws(layer, sums.shape))
             if network.quantization(layer.inputs[0]).format.propagates:
                 levels = specials.resolve(levels, specials.count(x, layer.weights),
                                           layer.output.format)
@@ -65,6 +67,11 @@ def linear_sums(layer: Linear, x, network: Network) -> np.ndarray:
     if isinstance(layer, Dense):
         return ops.dense(x, layer.weights, **zero_points)
     raise TypeError(f"Linear layer must be a Dense or a Conv2d, not {layer!r}")
+
+
+def linear_draws(layer: Linear, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Draws of a layer's outputs, which have that shape; None where its contract draws nothing."""
+    return draws(layer.seed, shape) if isinstance(layer.contract, Stochastic) else None
 
 
 def sum_ranges(layer: Linear, network: Network) -> list[Range]:
@@ -150,7 +157,8 @@ def _prove_linear(layer: Linear, network: Network) -> Range:
             for end in (sums.lo, sums.hi):
                 # The levels of contract "none" are what they are: its output must hold them.
                 layer.output.format.check(
-                    requantize(end, contract, output, own, unbiased=unbiased), "Output")
+                    requantize(end, contract, output, own, unbiased=unbiased,
+                               draws=linear_draws(layer, ())), "Output")
         except ValueError as error:
             raise ValueError(f"Layer {layer.name!r}, channel {channel}: {error}") from error
     return unbiased
