@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Literal
 
-from golden.contracts import WORD_BITS, Contract, Scaled, contract
+from golden.contracts import WORD_BITS, Contract, Scaled, Stochastic, contract
 from golden.formats import Format, IntFormat
 from golden.ranges import Range, dot_range, levels_range
 
@@ -142,6 +142,11 @@ class TileConfig:
     def sum_format(self) -> IntFormat:
         """Format of sum plus bias, which the requantizer takes."""
         return self.contract.sum_format(self.unbiased)
+
+    @property
+    def draws(self) -> bool:
+        """Whether results draw from a register, of which a job brings a state for each row."""
+        return isinstance(self.contract, Stochastic)
 
     @property
     def output_format(self) -> Format:

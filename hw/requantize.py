@@ -79,8 +79,8 @@ class Requantizer(Shared):
     Members
     -------
     i : In(stream.Signature(StructLayout, always_ready=True))
-        ``sum``, ``parameters`` (a StructLayout of the record), and where there are such ``row_sum``,
-        ``flags`` and, of contract ``stochastic``, ``state``.
+        ``sum``, ``parameters`` (a StructLayout of the record), ``row_sum`` and ``flags`` (where
+        there are), and ``state`` (with contract ``stochastic``).
     o : Out(stream.Signature(shape_of(output), always_ready=True))
         Results, in order.
     """

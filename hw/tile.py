@@ -1,15 +1,18 @@
 # amaranth: UnusedElaboratable=no
 """The MAC tile: jobs of exact sums, requantized, on streams."""
 
+from typing import Any
+
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from golden.contracts import WORD_BITS
+from golden.contracts import LFSR_BITS, WORD_BITS
 from golden.formats import IntFormat
 from hw.accumulate import Accumulator
+from hw.arith import leap
 from hw.blocks import block_for
 from hw.blocks.row_sums import RowSums
 from hw.blocks.specials import FLAGS, Specials
@@ -72,7 +75,9 @@ class MacTile(Shared):
     Members
     -------
     i_job : In(stream.Signature(StructLayout))
-        ``beats``, 1 to ``ceil(depth / lanes)``, and ``group``.
+        ``beats``, 1 to ``ceil(depth / lanes)``, and ``group``; with contract ``stochastic`` also
+        ``states``, ``[rows]``: what each row's first output draws. Column ``c`` draws ``c`` draws
+        later.
     i_activations : In(stream.Signature(ArrayLayout(ArrayLayout(code, lanes), rows)))
         Codes of activations.
     i_weights : In(stream.Signature(ArrayLayout(ArrayLayout(code, lanes), cols)))
@@ -105,11 +110,11 @@ class MacTile(Shared):
         })
         vector = data.ArrayLayout(shape_of(c.activations), c.lanes)
         weight = data.ArrayLayout(shape_of(c.weights), c.lanes)
+        job: dict[str, Any] = {"beats": c.max_beats.bit_length(), "group": ceil_log2(c.groups)}
+        if c.draws:
+            job["states"] = data.ArrayLayout(LFSR_BITS, c.rows)
         super().__init__({
-            "i_job": In(stream.Signature(data.StructLayout({
-                "beats": c.max_beats.bit_length(),
-                "group": ceil_log2(c.groups),
-            }))),
+            "i_job": In(stream.Signature(data.StructLayout(job))),
             "i_activations": In(stream.Signature(data.ArrayLayout(vector, c.rows))),
             "i_weights": In(stream.Signature(data.ArrayLayout(weight, c.cols))),
             "i_parameters": In(stream.Signature(
@@ -148,8 +153,8 @@ class MacTile(Shared):
         m.d.comb += [
             self.i_job.ready.eq(jobs.w_rdy & store.ready),
             store.accept.eq(self.i_job.valid & self.i_job.ready),
-            accepted.beats.eq(self.i_job.p.beats),
-            accepted.group.eq(self.i_job.p.group),
+            *(accepted[name].eq(self.i_job.p[name])
+              for name in self.i_job.payload.shape().members),
             accepted.bank.eq(store.current),
             jobs.w_data.eq(accepted),
             jobs.w_en.eq(store.accept),
@@ -233,6 +238,13 @@ class MacTile(Shared):
             flags = delay(m, self._flags(m, arrived, step), store.latency, "flags")
             m.d.comb += [requantizer.i.p.flags.eq(flags[k])
                          for k, requantizer in enumerate(self._requantizers)]
+        if c.draws:
+            states = self._states(m, arrived, delay(m, job.states, block.latency, "states"),
+                                  step, row_ends)
+            m.d.comb += [
+                requantizer.i.p.state.eq(delay(m, state, store.latency, f"state_{k}"))
+                for k, (requantizer, state) in enumerate(
+                    zip(self._requantizers, states, strict=True))]
 
         result = Signal(self._result)
         m.d.comb += [
@@ -302,3 +314,15 @@ class MacTile(Shared):
             accumulator.o.ready.eq(next_row),
         ]
         return accumulator.o.p.totals[0]
+
+    def _states(self, m, arrived, first, step, row_ends):
+        """States that the totals of this step draw, given those of each row's first one."""
+        c = self.config
+        rows = Signal(data.ArrayLayout(LFSR_BITS, c.rows), name="row_states", reset_less=True)
+        with m.If(step):
+            m.d.sync += rows[0].eq(leap(rows[0], c.outputs))
+            with m.If(row_ends):
+                m.d.sync += [rows[row].eq(rows[row + 1]) for row in range(c.rows - 1)]
+        with m.If(arrived):
+            m.d.sync += rows.eq(first)
+        return [leap(rows[0], k) for k in range(c.outputs)]

@@ -12,6 +12,7 @@ import numpy as np
 
 from golden import ops, specials
 from golden.contracts import WORD_BITS
+from golden.lfsr import check_states, leap
 from golden.requantize import requantize
 from hw.config import TileConfig
 from hw.ports import ports
@@ -36,6 +37,8 @@ class Phase:
         Levels of every beat.
     weights : array ``(sum(beats), cols, lanes)``
         Levels of every beat.
+    states : array ``(jobs, rows)``, optional
+        What the first output of each row draws, where the tile's contract draws.
     """
 
     parameters: Mapping[str, np.ndarray]
@@ -43,6 +46,7 @@ class Phase:
     beats: np.ndarray
     activations: np.ndarray
     weights: np.ndarray
+    states: np.ndarray | None = None
 
 
 def fold(config: TileConfig, weights: np.ndarray, parameters: Mapping[str, np.ndarray], *,
@@ -92,7 +96,8 @@ def fold(config: TileConfig, weights: np.ndarray, parameters: Mapping[str, np.nd
 
 
 def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarray,
-                  parameters: Mapping[str, np.ndarray]) -> Iterator[Phase]:
+                  parameters: Mapping[str, np.ndarray], *, first_draw: int = 1
+                  ) -> Iterator[Phase]:
     """Cut ``activations @ weights.T`` into the jobs of a tile; channels beyond its store follow.
 
     Parameters
@@ -104,6 +109,8 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
         Levels.
     parameters : mapping of str to array ``(channels,)``
         Folded; see :func:`fold`.
+    first_draw : int
+        What output 0 of ``vectors * channels`` draws, where the contract draws.
 
     Yields
     ------
@@ -136,13 +143,17 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
         w[:count, :depth] = weights[start:start + count]
         w = w.reshape(groups, c.cols, beats, c.lanes).transpose(0, 2, 1, 3)
         shape = (blocks, groups, beats)
+        # Of each job's rows, the place of the first output in the tensor, row-major.
+        first = (np.arange(blocks * c.rows).reshape(blocks, 1, c.rows) * channels
+                 + start + np.arange(groups)[:, None] * c.cols)
         yield Phase(
             {name: np.pad(values[start:start + count], (0, surplus), mode="edge")
              for name, values in parameters.items()},
             np.tile(np.arange(groups), blocks),
             np.full(blocks * groups, beats),
             np.broadcast_to(x[:, None], (*shape, c.rows, c.lanes)).reshape(-1, c.rows, c.lanes),
-            np.broadcast_to(w[None], (*shape, c.cols, c.lanes)).reshape(-1, c.cols, c.lanes))
+            np.broadcast_to(w[None], (*shape, c.cols, c.lanes)).reshape(-1, c.cols, c.lanes),
+            leap(first_draw, first).reshape(-1, c.rows) if c.draws else None)
 
 
 def streams(config: TileConfig, phases: Sequence[Phase]) -> dict[str, Beats]:
@@ -157,8 +168,12 @@ def streams(config: TileConfig, phases: Sequence[Phase]) -> dict[str, Beats]:
     ends = np.zeros(int(beats.sum()), dtype=bool)
     ends[np.cumsum(beats) - 1] = True
     fields = [(beats, job.fields[0].bits)]
-    if len(job.fields) > 1:
-        fields.append((np.concatenate([phase.group for phase in phases]), job.fields[1].bits))
+    widths = {field.name: field.bits for field in job.fields}
+    if "group" in widths:
+        fields.append((np.concatenate([phase.group for phase in phases]), widths["group"]))
+    if "states" in widths:
+        fields += [(states, widths["states"]) for states in np.concatenate(
+            [check_states(phase.states, "State") for phase in phases]).T]
 
     records = [len(phase.parameters["bias"]) for phase in phases]
     sets = np.cumsum(records) * c.words
@@ -215,7 +230,11 @@ def expected(config: TileConfig, phases: Sequence[Phase]) -> np.ndarray:
             unbiased = sums[mine]
             if "weight_zero_point" in record:
                 unbiased = unbiased - rows[mine][:, :, None] * record.pop("weight_zero_point")
-            levels[mine] = requantize(unbiased, c.contract, c.output, record, unbiased=c.unbiased)
+            draws = None
+            if phase.states is not None:
+                draws = leap(phase.states[mine][:, :, None], np.arange(c.cols))
+            levels[mine] = requantize(unbiased, c.contract, c.output, record, unbiased=c.unbiased,
+                                      draws=draws)
         if c.propagates:
             counts = specials.count(phase.activations, phase.weights)
             levels = specials.resolve(
@@ -255,7 +274,8 @@ def run(config: TileConfig, backend: Backend, phases: Sequence[Phase], *, stall:
 
 
 def matmul(config: TileConfig, backend: Backend, activations: np.ndarray, weights: np.ndarray,
-           parameters: Mapping[str, np.ndarray], **stalls) -> tuple[np.ndarray, Trace]:
+           parameters: Mapping[str, np.ndarray], *, first_draw: int = 1, **stalls
+           ) -> tuple[np.ndarray, Trace]:
     """Compute ``requantize(activations @ weights.T)`` on a simulated tile.
 
     Parameters are as for :func:`matmul_phases`.
@@ -265,7 +285,7 @@ def matmul(config: TileConfig, backend: Backend, activations: np.ndarray, weight
     array of int64 ``(vectors, channels)``, Trace
         Levels, and what the simulation saw.
     """
-    phases = list(matmul_phases(config, activations, weights, parameters))
+    phases = list(matmul_phases(config, activations, weights, parameters, first_draw=first_draw))
     levels, trace = run(config, backend, phases, **stalls)
     vectors, start, parts = len(activations), 0, []
     for phase in phases:

@@ -25,7 +25,8 @@ def run_layer(config: TileConfig, backend: Backend, network: Network, layer: Lay
     if not isinstance(layer, Dense):
         raise ValueError(f"Layer must be a Dense one to run on a tile, not {type(layer).__name__} "
                          f"{layer.name!r}")
-    return matmul(config, backend, x, layer.weights, folded(config, network, layer))
+    return matmul(config, backend, x, layer.weights, folded(config, network, layer),
+                  first_draw=layer.seed)
 
 
 def run_network(config: TileConfig, backend: Backend, network: Network, x: np.ndarray

@@ -6,6 +6,7 @@ import numpy as np
 
 from golden import digits
 from golden.contracts import (
+    LFSR_BITS,
     Clamped,
     DoubleRounding,
     ExactSum,
@@ -57,7 +58,7 @@ def digits_phases(config: TileConfig, images: int) -> list[Phase]:
     for layer in network.layers:
         assert isinstance(layer, Dense)
         phases += matmul_phases(config, tensors[layer.inputs[0]], layer.weights,
-                                folded(config, network, layer))
+                                folded(config, network, layer), first_draw=layer.seed)
     return phases
 
 
@@ -88,7 +89,8 @@ def random_phase(config: TileConfig, rng: np.random.Generator, *, jobs: int) -> 
     activations[full, :, used:] = config.activations.idle
     weights[full, :, used:] = config.weights.idle
     return Phase(random_parameters(config, rng, groups * config.cols),
-                 rng.integers(groups, size=jobs), beats, activations, weights)
+                 rng.integers(groups, size=jobs), beats, activations, weights,
+                 random_states(config, rng, jobs))
 
 
 SHIPPED_BEATS, DEEPEST_BEATS = 256, 1 << 15
@@ -133,7 +135,8 @@ def corner_phase(config: TileConfig, rng: np.random.Generator, most: int = SHIPP
         parameters[name][:c.cols] = value
     group = np.arange(len(beats)) % min(c.groups, 4)
     group[:len(pairs)] = 0
-    return Phase(parameters, group, beats, np.concatenate(activations), np.concatenate(weights))
+    return Phase(parameters, group, beats, np.concatenate(activations), np.concatenate(weights),
+                 random_states(config, rng, len(beats)))
 
 
 def revealing_parameters(config: TileConfig, products: int) -> dict[str, int]:
@@ -160,6 +163,13 @@ def revealing_parameters(config: TileConfig, products: int) -> dict[str, int]:
     if "zero_point" in c.record:
         found["zero_point"] = middle
     return found | {"clamp_min": fmt.min, "clamp_max": fmt.max}
+
+
+def random_states(config: TileConfig, rng: np.random.Generator, jobs: int) -> np.ndarray | None:
+    """Any states, for a contract that draws."""
+    if not config.draws:
+        return None
+    return rng.integers(1, 1 << LFSR_BITS, size=(jobs, config.rows))
 
 
 def random_parameters(config: TileConfig, rng: np.random.Generator, records: int
