@@ -17,7 +17,7 @@ from golden.formats import Format, IntFormat, integers
 from golden.networks import Quantization
 from golden.rounding import divide
 
-__all__ = ["FUNCTIONS", "check_table", "code_levels", "hard_swish", "lookup", "sigmoid",
+__all__ = ["FUNCTIONS", "check_table", "code_levels", "hard_swish", "identity", "lookup", "sigmoid",
            "tabulate", "tanh"]
 
 CODES = 256
@@ -42,6 +42,13 @@ def check_table(table, fmt: Format) -> np.ndarray:
 def lookup(table, levels, fmt: Format) -> np.ndarray:
     """Return what a table makes of ``levels``, which are of ``fmt`` as its entries are."""
     return check_table(table, fmt)[fmt.encode(fmt.check(levels))]
+
+
+def identity(fmt: Format) -> np.ndarray:
+    """Return the table by which every level of ``fmt`` stays what it is."""
+    table = np.full(CODES, fmt.max)
+    table[fmt.encode(fmt.levels())] = fmt.levels()
+    return table
 
 
 def code_levels(fmt: Format) -> np.ndarray:

@@ -10,19 +10,14 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from golden.contracts import WORD_BITS
+from hw.config import CODE_BITS, LUT_WORDS
 from hw.shared import Shared
 
-__all__ = ["Lut", "Table", "CODE_BITS", "TABLE_WORDS"]
-
-CODE_BITS = 8
-"""Width of a code, in and out."""
+__all__ = ["Lut", "Table"]
 
 _PER_WORD = WORD_BITS // CODE_BITS
 
-TABLE_WORDS = (1 << CODE_BITS) // _PER_WORD
-"""Words of a table: code ``k`` at bits ``[8 * (k % 4), 8 * (k % 4) + 8)`` of word ``k // 4``."""
-
-_WRITE = data.StructLayout({"valid": 1, "bank": 1, "index": range(TABLE_WORDS),
+_WRITE = data.StructLayout({"valid": 1, "bank": 1, "index": range(LUT_WORDS),
                             "word": WORD_BITS})
 
 
@@ -86,7 +81,7 @@ class Table(Shared):
             m.d.comb += self.result.eq(result)
             return m
 
-        memory = m.submodules.memory = Memory(shape=WORD_BITS, depth=2 * TABLE_WORDS, init=[])
+        memory = m.submodules.memory = Memory(shape=WORD_BITS, depth=2 * LUT_WORDS, init=[])
         write_port, read_port = memory.write_port(), memory.read_port()
         place = Signal(range(_PER_WORD), reset_less=True)
         with m.If(self.enable):
@@ -109,7 +104,7 @@ class Lut(Shared):
     Latency is :attr:`latency` cycle, throughput one transfer per cycle. ``i.ready`` depends
     combinationally on ``o.ready``.
 
-    Of a table that is loaded, ``TABLE_WORDS`` words make one. They go to the bank that is not in
+    Of a table that is loaded, ``LUT_WORDS`` words make one. They go to the bank that is not in
     use, and codes accepted after the last of them use it; none are accepted before the first
     table is there.
 
@@ -174,10 +169,10 @@ class Lut(Shared):
             return m
 
         bank = Signal()
-        index = Signal(range(TABLE_WORDS))
+        index = Signal(range(LUT_WORDS))
         with m.If(self.i_table.valid):
             m.d.sync += index.eq(index + 1)
-            with m.If(index == TABLE_WORDS - 1):
+            with m.If(index == LUT_WORDS - 1):
                 m.d.sync += [bank.eq(~bank), there.eq(1)]
         for table in self._tables:
             m.d.comb += [

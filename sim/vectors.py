@@ -21,7 +21,7 @@ from golden.networks import Dense, Network
 from golden.quantize import quantize
 from golden.ranges import INT64, Range, dot_range
 from golden.run import run as run_golden
-from hw.config import TileConfig
+from hw.config import CODE_BITS, TileConfig
 from sim.jobs import Phase, matmul_phases
 from sim.layers import folded
 
@@ -90,7 +90,7 @@ def random_phase(config: TileConfig, rng: np.random.Generator, *, jobs: int) -> 
     weights[full, :, used:] = config.weights.idle
     return Phase(random_parameters(config, rng, groups * config.cols),
                  rng.integers(groups, size=jobs), beats, activations, weights,
-                 random_states(config, rng, jobs))
+                 random_states(config, rng, jobs), random_table(config, rng))
 
 
 SHIPPED_BEATS, DEEPEST_BEATS = 256, 1 << 15
@@ -136,7 +136,7 @@ def corner_phase(config: TileConfig, rng: np.random.Generator, most: int = SHIPP
     group = np.arange(len(beats)) % min(c.groups, 4)
     group[:len(pairs)] = 0
     return Phase(parameters, group, beats, np.concatenate(activations), np.concatenate(weights),
-                 random_states(config, rng, len(beats)))
+                 random_states(config, rng, len(beats)), random_table(config, rng))
 
 
 def revealing_parameters(config: TileConfig, products: int) -> dict[str, int]:
@@ -170,6 +170,13 @@ def random_states(config: TileConfig, rng: np.random.Generator, jobs: int) -> np
     if not config.draws:
         return None
     return rng.integers(1, 1 << LFSR_BITS, size=(jobs, config.rows))
+
+
+def random_table(config: TileConfig, rng: np.random.Generator) -> np.ndarray | None:
+    """Every level of the output once, in any order, where a table is loaded: nothing is hidden."""
+    if config.lut != "loaded":
+        return None
+    return np.resize(rng.permutation(config.output_format.levels()), 1 << CODE_BITS)
 
 
 def random_parameters(config: TileConfig, rng: np.random.Generator, records: int

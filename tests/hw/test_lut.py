@@ -9,7 +9,8 @@ from amaranth.lib import data
 
 from golden.formats import parse
 from golden.tables import lookup
-from hw.lut import TABLE_WORDS, Lut, Table
+from hw.config import LUT_WORDS
+from hw.lut import Lut, Table
 from sim.streams import (
     get_all,
     hold_monitor,
@@ -99,7 +100,7 @@ def test_tables_are_loaded_while_codes_go_on(rng, outputs, stall):
         async for _, _, i_valid, i_ready, word in ctx.tick().sample(
                 dut.i.valid, dut.i.ready, dut.i_table.valid):
             if i_valid and i_ready:
-                used.append(words_in // TABLE_WORDS - 1)
+                used.append(words_in // LUT_WORDS - 1)
             words_in += word
 
     async def put(ctx):
@@ -131,7 +132,7 @@ def test_nothing_is_accepted_before_the_first_table(rng):
         assert not ctx.get(dut.o.valid)
 
     run(dut, testbench)
-    assert ready == [0] * TABLE_WORDS + [1] and TABLE_WORDS == 64
+    assert ready == [0] * LUT_WORDS + [1] and LUT_WORDS == 64
 
 
 def test_a_reset_forgets_the_table_and_what_is_under_way(rng):
