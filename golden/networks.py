@@ -79,6 +79,9 @@ class Linear(Layer):
     seed : int
         State that the draws of contract ``stochastic`` begin with (:mod:`golden.lfsr`), 1 to
         ``2**32 - 1``; other contracts draw nothing.
+    table : array of integers, ``(256,)``, optional
+        What becomes of the results, which then have 8 bits: the level of each code
+        (:mod:`golden.tables`).
     """
 
     weights: np.ndarray
@@ -86,6 +89,7 @@ class Linear(Layer):
     contract: Contract
     parameters: Mapping[str, np.ndarray]
     seed: int = 1
+    table: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -9,6 +9,7 @@ from golden.lfsr import draws
 from golden.networks import INPUT, Conv2d, Dense, Linear, Network, Pool
 from golden.ranges import Range, levels_range, weights_range
 from golden.requantize import check_parameters, requantize
+from golden.tables import check_table, lookup
 
 __all__ = ["run", "prove", "linear_sums", "linear_draws", "sum_ranges"]
 
@@ -40,7 +41,8 @@ def run(network: Network, x) -> dict[str, np.ndarray]:
             if network.quantization(layer.inputs[0]).format.propagates:
                 levels = specials.resolve(levels, specials.count(x, layer.weights),
                                           layer.output.format)
-            tensors[layer.name] = levels
+            tensors[layer.name] = levels if layer.table is None else lookup(
+                layer.table, levels, layer.output.format)
         else:
             assert isinstance(layer, Pool)  # all others were refused by the proof
             pool = ops.average_pool if layer.kind == "average" else ops.max_pool
@@ -141,6 +143,8 @@ def _prove_linear(layer: Linear, network: Network) -> Range:
                              f"format {taken.format}, which has no level 0, not {layer.padding}")
     try:
         values = check_parameters(contract, output, layer.parameters, unbiased=unbiased)
+        if layer.table is not None:
+            check_table(layer.table, layer.output.format)
         for name, value in values.items():
             if value.size not in (1, len(ranges)):
                 raise ValueError(f"Parameter {name} must have 1 entry or {len(ranges)}, one per "

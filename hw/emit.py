@@ -138,6 +138,15 @@ def _draws() -> dict[str, str]:
     }
 
 
+def _lut(c: TileConfig) -> dict[str, Any]:
+    """Say what becomes of the results, or how that is loaded."""
+    said: dict[str, Any] = {"after": c.contract.name, "order": "codes 0 to 255"}
+    if isinstance(c.lut, tuple):
+        return said | {"levels": list(c.lut)}
+    return said | {"words": c.lut_words, "layout": "the first words of a parameter set, code k at "
+                   "bits [8 * (k % 4), 8 * (k % 4) + 8) of word k // 4"}
+
+
 def manifest(tile: AxiTile, name: str, **more) -> dict[str, Any]:
     """Describe what was built: formats, shape, timing, ports, record, contract, and ``more``."""
     c = tile.config
@@ -162,6 +171,7 @@ def manifest(tile: AxiTile, name: str, **more) -> dict[str, Any]:
             "x": f"sum + bias, {c.sum_format}",
             "shift": ([shifts.lo, shifts.hi] if (shifts := _shifts(c)) else None),
             **({"draws": _draws()} if c.draws else {})},
+        **({"lut": _lut(c)} if c.lut is not None else {}),
         "job": {"min_beats": 1, "max_beats": c.max_beats, "groups": c.groups,
                 "outputs": c.rows * c.cols, "output_transfers": c.steps},
         "parameters": {"words_per_record": c.words, "records": c.groups * c.cols,

@@ -17,13 +17,13 @@ from golden.contracts import (
 )
 from golden.formats import NAN, FloatFormat, Format, IntFormat
 from golden.multipliers import scale_parameters, threshold_parameters
-from golden.networks import Dense, Network
+from golden.networks import Dense, Linear, Network
 from golden.quantize import quantize
 from golden.ranges import INT64, Range, dot_range
 from golden.run import run as run_golden
 from hw.config import CODE_BITS, TileConfig
 from sim.jobs import Phase, matmul_phases
-from sim.layers import folded
+from sim.layers import operands
 
 __all__ = ["verification_phases", "digits_network", "digits_phases",
            "random_phase", "corner_phase", "deep_phase"]
@@ -57,8 +57,8 @@ def digits_phases(config: TileConfig, images: int) -> list[Phase]:
     phases = []
     for layer in network.layers:
         assert isinstance(layer, Dense)
-        phases += matmul_phases(config, tensors[layer.inputs[0]], layer.weights,
-                                folded(config, network, layer), first_draw=layer.seed)
+        phases += matmul_phases(config, tensors[layer.inputs[0]],
+                                **operands(config, network, layer))
     return phases
 
 
@@ -66,15 +66,21 @@ def digits_network(config: TileConfig, data: digits.Digits) -> Network:
     """Return the digits network in the formats of a tile.
 
     Where the output is not what another layer takes, a tile gets the first layer alone: of the
-    contract ``none``, whose output is the exact sum, without its ReLU.
+    contract ``none``, whose output is the exact sum, without its ReLU. A tile's own table follows
+    every layer, as it must; where tables are loaded, results stay what they are.
     """
     if isinstance(config.contract, ExactSum):
         data = replace(data, layers=(replace(data.layers[0], relu=False),))
     elif config.output != config.activations:
         data = replace(data, layers=data.layers[:1])
-    return digits.quantized(data, weights=config.weights, activations=config.activations,
-                            output=config.output, requantization=config.contract,
-                            zero_points=config.zero_points)
+    network = digits.quantized(data, weights=config.weights, activations=config.activations,
+                               output=config.output, requantization=config.contract,
+                               zero_points=config.zero_points)
+    if not isinstance(config.lut, tuple):
+        return network
+    table = np.array(config.lut)
+    return replace(network, layers=tuple(replace(layer, table=table) if isinstance(layer, Linear)
+                                         else layer for layer in network.layers))
 
 
 def random_phase(config: TileConfig, rng: np.random.Generator, *, jobs: int) -> Phase:

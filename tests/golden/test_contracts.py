@@ -138,7 +138,7 @@ def test_fields(name):
 @pytest.mark.parametrize("name", FIELDS)
 def test_output_that_is_no_integer(name):
     """Those that round one exact product to a level have any; a source's own are integers."""
-    own = name.startswith(("tflite", "onnx", "q31"))
+    own = name.startswith(("tflite", "onnx", "q31", "stochastic"))
     for output in ("odd4", "binary"):
         if own or name == "zero":
             what = "a format with a level 0" if name == "zero" else "an integer format"

@@ -12,11 +12,11 @@ from golden import digits
 from golden.contracts import MultiplyShift, Rounding, Stochastic, contract
 from golden.formats import IntFormat, parse
 from golden.lfsr import draws
-from golden.networks import Dense, Network, Quantization
+from golden.networks import Conv2d, Dense, Network, Quantization
 from golden.quantize import quantize
 from golden.ranges import levels_range
 from golden.requantize import requantize
-from golden.run import run
+from golden.run import linear_sums, run
 
 S8, S16 = parse("s8"), parse("s16")
 WAY = contract("stochastic")
@@ -134,6 +134,19 @@ def test_a_layer_draws_from_its_seed_in_row_major_order(rng):
         np.testing.assert_array_equal(run(one, x)["a"], requantize(
             sums, WAY, S8, parameters(6, 3, S8), draws=draws(seed, (9, 5))))
     assert (run(network(1), x)["a"] != run(network(99), x)["a"]).any()
+
+
+def test_a_convolution_draws_in_the_order_of_its_tensor(rng):
+    fmt = Quantization(S8)
+    conv = Conv2d(name="a", inputs=("input",), output=fmt,
+                  weights=rng.integers(-8, 8, (3, 2, 2, 2)), weight=Quantization(parse("s4")),
+                  contract=WAY, parameters=parameters(6, 3, S8), seed=77)
+    one = Network(name="n", input=fmt, layers=(conv,))
+    x = rng.integers(-128, 128, (2, 4, 5, 2))
+    sums = linear_sums(conv, x, one)
+    assert sums.shape == (2, 3, 4, 3)
+    np.testing.assert_array_equal(run(one, x)["a"].reshape(-1), requantize(
+        sums.reshape(-1), WAY, S8, parameters(6, 3, S8), draws=draws(77, (72,))))
 
 
 @pytest.mark.parametrize("seed, allowed", [(0, "[1, 4294967295]"),
