@@ -102,7 +102,8 @@ class Lut(Shared):
     """Turn 8-bit codes on a stream into what a table says, ``outputs`` at a time.
 
     Latency is :attr:`latency` cycle, throughput one transfer per cycle. ``i.ready`` depends
-    combinationally on ``o.ready``.
+    combinationally on ``o.ready``. On its own, ``amaranth.back.verilog.convert`` makes Verilog
+    of it.
 
     Of a table that is loaded, ``LUT_WORDS`` words make one. They go to the bank that is not in
     use, and codes accepted after the last of them use it; none are accepted before the first
@@ -121,8 +122,8 @@ class Lut(Shared):
         ``codes`` is ``[outputs]``; ``last`` is passed on.
     o : Out(stream.Signature(StructLayout))
         The same.
-    i_table : In(stream.Signature(32, always_ready=True))
-        Words of tables, where they are loaded.
+    i_table : In(stream.Signature(32))
+        Words of tables, where they are loaded; always ready.
     """
 
     i: stream.Interface
@@ -140,7 +141,7 @@ class Lut(Shared):
         payload = data.StructLayout({"codes": data.ArrayLayout(CODE_BITS, outputs), "last": 1})
         members = {"i": In(stream.Signature(payload)), "o": Out(stream.Signature(payload))}
         if codes is None:
-            members["i_table"] = In(stream.Signature(WORD_BITS, always_ready=True))
+            members["i_table"] = In(stream.Signature(WORD_BITS))
         super().__init__(members)
 
     def body(self, platform):
@@ -170,6 +171,7 @@ class Lut(Shared):
 
         bank = Signal()
         index = Signal(range(LUT_WORDS))
+        m.d.comb += self.i_table.ready.eq(1)
         with m.If(self.i_table.valid):
             m.d.sync += index.eq(index + 1)
             with m.If(index == LUT_WORDS - 1):

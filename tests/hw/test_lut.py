@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from amaranth.back import verilog
 from amaranth.hdl import ResetInserter, Signal
 from amaranth.lib import data
 
@@ -174,6 +175,12 @@ def test_bad_tables(codes, message):
             make(codes=tuple(codes))
     with pytest.raises(ValueError, match=r"^Outputs must be a positive integer, not 0$"):
         Lut(outputs=0, codes=None)
+
+
+def test_verilog_of_its_own(rng):
+    for codes in (None, table_of(rng)):
+        text = verilog.convert(Lut(outputs=2, codes=codes), name="own", emit_src=False)
+        assert "module own(" in text and ("i_table__ready" in text) == (codes is None)
 
 
 def test_a_layout_is_that_of_a_tile(rng):
