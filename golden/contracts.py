@@ -18,13 +18,17 @@ from golden.ranges import Range, levels_range
 
 __all__ = [
     "Rounding", "Contract", "ExactSum", "Scaled", "MultiplyShift", "DoubleRounding", "Onnx",
-    "Thresholds", "CONTRACTS", "contract", "S32", "WORD_BITS",
+    "Stochastic", "Thresholds", "CONTRACTS", "contract", "S32", "WORD_BITS", "LFSR_BITS",
+    "LFSR_TAPS",
 ]
 
 S32 = IntFormat(32)
 
 WORD_BITS = 32
 """Width of one word of the parameter stream."""
+
+LFSR_BITS, LFSR_TAPS = 32, (16, 7, 2, 0)
+"""Register of :class:`Stochastic`: ``s[t + 32]`` is the sum modulo 2 of ``s[t + tap]``."""
 
 
 class Rounding(enum.Enum):
@@ -253,6 +257,29 @@ class MultiplyShift(Scaled):
 
 
 @dataclass(frozen=True)
+class Stochastic(MultiplyShift):
+    """``floor((x * multiplier + r) / 2**shift)``, ``r`` random: up as often as the fraction says.
+
+    ``r`` is the ``shift`` highest bits of a state of the register that ``LFSR_TAPS`` describe; for
+    a shift above 32 the whole state, and zeros below. Thus the result is ``floor(x * multiplier /
+    2**shift + state / 2**32)`` for every shift. Of the ``2**32 - 1`` states, ``floor(fraction *
+    2**32)`` round up: the mean is less than ``2**-32`` from ``x * multiplier / 2**shift``, whole
+    numbers stay as they are, negative ones are nothing special. Each output takes a state of its
+    own, whether it matters or not; which one, :mod:`golden.lfsr` says.
+    """
+
+    rounding: Rounding = Rounding.FLOOR
+
+    # An integer one: between other levels a draw would have to be scaled.
+    output_format = Clamped.output_format
+
+    @property
+    def scaled(self) -> str:
+        """What the zero point is added to."""
+        return f"floor(x * multiplier / 2^shift + state / 2^{LFSR_BITS})"
+
+
+@dataclass(frozen=True)
 class DoubleRounding(Scaled):
     """gemmlowp's way to scale an int32, rounding twice.
 
@@ -368,6 +395,7 @@ _CONTRACTS: dict[str, Contract] = {each.name: each for each in (
     MultiplyShift("nvdla", IntFormat(33), "NVDLA", multiplier=_S16, rounding=Rounding.HALF_AWAY,
                   shifts=Range(0, 31)),
     Thresholds("thresholds", source="FINN MultiThreshold"),
+    Stochastic("stochastic"),
     ExactSum(),
 )}
 

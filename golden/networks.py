@@ -78,12 +78,20 @@ class Linear(Layer):
     parameters : mapping of str to array
         One array of ``(channels,)`` integers for each field of the contract. The bias is that of
         the layer: zero points are not folded into it.
+    seed : int
+        State that the draws of contract ``stochastic`` begin with (:mod:`golden.lfsr`), 1 to
+        ``2**32 - 1``; other contracts draw nothing.
+    table : array of integers, ``(256,)``, optional
+        What becomes of the results, which then have 8 bits: the level of each code
+        (:mod:`golden.tables`).
     """
 
     weights: np.ndarray
     weight: Quantization
     contract: Contract
     parameters: Mapping[str, np.ndarray]
+    seed: int = 1
+    table: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

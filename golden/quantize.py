@@ -22,11 +22,12 @@ from golden.affine import (
 from golden.calibration import FRACTIONS, apart, least_error, least_error_rows
 from golden.contracts import Clamped, Contract, ExactSum, Thresholds
 from golden.formats import Format, IntFormat, integers
+from golden.lfsr import leap
 from golden.multipliers import scale_parameters, threshold_parameters
 from golden.networks import INPUT, Dense, Network, Quantization
 from golden.ranges import Range, dot_range
 from golden.requantize import requantize
-from golden.run import linear_sums, prove, sum_ranges
+from golden.run import linear_draws, linear_sums, prove, sum_ranges
 
 __all__ = [
     "FloatDense", "run_float", "quantize_network", "quantize_weights", "ZeroPoints", "WeightRanges",
@@ -36,6 +37,9 @@ __all__ = [
 
 ZeroPoints = Literal["none", "activations", "both"]
 WeightRanges = Literal["max", "least_error"]
+
+LAYER_DRAWS = 1 << 24
+"""Draws from 1 to the seed of the first layer, and from each layer's to the next one's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,7 +179,8 @@ def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Form
         made = replace(made, output=chosen, parameters=_parameters(
             contract, unbiased, bias, step, chosen, relu=layer.relu))
         network = replace(network, layers=(*network.layers, made))
-        x = requantize(sums, contract, output, made.parameters, unbiased=unbiased)
+        x = requantize(sums, contract, output, made.parameters, unbiased=unbiased,
+                       draws=linear_draws(made, sums.shape))
     prove(network)
     return network
 
@@ -219,7 +224,8 @@ def _weigh(layer: FloatDense, index: int, x: np.ndarray, network: Network, fmt: 
     finest = np.maximum(np.abs(layer.biases()) / (taken.step * most), coarsest * 2.0**-24)
     weight = replace(weight, scale=np.where(used, np.maximum(scale, finest), finest))
     made = Dense(name=f"dense{index}", inputs=(tensor,), output=taken, contract=contract,
-                 weights=quantize(layer.weights, weight), weight=weight, parameters={})
+                 weights=quantize(layer.weights, weight), weight=weight, parameters={},
+                 seed=int(leap(1, (index + 1) * LAYER_DRAWS)))
     ranges_of_sums = sum_ranges(made, network)
     return (made, linear_sums(made, x, network),
             Range(min(r.lo for r in ranges_of_sums), max(r.hi for r in ranges_of_sums)))

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from golden.contracts import (
+    LFSR_BITS,
     S32,
     Clamped,
     Contract,
@@ -17,10 +18,12 @@ from golden.contracts import (
     MultiplyShift,
     Onnx,
     Scaled,
+    Stochastic,
     Thresholds,
 )
 from golden.contracts import contract as contract_of
 from golden.formats import NAN, Format, IntFormat, integers
+from golden.lfsr import check_states
 from golden.multipliers import quantize_multiplier, scale_parameters
 from golden.ranges import INT64, Range, levels_range, values_range
 from golden.rounding import nearest_level, shift_right
@@ -33,7 +36,7 @@ __all__ = [
 
 
 def requantize(sums, contract: Contract, output: Format | None, parameters: Mapping, *,
-               unbiased: Range | None = None) -> np.ndarray:
+               unbiased: Range | None = None, draws=None) -> np.ndarray:
     """Turn exact sums into output levels.
 
     ``clamp(scaled(sum + bias) + zero_point)``, or ``sum + bias`` for contract ``none``. Where the
@@ -51,6 +54,9 @@ def requantize(sums, contract: Contract, output: Format | None, parameters: Mapp
     unbiased : Range, optional
         What the sums may be, which sets the width of the bias and the largest shift. By default
         that of s32; where the sums exceed it and the contract takes any, widened to hold them.
+    draws : array_like of integers, of the shape of the sums
+        A state for each output, for contract ``stochastic`` and for it alone
+        (:func:`golden.lfsr.draws`).
 
     Returns
     -------
@@ -77,7 +83,15 @@ def requantize(sums, contract: Contract, output: Format | None, parameters: Mapp
         if value.size not in (1, channels):
             raise ValueError(f"{_title(name)} must have 1 entry or {channels}, one per channel, "
                              f"not {value.size}")
-    return _requantize(sums, contract, output, values)
+    if isinstance(contract, Stochastic) != (draws is not None):
+        raise ValueError(f"Draws must be {'left out' if draws is not None else 'given'} for "
+                         f"contract {contract.name}")
+    if draws is not None:
+        draws = check_states(draws, "Draw")
+        if draws.shape != sums.shape:
+            raise ValueError(f"Draws must have the shape of the sums, {sums.shape}, "
+                             f"not {draws.shape}")
+    return _requantize(sums, contract, output, values, draws)
 
 
 def check_parameters(contract: Contract, output: Format | None, parameters: Mapping, *,
@@ -139,7 +153,7 @@ def _check_clamp(values: Mapping):
 
 
 def _requantize(sums: np.ndarray, contract: Contract, output: Format | None,
-                values: Mapping) -> np.ndarray:
+                values: Mapping, draws: np.ndarray | None) -> np.ndarray:
     total = _add(sums, values["bias"])
     if contract.takes is not None:
         _check_within(total, contract.takes, "Sum plus bias")
@@ -149,6 +163,9 @@ def _requantize(sums: np.ndarray, contract: Contract, output: Format | None,
         case Thresholds():
             assert output is not None  # or check_parameters had refused it
             return output.levels()[_count_thresholds(total, values)]
+        case Stochastic():
+            assert draws is not None
+            scaled = _drawn(_multiply(total, values["multiplier"]), values["shift"], draws)
         case MultiplyShift() if not isinstance(output, IntFormat):
             assert output is not None
             levels = nearest_level(*_product(total, contract, values), output, contract.rounding)
@@ -260,6 +277,17 @@ def _multiply_shift(x: np.ndarray, contract: MultiplyShift, values: Mapping) -> 
     if contract.result is not None:
         _check_within(result, contract.result, "Scaled sum")
     return result
+
+
+def _drawn(product: np.ndarray, shift: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    # The fraction is cut to the bits of a draw: what is below them, adding a draw cannot carry.
+    if shift.max() > 62:
+        product, shift = product.astype(object), shift.astype(object)
+    floor = np.asarray(product >> shift)
+    fraction = product - np.left_shift(floor, shift)
+    left = LFSR_BITS - shift
+    aligned = (fraction << np.maximum(left, 0)) >> np.maximum(-left, 0)
+    return np.asarray(floor + ((aligned + draws) >> LFSR_BITS))
 
 
 def _float_scaled(x: np.ndarray, contract: Onnx, values: Mapping) -> np.ndarray:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from golden import elementwise, ops, specials
-from golden.contracts import ExactSum
+from golden.contracts import ExactSum, Stochastic
 from golden.formats import NAN, Format, IntFormat
+from golden.lfsr import draws
 from golden.networks import (
     INPUT,
     Add,
@@ -23,9 +24,10 @@ from golden.networks import (
 )
 from golden.ranges import Range, levels_range, weights_range
 from golden.requantize import check_parameters, requantize
+from golden.tables import check_table, lookup
 from golden.units import Addition, Multiplication, Operation, Rescaling
 
-__all__ = ["run", "prove", "linear_sums", "sum_ranges", "operations"]
+__all__ = ["run", "prove", "linear_sums", "linear_draws", "sum_ranges", "operations"]
 
 
 def run(network: Network, x) -> dict[str, np.ndarray]:
@@ -48,11 +50,14 @@ def run(network: Network, x) -> dict[str, np.ndarray]:
     for layer in network.layers:
         x, *others = (tensors[name] for name in layer.inputs)
         if isinstance(layer, Linear):
+            sums = linear_sums(layer, specials.numbers(x), network)
             y = requantize(
-                linear_sums(layer, specials.numbers(x), network), layer.contract, _output(layer),
-                layer.parameters, unbiased=unbiased[layer.name])
+                sums, layer.contract, _output(layer), layer.parameters,
+                unbiased=unbiased[layer.name], draws=linear_draws(layer, sums.shape))
             if network.quantization(layer.inputs[0]).format.propagates:
                 y = specials.resolve(y, specials.count(x, layer.weights), layer.output.format)
+            if layer.table is not None:
+                y = lookup(layer.table, y, layer.output.format)
         elif isinstance(layer, Pool):
             pool = ops.average_pool if layer.kind == "average" else ops.max_pool
             y = pool(x, size=layer.size, stride=layer.stride, padding=layer.padding)
@@ -87,6 +92,11 @@ def linear_sums(layer: Linear, x, network: Network) -> np.ndarray:
     if isinstance(layer, Dense):
         return ops.dense(x, layer.weights, **zero_points)
     raise TypeError(f"Linear layer must be a Dense or a Conv2d, not {layer!r}")
+
+
+def linear_draws(layer: Linear, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Draws of a layer's outputs, which have that shape; None where its contract draws nothing."""
+    return draws(layer.seed, shape) if isinstance(layer.contract, Stochastic) else None
 
 
 def sum_ranges(layer: Linear, network: Network) -> list[Range]:
@@ -181,6 +191,8 @@ def _prove_linear(layer: Linear, network: Network) -> Range:
                              f"format {taken.format}, which has no level 0, not {layer.padding}")
     try:
         values = check_parameters(contract, output, layer.parameters, unbiased=unbiased)
+        if layer.table is not None:
+            check_table(layer.table, layer.output.format)
         for name, value in values.items():
             if value.size not in (1, len(ranges)):
                 raise ValueError(f"Parameter {name} must have 1 entry or {len(ranges)}, one per "
@@ -197,7 +209,8 @@ def _prove_linear(layer: Linear, network: Network) -> Range:
             for end in (sums.lo, sums.hi):
                 # The levels of contract "none" are what they are: its output must hold them.
                 layer.output.format.check(
-                    requantize(end, contract, output, own, unbiased=unbiased), "Output")
+                    requantize(end, contract, output, own, unbiased=unbiased,
+                               draws=linear_draws(layer, ())), "Output")
         except ValueError as error:
             raise ValueError(f"Layer {layer.name!r}, channel {channel}: {error}") from error
     return unbiased

@@ -4,11 +4,11 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Literal
 
-from golden.contracts import WORD_BITS, Contract, Scaled, contract
+from golden.contracts import WORD_BITS, Contract, Scaled, Stochastic, contract
 from golden.formats import Format, IntFormat
 from golden.ranges import Range, dot_range, levels_range
 
-__all__ = ["TileConfig", "ZERO_POINTS", "EMITTED"]
+__all__ = ["TileConfig", "ZERO_POINTS", "EMITTED", "CODE_BITS", "LUT_WORDS"]
 
 EMITTED = ("generic",)
 """Targets whose cells the Verilog can use."""
@@ -16,6 +16,12 @@ EMITTED = ("generic",)
 _MOST = {"rows": 1024, "cols": 1024, "lanes": 1024, "depth": 1 << 24, "outputs": 1024,
          "channels": 1 << 16}
 _MOST_MACS = 1 << 14
+
+CODE_BITS = 8
+"""Width of the codes that a table takes and gives."""
+
+LUT_WORDS = (CODE_BITS << CODE_BITS) // WORD_BITS
+"""Words of a table: code ``k`` at bits ``[8 * (k % 4), 8 * (k % 4) + 8)`` of word ``k // 4``."""
 
 ZERO_POINTS = ("none", "activations", "both")
 """Which operands may have a zero point."""
@@ -46,6 +52,9 @@ class TileConfig:
     zero_points : str
         ``none``, ``activations`` (folded into the bias by the driver: the same hardware) or
         ``both`` (weights too, per channel).
+    lut : tuple of int, "loaded" or None
+        What becomes of each result, which then has 8 bits: the levels that its codes 0 to 255
+        become; or ``loaded``, where each parameter set brings such a table.
     target : str
         Whose cells the hardware may use.
 
@@ -66,6 +75,7 @@ class TileConfig:
     outputs: int = 1
     channels: int = 256
     zero_points: Literal["none", "activations", "both"] = "none"
+    lut: tuple[int, ...] | Literal["loaded"] | None = None
     target: str = "generic"
 
     def __post_init__(self):
@@ -106,6 +116,20 @@ class TileConfig:
             raise ValueError(
                 f"Target must be one of {', '.join(EMITTED)}, not {self.target!r}")
         self.contract.fields(self.unbiased, self.contract.output_format(self.unbiased, self.output))
+        if self.lut is not None:
+            self._check_lut()
+
+    def _check_lut(self):
+        fmt = self.output_format
+        if fmt.bits != CODE_BITS:
+            raise ValueError(f"Lut must be for an output of {CODE_BITS} bits, not {fmt}")
+        if self.lut == "loaded":
+            return
+        if not isinstance(self.lut, tuple):
+            raise TypeError(f"Lut must be a tuple of levels, loaded or None, not {self.lut!r}")
+        if len(self.lut) != 1 << CODE_BITS:
+            raise ValueError(f"Lut must have {1 << CODE_BITS} levels, not {len(self.lut)}")
+        fmt.check(self.lut, "Lut level")
 
     @property
     def sums(self) -> Range:
@@ -144,6 +168,11 @@ class TileConfig:
         return self.contract.sum_format(self.unbiased)
 
     @property
+    def draws(self) -> bool:
+        """Whether results draw from a register, of which a job brings a state for each row."""
+        return isinstance(self.contract, Stochastic)
+
+    @property
     def output_format(self) -> Format:
         """Format of the results."""
         return self.contract.output_format(self.unbiased, self.output)
@@ -166,6 +195,11 @@ class TileConfig:
     def words(self) -> int:
         """Words of the parameter stream in one record."""
         return -(-self.record_bits // WORD_BITS)
+
+    @property
+    def lut_words(self) -> int:
+        """Words of the parameter stream in front of the records of a set: its table."""
+        return LUT_WORDS if self.lut == "loaded" else 0
 
     @property
     def max_beats(self) -> int:
@@ -197,6 +231,7 @@ class TileConfig:
         """Every parameter as text or a number, in the order above."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         values["contract"] = self.contract.name
+        values["lut"] = "fixed" if isinstance(self.lut, tuple) else self.lut
         values["multiplier_bits"] = (self.contract.multiplier.width
                                      if isinstance(self.contract, Scaled) else None)
         return {k: v if isinstance(v, int) or v is None else str(v) for k, v in values.items()}

@@ -7,7 +7,7 @@ from typing import Any
 
 from amaranth.lib import wiring
 
-from golden.contracts import Scaled
+from golden.contracts import LFSR_BITS, LFSR_TAPS, Scaled
 from golden.ranges import Range
 from hw.bus import AxiTile
 from hw.config import TileConfig
@@ -123,6 +123,30 @@ def _shifts(c: TileConfig) -> Range | None:
     return c.contract.shift_range(c.sum_format) if isinstance(c.contract, Scaled) else None
 
 
+def _draws() -> dict[str, str]:
+    """Say where the states of contract ``stochastic`` come from, as :mod:`golden.lfsr` does."""
+    bits, taps = LFSR_BITS, [tap for tap in LFSR_TAPS if tap]
+    powers = [f"x^{tap}" for tap in (bits, *taps)]
+    return {
+        "polynomial": " + ".join([*powers, "1"]),
+        "sequence": f"s[t + {bits}] = " + " ^ ".join(
+            [*(f"s[t + {tap}]" for tap in taps), "s[t]"]),
+        "state": f"{bits} bits of it, the oldest one highest, never 0; a draw advances it by "
+                 f"{bits} bits",
+        "order": "one draw per output, in row-major order of the tensor; the job's states are what "
+                 "the first output of each of its rows draws, and column c draws c draws later",
+    }
+
+
+def _lut(c: TileConfig) -> dict[str, Any]:
+    """Say what becomes of the results, or how that is loaded."""
+    said: dict[str, Any] = {"after": c.contract.name, "order": "codes 0 to 255"}
+    if isinstance(c.lut, tuple):
+        return said | {"levels": list(c.lut)}
+    return said | {"words": c.lut_words, "layout": "the first words of a parameter set, code k at "
+                   "bits [8 * (k % 4), 8 * (k % 4) + 8) of word k // 4"}
+
+
 def manifest(tile: AxiTile, name: str, **more) -> dict[str, Any]:
     """Describe what was built: formats, shape, timing, ports, record, contract, and ``more``."""
     c = tile.config
@@ -145,7 +169,9 @@ def manifest(tile: AxiTile, name: str, **more) -> dict[str, Any]:
         "requantization": {
             "contract": c.contract.name, "formula": c.contract.formula,
             "x": f"sum + bias, {c.sum_format}",
-            "shift": ([shifts.lo, shifts.hi] if (shifts := _shifts(c)) else None)},
+            "shift": ([shifts.lo, shifts.hi] if (shifts := _shifts(c)) else None),
+            **({"draws": _draws()} if c.draws else {})},
+        **({"lut": _lut(c)} if c.lut is not None else {}),
         "job": {"min_beats": 1, "max_beats": c.max_beats, "groups": c.groups,
                 "outputs": c.rows * c.cols, "output_transfers": c.steps},
         "parameters": {"words_per_record": c.words, "records": c.groups * c.cols,

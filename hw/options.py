@@ -1,11 +1,12 @@
 """The command line of :mod:`hw.build`: what may be asked for, and what must hold of it."""
 
 import argparse
+import json
 import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from golden.contracts import CONTRACTS, contract
 from golden.formats import MAX_BITS, IntFormat, parse
@@ -94,6 +95,10 @@ def add_numbers(parser: argparse.ArgumentParser):
                               "activations, or none where these are no integers or with --bits 1)")
     numbers.add_argument("--requant", default=CONTRACTS[0], metavar="CONTRACT",
                          help="how sums become results (default: %(default)s)")
+    numbers.add_argument("--lut", metavar="FILE",
+                         help="put results of 8 bits through a table: a JSON list of the levels "
+                              "that codes 0 to 255 become, or `loaded`, where each parameter set "
+                              "brings one")
     numbers.add_argument("--multiplier-bits", type=integer, metavar="N",
                          help="width of the multiplier, of contracts that leave it open "
                               "(default: 31)")
@@ -187,8 +192,22 @@ def config_of(args: argparse.Namespace) -> TileConfig:
     return TileConfig(
         **formats, contract=contract(args.requant, multiplier_bits=args.multiplier_bits),
         rows=args.rows, cols=args.cols, lanes=args.lanes, depth=args.depth, outputs=args.outputs,
-        channels=args.channels, target=args.target,
+        channels=args.channels, target=args.target, lut=_lut(args.lut),
         zero_points=args.zero_points or ("activations" if movable else "none"))
+
+
+def _lut(text: str | None) -> tuple[int, ...] | Literal["loaded"] | None:
+    """Return the table that ``--lut`` names; its levels are checked where their format is known."""
+    if text is None or text == "loaded":
+        return text
+    try:
+        levels = json.loads(Path(text).read_text())
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no JSON"
+        raise ValueError(f"Lut must be loaded or a file of JSON, not {text} ({reason})") from None
+    if not isinstance(levels, list) or not all(type(level) is int for level in levels):
+        raise ValueError(f"Lut must be a list of integers, not what is in {text}")
+    return tuple(levels)
 
 
 def request_of(args: argparse.Namespace, argv: list[str]) -> Request:

@@ -1,5 +1,7 @@
 """The store of per-channel parameters, written word by word, read record by record."""
 
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream
 from amaranth.lib.memory import Memory
@@ -23,6 +25,8 @@ class ParameterStore(Shared):
     a later one is closed, so writing waits while the other bank is still in use by jobs of an
     earlier set.
 
+    The first ``head`` words of a set are no records: they are handed on as they are written.
+
     ``records`` follow ``address`` by :attr:`latency` cycle; a read per cycle. A word per cycle.
 
     Parameters
@@ -35,6 +39,8 @@ class ParameterStore(Shared):
         Records that are read at once, ``index * outputs`` and on.
     max_jobs : int
         Most jobs accepted and not yet finished.
+    head : int
+        Words of a set in front of its records.
 
     Members
     -------
@@ -47,11 +53,14 @@ class ParameterStore(Shared):
     accept : In(1)
         A job that will use the current bank is accepted in this cycle.
     finish : In(StructLayout)
-        ``valid``: a job that uses ``bank`` reads its last record in this cycle.
+        ``valid``: a job that uses ``bank`` reads its last record, or the last of what it has
+        of the head, in this cycle.
     address : In(StructLayout)
         ``index`` and ``bank`` of the records to read.
     records : Out(ArrayLayout(StructLayout, outputs))
         Records read.
+    write : Out(StructLayout)
+        A word of the head, where there is one: ``valid``, ``bank``, ``index`` and ``word``.
     """
 
     i: stream.Interface
@@ -61,16 +70,19 @@ class ParameterStore(Shared):
     finish: data.View
     address: data.View
     records: data.View
+    write: data.View
 
     latency = 1
 
-    def __init__(self, *, record: dict[str, Format], channels: int, outputs: int, max_jobs: int):
+    def __init__(self, *, record: dict[str, Format], channels: int, outputs: int, max_jobs: int,
+                 head: int = 0):
         self.record = record
         self.channels = channels
         self.outputs = outputs
         self.max_jobs = max_jobs
+        self.head = head
         layout = data.StructLayout({name: shape_of(fmt) for name, fmt in record.items()})
-        super().__init__({
+        members: dict[str, Any] = {
             "i": In(stream.Signature(data.StructLayout({"word": WORD_BITS, "last": 1}))),
             "ready": Out(1),
             "current": Out(1),
@@ -78,7 +90,11 @@ class ParameterStore(Shared):
             "finish": In(data.StructLayout({"valid": 1, "bank": 1})),
             "address": In(data.StructLayout({"index": self._index_bits, "bank": 1})),
             "records": Out(data.ArrayLayout(layout, outputs)),
-        })
+        }
+        if head:
+            members["write"] = Out(data.StructLayout(
+                {"valid": 1, "bank": 1, "index": range(head), "word": WORD_BITS}))
+        super().__init__(members)
 
     @property
     def _entries(self) -> int:
@@ -114,7 +130,21 @@ class ParameterStore(Shared):
             m.d.sync += count.eq(count + joins - leaves)
 
         transfer = self.i.valid & self.i.ready
-        with m.If(transfer):
+        record = transfer
+        if self.head:
+            head = Signal(range(self.head + 1))
+            record = transfer & (head == self.head)
+            m.d.comb += [
+                self.write.valid.eq(transfer & (head != self.head)),
+                self.write.bank.eq(writing),
+                self.write.index.eq(head),
+                self.write.word.eq(self.i.p.word),
+            ]
+            with m.If(self.write.valid):
+                m.d.sync += head.eq(head + 1)
+            with m.If(transfer & self.i.p.last):
+                m.d.sync += head.eq(0)
+        with m.If(record):
             m.d.sync += word.eq(word + 1)
             with m.If(word == words - 1):
                 m.d.sync += [word.eq(0), slot.eq(slot + 1)]
@@ -122,11 +152,11 @@ class ParameterStore(Shared):
                     m.d.sync += [slot.eq(0), index.eq(index + 1)]
                     with m.If(index == self._entries - 1):
                         m.d.sync += full.eq(1)
-            with m.If(self.i.p.last):
-                m.d.sync += [
-                    word.eq(0), slot.eq(0), index.eq(0), full.eq(0),
-                    writing.eq(~writing), self.ready.eq(1),
-                ]
+        with m.If(transfer & self.i.p.last):
+            m.d.sync += [
+                word.eq(0), slot.eq(0), index.eq(0), full.eq(0),
+                writing.eq(~writing), self.ready.eq(1),
+            ]
 
         for k in range(self.outputs):
             read = []
@@ -139,7 +169,7 @@ class ParameterStore(Shared):
                 m.d.comb += [
                     write_port.addr.eq(Cat(index, writing)),
                     write_port.data.eq(self.i.p.word),
-                    write_port.en.eq(transfer & ~full & (slot == k) & (word == w)),
+                    write_port.en.eq(record & ~full & (slot == k) & (word == w)),
                     read_port.addr.eq(Cat(self.address.index, self.address.bank)),
                 ]
                 read.append(read_port.data)

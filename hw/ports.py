@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from golden.contracts import WORD_BITS
+from golden.contracts import LFSR_BITS, WORD_BITS
 from hw.config import TileConfig
 
 __all__ = ["Field", "StreamPort", "ports"]
@@ -72,9 +72,13 @@ def ports(config: TileConfig) -> tuple[StreamPort, ...]:
     job = [Field("beats", 0, beats)]
     if group:
         job.append(Field("group", beats, group))
+    bits = beats + group
+    if c.draws:
+        job.append(Field("states", bits, LFSR_BITS, (c.rows,)))
+        bits += c.rows * LFSR_BITS
     a, w, o = c.activations.bits, c.weights.bits, c.output_format.bits
     return (
-        StreamPort("s_axis_job", "i_job", beats + group, "", tuple(job)),
+        StreamPort("s_axis_job", "i_job", bits, "", tuple(job)),
         StreamPort("s_axis_activations", "i_activations", c.rows * c.lanes * a,
                    "last beat of a job; not used",
                    (Field("codes", 0, a, (c.rows, c.lanes), str(c.activations)),)),

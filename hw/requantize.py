@@ -4,7 +4,14 @@ from amaranth.hdl import Array, Cat, Const, Module, Value
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
-from golden.contracts import Contract, ExactSum, MultiplyShift, Thresholds
+from golden.contracts import (
+    LFSR_BITS,
+    Contract,
+    ExactSum,
+    MultiplyShift,
+    Stochastic,
+    Thresholds,
+)
 from golden.formats import FloatFormat, Format, IntFormat
 from hw.blocks.specials import FLAGS
 from hw.delay import delay
@@ -47,7 +54,8 @@ class Requantizer(Shared):
     Where the output is no integer format, :func:`hw.levels.nearest_code` takes the place of the
     last three stages of a multiply-shift: shift, zero point and clamp.
 
-    Multiply-shift are all that :class:`~golden.contracts.MultiplyShift` describes. The contract
+    Multiply-shift are all that :class:`~golden.contracts.MultiplyShift` describes, and
+    ``stochastic``, whose state comes beside the sum too. The contract
     ``none`` has only the first two stages; ``thresholds`` has these and then a cycle for each bit
     of the output, highest first.
 
@@ -72,7 +80,7 @@ class Requantizer(Shared):
     -------
     i : In(stream.Signature(StructLayout, always_ready=True))
         ``sum``, ``parameters`` (a StructLayout of the record), ``row_sum`` and ``flags`` (where
-        there are).
+        there are), and ``state`` (with contract ``stochastic``).
     o : Out(stream.Signature(shape_of(output), always_ready=True))
         Results, in order.
     """
@@ -104,6 +112,8 @@ class Requantizer(Shared):
             payload["row_sum"] = shape_of(row_sum)
         if propagates:
             payload["flags"] = FLAGS
+        if isinstance(contract, Stochastic):
+            payload["state"] = LFSR_BITS
         super().__init__({
             "i": In(stream.Signature(data.StructLayout(payload), always_ready=True)),
             "o": Out(stream.Signature(shape_of(output), always_ready=True)),
@@ -118,6 +128,8 @@ class Requantizer(Shared):
     def body(self, platform):
         m = Module()
         pipe = Pipeline(m, {name: self.i.p.parameters[name] for name in self.record})
+        if isinstance(self.contract, Stochastic):
+            pipe.hold("state", self.i.p.state)
         unbiased = self.i.p["sum"]
         if self.row_sum is not None:
             unbiased = delay(m, unbiased, 1, "sum")

@@ -9,7 +9,14 @@ from collections.abc import Callable
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 
-from golden.contracts import DoubleRounding, MultiplyShift, Onnx, Rounding
+from golden.contracts import (
+    LFSR_BITS,
+    DoubleRounding,
+    MultiplyShift,
+    Onnx,
+    Rounding,
+    Stochastic,
+)
 from hw.arith import clamp, round_up, saturate, shift_right
 from hw.pipeline import Pipeline
 
@@ -46,6 +53,19 @@ def product(pipe: Pipeline, contract: MultiplyShift, total: Value) -> tuple[Valu
         most = contract.origin - (contract.shifts.lo if contract.shifts else 0)
         shift = (contract.origin - shift)[:most.bit_length()]
     return value, shift
+
+
+def stochastic(m: Module, pipe: Pipeline, contract: Stochastic, total: Value, width: int
+               ) -> tuple[Value, Value]:
+    """``(total * multiplier >> shift) + state / 2**32``: a register for each of the first two.
+
+    Below the point are as many bits as a state has. Adding the state to them carries, or not.
+    """
+    product = pipe.register(total * pipe.take("multiplier"), "product")
+    longer = Cat(Const(0, LFSR_BITS), product).as_signed()
+    shifted = pipe.register(longer >> pipe.take("shift"), "shifted")
+    carry = (shifted[:LFSR_BITS] + pipe.take("state"))[LFSR_BITS]
+    return saturate(shifted[LFSR_BITS:].as_signed(), width), carry
 
 
 def double_rounding(m: Module, pipe: Pipeline, contract: DoubleRounding, total: Value, width: int
@@ -202,6 +222,7 @@ def nearest_even_at(value: Value, drop: Value) -> Value:
 
 SCALERS: dict[type, tuple[Callable, Callable]] = {
     MultiplyShift: (multiply_shift, lambda contract: 2 + contract.adds),
+    Stochastic: (stochastic, lambda contract: 2),
     DoubleRounding: (double_rounding, lambda contract: 3 + contract.left),
     Onnx: (float_scaled, lambda contract: 10 if contract.inside else 6),
 }

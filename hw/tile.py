@@ -1,21 +1,25 @@
 # amaranth: UnusedElaboratable=no
 """The MAC tile: jobs of exact sums, requantized, on streams."""
 
+from typing import Any
+
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from golden.contracts import WORD_BITS
+from golden.contracts import LFSR_BITS, WORD_BITS
 from golden.formats import IntFormat
 from hw.accumulate import Accumulator
+from hw.arith import leap
 from hw.blocks import block_for
 from hw.blocks.row_sums import RowSums
 from hw.blocks.specials import FLAGS, Specials
 from hw.config import TileConfig
 from hw.delay import delay
 from hw.formats import shape_of
+from hw.lut import Table
 from hw.parameters import ParameterStore
 from hw.requantize import Requantizer
 from hw.shared import Shared
@@ -46,6 +50,9 @@ class MacTile(Shared):
                         +--> (beat) --> Block --> Accumulator --> Requantizer --> queue --> o
         i_weights ------+                         two banks        ``outputs``
 
+    With ``lut``, a :class:`~hw.lut.Table` follows each requantizer; where it is loaded, the first
+    words of a parameter set are its, and a job uses the one that came with its records.
+
     Inside, nothing stalls: a valid bit travels with the data. Beats enter freely except a job's
     last one, which moves the totals over to the accumulator's second bank. It enters only when
     that bank is sure to be free by the time it gets there:
@@ -72,7 +79,9 @@ class MacTile(Shared):
     Members
     -------
     i_job : In(stream.Signature(StructLayout))
-        ``beats``, 1 to ``ceil(depth / lanes)``, and ``group``.
+        ``beats``, 1 to ``ceil(depth / lanes)``, and ``group``; with contract ``stochastic`` also
+        ``states``, ``[rows]``: what each row's first output draws. Column ``c`` draws ``c`` draws
+        later.
     i_activations : In(stream.Signature(ArrayLayout(ArrayLayout(code, lanes), rows)))
         Codes of activations.
     i_weights : In(stream.Signature(ArrayLayout(ArrayLayout(code, lanes), cols)))
@@ -99,17 +108,22 @@ class MacTile(Shared):
                         row_sum=c.row_sum if c.zero_points == "both" else None,
                         propagates=c.propagates)
             for _ in range(c.outputs)]
+        codes = c.lut
+        if isinstance(codes, tuple):
+            codes = tuple(c.output_format.encode(codes).tolist())
+        self._tables = [Table(codes=None if codes == "loaded" else codes)
+                        for _ in range(0 if codes is None else c.outputs)]
         self._result = data.StructLayout({
             "codes": data.ArrayLayout(shape_of(c.output_format), c.outputs),
             "last": 1,
         })
         vector = data.ArrayLayout(shape_of(c.activations), c.lanes)
         weight = data.ArrayLayout(shape_of(c.weights), c.lanes)
+        job: dict[str, Any] = {"beats": c.max_beats.bit_length(), "group": ceil_log2(c.groups)}
+        if c.draws:
+            job["states"] = data.ArrayLayout(LFSR_BITS, c.rows)
         super().__init__({
-            "i_job": In(stream.Signature(data.StructLayout({
-                "beats": c.max_beats.bit_length(),
-                "group": ceil_log2(c.groups),
-            }))),
+            "i_job": In(stream.Signature(data.StructLayout(job))),
             "i_activations": In(stream.Signature(data.ArrayLayout(vector, c.rows))),
             "i_weights": In(stream.Signature(data.ArrayLayout(weight, c.cols))),
             "i_parameters": In(stream.Signature(
@@ -121,7 +135,12 @@ class MacTile(Shared):
     def latency(self) -> int:
         """Cycles from a job's last beat to its first output."""
         return (self._block.latency + Accumulator.latency + ParameterStore.latency
-                + self._requantizers[0].latency + FIFO_LATENCY)
+                + self._result_latency + FIFO_LATENCY)
+
+    @property
+    def _result_latency(self) -> int:
+        # From a total and its record to its result.
+        return self._requantizers[0].latency + (Table.latency if self._tables else 0)
 
     @property
     def output_queue(self) -> int:
@@ -134,9 +153,11 @@ class MacTile(Shared):
         block = m.submodules.block = self._block
         job_layout = data.StructLayout({**self.i_job.payload.shape().members, "bank": 1})
         jobs = m.submodules.jobs = SyncFIFOBuffered(width=job_layout.size, depth=JOB_QUEUE)
+        # A table that is loaded is in use until a job's last result has been looked up in it.
+        reading = ParameterStore.latency + self._requantizers[0].latency if c.lut_words else 0
         store = m.submodules.store = ParameterStore(
             record=c.record, channels=c.groups * c.cols, outputs=c.outputs,
-            max_jobs=JOB_QUEUE + block.latency + 3)
+            max_jobs=JOB_QUEUE + block.latency + 3 + reading, head=c.lut_words)
         accumulator = m.submodules.accumulator = Accumulator(
             sums=block.sums, total=c.accumulator, count=c.rows * c.cols, outputs=c.outputs)
         results = m.submodules.results = SyncFIFOBuffered(
@@ -148,8 +169,8 @@ class MacTile(Shared):
         m.d.comb += [
             self.i_job.ready.eq(jobs.w_rdy & store.ready),
             store.accept.eq(self.i_job.valid & self.i_job.ready),
-            accepted.beats.eq(self.i_job.p.beats),
-            accepted.group.eq(self.i_job.p.group),
+            *(accepted[name].eq(self.i_job.p[name])
+              for name in self.i_job.payload.shape().members),
             accepted.bank.eq(store.current),
             jobs.w_data.eq(accepted),
             jobs.w_en.eq(store.accept),
@@ -197,13 +218,15 @@ class MacTile(Shared):
         column = Signal(range(steps_per_row))
         row_ends = Signal()
         step = Signal()
+        finished = delay(m, step & accumulator.o.p.last, reading, "finished", reset_less=False)
+        finished_bank = delay(m, bank, reading, "finished_bank")
         m.d.comb += [
             step.eq(accumulator.o.valid & accumulator.o.ready),
             row_ends.eq(column == steps_per_row - 1),
             store.address.index.eq(base + column),
             store.address.bank.eq(bank),
-            store.finish.valid.eq(step & accumulator.o.p.last),
-            store.finish.bank.eq(bank),
+            store.finish.valid.eq(finished),
+            store.finish.bank.eq(finished_bank),
         ]
         with m.If(step):
             m.d.sync += column.eq(column + 1)
@@ -233,19 +256,31 @@ class MacTile(Shared):
             flags = delay(m, self._flags(m, arrived, step), store.latency, "flags")
             m.d.comb += [requantizer.i.p.flags.eq(flags[k])
                          for k, requantizer in enumerate(self._requantizers)]
+        if c.draws:
+            states = self._states(m, arrived, delay(m, job.states, block.latency, "states"),
+                                  step, row_ends)
+            m.d.comb += [
+                requantizer.i.p.state.eq(delay(m, state, store.latency, f"state_{k}"))
+                for k, (requantizer, state) in enumerate(
+                    zip(self._requantizers, states, strict=True))]
+
+        codes = [requantizer.o.payload for requantizer in self._requantizers]
+        valid = self._requantizers[0].o.valid
+        if self._tables:
+            codes = self._look_up(m, codes, finished_bank, store)
+            valid = delay(m, valid, Table.latency, "looked_up", reset_less=False)
 
         result = Signal(self._result)
         m.d.comb += [
-            result.last.eq(delay(m, accumulator.o.p.last,
-                                 store.latency + self._requantizers[0].latency, "step_last")),
+            result.last.eq(delay(m, accumulator.o.p.last, store.latency + self._result_latency,
+                                 "step_last")),
             results.w_data.eq(result),
-            results.w_en.eq(self._requantizers[0].o.valid),
+            results.w_en.eq(valid),
             self.o.payload.eq(results.r_data),
             self.o.valid.eq(results.r_rdy),
             results.r_en.eq(self.o.ready),
         ]
-        m.d.comb += [result.codes[k].eq(requantizer.o.payload)
-                     for k, requantizer in enumerate(self._requantizers)]
+        m.d.comb += [result.codes[k].eq(code) for k, code in enumerate(codes)]
 
         # What is under way always fits the output queue. See the class for the two conditions on
         # a last beat; a cycle in which the drain stalls does not count against the backlog.
@@ -302,3 +337,24 @@ class MacTile(Shared):
             accumulator.o.ready.eq(next_row),
         ]
         return accumulator.o.p.totals[0]
+
+    def _look_up(self, m, codes, bank, store):
+        """What the tables make of ``codes``; ``bank`` is that of their job, as old as they are."""
+        for k, (table, code) in enumerate(zip(self._tables, codes, strict=True)):
+            m.submodules[f"table_{k}"] = table
+            m.d.comb += [table.code.eq(code), table.enable.eq(1)]
+            if store.head:
+                m.d.comb += [table.bank.eq(bank), table.write.eq(store.write)]
+        return [table.result for table in self._tables]
+
+    def _states(self, m, arrived, first, step, row_ends):
+        """States that the totals of this step draw, given those of each row's first one."""
+        c = self.config
+        rows = Signal(data.ArrayLayout(LFSR_BITS, c.rows), name="row_states", reset_less=True)
+        with m.If(step):
+            m.d.sync += rows[0].eq(leap(rows[0], c.outputs))
+            with m.If(row_ends):
+                m.d.sync += [rows[row].eq(rows[row + 1]) for row in range(c.rows - 1)]
+        with m.If(arrived):
+            m.d.sync += rows.eq(first)
+        return [leap(rows[0], k) for k in range(c.outputs)]

@@ -12,7 +12,9 @@ import numpy as np
 
 from golden import ops, specials
 from golden.contracts import WORD_BITS
+from golden.lfsr import check_states, leap
 from golden.requantize import requantize
+from golden.tables import check_table, identity, lookup
 from hw.config import TileConfig
 from hw.ports import ports
 from sim.backend import Backend, Beats, Trace
@@ -36,6 +38,10 @@ class Phase:
         Levels of every beat.
     weights : array ``(sum(beats), cols, lanes)``
         Levels of every beat.
+    states : array ``(jobs, rows)``, optional
+        What the first output of each row draws, where the tile's contract draws.
+    table : array ``(256,)``, optional
+        Levels that the codes of results become, where the tile's table is loaded.
     """
 
     parameters: Mapping[str, np.ndarray]
@@ -43,6 +49,8 @@ class Phase:
     beats: np.ndarray
     activations: np.ndarray
     weights: np.ndarray
+    states: np.ndarray | None = None
+    table: np.ndarray | None = None
 
 
 def fold(config: TileConfig, weights: np.ndarray, parameters: Mapping[str, np.ndarray], *,
@@ -92,7 +100,8 @@ def fold(config: TileConfig, weights: np.ndarray, parameters: Mapping[str, np.nd
 
 
 def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarray,
-                  parameters: Mapping[str, np.ndarray]) -> Iterator[Phase]:
+                  parameters: Mapping[str, np.ndarray], *, first_draw: int = 1,
+                  table: np.ndarray | None = None) -> Iterator[Phase]:
     """Cut ``activations @ weights.T`` into the jobs of a tile; channels beyond its store follow.
 
     Parameters
@@ -104,6 +113,11 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
         Levels.
     parameters : mapping of str to array ``(channels,)``
         Folded; see :func:`fold`.
+    first_draw : int
+        What output 0 of ``vectors * channels`` draws, where the contract draws.
+    table : array ``(256,)``, optional
+        Levels that the codes of results become, where the tile's table is loaded; by default they
+        stay what they are.
 
     Yields
     ------
@@ -120,6 +134,10 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
         raise ValueError(f"Activations must have at least 1 column, not {depth}")
     if depth > c.depth:
         raise ValueError(f"Depth must be at least the {depth} products of a sum, not {c.depth}")
+    if c.lut == "loaded":
+        table = identity(c.output_format) if table is None else table
+    elif table is not None:
+        raise ValueError("Table must be left out for a tile that loads none")
     beats = -(-depth // c.lanes)
     blocks = -(-vectors // c.rows)
 
@@ -136,13 +154,17 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
         w[:count, :depth] = weights[start:start + count]
         w = w.reshape(groups, c.cols, beats, c.lanes).transpose(0, 2, 1, 3)
         shape = (blocks, groups, beats)
+        # Of each job's rows, the place of the first output in the tensor, row-major.
+        first = (np.arange(blocks * c.rows).reshape(blocks, 1, c.rows) * channels
+                 + start + np.arange(groups)[:, None] * c.cols)
         yield Phase(
             {name: np.pad(values[start:start + count], (0, surplus), mode="edge")
              for name, values in parameters.items()},
             np.tile(np.arange(groups), blocks),
             np.full(blocks * groups, beats),
             np.broadcast_to(x[:, None], (*shape, c.rows, c.lanes)).reshape(-1, c.rows, c.lanes),
-            np.broadcast_to(w[None], (*shape, c.cols, c.lanes)).reshape(-1, c.cols, c.lanes))
+            np.broadcast_to(w[None], (*shape, c.cols, c.lanes)).reshape(-1, c.cols, c.lanes),
+            leap(first_draw, first).reshape(-1, c.rows) if c.draws else None, table)
 
 
 def streams(config: TileConfig, phases: Sequence[Phase]) -> dict[str, Beats]:
@@ -157,11 +179,15 @@ def streams(config: TileConfig, phases: Sequence[Phase]) -> dict[str, Beats]:
     ends = np.zeros(int(beats.sum()), dtype=bool)
     ends[np.cumsum(beats) - 1] = True
     fields = [(beats, job.fields[0].bits)]
-    if len(job.fields) > 1:
-        fields.append((np.concatenate([phase.group for phase in phases]), job.fields[1].bits))
+    widths = {field.name: field.bits for field in job.fields}
+    if "group" in widths:
+        fields.append((np.concatenate([phase.group for phase in phases]), widths["group"]))
+    if "states" in widths:
+        fields += [(states, widths["states"]) for states in np.concatenate(
+            [check_states(phase.states, "State") for phase in phases]).T]
 
     records = [len(phase.parameters["bias"]) for phase in phases]
-    sets = np.cumsum(records) * c.words
+    sets = np.cumsum(np.array(records) * c.words + c.lut_words)
     jobs = np.cumsum([len(phase.beats) for phase in phases])
     closes = np.zeros(sets[-1], dtype=bool)
     closes[sets - 1] = True
@@ -179,16 +205,21 @@ def streams(config: TileConfig, phases: Sequence[Phase]) -> dict[str, Beats]:
         activations.name: operand(activations, c.activations,
                                   [phase.activations for phase in phases]),
         weights.name: operand(weights, c.weights, [phase.weights for phase in phases]),
-        words.name: Beats(np.concatenate([_words(c, phase.parameters) for phase in phases]),
+        words.name: Beats(np.concatenate([_words(c, phase) for phase in phases]),
                           closes, {job.name: accepted}),
     }
 
 
-def _words(config: TileConfig, parameters: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Words of a parameter set, as bytes ``(records * words, 4)``."""
-    codes = [(fmt.encode(fmt.check(parameters[name], name.replace("_", " ").capitalize())),
+def _words(config: TileConfig, phase: Phase) -> np.ndarray:
+    """Words of a parameter set, as bytes ``(words, 4)``: the table, if any, and the records."""
+    codes = [(fmt.encode(fmt.check(phase.parameters[name], name.replace("_", " ").capitalize())),
               fmt.bits) for name, fmt in config.record.items()]
-    return pack_fields(codes, config.words * WORD_BITS).reshape(-1, WORD_BITS // 8)
+    words = pack_fields(codes, config.words * WORD_BITS).reshape(-1, WORD_BITS // 8)
+    if config.lut != "loaded":
+        return words
+    fmt = config.output_format
+    table = fmt.encode(check_table(phase.table, fmt)).astype(np.uint8)
+    return np.concatenate([table.reshape(-1, WORD_BITS // 8), words])
 
 
 def expected(config: TileConfig, phases: Sequence[Phase]) -> np.ndarray:
@@ -215,12 +246,17 @@ def expected(config: TileConfig, phases: Sequence[Phase]) -> np.ndarray:
             unbiased = sums[mine]
             if "weight_zero_point" in record:
                 unbiased = unbiased - rows[mine][:, :, None] * record.pop("weight_zero_point")
-            levels[mine] = requantize(unbiased, c.contract, c.output, record, unbiased=c.unbiased)
+            draws = None
+            if phase.states is not None:
+                draws = leap(phase.states[mine][:, :, None], np.arange(c.cols))
+            levels[mine] = requantize(unbiased, c.contract, c.output, record, unbiased=c.unbiased,
+                                      draws=draws)
         if c.propagates:
             counts = specials.count(phase.activations, phase.weights)
             levels = specials.resolve(
                 levels, np.add.reduceat(counts, starts, axis=1), c.output_format)
-        results.append(levels)
+        table = phase.table if c.lut == "loaded" else c.lut
+        results.append(levels if table is None else lookup(table, levels, c.output_format))
     return np.concatenate(results)
 
 
@@ -255,7 +291,9 @@ def run(config: TileConfig, backend: Backend, phases: Sequence[Phase], *, stall:
 
 
 def matmul(config: TileConfig, backend: Backend, activations: np.ndarray, weights: np.ndarray,
-           parameters: Mapping[str, np.ndarray], **stalls) -> tuple[np.ndarray, Trace]:
+           parameters: Mapping[str, np.ndarray], *, first_draw: int = 1,
+           table: np.ndarray | None = None, **stalls
+           ) -> tuple[np.ndarray, Trace]:
     """Compute ``requantize(activations @ weights.T)`` on a simulated tile.
 
     Parameters are as for :func:`matmul_phases`.
@@ -265,7 +303,8 @@ def matmul(config: TileConfig, backend: Backend, activations: np.ndarray, weight
     array of int64 ``(vectors, channels)``, Trace
         Levels, and what the simulation saw.
     """
-    phases = list(matmul_phases(config, activations, weights, parameters))
+    phases = list(matmul_phases(config, activations, weights, parameters, first_draw=first_draw,
+                                table=table))
     levels, trace = run(config, backend, phases, **stalls)
     vectors, start, parts = len(activations), 0, []
     for phase in phases:

@@ -1,5 +1,7 @@
 """Layers and networks on a simulated tile, compared with golden."""
 
+from typing import Any
+
 import numpy as np
 
 from golden.networks import INPUT, Dense, Layer, Linear, Network
@@ -9,7 +11,7 @@ from sim.backend import Backend, SimulationError, Trace
 from sim.jobs import fold, matmul
 from sim.verify import Mismatch
 
-__all__ = ["folded", "run_layer", "run_network"]
+__all__ = ["folded", "operands", "run_layer", "run_network"]
 
 
 def folded(config: TileConfig, network: Network, layer: Linear) -> dict[str, np.ndarray]:
@@ -19,13 +21,30 @@ def folded(config: TileConfig, network: Network, layer: Linear) -> dict[str, np.
                 weight_zero_points=layer.weight.zero_point)
 
 
+def operands(config: TileConfig, network: Network, layer: Linear) -> dict[str, Any]:
+    """All that :func:`sim.jobs.matmul` is told of a layer, by name, but for its activations.
+
+    Raises
+    ------
+    ValueError
+        Where the layer's table is not the one that the tile has for good.
+    """
+    table = layer.table
+    if isinstance(config.lut, tuple):
+        if table is None or tuple(np.asarray(table).tolist()) != config.lut:
+            raise ValueError(f"Table of layer {layer.name!r} must be the tile's")
+        table = None
+    return {"weights": layer.weights, "parameters": folded(config, network, layer),
+            "first_draw": layer.seed, "table": table}
+
+
 def run_layer(config: TileConfig, backend: Backend, network: Network, layer: Layer,
               x: np.ndarray) -> tuple[np.ndarray, Trace]:
     """Run one layer on a simulated tile; return its levels and the trace."""
     if not isinstance(layer, Dense):
         raise ValueError(f"Layer must be a Dense one to run on a tile, not {type(layer).__name__} "
                          f"{layer.name!r}")
-    return matmul(config, backend, x, layer.weights, folded(config, network, layer))
+    return matmul(config, backend, x, **operands(config, network, layer))
 
 
 def run_network(config: TileConfig, backend: Backend, network: Network, x: np.ndarray

@@ -27,7 +27,15 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from golden.contracts import CONTRACTS, DoubleRounding, MultiplyShift, Rounding, contract
+from golden.contracts import (
+    CONTRACTS,
+    LFSR_BITS,
+    DoubleRounding,
+    MultiplyShift,
+    Rounding,
+    Stochastic,
+    contract,
+)
 from golden.formats import IntFormat, parse
 from golden.ranges import levels_range
 from hw.arith import round_up, shift_right
@@ -152,6 +160,8 @@ def _requantizer(name: str, output: IntFormat) -> str:
     total = Signal(shape_of(way.sum_format(sums)), name="total")
     held = {field: Signal(shape_of(fmt), name=field)
             for field, fmt in way.fields(sums, output).items() if field != "bias"}
+    if isinstance(way, Stochastic):
+        held["state"] = Signal(LFSR_BITS, name="state")
     pipe, (scale, _) = Transparent(m, held), SCALERS[type(way)]
     got = offset_and_clamp(pipe, *scale(m, pipe, way, total, output.bits + 1))
     assert pipe.product is not None
@@ -164,6 +174,9 @@ def _requantizer(name: str, output: IntFormat) -> str:
         scaled = divided(high, right, Rounding.HALF_AWAY)
     else:
         product = pipe.product + (held["addend"] if way.adds else 0)
+        if isinstance(way, Stochastic):
+            # As many of the state's highest bits as are shifted out.
+            product = product + ((held["state"] << shift) >> LFSR_BITS)
         right = shift if way.origin is None else (way.origin - shift)[:6]
         scaled = divided(product, right, way.rounding)
     want = scaled + held["zero_point"]

@@ -6,6 +6,7 @@ import numpy as np
 
 from golden import digits
 from golden.contracts import (
+    LFSR_BITS,
     Clamped,
     DoubleRounding,
     ExactSum,
@@ -16,13 +17,13 @@ from golden.contracts import (
 )
 from golden.formats import NAN, FloatFormat, Format, IntFormat
 from golden.multipliers import scale_parameters, threshold_parameters
-from golden.networks import Dense, Network
+from golden.networks import Dense, Linear, Network
 from golden.quantize import quantize
 from golden.ranges import INT64, Range, dot_range
 from golden.run import run as run_golden
-from hw.config import TileConfig
+from hw.config import CODE_BITS, TileConfig
 from sim.jobs import Phase, matmul_phases
-from sim.layers import folded
+from sim.layers import operands
 
 __all__ = ["verification_phases", "digits_network", "digits_phases",
            "random_phase", "corner_phase", "deep_phase"]
@@ -56,8 +57,8 @@ def digits_phases(config: TileConfig, images: int) -> list[Phase]:
     phases = []
     for layer in network.layers:
         assert isinstance(layer, Dense)
-        phases += matmul_phases(config, tensors[layer.inputs[0]], layer.weights,
-                                folded(config, network, layer))
+        phases += matmul_phases(config, tensors[layer.inputs[0]],
+                                **operands(config, network, layer))
     return phases
 
 
@@ -65,15 +66,21 @@ def digits_network(config: TileConfig, data: digits.Digits) -> Network:
     """Return the digits network in the formats of a tile.
 
     Where the output is not what another layer takes, a tile gets the first layer alone: of the
-    contract ``none``, whose output is the exact sum, without its ReLU.
+    contract ``none``, whose output is the exact sum, without its ReLU. A tile's own table follows
+    every layer, as it must; where tables are loaded, results stay what they are.
     """
     if isinstance(config.contract, ExactSum):
         data = replace(data, layers=(replace(data.layers[0], relu=False),))
     elif config.output != config.activations:
         data = replace(data, layers=data.layers[:1])
-    return digits.quantized(data, weights=config.weights, activations=config.activations,
-                            output=config.output, requantization=config.contract,
-                            zero_points=config.zero_points)
+    network = digits.quantized(data, weights=config.weights, activations=config.activations,
+                               output=config.output, requantization=config.contract,
+                               zero_points=config.zero_points)
+    if not isinstance(config.lut, tuple):
+        return network
+    table = np.array(config.lut)
+    return replace(network, layers=tuple(replace(layer, table=table) if isinstance(layer, Linear)
+                                         else layer for layer in network.layers))
 
 
 def random_phase(config: TileConfig, rng: np.random.Generator, *, jobs: int) -> Phase:
@@ -88,7 +95,8 @@ def random_phase(config: TileConfig, rng: np.random.Generator, *, jobs: int) -> 
     activations[full, :, used:] = config.activations.idle
     weights[full, :, used:] = config.weights.idle
     return Phase(random_parameters(config, rng, groups * config.cols),
-                 rng.integers(groups, size=jobs), beats, activations, weights)
+                 rng.integers(groups, size=jobs), beats, activations, weights,
+                 random_states(config, rng, jobs), random_table(config, rng))
 
 
 SHIPPED_BEATS, DEEPEST_BEATS = 256, 1 << 15
@@ -133,7 +141,8 @@ def corner_phase(config: TileConfig, rng: np.random.Generator, most: int = SHIPP
         parameters[name][:c.cols] = value
     group = np.arange(len(beats)) % min(c.groups, 4)
     group[:len(pairs)] = 0
-    return Phase(parameters, group, beats, np.concatenate(activations), np.concatenate(weights))
+    return Phase(parameters, group, beats, np.concatenate(activations), np.concatenate(weights),
+                 random_states(config, rng, len(beats)), random_table(config, rng))
 
 
 def revealing_parameters(config: TileConfig, products: int) -> dict[str, int]:
@@ -160,6 +169,20 @@ def revealing_parameters(config: TileConfig, products: int) -> dict[str, int]:
     if "zero_point" in c.record:
         found["zero_point"] = middle
     return found | {"clamp_min": fmt.min, "clamp_max": fmt.max}
+
+
+def random_states(config: TileConfig, rng: np.random.Generator, jobs: int) -> np.ndarray | None:
+    """Any states, for a contract that draws."""
+    if not config.draws:
+        return None
+    return rng.integers(1, 1 << LFSR_BITS, size=(jobs, config.rows))
+
+
+def random_table(config: TileConfig, rng: np.random.Generator) -> np.ndarray | None:
+    """Every level of the output once, in any order, where a table is loaded: nothing is hidden."""
+    if config.lut != "loaded":
+        return None
+    return np.resize(rng.permutation(config.output_format.levels()), 1 << CODE_BITS)
 
 
 def random_parameters(config: TileConfig, rng: np.random.Generator, records: int

@@ -197,6 +197,11 @@ BAD = [
      "Output must be a format of at most 4 bits for contract thresholds, not s8"),
     ("--bits 4 --requant rndnu --multiplier-bits 31",
      "Multiplier bits must be 24 for contract rndnu, not 31"),
+    ("--bits 4 --lut loaded", "Lut must be for an output of 8 bits, not s4"),
+    ("--bits 8 --lut nowhere.json",
+     "Lut must be loaded or a file of JSON, not nowhere.json (No such file or directory)"),
+    ("--bits 8 --lut pyproject.toml",
+     "Lut must be loaded or a file of JSON, not pyproject.toml (no JSON)"),
     ("--bits 4 --outputs 3", "Outputs must divide the 4 cols, not be 3"),
     ("--bits 4 --rows 64 --cols 64 --lanes 8",
      "Rows * cols * lanes must be at most 16384, not 32768"),
@@ -234,6 +239,33 @@ def test_bad_input(tmp_path, capsys, arguments, message):
     # `--bit 4` leaves a 4 behind, which argparse takes for the model first.
     assert line == message or (arguments == "--bit 4" and "--bit" in line)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("levels, message", [
+    ([1] * 255, "Lut must have 256 levels, not 255"),
+    ([1] * 255 + [-129], "Lut level must be in range [-128, 127] of s8, not -129 at index 255"),
+    ([1.5] * 256, "Lut must be a list of integers, not what is in {}"),
+    ([True] * 256, "Lut must be a list of integers, not what is in {}"),
+    ({}, "Lut must be a list of integers, not what is in {}"),
+], ids=str)
+def test_bad_tables(tmp_path, capsys, levels, message):
+    file = tmp_path / "table.json"
+    file.write_text(json.dumps(levels))
+    line = refused(capsys, "--bits", "8", "--lut", str(file), out=tmp_path / "out")
+    assert line == message.format(file)
+
+
+def test_a_table_is_in_the_manifest(tmp_path):
+    table = [*range(-128, 128)]
+    (tmp_path / "table.json").write_text(json.dumps(table))
+    arguments = ("--bits", "8", "--no-area", "--no-verify", "--name", "mine")
+    for lut, said in ((str(tmp_path / "table.json"), {"levels": table}),
+                      ("loaded", {"words": 64, "layout": "the first words of a parameter set, code "
+                                  "k at bits [8 * (k % 4), 8 * (k % 4) + 8) of word k // 4"})):
+        run(*arguments, "--lut", lut, out=tmp_path / "out")
+        manifest = json.loads((tmp_path / "out" / "mine" / "manifest.json").read_text())
+        assert manifest["lut"] == {"after": "half_up", "order": "codes 0 to 255"} | said
+        assert manifest["config"]["lut"] == ("loaded" if lut == "loaded" else "fixed")
 
 
 def test_an_output_folder_that_cannot_be_made(tmp_path, capsys):

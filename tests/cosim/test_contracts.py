@@ -8,7 +8,7 @@ from golden.formats import parse
 from hw.config import TileConfig
 from sim.jobs import Phase, expected, run
 from sim.simulation import simulation
-from sim.vectors import random_parameters
+from sim.vectors import random_parameters, random_states
 from sim.verilator import available
 
 pytestmark = pytest.mark.skipif(available() is not None, reason=str(available()))
@@ -28,7 +28,7 @@ def tile(name):
 def phase(config, rng, activations, weights, groups):
     """One-beat jobs."""
     return Phase(random_parameters(config, rng, 32 * COLS), groups, np.ones(len(groups), int),
-                 activations, weights)
+                 activations, weights, random_states(config, rng, len(groups)))
 
 
 def every_sum(config, rng):

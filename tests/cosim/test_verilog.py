@@ -72,6 +72,12 @@ EVERY_CONTRACT = {
                                   zero_points=zero_points, rows=2, cols=2, outputs=2)
     for name in CONTRACTS for zero_points in ("activations", "both")}
 
+MIRRORED = tuple(127 - code for code in range(256))
+TABLES = {
+    "fixed": tile("s8n", "s8", "s8", "tflite", zero_points="activations", lut=MIRRORED, outputs=2),
+    "loaded": tile("s8n", "s8", "s8", "stochastic", zero_points="both", lut="loaded", outputs=2),
+}
+
 
 def check(config):
     phases, _ = vectors.verification_phases(config)
@@ -90,6 +96,11 @@ def test_formats_and_shapes(name):
 @pytest.mark.parametrize("name", list(EVERY_CONTRACT))
 def test_contracts(name):
     check(EVERY_CONTRACT[name])
+
+
+@pytest.mark.parametrize("name", list(TABLES))
+def test_tables(name):
+    check(TABLES[name])
 
 
 FAULTS = {

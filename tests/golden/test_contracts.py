@@ -11,6 +11,7 @@ from golden.contracts import (
     MultiplyShift,
     Onnx,
     Rounding,
+    Stochastic,
     Thresholds,
     contract,
 )
@@ -31,7 +32,7 @@ def test_every_name():
     assert CONTRACTS == (
         "half_up", "half_even", "half_away", "floor", "zero", "tflite", "tflite_single",
         "tflite_int16x8", "onnx", "onnx_zp_inside", "q31", "precise", "rndnu", "pulp",
-        "pulp_round", "nvdla", "thresholds", "none")
+        "pulp_round", "nvdla", "thresholds", "stochastic", "none")
     for name in CONTRACTS:
         assert contract(name).name == name
         assert contract(name).takes == TAKES.get(name)
@@ -39,7 +40,7 @@ def test_every_name():
         assert contract(rounding.value) == MultiplyShift(rounding.value, rounding=rounding)
     for name, kind in (("none", ExactSum), ("tflite", DoubleRounding), ("q31", DoubleRounding),
                        ("tflite_single", MultiplyShift), ("onnx", Onnx), ("onnx_zp_inside", Onnx),
-                       ("thresholds", Thresholds)):
+                       ("thresholds", Thresholds), ("stochastic", Stochastic)):
         assert type(contract(name)) is kind
 
 
@@ -97,7 +98,7 @@ def test_an_accumulator_beyond_what_is_taken_is_refused(name):
     ("tflite_int16x8", 15, 48, Range(-31, 7)), ("q31", 31, 32, Range(0, 31)),
     ("precise", 24, 32, Range(24, 55)), ("rndnu", 24, 32, Range(16, 55)),
     ("pulp", 31, 33, Range(0, 63)), ("pulp_round", 8, 20, Range(0, 62)),
-    ("nvdla", 16, 33, Range(0, 31)),
+    ("nvdla", 16, 33, Range(0, 31)), ("stochastic", 31, 43, Range(0, 73)),
 ])
 def test_shift_range(name, bits, sums, shifts):
     way = contract(name, multiplier_bits=bits)
@@ -107,7 +108,7 @@ def test_shift_range(name, bits, sums, shifts):
 
 LEVELS = ["zero_point", "clamp_min", "clamp_max"]
 FIELDS = {name: ("s32", {"multiplier": "u31", "shift": "u6"}) for name in (
-    "half_up", "half_even", "half_away", "floor", "zero")}
+    "half_up", "half_even", "half_away", "floor", "zero", "stochastic")}
 FIELDS |= {name: ("s32", {"scale": "u31"}) for name in ("onnx", "onnx_zp_inside")}
 FIELDS |= {name: ("s32", {"multiplier": "u31", "shift": "u6", "addend": "s32"})
            for name in ("pulp", "pulp_round")}
@@ -137,7 +138,7 @@ def test_fields(name):
 @pytest.mark.parametrize("name", FIELDS)
 def test_output_that_is_no_integer(name):
     """Those that round one exact product to a level have any; a source's own are integers."""
-    own = name.startswith(("tflite", "onnx", "q31"))
+    own = name.startswith(("tflite", "onnx", "q31", "stochastic"))
     for output in ("odd4", "binary"):
         if own or name == "zero":
             what = "a format with a level 0" if name == "zero" else "an integer format"
@@ -191,7 +192,8 @@ def test_the_exact_sum():
         contract("none").output_format(NARROW, S8)
 
 
-OWN_BITS = [name for name in CONTRACTS if name.startswith(("half", "pulp"))] + ["floor", "zero"]
+OWN_BITS = [name for name in CONTRACTS if name.startswith(("half", "pulp"))] + [
+    "floor", "zero", "stochastic"]
 FIXED_BITS = {"tflite": 31, "tflite_single": 31, "tflite_int16x8": 15, "q31": 31, "precise": 24,
               "rndnu": 24, "nvdla": 16}
 

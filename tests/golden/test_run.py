@@ -88,6 +88,28 @@ def test_dense_chain(rng):
                                  b.parameters))
 
 
+def test_a_table_after_a_layer(rng):
+    """It gives the tensor that the next layer takes."""
+    weights = rng.integers(-8, 8, (5, 4))
+    table = rng.integers(-128, 128, 256)
+    x = rng.integers(-128, 128, (30, 4))
+    plain = dense(weights, shift=33)
+    after = dense(rng.integers(-8, 8, (3, 5)), "a", name="b")
+    tensors = run(network(replace(plain, table=table), after), x)
+    first = run(network(plain), x)["a"]
+    np.testing.assert_array_equal(tensors["a"], table[first % 256])
+    np.testing.assert_array_equal(tensors["b"], requantize(
+        tensors["a"] @ after.weights.T, HALF_UP, S8, after.parameters))
+    for wrong, output, message in (
+            ([0] * 256, S4, "Table must be of a format of 8 bits, not s4"),
+            ([0], S8, r"Table must have 256 levels, not shape \(1,\)"),
+            ([0] * 255 + [200], S8, r"Table entry must be in range \[-128, 127\] of s8, not 200 "
+                                    "at index 255")):
+        bad = replace(dense(weights, output=output), table=np.array(wrong))
+        with pytest.raises(ValueError, match=f"^Layer 'a': {message}$"):
+            prove(network(bad))
+
+
 def test_ranges_are_reached():
     """Over every possible input, each channel's sums have just the range that was proven."""
     layer = dense([[1, -2, 1], [0, 1, 1], [-2, -2, -1]], weight=Quantization(

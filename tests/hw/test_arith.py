@@ -7,8 +7,9 @@ from amaranth.sim import Simulator
 from amaranth.utils import ceil_log2
 
 from golden.contracts import Rounding
+from golden.lfsr import leap as golden_leap
 from golden.rounding import shift_right as golden_shift_right
-from hw.arith import adder_tree, clamp, round_up, saturate, shift_right
+from hw.arith import adder_tree, clamp, leap, round_up, saturate, shift_right
 
 
 def evaluate(inputs, values, rows):
@@ -127,3 +128,12 @@ def test_adder_tree_exhaustively():
 def test_adder_tree_of_nothing():
     with pytest.raises(ValueError, match="^Terms must not be empty$"):
         adder_tree([])
+
+
+@pytest.mark.parametrize("draws", [0, 1, 2, 3, 16, 1024])
+def test_leap(rng, draws):
+    """Linear: what it does to each bit of a state is all that it does. And to some states."""
+    state = Signal(32)
+    states = np.concatenate([1 << np.arange(32), rng.integers(1, 2**32, 50)])
+    [got] = evaluate([state], [leap(state, draws)], states[:, None])
+    np.testing.assert_array_equal(got, golden_leap(states, draws))

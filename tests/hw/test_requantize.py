@@ -10,6 +10,7 @@ from amaranth.lib import data
 from golden.contracts import CONTRACTS as EVERY_CONTRACT
 from golden.contracts import S32, Contract, MultiplyShift, contract
 from golden.formats import IntFormat, parse
+from golden.lfsr import draws
 from golden.ranges import Range, dot_range, levels_range
 from golden.requantize import requantize
 from hw.config import TileConfig
@@ -18,7 +19,9 @@ from sim.streams import measure_latency, measure_throughput, run, transform
 from sim.vectors import random_parameters
 
 ROUNDINGS = ["floor", "zero", "half_up", "half_even", "half_away"]
-SCALED = [*ROUNDINGS, "tflite", "tflite_single"]
+ONE_SHIFT = [*ROUNDINGS, "stochastic"]
+SCALED = [*ONE_SHIFT, "tflite", "tflite_single"]
+STATE = IntFormat(32, signed=False)
 CONTRACTS = ["none", *SCALED]
 WEIGHTS, ACTIVATIONS, DEPTH = parse("s5"), parse("u4"), 8
 
@@ -31,6 +34,7 @@ class Case:
             else contract(name, multiplier_bits=multiplier_bits)
         self.output = None if name == "none" else parse(output)
         self.sums, self.zero_points = sums, zero_points
+        self.draws = name == "stochastic"
         self.unbiased = sums - dot_range(WEIGHTS, ACTIVATIONS, DEPTH) if zero_points else sums
         self.fields = self.contract.fields(self.unbiased, self.output)
         self.total = self.contract.sum_format(self.unbiased)
@@ -48,11 +52,13 @@ class Case:
         return self.contract.shift_range(self.total)
 
     def payloads(self, rows):
-        """Packed low bits first: the sum, the record, the row sum."""
+        """Packed low bits first: the sum, the record, the row sum, the state."""
         dut = self.dut
         formats = {"sum": dut.sums, **dut.record}
         if self.zero_points:
             formats["row_sum"] = dut.row_sum
+        if self.draws:
+            formats["state"] = STATE
         assert set(rows) == set(formats)
         packed, lsb = np.zeros(len(rows["sum"]), object), 0
         for name, fmt in formats.items():
@@ -66,7 +72,8 @@ class Case:
         if self.zero_points:
             sums = sums - rows["weight_zero_point"] * rows["row_sum"]
         parameters = {name: rows[name] for name in self.fields}
-        return requantize(sums, self.contract, self.output, parameters, unbiased=self.unbiased)
+        return requantize(sums, self.contract, self.output, parameters, unbiased=self.unbiased,
+                          draws=rows.get("state"))
 
     def check(self, rows):
         """One row per cycle."""
@@ -94,6 +101,8 @@ class Case:
         """Fill in the fields that a row may have in any way."""
         count = len(rows["sum"])
         rows = dict(rows)
+        if self.draws:
+            rows["state"] = rng.choice([1, 2**31, STATE.max, *rng.integers(1, 2**32, 13)], count)
         if "clamp_min" in self.fields:
             lo, hi = self.output.min, self.output.max
             ends = np.sort(rng.choice(self.output.levels(), size=(2, count)), axis=0)
@@ -164,15 +173,16 @@ def test_every_sum_of_sixteen_bits(rng, name, output):
     case.check(everything(case, rng, 1))
 
 
-@pytest.mark.parametrize("name", ROUNDINGS)
-def test_every_sum_multiplier_and_shift_of_a_small_unit(name):
+@pytest.mark.parametrize("name", ONE_SHIFT)
+def test_every_sum_multiplier_and_shift_of_a_small_unit(rng, name):
     # 64 sums x 8 multipliers x 12 shifts, rounding exposed: the output holds all that comes out.
     case = Case(name, Range(-32, 31), "s10", multiplier_bits=3)
     sums, multipliers, shifts = (axis.reshape(-1) for axis in np.meshgrid(
         np.arange(-32, 32), np.arange(8), np.arange(12)))
     zeros = np.zeros_like(sums)
-    case.check({"sum": sums, "bias": zeros, "multiplier": multipliers, "shift": shifts,
-                "zero_point": zeros, "clamp_min": zeros - 512, "clamp_max": zeros + 511})
+    rows = {"sum": sums, "bias": zeros, "multiplier": multipliers, "shift": shifts,
+            "zero_point": zeros, "clamp_min": zeros - 512, "clamp_max": zeros + 511}
+    case.check(case.complete(rng, rows))
 
 
 def corners(case, rng, sums: Range):
@@ -212,7 +222,8 @@ def test_every_shift_at_the_ends_of_int32(rng, name, output):
 
 
 @pytest.mark.parametrize("output", ["u1", "s1", "s2n", "s4", "u3n", "s16", "u16"])
-@pytest.mark.parametrize("name", ["half_even", "half_away", "tflite", "tflite_single"])
+@pytest.mark.parametrize("name", ["half_even", "half_away", "stochastic", "tflite",
+                                  "tflite_single"])
 def test_outputs_of_any_width(rng, name, output):
     case = Case(name, Range(-5000, 9000), output)
     case.check(everything_near(case, rng, 1500))
@@ -255,7 +266,7 @@ def nearly_every_place(case, rng):
 @pytest.mark.parametrize("sums, multiplier_bits", [
     (Range(-1 << 43, (1 << 43) - 1), 32), (Range(0, (1 << 40) - 1), 16), (Range(0, 225), 1),
     (Range(-8, 7), 8)], ids=str)
-@pytest.mark.parametrize("name", ROUNDINGS)
+@pytest.mark.parametrize("name", ONE_SHIFT)
 def test_accumulators_and_multipliers_of_other_widths(rng, name, sums, multiplier_bits):
     case = Case(name, sums, "s8", multiplier_bits=multiplier_bits)
     assert case.shifts.hi == max(62, case.total.width + multiplier_bits - 1)
@@ -371,7 +382,7 @@ def test_weight_zero_points(rng, name):
     case.check(with_zero_points(case, rng, 1500))
 
 
-LATENCY = dict.fromkeys(ROUNDINGS, 5) | {"none": 1, "tflite": 7, "tflite_single": 5}
+LATENCY = dict.fromkeys(ONE_SHIFT, 5) | {"none": 1, "tflite": 7, "tflite_single": 5}
 
 
 @pytest.mark.parametrize("zero_points", [False, True])
@@ -447,13 +458,16 @@ def test_every_contract_has_its_latency_and_is_golden(rng, name):
     parameters = random_parameters(config, rng, len(sums))
     layout = dut.i.payload.shape()
     assert isinstance(layout, data.StructLayout)
+    states = draws(5, sums.shape) if name == "stochastic" else None
     payloads = [layout.const({"sum": int(x), "parameters": {
-        field: int(values[k]) for field, values in parameters.items()}})
-        for k, x in enumerate(sums)]
+        field: int(values[k]) for field, values in parameters.items()},
+        **({} if states is None else {"state": int(states[k])})}) for k, x in enumerate(sums)]
     assert dut.latency == LATENCIES[name]
     assert measure_latency(dut, payloads[0]) == dut.latency
     assert measure_throughput(dut, payloads[:20], 20) == 1
     want = [requantize(np.array([x]), config.contract, config.output,
                        {field: values[k] for field, values in parameters.items()},
-                       unbiased=config.unbiased)[0] for k, x in enumerate(sums)]
+                       unbiased=config.unbiased,
+                       draws=None if states is None else states[k:k + 1])[0]
+            for k, x in enumerate(sums)]
     np.testing.assert_array_equal(transform(dut, payloads, len(payloads)), want)

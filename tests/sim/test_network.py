@@ -9,6 +9,7 @@ import pytest
 from golden import digits
 from golden.networks import Conv2d, Dense
 from golden.quantize import quantize
+from golden.run import run as run_golden
 from hw import bench
 from hw.options import config_of, parser
 from sim import network
@@ -41,11 +42,44 @@ def test_accuracy_on_the_verilog(bits, points):
     "--bits 2", "--bits 16 --lanes 3", "--bits 5 --zero-points both --rows 3 --cols 6 --outputs 2",
     "--bits 6 --zero-points none --requant tflite --channels 24",
     "--bits 8 --activations u8 --output u8 --requant half_even --multiplier-bits 12",
+    "--bits 8 --requant stochastic --lut loaded --outputs 2",
 ], ids=str)
 def test_every_tensor_is_golden(arguments):
     config = tile(*arguments.split())
     result = network.run_digits(config, simulation(config))
     assert result.hardware_accuracy == result.golden_accuracy
+
+
+def test_a_table_after_every_layer(tmp_path):
+    """The tile's own, which golden's network then has too; one of another network is refused."""
+    (tmp_path / "table.json").write_text(str(list(range(255, -1, -1))))
+    config = tile("--bits", "8", "--activations", "u8", "--output", "u8", "--lanes", "16",
+                  "--lut", str(tmp_path / "table.json"))
+    data = digits.load()
+    quantized = digits_network(config, data)
+    x = quantize(data.images[:4], quantized.input)
+    levels, _ = run_network(config, simulation(config, "amaranth"), quantized, x)
+    first = run_golden(replace(quantized, layers=tuple(
+        replace(layer, table=None) for layer in quantized.layers[:1])), x)["dense0"]
+    np.testing.assert_array_equal(run_golden(quantized, x)["dense0"], 255 - first)
+    np.testing.assert_array_equal(levels, run_golden(quantized, x)["dense1"])
+    for table in (None, np.arange(256)):
+        other = replace(quantized, layers=(replace(quantized.layers[0], table=table),))
+        with pytest.raises(ValueError, match=r"^Table of layer 'dense0' must be the tile's$"):
+            run_layer(config, simulation(config, "amaranth"), other, other.layers[0], x)
+
+
+def test_a_table_is_loaded_for_each_layer(rng):
+    config = tile("--bits", "8", "--lut", "loaded", "--lanes", "16")
+    data = digits.load()
+    plain = digits_network(config, data)
+    tables = [np.arange(-128, 128)[rng.permutation(256)] for _ in plain.layers]
+    quantized = replace(plain, layers=tuple(
+        replace(layer, table=table) for layer, table in zip(plain.layers, tables, strict=True)))
+    x = quantize(data.images[:4], quantized.input)
+    levels, _ = run_network(config, simulation(config, "amaranth"), quantized, x)
+    np.testing.assert_array_equal(levels, run_golden(quantized, x)["dense1"])
+    assert (levels != run_golden(plain, x)["dense1"]).any()
 
 
 def test_amaranth_runs_the_same_network():

@@ -16,7 +16,8 @@ U4 = IntFormat(4, signed=False)
 @pytest.mark.parametrize("claim", [
     prove.multiplier(IntFormat(5), U4), prove.multiplier(U4, IntFormat(1)),
     *(prove.shifter(rounding) for rounding in Rounding), prove.requantizer("half_even", U4),
-    prove.requantizer("q31", IntFormat(8)), prove.fused(28), prove.fused(-36),
+    prove.requantizer("q31", IntFormat(8)), prove.requantizer("stochastic", U4),
+    prove.fused(28), prove.fused(-36),
 ], ids=lambda claim: f"{claim.subject} {claim.instance}")
 def test_a_claim_holds(claim):
     prove.prove(claim)
@@ -27,7 +28,7 @@ def test_every_contract_with_a_multiplier_is_claimed():
                if claim.subject.startswith("requantizer")}
     assert claimed == {"half_up", "half_even", "half_away", "floor", "zero", "tflite",
                        "tflite_single", "tflite_int16x8", "q31", "precise", "rndnu", "pulp",
-                       "pulp_round", "nvdla"}
+                       "pulp_round", "nvdla", "stochastic"}
     assert sum(claim.subject == "multiplier" for claim in prove.claims()) == 144
 
 
@@ -67,7 +68,7 @@ def test_everything_is_proven(capsys):
     assert prove.main([]) == 0
     said = capsys.readouterr().out
     assert re.search(r"multiplier +144 +Yosys sat", said)
-    assert re.search(r"requantizer, product free +28 +Yosys sat", said)
+    assert re.search(r"requantizer, product free +30 +Yosys sat", said)
     assert re.search(r"multiply-add, product free +67 +Yosys sat", said)
 
 

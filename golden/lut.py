@@ -1,0 +1,78 @@
+"""Writes tables by the name of their function, as :mod:`hw.build` takes them.
+
+``python -m golden.lut sigmoid --scale 0.05 --zero-point 3 > sigmoid.json`` writes the 256 levels
+that the codes of an 8-bit tensor become; ``python -m hw.build --bits 8 --lut sigmoid.json`` puts
+that table behind the requantizers.
+"""
+
+import argparse
+import json
+import sys
+from typing import NoReturn
+
+from golden.contracts import Rounding
+from golden.formats import parse
+from golden.networks import Quantization
+from golden.tables import FUNCTIONS, tabulate
+from golden.tflite_tables import KERNELS
+
+__all__ = ["main"]
+
+NAMES = {"hard_swish": "hard_swish", "sigmoid": "logistic", "tanh": "tanh"}
+"""Functions, and what TFLite calls their kernels."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = _Parser(prog="python -m golden.lut", allow_abbrev=False,
+                     description="Write a function of 8-bit codes as a table: a JSON list of the "
+                                 "levels that codes 0 to 255 become.")
+    parser.add_argument("function", choices=FUNCTIONS, help="what is computed")
+    for to, text in (("", "what comes in"), ("to-", "what comes out")):
+        parser.add_argument(f"--{to}format", metavar="FORMAT", default="s8",
+                            help=f"of {text}, 8 bits (default: %(default)s)")
+        parser.add_argument(f"--{to}scale", metavar="S", type=float, required=not to,
+                            help=f"of {text}: real = S * (level - Z)" + (
+                                " (default: 1/256 of sigmoid, 1/128 of tanh, else that of what "
+                                "comes in)" if to else ""))
+        parser.add_argument(f"--{to}zero-point", metavar="Z", type=int,
+                            help=f"of {text}" + (
+                                " (default: the lowest level of sigmoid, 0 of tanh, else that of "
+                                "what comes in)" if to else " (default: 0)"))
+    parser.add_argument("--rounding", choices=[each.value for each in Rounding],
+                        default=Rounding.HALF_UP.value,
+                        help="of the exact result, once (default: %(default)s)")
+    parser.add_argument("--tflite", action="store_true",
+                        help="as TFLite's reference kernel computes it, instead")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse the arguments and print the table; return the exit status."""
+    arguments = parser()
+    args = arguments.parse_args(argv)
+    try:
+        taken = Quantization(parse(args.format), args.scale, args.zero_point or 0)
+        fmt = parse(args.to_format)
+        # Those that TFLite fixes, where it does.
+        scale, zero_point = {"sigmoid": (1 / 256, fmt.min), "tanh": (1 / 128, 0)}.get(
+            args.function, (args.scale, taken.zero_point))
+        made = Quantization(fmt, scale if args.to_scale is None else args.to_scale,
+                            zero_point if args.to_zero_point is None else args.to_zero_point)
+        if args.tflite:
+            table = KERNELS[NAMES[args.function]](taken, made)
+        else:
+            table = tabulate(FUNCTIONS[args.function], taken, made, Rounding(args.rounding))
+    except ValueError as error:
+        arguments.error(str(error))
+    print(json.dumps(table.tolist()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
