@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Literal
 
 from golden.contracts import WORD_BITS, Contract, Scaled, Stochastic, contract
-from golden.formats import Format, IntFormat
+from golden.formats import Format, IntFormat, LoadedCodebook
 from golden.ranges import Range, dot_range, levels_range
 
 __all__ = ["TileConfig", "ZERO_POINTS", "EMITTED", "CODE_BITS", "LUT_WORDS"]
@@ -109,6 +109,10 @@ class TileConfig:
             if self.zero_points in zero_points and not isinstance(fmt, IntFormat):
                 raise ValueError(f"Zero points must be none where {name} have a format without "
                                  f"them, {fmt}, not {self.zero_points!r}")
+        if isinstance(self.output, LoadedCodebook):
+            raise ValueError("Output must be a format whose levels are known, as the borders "
+                             "between them decide; contract thresholds loads such borders, "
+                             f"not {self.output}")
         if self.propagates and not (self.output is not None and self.output.propagates):
             raise ValueError("Output must be a format whose specials propagate, as an operand's "
                              f"do, not {self.output}")
@@ -197,9 +201,16 @@ class TileConfig:
         return -(-self.record_bits // WORD_BITS)
 
     @property
-    def lut_words(self) -> int:
-        """Words of the parameter stream in front of the records of a set: its table."""
-        return LUT_WORDS if self.lut == "loaded" else 0
+    def head(self) -> dict[str, int]:
+        """Words of the parameter stream in front of the records of a set, by what they load.
+
+        A table for results, and one for each operand that is a loaded codebook: level ``k`` in
+        word ``k``.
+        """
+        head = {"lut": LUT_WORDS} if self.lut == "loaded" else {}
+        return head | {name: 1 << fmt.bits for name, fmt in (
+            ("weights", self.weights), ("activations", self.activations))
+            if isinstance(fmt, LoadedCodebook)}
 
     @property
     def max_beats(self) -> int:

@@ -143,7 +143,8 @@ def _lut(c: TileConfig) -> dict[str, Any]:
     said: dict[str, Any] = {"after": c.contract.name, "order": "codes 0 to 255"}
     if isinstance(c.lut, tuple):
         return said | {"levels": list(c.lut)}
-    return said | {"words": c.lut_words, "layout": "the first words of a parameter set, code k at "
+    return said | {"words": c.head["lut"],
+                   "layout": "the first words of a parameter set, code k at "
                    "bits [8 * (k % 4), 8 * (k % 4) + 8) of word k // 4"}
 
 

@@ -10,10 +10,11 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from golden.contracts import LFSR_BITS, WORD_BITS
-from golden.formats import IntFormat
+from golden.formats import Format, IntFormat, LoadedCodebook
 from hw.accumulate import Accumulator
 from hw.arith import leap
 from hw.blocks import block_for
+from hw.blocks.loaded import LoadedLevels
 from hw.blocks.row_sums import RowSums
 from hw.blocks.specials import FLAGS, Specials
 from hw.config import TileConfig
@@ -33,6 +34,11 @@ FIFO_LATENCY = 2
 """Cycles through an empty SyncFIFOBuffered."""
 
 
+def _known(fmt: Format) -> Format:
+    # What the block is given: of a loaded codebook the levels.
+    return fmt.range if isinstance(fmt, LoadedCodebook) else fmt
+
+
 class MacTile(Shared):
     """Compute jobs of ``rows * cols`` sums over ``K <= depth`` products, and requantize each.
 
@@ -49,6 +55,9 @@ class MacTile(Shared):
         i_activations --+        v                                        v
                         +--> (beat) --> Block --> Accumulator --> Requantizer --> queue --> o
         i_weights ------+                         two banks        ``outputs``
+
+    An operand that is a loaded codebook becomes its levels in front of the block, by the table
+    that the first words of a parameter set bring: that of the set whose records the job uses.
 
     With ``lut``, a :class:`~hw.lut.Table` follows each requantizer; where it is loaded, the first
     words of a parameter set are its, and a job uses the one that came with its records.
@@ -100,7 +109,8 @@ class MacTile(Shared):
 
     def __init__(self, config: TileConfig):
         self.config = c = config
-        self._block = block_for(target=c.target, weights=c.weights, activations=c.activations,
+        self._block = block_for(target=c.target, weights=_known(c.weights),
+                                activations=_known(c.activations),
                                 rows=c.rows, cols=c.cols, lanes=c.lanes)
         self._requantizers = [
             Requantizer(contract=c.contract, sums=c.accumulator, total=c.sum_format,
@@ -154,10 +164,11 @@ class MacTile(Shared):
         job_layout = data.StructLayout({**self.i_job.payload.shape().members, "bank": 1})
         jobs = m.submodules.jobs = SyncFIFOBuffered(width=job_layout.size, depth=JOB_QUEUE)
         # A table that is loaded is in use until a job's last result has been looked up in it.
-        reading = ParameterStore.latency + self._requantizers[0].latency if c.lut_words else 0
+        reading = (ParameterStore.latency + self._requantizers[0].latency
+                   if "lut" in c.head else 0)
         store = m.submodules.store = ParameterStore(
             record=c.record, channels=c.groups * c.cols, outputs=c.outputs,
-            max_jobs=JOB_QUEUE + block.latency + 3 + reading, head=c.lut_words)
+            max_jobs=JOB_QUEUE + block.latency + 3 + reading, head=sum(c.head.values()))
         accumulator = m.submodules.accumulator = Accumulator(
             sums=block.sums, total=c.accumulator, count=c.rows * c.cols, outputs=c.outputs)
         results = m.submodules.results = SyncFIFOBuffered(
@@ -191,8 +202,10 @@ class MacTile(Shared):
             self.i_weights.ready.eq(may_enter & self.i_activations.valid),
             enter.eq(may_enter & self.i_activations.valid & self.i_weights.valid),
             jobs.r_en.eq(enter & last),
-            block.i.p.activations.eq(self.i_activations.payload),
-            block.i.p.weights.eq(self.i_weights.payload),
+            block.i.p.activations.eq(
+                self._levels(m, "activations", self.i_activations.payload, job.bank, store)),
+            block.i.p.weights.eq(
+                self._levels(m, "weights", self.i_weights.payload, job.bank, store)),
             block.i.valid.eq(enter),
         ]
         with m.If(enter):
@@ -343,9 +356,32 @@ class MacTile(Shared):
         for k, (table, code) in enumerate(zip(self._tables, codes, strict=True)):
             m.submodules[f"table_{k}"] = table
             m.d.comb += [table.code.eq(code), table.enable.eq(1)]
-            if store.head:
-                m.d.comb += [table.bank.eq(bank), table.write.eq(store.write)]
+            if "lut" in self.config.head:
+                m.d.comb += [
+                    table.bank.eq(bank),
+                    table.write.valid.eq(store.write.valid & (
+                        store.write.index < self.config.head["lut"])),
+                    table.write.bank.eq(store.write.bank),
+                    table.write.index.eq(store.write.index),
+                    table.write.word.eq(store.write.word),
+                ]
         return [table.result for table in self._tables]
+
+    def _levels(self, m, name, codes, bank, store):
+        """Levels of a beat's codes where they are of a loaded codebook; else the codes."""
+        fmt, head = getattr(self.config, name), self.config.head
+        if name not in head:
+            return codes
+        before = list(head)[:list(head).index(name)]
+        loaded = m.submodules[name] = LoadedLevels(
+            fmt=fmt, vectors=codes.shape().length, lanes=self.config.lanes,
+            first=sum(head[other] for other in before), words=store.head)
+        m.d.comb += [
+            loaded.write.eq(store.write),
+            loaded.bank.eq(bank),
+            loaded.codes.eq(codes),
+        ]
+        return loaded.levels
 
     def _states(self, m, arrived, first, step, row_ends):
         """States that the totals of this step draw, given those of each row's first one."""

@@ -6,12 +6,14 @@ pure function of the operands and the tile's configuration.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import prod
 
 import numpy as np
 
 from golden import ops, specials
-from golden.contracts import WORD_BITS
+from golden.contracts import S32, WORD_BITS
+from golden.formats import Codebook, Format, LoadedCodebook
 from golden.lfsr import check_states, leap
 from golden.requantize import requantize
 from golden.tables import check_table, identity, lookup
@@ -20,8 +22,8 @@ from hw.ports import ports
 from sim.backend import Backend, Beats, Trace
 from sim.packing import pack, pack_fields, unpack
 
-__all__ = ["Phase", "fold", "matmul_phases", "streams", "expected", "output_beats",
-           "output_levels", "run", "matmul"]
+__all__ = ["Phase", "operand_format", "fold", "matmul_phases", "streams", "expected",
+           "output_beats", "output_levels", "run", "matmul"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +40,8 @@ class Phase:
         Levels of every beat.
     weights : array ``(sum(beats), cols, lanes)``
         Levels of every beat.
+    codebooks : mapping of str to Codebook
+        Those that are loaded, of ``weights``, ``activations`` or both.
     states : array ``(jobs, rows)``, optional
         What the first output of each row draws, where the tile's contract draws.
     table : array ``(256,)``, optional
@@ -51,10 +55,30 @@ class Phase:
     weights: np.ndarray
     states: np.ndarray | None = None
     table: np.ndarray | None = None
+    codebooks: Mapping[str, Codebook] = field(default_factory=dict)
+
+
+def operand_format(config: TileConfig, name: str, codebooks: Mapping[str, Codebook]) -> Format:
+    """Format of ``weights`` or ``activations``: where it is a loaded codebook, what is loaded.
+
+    Raises
+    ------
+    ValueError
+        Where no codebook is given that the tile loads, or one that it does not.
+    """
+    fmt = getattr(config, name)
+    if not isinstance(fmt, LoadedCodebook):
+        if name in codebooks:
+            raise ValueError(f"Codebook of {name} must be left out for {fmt}, which is not loaded")
+        return fmt
+    if name not in codebooks:
+        raise ValueError(f"Codebook of {name} must be given for {fmt}")
+    return fmt.check_table(codebooks[name])
 
 
 def fold(config: TileConfig, weights: np.ndarray, parameters: Mapping[str, np.ndarray], *,
-         zero_point: int = 0, weight_zero_points: np.ndarray | int = 0) -> dict[str, np.ndarray]:
+         zero_point: int = 0, weight_zero_points: np.ndarray | int = 0,
+         codebooks: Mapping[str, Codebook] | None = None) -> dict[str, np.ndarray]:
     """Return parameters whose bias makes up for the zero points that the hardware ignores.
 
     ``sum (x - zx)(w - zw) = sum x w - zw sum x - zx sum w + K zx zw``. The first term is what
@@ -72,6 +96,8 @@ def fold(config: TileConfig, weights: np.ndarray, parameters: Mapping[str, np.nd
     zero_point : int
         Of the activations.
     weight_zero_points : array ``(channels,)`` or int
+    codebooks : mapping of str to Codebook, optional
+        Those that are loaded.
 
     Raises
     ------
@@ -92,7 +118,8 @@ def fold(config: TileConfig, weights: np.ndarray, parameters: Mapping[str, np.nd
     bias = np.broadcast_to(parameters["bias"], (channels,)).astype(object)
     surplus = -depth % config.lanes
     bias = (bias - zero_point * sums + depth * zero_point * zw.astype(object)
-            - surplus * config.weights.idle * config.activations.idle)
+            - surplus * prod(operand_format(config, name, codebooks or {}).idle
+                             for name in ("weights", "activations")))
     folded = {**parameters, "bias": config.record["bias"].check(bias, "Bias with zero points")}
     if config.zero_points == "both":
         folded["weight_zero_point"] = zw
@@ -101,7 +128,8 @@ def fold(config: TileConfig, weights: np.ndarray, parameters: Mapping[str, np.nd
 
 def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarray,
                   parameters: Mapping[str, np.ndarray], *, first_draw: int = 1,
-                  table: np.ndarray | None = None) -> Iterator[Phase]:
+                  table: np.ndarray | None = None,
+                  codebooks: Mapping[str, Codebook] | None = None) -> Iterator[Phase]:
     """Cut ``activations @ weights.T`` into the jobs of a tile; channels beyond its store follow.
 
     Parameters
@@ -118,6 +146,8 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
     table : array ``(256,)``, optional
         Levels that the codes of results become, where the tile's table is loaded; by default they
         stay what they are.
+    codebooks : mapping of str to Codebook, optional
+        Those that are loaded.
 
     Yields
     ------
@@ -142,7 +172,9 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
     blocks = -(-vectors // c.rows)
 
     # Surplus rows and columns are computed and dropped. What surplus lanes add is in the bias.
-    x = np.full((blocks * c.rows, beats * c.lanes), c.activations.idle)
+    books = codebooks or {}
+    idle = {name: operand_format(c, name, books).idle for name in ("weights", "activations")}
+    x = np.full((blocks * c.rows, beats * c.lanes), idle["activations"])
     x[:vectors, :depth] = activations
     x = x.reshape(blocks, c.rows, beats, c.lanes).transpose(0, 2, 1, 3)
     per_set = c.groups * c.cols
@@ -150,7 +182,7 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
         count = min(per_set, channels - start)
         groups = -(-count // c.cols)
         surplus = groups * c.cols - count
-        w = np.full((groups * c.cols, beats * c.lanes), c.weights.idle)
+        w = np.full((groups * c.cols, beats * c.lanes), idle["weights"])
         w[:count, :depth] = weights[start:start + count]
         w = w.reshape(groups, c.cols, beats, c.lanes).transpose(0, 2, 1, 3)
         shape = (blocks, groups, beats)
@@ -164,7 +196,7 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
             np.full(blocks * groups, beats),
             np.broadcast_to(x[:, None], (*shape, c.rows, c.lanes)).reshape(-1, c.rows, c.lanes),
             np.broadcast_to(w[None], (*shape, c.cols, c.lanes)).reshape(-1, c.cols, c.lanes),
-            leap(first_draw, first).reshape(-1, c.rows) if c.draws else None, table)
+            leap(first_draw, first).reshape(-1, c.rows) if c.draws else None, table, books)
 
 
 def streams(config: TileConfig, phases: Sequence[Phase]) -> dict[str, Beats]:
@@ -187,7 +219,7 @@ def streams(config: TileConfig, phases: Sequence[Phase]) -> dict[str, Beats]:
             [check_states(phase.states, "State") for phase in phases]).T]
 
     records = [len(phase.parameters["bias"]) for phase in phases]
-    sets = np.cumsum(np.array(records) * c.words + c.lut_words)
+    sets = np.cumsum(np.array(records) * c.words + sum(c.head.values()))
     jobs = np.cumsum([len(phase.beats) for phase in phases])
     closes = np.zeros(sets[-1], dtype=bool)
     closes[sets - 1] = True
@@ -195,31 +227,38 @@ def streams(config: TileConfig, phases: Sequence[Phase]) -> dict[str, Beats]:
     accepted[sets[1:] - 1] = jobs[:-1]
     written = np.repeat(sets, [len(phase.beats) for phase in phases])
 
-    def operand(port, fmt, levels):
-        codes = fmt.encode(np.concatenate(levels))
-        return Beats(pack(codes.reshape(len(codes), -1), fmt.bits), ends, {})
+    def operand(name):
+        codes = np.concatenate([operand_format(c, name, phase.codebooks).encode(
+            getattr(phase, name)) for phase in phases])
+        return Beats(pack(codes.reshape(len(codes), -1), getattr(c, name).bits), ends, {})
 
     return {
         job.name: Beats(pack_fields(fields, 8 * job.bytes), np.zeros(len(beats), dtype=bool),
                         {words.name: written}),
-        activations.name: operand(activations, c.activations,
-                                  [phase.activations for phase in phases]),
-        weights.name: operand(weights, c.weights, [phase.weights for phase in phases]),
+        activations.name: operand("activations"),
+        weights.name: operand("weights"),
         words.name: Beats(np.concatenate([_words(c, phase) for phase in phases]),
                           closes, {job.name: accepted}),
     }
 
 
 def _words(config: TileConfig, phase: Phase) -> np.ndarray:
-    """Words of a parameter set, as bytes ``(words, 4)``: the table, if any, and the records."""
+    """Words of a parameter set, as bytes ``(words, 4)``: the tables, if any, and the records."""
     codes = [(fmt.encode(fmt.check(phase.parameters[name], name.replace("_", " ").capitalize())),
               fmt.bits) for name, fmt in config.record.items()]
     words = pack_fields(codes, config.words * WORD_BITS).reshape(-1, WORD_BITS // 8)
-    if config.lut != "loaded":
-        return words
-    fmt = config.output_format
-    table = fmt.encode(check_table(phase.table, fmt)).astype(np.uint8)
-    return np.concatenate([table.reshape(-1, WORD_BITS // 8), words])
+    head = []
+    if "lut" in config.head:
+        fmt = config.output_format
+        table = fmt.encode(check_table(phase.table, fmt)).astype(np.uint8)
+        head.append(table.reshape(-1, WORD_BITS // 8))
+    for name in ("weights", "activations"):
+        if name in config.head:
+            # Codes that the table has not are never sent.
+            levels = operand_format(config, name, phase.codebooks).levels()
+            levels = np.pad(levels, (0, config.head[name] - len(levels)), mode="edge")
+            head.append(pack(S32.encode(levels)[:, None], WORD_BITS))
+    return np.concatenate([*head, words])
 
 
 def expected(config: TileConfig, phases: Sequence[Phase]) -> np.ndarray:
@@ -291,21 +330,19 @@ def run(config: TileConfig, backend: Backend, phases: Sequence[Phase], *, stall:
 
 
 def matmul(config: TileConfig, backend: Backend, activations: np.ndarray, weights: np.ndarray,
-           parameters: Mapping[str, np.ndarray], *, first_draw: int = 1,
-           table: np.ndarray | None = None, **stalls
+           parameters: Mapping[str, np.ndarray], *, stall: float = 0.0, seed: int = 0, **more
            ) -> tuple[np.ndarray, Trace]:
     """Compute ``requantize(activations @ weights.T)`` on a simulated tile.
 
-    Parameters are as for :func:`matmul_phases`.
+    Parameters are as for :func:`run` and, all others, for :func:`matmul_phases`.
 
     Returns
     -------
     array of int64 ``(vectors, channels)``, Trace
         Levels, and what the simulation saw.
     """
-    phases = list(matmul_phases(config, activations, weights, parameters, first_draw=first_draw,
-                                table=table))
-    levels, trace = run(config, backend, phases, **stalls)
+    phases = list(matmul_phases(config, activations, weights, parameters, **more))
+    levels, trace = run(config, backend, phases, stall=stall, seed=seed)
     vectors, start, parts = len(activations), 0, []
     for phase in phases:
         groups = int(phase.group.max()) + 1

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from golden.formats import Codebook, LoadedCodebook
 from golden.networks import INPUT, Dense, Layer, Linear, Network
 from golden.run import run as run_golden
 from hw.config import TileConfig
@@ -11,14 +12,23 @@ from sim.backend import Backend, SimulationError, Trace
 from sim.jobs import fold, matmul
 from sim.verify import Mismatch
 
-__all__ = ["folded", "operands", "run_layer", "run_network"]
+__all__ = ["codebooks", "folded", "operands", "run_layer", "run_network"]
 
 
 def folded(config: TileConfig, network: Network, layer: Linear) -> dict[str, np.ndarray]:
     """Parameters of a layer as a tile takes them: zero points folded into the bias."""
     taken = network.quantization(layer.inputs[0])
     return fold(config, layer.weights, layer.parameters, zero_point=int(taken.zero_point),
-                weight_zero_points=layer.weight.zero_point)
+                weight_zero_points=layer.weight.zero_point,
+                codebooks=codebooks(config, network, layer))
+
+
+def codebooks(config: TileConfig, network: Network, layer: Linear) -> dict[str, Codebook]:
+    """Formats of a layer's operands that the tile loads."""
+    given = {"weights": layer.weight.format,
+             "activations": network.quantization(layer.inputs[0]).format}
+    return {name: fmt.check_table(given[name]) for name in given
+            if isinstance(fmt := getattr(config, name), LoadedCodebook)}
 
 
 def operands(config: TileConfig, network: Network, layer: Linear) -> dict[str, Any]:
@@ -35,7 +45,8 @@ def operands(config: TileConfig, network: Network, layer: Linear) -> dict[str, A
             raise ValueError(f"Table of layer {layer.name!r} must be the tile's")
         table = None
     return {"weights": layer.weights, "parameters": folded(config, network, layer),
-            "first_draw": layer.seed, "table": table}
+            "first_draw": layer.seed, "table": table,
+            "codebooks": codebooks(config, network, layer)}
 
 
 def run_layer(config: TileConfig, backend: Backend, network: Network, layer: Layer,

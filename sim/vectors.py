@@ -15,14 +15,14 @@ from golden.contracts import (
     Scaled,
     Thresholds,
 )
-from golden.formats import NAN, FloatFormat, Format, IntFormat
+from golden.formats import NAN, Codebook, FloatFormat, Format, IntFormat, LoadedCodebook
 from golden.multipliers import scale_parameters, threshold_parameters
 from golden.networks import Dense, Linear, Network
 from golden.quantize import quantize
 from golden.ranges import INT64, Range, dot_range
 from golden.run import run as run_golden
 from hw.config import CODE_BITS, TileConfig
-from sim.jobs import Phase, matmul_phases
+from sim.jobs import Phase, matmul_phases, operand_format
 from sim.layers import operands
 
 __all__ = ["verification_phases", "digits_network", "digits_phases",
@@ -67,13 +67,15 @@ def digits_network(config: TileConfig, data: digits.Digits) -> Network:
 
     Where the output is not what another layer takes, a tile gets the first layer alone: of the
     contract ``none``, whose output is the exact sum, without its ReLU. A tile's own table follows
-    every layer, as it must; where tables are loaded, results stay what they are.
+    every layer, as it must; where tables are loaded, results stay what they are. Of a loaded
+    codebook the table has levels that are closer the nearer they are to 0.
     """
     if isinstance(config.contract, ExactSum):
         data = replace(data, layers=(replace(data.layers[0], relu=False),))
-    elif config.output != config.activations:
+    elif config.output != _table_of(config.activations):
         data = replace(data, layers=data.layers[:1])
-    network = digits.quantized(data, weights=config.weights, activations=config.activations,
+    weights, activations = map(_table_of, (config.weights, config.activations))
+    network = digits.quantized(data, weights=weights, activations=activations,
                                output=config.output, requantization=config.contract,
                                zero_points=config.zero_points)
     if not isinstance(config.lut, tuple):
@@ -87,16 +89,18 @@ def random_phase(config: TileConfig, rng: np.random.Generator, *, jobs: int) -> 
     """Jobs of random lengths on random operands, with random parameters for a whole store."""
     beats = rng.integers(1, min(config.max_beats, 16) + 1, jobs)
     groups = min(config.groups, 16)
-    activations = _operands(rng, config.activations, (beats.sum(), config.rows, config.lanes))
-    weights = _operands(rng, config.weights, (beats.sum(), config.cols, config.lanes))
+    codebooks = random_codebooks(config, rng)
+    x, w = (operand_format(config, name, codebooks) for name in ("activations", "weights"))
+    activations = _operands(rng, x, (beats.sum(), config.rows, config.lanes))
+    weights = _operands(rng, w, (beats.sum(), config.cols, config.lanes))
     # A sum has at most `depth` products: the lanes beyond, of a longest job's last beat, are idle.
     full = np.cumsum(beats)[beats == config.max_beats] - 1
     used = config.depth - (config.max_beats - 1) * config.lanes
-    activations[full, :, used:] = config.activations.idle
-    weights[full, :, used:] = config.weights.idle
+    activations[full, :, used:] = x.idle
+    weights[full, :, used:] = w.idle
     return Phase(random_parameters(config, rng, groups * config.cols),
                  rng.integers(groups, size=jobs), beats, activations, weights,
-                 random_states(config, rng, jobs), random_table(config, rng))
+                 random_states(config, rng, jobs), random_table(config, rng), codebooks)
 
 
 SHIPPED_BEATS, DEEPEST_BEATS = 256, 1 << 15
@@ -128,9 +132,11 @@ def corner_phase(config: TileConfig, rng: np.random.Generator, most: int = SHIPP
     beats = np.array([longest] * len(pairs) + [1] * len(pairs)
                      + [1, min(2, c.max_beats), 1, 1])
     activations, weights = [], []
+    codebooks = random_codebooks(c, rng)
+    formats = {name: operand_format(c, name, codebooks) for name in ("weights", "activations")}
     for job, count in enumerate(beats):
-        a = _random(rng, c.activations, (count, c.rows, c.lanes))
-        w = _random(rng, c.weights, (count, c.cols, c.lanes))
+        a = _random(rng, formats["activations"], (count, c.rows, c.lanes))
+        w = _random(rng, formats["weights"], (count, c.cols, c.lanes))
         if job < 2 * len(pairs):
             a[:], w[:] = pairs[job % len(pairs)]
         activations.append(a)
@@ -142,7 +148,7 @@ def corner_phase(config: TileConfig, rng: np.random.Generator, most: int = SHIPP
     group = np.arange(len(beats)) % min(c.groups, 4)
     group[:len(pairs)] = 0
     return Phase(parameters, group, beats, np.concatenate(activations), np.concatenate(weights),
-                 random_states(config, rng, len(beats)), random_table(config, rng))
+                 random_states(config, rng, len(beats)), random_table(config, rng), codebooks)
 
 
 def revealing_parameters(config: TileConfig, products: int) -> dict[str, int]:
@@ -183,6 +189,27 @@ def random_table(config: TileConfig, rng: np.random.Generator) -> np.ndarray | N
     if config.lut != "loaded":
         return None
     return np.resize(rng.permutation(config.output_format.levels()), 1 << CODE_BITS)
+
+
+def random_codebooks(config: TileConfig, rng: np.random.Generator) -> dict[str, Codebook]:
+    """Any levels, those at the ends of their range among them, for each operand that loads some."""
+    found = {}
+    for name in ("weights", "activations"):
+        fmt = getattr(config, name)
+        if isinstance(fmt, LoadedCodebook):
+            between = fmt.levels()[1:-1]
+            rest = rng.choice(between, size=min((1 << fmt.bits) - 2, len(between)), replace=False)
+            found[name] = Codebook([fmt.min, *np.sort(rest).tolist(), fmt.max])
+    return found
+
+
+def _table_of(fmt: Format) -> Format:
+    """Codebook that is loaded for the digits network; any other format is what it is."""
+    if not isinstance(fmt, LoadedCodebook):
+        return fmt
+    count = 1 << fmt.bits
+    places = np.linspace(0, 1, count) if fmt.min == 0 else np.linspace(-1, 1, max(count - 1, 2))
+    return Codebook(np.unique(np.rint(fmt.max * places * np.abs(places)).astype(int)).tolist())
 
 
 def random_parameters(config: TileConfig, rng: np.random.Generator, records: int

@@ -5,11 +5,11 @@ is the integer that it stands for. Reference arithmetic works on levels, wires c
 """
 
 from golden.formats.base import Format, integers
-from golden.formats.codebook import Codebook
+from golden.formats.codebook import Codebook, LoadedCodebook
 from golden.formats.floating import FLOATS, INFINITY, NAN, FloatFormat
 from golden.formats.integer import IntFormat
 from golden.formats.names import MAX_BITS, parse
 from golden.formats.odd import OddFormat
 
-__all__ = ["Format", "IntFormat", "OddFormat", "FloatFormat", "Codebook", "parse", "integers",
-           "FLOATS", "INFINITY", "NAN", "MAX_BITS"]
+__all__ = ["Format", "IntFormat", "OddFormat", "FloatFormat", "Codebook", "LoadedCodebook", "parse",
+           "integers", "FLOATS", "INFINITY", "NAN", "MAX_BITS"]

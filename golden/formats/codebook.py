@@ -9,7 +9,7 @@ import numpy as np
 from golden.formats.base import Format
 from golden.formats.integer import IntFormat
 
-__all__ = ["Codebook"]
+__all__ = ["Codebook", "LoadedCodebook"]
 
 MAX_LEVELS = 16
 """Codes of at most 4 bits."""
@@ -94,3 +94,87 @@ class Codebook(Format):
 
     def __str__(self):
         return f"codebook:{'/'.join(map(str, self.table))}"
+
+
+@dataclass(frozen=True)
+class LoadedCodebook(Format):
+    """A codebook whose levels are loaded at run time: of it only their range is known before.
+
+    Its levels are all those that a table may have. Codes are those of the table's own
+    :class:`Codebook`; sums and biases are as wide as the range needs.
+
+    Parameters
+    ----------
+    code_bits : int
+        1 to 4: a table has up to ``2**code_bits`` levels.
+    range : IntFormat
+        What each level lies in, at most 16 bits.
+
+    Raises
+    ------
+    ValueError
+        Where one of them is not so.
+    """
+
+    code_bits: int
+    range: IntFormat
+
+    def __post_init__(self):
+        if not 1 <= operator.index(self.code_bits) <= 4:
+            raise ValueError(f"Codebook bits must be in range [1, 4], not {self.code_bits!r}")
+        if self.range.width > WIDEST.width:
+            raise ValueError(f"Codebook range must have at most {WIDEST.width} bits, "
+                             f"not {self.range}")
+
+    @property
+    def bits(self) -> int:
+        """Width of a code in bits."""
+        return self.code_bits
+
+    @property
+    def min(self) -> int:
+        """Smallest level of any table."""
+        return self.range.min
+
+    @property
+    def max(self) -> int:
+        """Largest level of any table."""
+        return self.range.max
+
+    @property
+    def idle(self) -> int:
+        """Level of an unused lane at its worst, for a table need not have a 0."""
+        return self.range.max
+
+    def levels(self) -> np.ndarray:
+        """Every level of any table, ascending."""
+        return self.range.levels()
+
+    def contains(self, levels) -> np.ndarray:
+        """Whether each of ``levels`` may be in a table."""
+        return self.range.contains(levels)
+
+    def encode(self, levels) -> np.ndarray:
+        """Codes are those of a table: refused here."""
+        raise TypeError(f"Codes of {self} must be asked of the codebook that is loaded")
+
+    def decode(self, codes) -> np.ndarray:
+        """Levels are those of a table: refused here."""
+        raise TypeError(f"Levels of {self} must be asked of the codebook that is loaded")
+
+    def check_table(self, table: Format) -> Codebook:
+        """Return ``table`` if it can be loaded; ``ValueError`` if not."""
+        if not isinstance(table, Codebook):
+            raise ValueError(f"Table of {self} must be a codebook, not {table}")
+        if table.bits > self.code_bits:
+            raise ValueError(f"Table of {self} must have at most {1 << self.code_bits} levels, "
+                             f"not {len(table.table)}")
+        self.range.check(table.levels(), f"Table of {self}")
+        return table
+
+    def describe(self) -> str:
+        """What a level must be, to complete a message."""
+        return self.range.describe()
+
+    def __str__(self):
+        return f"codebook{self.code_bits}:loaded={self.range}"

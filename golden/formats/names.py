@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 from golden.formats.base import Format
-from golden.formats.codebook import Codebook
+from golden.formats.codebook import Codebook, LoadedCodebook
 from golden.formats.floating import FLOATS
 from golden.formats.integer import IntFormat
 from golden.formats.odd import OddFormat
@@ -33,7 +33,8 @@ def parse(name: str) -> Format:
         Floats: see :data:`golden.formats.FLOATS`. Tesla's have the two parameters, ``e4m3fn`` and
         ``e5m2`` another, ``specials=propagate``.
     ``codebook:-7/-3/0/3/7``
-        A table of levels.
+        A table of levels. ``codebook4:loaded=s8``: tables of up to 2**4 levels of s8, loaded at
+        run time.
 
     Raises
     ------
@@ -43,6 +44,8 @@ def parse(name: str) -> Format:
     family, colon, parameters = name.partition(":")
     if family == "codebook":
         return _codebook(name, parameters)
+    if match := re.fullmatch(r"codebook([0-9]{1,3}):loaded=(([su])([1-9][0-9]{0,3}))", name):
+        return LoadedCodebook(int(match[1]), IntFormat(int(match[4]), signed=match[3] == "s"))
     if family in FLOATS and colon:
         return _float(name, family, parameters)
     if name in _NAMED:
@@ -51,7 +54,8 @@ def parse(name: str) -> Format:
     if match is None or (match[1] == "odd" and match[3]):
         raise ValueError(
             f"Format must be one of s1..s{MAX_BITS}, u1..u{MAX_BITS}, either with n for the narrow "
-            f"range, odd1..odd8, {', '.join(_NAMED)}, codebook:LEVEL/LEVEL..., not {name!r}")
+            f"range, odd1..odd8, {', '.join(_NAMED)}, codebook:LEVEL/LEVEL..., "
+            f"codebookN:loaded=FORMAT, not {name!r}")
     width = int(match[2])
     if match[1] == "odd":
         return OddFormat(width)

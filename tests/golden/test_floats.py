@@ -7,7 +7,15 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from golden.formats import FLOATS, INFINITY, NAN, Codebook, FloatFormat, parse
+from golden.formats import (
+    FLOATS,
+    INFINITY,
+    NAN,
+    Codebook,
+    FloatFormat,
+    LoadedCodebook,
+    parse,
+)
 from golden.ranges import dot_range
 
 CFLOATS = [f"{family}:bias={bias},denormals={rule}" for family in ("cfloat8_1_4_3", "cfloat8_1_5_2")
@@ -138,6 +146,29 @@ def test_codebooks():
         book.decode(5)
 
 
+def test_loaded_codebooks():
+    fmt = parse("codebook3:loaded=s6")
+    assert fmt == LoadedCodebook(3, parse("s6")) and str(fmt) == "codebook3:loaded=s6"
+    assert (fmt.bits, fmt.min, fmt.max) == (3, -32, 31) and fmt.stem == "codebook3_loaded_s6"
+    assert fmt.levels().tolist() == list(range(-32, 32))
+    book = parse("codebook:-32/-1/0/3/31")
+    assert fmt.check_table(book) is book
+    for name, message in (
+            ("s3", "Table of codebook3:loaded=s6 must be a codebook, not s3"),
+            ("codebook:0/1/2/3/4/5/6/7/8",
+             "Table of codebook3:loaded=s6 must have at most 8 levels, not 9"),
+            ("codebook:0/32", "Table of codebook3:loaded=s6 must be in range [-32, 31] of s6, "
+                              "not 32 at index 1")):
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            fmt.check_table(parse(name))
+    with pytest.raises(TypeError, match="^Codes of codebook3:loaded=s6 must be asked of the "
+                                        "codebook that is loaded$"):
+        fmt.encode(0)
+    with pytest.raises(TypeError, match="^Levels of codebook3:loaded=s6 must be asked of the "
+                                        "codebook that is loaded$"):
+        fmt.decode(0)
+
+
 FLOAT_PARAMETERS = (r"Parameters of cfloat8_1_4_3 must be bias=N or denormals=ieee or paper, each "
                     r"once and separated by commas, not ")
 
@@ -152,6 +183,9 @@ FLOAT_PARAMETERS = (r"Parameters of cfloat8_1_4_3 must be bias=N or denormals=ie
     ("codebook:0/32768", "Codebook level must be in range [-32768, 32767] of s16, not 32768"),
     ("codebook:1/x", "Codebook must be integers separated by slashes, not 'codebook:1/x'"),
     ("codebook:1//2", "Codebook must be integers separated by slashes, not 'codebook:1//2'"),
+    ("codebook0:loaded=s8", "Codebook bits must be in range [1, 4], not 0"),
+    ("codebook5:loaded=s8", "Codebook bits must be in range [1, 4], not 5"),
+    ("codebook4:loaded=s17", "Codebook range must have at most 16 bits, not s17"),
     ("cfloat8_1_4_3:bias=64", "Bias of cfloat8_1_4_3 must be in range [0, 63], not 64"),
     ("cfloat8_1_5_2:bias=-1", "Bias of cfloat8_1_5_2 must be in range [0, 63], not -1"),
     ("cfloat8_1_4_3:denormals=none",

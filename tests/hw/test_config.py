@@ -85,6 +85,13 @@ def test_sums_of_formats_without_zero_count_the_lanes_that_are_left():
         -10 * 225, 10 * 225)
 
 
+def test_outputs_of_a_loaded_codebook_are_refused():
+    with pytest.raises(ValueError, match=(
+            "^Output must be a format whose levels are known, as the borders between them decide; "
+            "contract thresholds loads such borders, not codebook4:loaded=s8$")):
+        config(output=parse("codebook4:loaded=s8"))
+
+
 def test_names_are_identifiers():
     one = config(weights=parse("binary"), activations=parse("bit"), output=parse("bit"))
     assert one.name == "mac_binary_u1_u1_4x4x4"

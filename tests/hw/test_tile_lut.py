@@ -112,7 +112,7 @@ def test_the_words_of_a_set(rng):
     config = tile("loaded")
     phase = random_phase(config, rng, jobs=1)
     words = jobs.streams(config, [phase])["s_axis_parameters"]
-    assert LUT_WORDS == config.lut_words == 64
+    assert LUT_WORDS == config.head.get("lut", 0) == 64
     assert len(words.data) == 64 + 8 * config.words and words.last.tolist()[-1]
     assert phase.table is not None
     assert words.data[:64].reshape(-1).tolist() == [level % 256 for level in phase.table.tolist()]

@@ -265,3 +265,19 @@ def test_operands_outside_their_formats(rng):
     phase.weights[0, 0, 0] = 8
     with refuse("Level must be in range [-8, 7] of s4, not 8 at index (0, 0, 0)"):
         jobs.streams(config, [phase])
+
+
+def test_codebooks_that_are_loaded(rng):
+    config = tile("none", "none", "codebook2:loaded=s6", "u4")
+    book = parse("codebook:-9/-1/7/30")
+    w, x = rng.choice(book.levels(), size=(4, 13)), rng.integers(16, size=(3, 13))
+    bias, books = rng.integers(-99, 99, size=4), {"weights": book}
+    folded = jobs.fold(config, w, {"bias": bias}, codebooks=books)
+    [phase] = jobs.matmul_phases(config, x, w, folded, codebooks=books)
+    np.testing.assert_array_equal(jobs.expected(config, [phase])[0], x @ w.T + bias)
+    words = jobs.streams(config, [phase])["s_axis_parameters"].data.view("<i4")[:, 0]
+    assert words[:4].tolist() == [-9, -1, 7, 30]
+    with refuse("Codebook of weights must be given for codebook2:loaded=s6"):
+        jobs.fold(config, w, {"bias": bias})
+    with refuse("Codebook of activations must be left out for u4, which is not loaded"):
+        jobs.operand_format(config, "activations", {"activations": book})
