@@ -26,9 +26,6 @@ from golden.units import (
 __all__ = ["check", "compute", "rescale", "multiply", "add", "concat",
            "fused_multiply_add"]
 
-WIDE = IntFormat(63)
-"""Holds what any contract makes of an operand, before it is known to fit the intermediate."""
-
 
 def compute(operation: Operation, operands: Sequence, parameters: Mapping) -> np.ndarray:
     """Levels of an operation's output.
@@ -188,10 +185,11 @@ def _operand(operation: Addition, name: str, x: np.ndarray, p: Mapping) -> np.nd
     # What the scheme adds. At most 17 bits and the scheme's places: no overflow.
     way, fmt = operation.scheme, getattr(operation, name)
     assert isinstance(way, Scheme)
-    fields = {"zero_point": 0, "clamp_min": WIDE.min, "clamp_max": WIDE.max}
+    wider = IntFormat(way.intermediate.width + 1)  # what saturates there is refused
+    fields = {"zero_point": 0, "clamp_min": wider.min, "clamp_max": wider.max}
     own = {field.removeprefix(f"{name}_"): value for field, value in p.items()
            if field.startswith(f"{name}_") and field != f"{name}_zero_point"}
-    scaled = _requantize((x - p[f"{name}_zero_point"]) << way.left, way.contract, WIDE,
+    scaled = _requantize((x - p[f"{name}_zero_point"]) << way.left, way.contract, wider,
                          fields | own, operation.scaled(fmt))
     return way.intermediate.check(scaled, f"Operand {name}, scaled,")
 

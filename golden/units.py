@@ -8,7 +8,7 @@ of one run, each with its format: what scales, zero points, and the two ends of 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 
-from golden.contracts import Clamped, Contract, contract
+from golden.contracts import Clamped, Contract, Stochastic, contract
 from golden.formats import Format, IntFormat
 from golden.ranges import Range, levels_range
 
@@ -19,8 +19,9 @@ __all__ = [
 
 
 def _check_contract(way: Contract):
-    if not isinstance(way, Clamped):
-        raise ValueError(f"Contract must be one that scales, not {way.name}")
+    if not isinstance(way, Clamped) or isinstance(way, Stochastic):
+        raise ValueError(f"Contract must be one that scales, by its parameters alone, "
+                         f"not {way.name}")
 
 
 @dataclass(frozen=True)

@@ -253,9 +253,11 @@ class TestRefused:
 
     @pytest.mark.parametrize("make, error, message", [
         (lambda: Rescaling(contract("none"), S8, S8), ValueError,
-         "Contract must be one that scales, not none"),
+         "Contract must be one that scales, by its parameters alone, not none"),
         (lambda: Multiplication(contract("thresholds"), S8, S8, S4), ValueError,
-         "Contract must be one that scales, not thresholds"),
+         "Contract must be one that scales, by its parameters alone, not thresholds"),
+        (lambda: Rescaling(contract("stochastic"), S8, S8), ValueError,
+         "Contract must be one that scales, by its parameters alone, not stochastic"),
         (lambda: Rescaling(HALF_UP, parse("odd4"), S8), TypeError,
          "Input must be an integer format, not odd4"),
         (lambda: Multiplication(HALF_UP, S8, S8, parse("binary")), TypeError,
@@ -275,7 +277,7 @@ class TestRefused:
         (lambda: scheme("onnx", by=HALF_UP), ValueError,
          "Contract must be left out for scheme onnx, not half_up"),
         (lambda: Scheme("mine", contract("none"), IntFormat(16)), ValueError,
-         "Contract must be one that scales, not none"),
+         "Contract must be one that scales, by its parameters alone, not none"),
     ])
     def test_descriptions(self, make, error, message):
         with pytest.raises(error, match=f"^{re.escape(message)}$"):

@@ -122,7 +122,7 @@ def test_fused_sum(rng):
      "Layer 'c' must have 2 inputs, not 1"),
     ([replace(joined(), inputs=())], ValueError, "Layer 'j' must have 1 input, not 0"),
     ([replace(rescaled(), contract=contract("none"))], ValueError,
-     "Layer 'b': Contract must be one that scales, not none"),
+     "Layer 'b': Contract must be one that scales, by its parameters alone, not none"),
     ([replace(rescaled(), output=Quantization(parse("odd4")))], TypeError,
      "Format of tensor 'b' must be an integer one, not odd4"),
     ([Pool(name="p", inputs=(INPUT,), output=A, kind="max", size=(1, 1), stride=(1, 1),
