@@ -138,14 +138,15 @@ def check_parameters(contract: Contract, output: Format | None, parameters: Mapp
             raise ValueError(f"Threshold {step + 2} must be at least the one before, "
                              f"{ladder[step, channel]}, not {ladder[step + 1, channel]}")
     if isinstance(contract, Clamped):
-        _check_clamp(values)
+        assert output is not None  # or its fields had been refused
+        _check_clamp(values, output)
     return values
 
 
-def _check_clamp(values: Mapping):
+def _check_clamp(values: Mapping, output: Format):
     lo, hi = np.broadcast_arrays(values["clamp_min"], values["clamp_max"])
     for name, ends in (("minimum", lo), ("maximum", hi)):
-        if (np.abs(ends) >= NAN).any():
+        if output.propagates and np.any(np.abs(ends) >= NAN):
             raise ValueError(f"Clamp {name} must be a number, not infinite or NaN")
     if (lo > hi).any():
         raise ValueError(f"Clamp minimum must be at most the maximum {hi[lo > hi].flat[0]}, "

@@ -10,6 +10,7 @@ from golden import specials
 from golden.contracts import contract
 from golden.formats import INFINITY, NAN, parse
 from golden.networks import Conv2d, Dense, Network, Quantization
+from golden.requantize import requantize
 from golden.run import run
 
 E5M2, E4M3FN = (parse(f"{name}:specials=propagate") for name in ("e5m2", "e4m3fn"))
@@ -74,3 +75,11 @@ def test_what_a_network_cannot_carry_is_refused():
     with pytest.raises(ValueError, match="^Weights of layer 'layer' must be numbers, not infinite "
                                          "or NaN$"):
         run(Network(name="one", input=Quantization(E5M2), layers=(infinite,)), [[4, 8]])
+
+
+@pytest.mark.parametrize("name, end", [("clamp_min", "minimum"), ("clamp_max", "maximum")])
+def test_a_clamp_is_between_numbers(name, end):
+    fmt = E4M3FN
+    p = {"bias": 0, "multiplier": 1, "shift": 0, "clamp_min": fmt.min, "clamp_max": fmt.max}
+    with pytest.raises(ValueError, match=rf"^Clamp {end} must be a number, not infinite or NaN$"):
+        requantize([0], contract("half_even"), fmt, p | {name: NAN})

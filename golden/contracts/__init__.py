@@ -1,0 +1,30 @@
+"""Requantization contracts: how an exact sum becomes an output code, by name.
+
+A contract says which sums it takes, which parameters it has and what happens to ties and to
+negatives. There is no arithmetic here: :mod:`golden.requantize` and :mod:`hw.requantize` each
+implement these descriptions, and share nothing but them.
+
+Every contract with an output format computes ``clamp(scaled(sum + bias) + zero_point)``, where
+``scaled`` is exact but for its one named rounding (two in ``tflite``, which is defined so). Those
+that multiply and shift round to the levels of any format; only integers have a zero point.
+"""
+
+from golden.contracts.base import S32, WORD_BITS, Clamped, Contract, ExactSum, Rounding
+from golden.contracts.kinds import (
+    LFSR_BITS,
+    LFSR_TAPS,
+    THRESHOLD_BITS,
+    DoubleRounding,
+    MultiplyShift,
+    Onnx,
+    Scaled,
+    Stochastic,
+    Thresholds,
+)
+from golden.contracts.names import CONTRACTS, contract
+
+__all__ = [
+    "Rounding", "Contract", "Clamped", "ExactSum", "Scaled", "MultiplyShift", "DoubleRounding",
+    "Onnx", "Stochastic", "Thresholds", "CONTRACTS", "contract", "S32", "WORD_BITS", "LFSR_BITS",
+    "LFSR_TAPS", "THRESHOLD_BITS",
+]

@@ -1,0 +1,80 @@
+"""The contracts by name."""
+
+from dataclasses import replace
+
+from golden.contracts.base import S32, Contract, ExactSum, Rounding
+from golden.contracts.kinds import (
+    DoubleRounding,
+    MultiplyShift,
+    Onnx,
+    Scaled,
+    Stochastic,
+    Thresholds,
+)
+from golden.formats import IntFormat
+from golden.ranges import Range
+
+__all__ = ["CONTRACTS", "contract"]
+
+
+def _multiply_shift(rounding: Rounding) -> MultiplyShift:
+    return MultiplyShift(rounding.value, rounding=rounding)
+
+
+_U15, _U24, _S16 = IntFormat(15, signed=False), IntFormat(24, signed=False), IntFormat(16)
+
+_CONTRACTS: dict[str, Contract] = {each.name: each for each in (
+    *map(_multiply_shift, (Rounding.HALF_UP, Rounding.HALF_EVEN, Rounding.HALF_AWAY,
+                           Rounding.FLOOR, Rounding.ZERO)),
+    DoubleRounding("tflite", S32, "TFLite reference kernels, tflite-micro, CMSIS-NN"),
+    MultiplyShift("tflite_single", S32, "TFLite with TFLITE_SINGLE_ROUNDING",
+                  shifts=Range(-31, 30), origin=31, result=S32),
+    MultiplyShift("tflite_int16x8", IntFormat(48), "TFLite, int16 activations, int64 bias",
+                  multiplier=_U15, shifts=Range(-31, 7), origin=15, result=S32),
+    Onnx("onnx", source="ONNX Runtime: QLinearMatMul, QLinearConv"),
+    Onnx("onnx_zp_inside", source="ONNX Runtime: QLinearAdd, pooling", inside=True),
+    DoubleRounding("q31", S32, "QNNPACK", left=False),
+    MultiplyShift("precise", S32, "QNNPACK", multiplier=_U24, rounding=Rounding.HALF_AWAY,
+                  shifts=Range(24, 55)),
+    MultiplyShift("rndnu", S32, "XNNPACK", multiplier=_U24, shifts=Range(16, 55)),
+    MultiplyShift("pulp", None, "PULP, DORY, NEMO", rounding=Rounding.FLOOR, adds=True),
+    MultiplyShift("pulp_round", None, "Deeploy", adds=True),
+    MultiplyShift("nvdla", IntFormat(33), "NVDLA", multiplier=_S16, rounding=Rounding.HALF_AWAY,
+                  shifts=Range(0, 31)),
+    Thresholds("thresholds", source="FINN MultiThreshold"),
+    Stochastic("stochastic"),
+    ExactSum(),
+)}
+
+CONTRACTS = tuple(_CONTRACTS)
+"""Names of every contract, the default first."""
+
+
+def contract(name: str, *, multiplier_bits: int | None = None) -> Contract:
+    """Return the contract called ``name``.
+
+    Parameters
+    ----------
+    name : str
+    multiplier_bits : int, optional
+        Width of the multiplier, 1 to 32, of those whose source does not say.
+
+    Raises
+    ------
+    ValueError
+        Where there is none, or it has no multiplier of that width.
+    """
+    if name not in _CONTRACTS:
+        raise ValueError(f"Contract must be one of {', '.join(CONTRACTS)}, not {name!r}")
+    found = _CONTRACTS[name]
+    if multiplier_bits is None:
+        return found
+    if isinstance(found, MultiplyShift) and found.takes is None:
+        if not 1 <= multiplier_bits <= 32:
+            raise ValueError(f"Multiplier bits must be in range [1, 32], not {multiplier_bits!r}")
+        return replace(found, multiplier=IntFormat(multiplier_bits, signed=False))
+    has = found.multiplier.width if isinstance(found, Scaled) else None
+    if has != multiplier_bits:
+        raise ValueError(f"Multiplier bits must be {has if has else 'left out'} for contract "
+                         f"{name}, not {multiplier_bits!r}")
+    return found
