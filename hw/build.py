@@ -23,8 +23,10 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from golden.requantize import requantize
 from hw import emit
 from hw.bus import AxiTile
+from hw.config import TileConfig
 from hw.flow.nextpnr import Placement, place
 from hw.flow.report import area_json
 from hw.flow.tools import ToolFailed, ToolMissing, require, versions
@@ -167,6 +169,21 @@ class Build:
             files=sorted({path.name for path in self.folder.iterdir()} | {"manifest.json"}))
         (self.folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
         return manifest | {"area": area}
+
+
+def check_fixed(config: TileConfig):
+    """Raise ``ValueError`` where fixed parameters are not the contract's, for every sum there is.
+
+    A result never falls where the sum rises, and neither does what a contract must hold on the
+    way: it is enough to try the smallest and the largest sum with the parameters of each channel.
+    """
+    if config.parameters is None:
+        return
+    parameters = {name: value for name, value in config.parameters if name != "weight_zero_point"}
+    draws = np.ones(config.channels, dtype=np.int64) if config.draws else None
+    for end in (config.unbiased.lo, config.unbiased.hi):
+        requantize([end] * config.channels, config.contract, config.output, parameters,
+                   unbiased=config.unbiased, draws=draws)
 
 
 def standing(request: Request) -> dict[str, Any] | None:
@@ -321,6 +338,7 @@ def main(argv: list[str] | None = None) -> int:
     start = time.perf_counter()
     try:
         request = request_of(args, argv)
+        check_fixed(request.config)
         standing(request)
     except (ValueError, TypeError) as error:
         arguments.error(str(error))

@@ -1,5 +1,6 @@
 """A tile described as one small immutable value, and all that follows from it."""
 
+import zlib
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Literal
@@ -55,6 +56,9 @@ class TileConfig:
     lut : tuple of int, "loaded" or None
         What becomes of each result, which then has 8 bits: the levels that its codes 0 to 255
         become; or ``loaded``, where each parameter set brings such a table.
+    parameters : tuple of (str, int or tuple of int) or None
+        Every field of the record with its level, or with one for each channel, where they never
+        change: the hardware then has neither the store nor the stream that fills it.
     target : str
         Whose cells the hardware may use.
 
@@ -76,6 +80,7 @@ class TileConfig:
     channels: int = 256
     zero_points: Literal["none", "activations", "both"] = "none"
     lut: tuple[int, ...] | Literal["loaded"] | None = None
+    parameters: tuple[tuple[str, int | tuple[int, ...]], ...] | None = None
     target: str = "generic"
 
     def __post_init__(self):
@@ -122,6 +127,8 @@ class TileConfig:
         self.contract.fields(self.unbiased, self.contract.output_format(self.unbiased, self.output))
         if self.lut is not None:
             self._check_lut()
+        if self.parameters is not None:
+            self._check_parameters()
 
     def _check_lut(self):
         fmt = self.output_format
@@ -134,6 +141,30 @@ class TileConfig:
         if len(self.lut) != 1 << CODE_BITS:
             raise ValueError(f"Lut must have {1 << CODE_BITS} levels, not {len(self.lut)}")
         fmt.check(self.lut, "Lut level")
+
+    def _check_parameters(self):
+        if not isinstance(self.parameters, tuple):
+            raise TypeError("Parameters must be a tuple of fields and values, or None, "
+                            f"not {self.parameters!r}")
+        names = [name for name, _ in self.parameters]
+        if sorted(names) != sorted(self.record):
+            raise ValueError(f"Parameters must be {', '.join(self.record)}, "
+                             f"not {', '.join(names) or 'none'}")
+        if self.lut == "loaded":
+            raise ValueError("Lut must not be loaded where parameters are fixed")
+        for name in self.head:
+            raise ValueError(f"{name.capitalize()} must not be a loaded codebook where parameters "
+                             f"are fixed, not {getattr(self, name)}")
+        for name, value in self.parameters:
+            title = name.replace("_", " ").capitalize()
+            for each in value if isinstance(value, tuple) else (value,):
+                if not isinstance(each, int) or isinstance(each, bool):
+                    raise TypeError(f"{title} must be an integer or a tuple of them, "
+                                    f"not {value!r}")
+            if isinstance(value, tuple) and len(value) != self.channels:
+                raise ValueError(f"{title} must be one value or {self.channels}, one per channel, "
+                                 f"not {len(value)}")
+            self.record[name].check(value, title)
 
     @property
     def sums(self) -> Range:
@@ -190,6 +221,18 @@ class TileConfig:
             record["weight_zero_point"] = self.weights
         return record
 
+    @cached_property
+    def fixed(self) -> dict[str, int]:
+        """Fields that never change and are the same for every channel."""
+        return {name: value for name, value in self.parameters or () if isinstance(value, int)}
+
+    @cached_property
+    def fixed_per_channel(self) -> dict[str, tuple[int, ...]]:
+        """Fields that never change, for each record; surplus ones are as the last channel's."""
+        surplus = self.groups * self.cols - self.channels
+        return {name: value + value[-1:] * surplus for name, value in self.parameters or ()
+                if isinstance(value, tuple)}
+
     @property
     def record_bits(self) -> int:
         """Width of a parameter record."""
@@ -243,6 +286,9 @@ class TileConfig:
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         values["contract"] = self.contract.name
         values["lut"] = "fixed" if isinstance(self.lut, tuple) else self.lut
+        if self.parameters is not None:
+            # Few letters that differ where the parameters do.
+            values["parameters"] = f"fixed, {zlib.crc32(repr(self.parameters).encode()):08x}"
         values["multiplier_bits"] = (self.contract.multiplier.width
                                      if isinstance(self.contract, Scaled) else None)
         return {k: v if isinstance(v, int) or v is None else str(v) for k, v in values.items()}

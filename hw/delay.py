@@ -2,7 +2,7 @@
 
 from typing import Any, TypeVar
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Const, Module, Signal, Value
 from amaranth.lib import data
 
 __all__ = ["delay"]
@@ -12,7 +12,7 @@ AnyValue = TypeVar("AnyValue", bound=Value | data.View)
 
 def delay(m: Module, value: AnyValue, cycles: int, name: str, *,
           reset_less: bool = True) -> AnyValue:
-    """Return what ``value`` was ``cycles`` cycles ago; before that, zero.
+    """Return what ``value`` was ``cycles`` cycles ago; before that, zero. A constant stays itself.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def delay(m: Module, value: AnyValue, cycles: int, name: str, *,
     reset_less : bool
         False where the registers must be cleared by a reset, as valid bits must.
     """
-    for cycle in range(1, cycles + 1):
+    for cycle in range(1, 1 if isinstance(value, Const) else cycles + 1):
         past: Any = Signal(value.shape(), name=f"{name}_{cycle}", reset_less=reset_less)
         m.d.sync += past.eq(value)
         value = past

@@ -175,8 +175,9 @@ def manifest(tile: AxiTile, name: str, **more) -> dict[str, Any]:
         **({"lut": _lut(c)} if c.lut is not None else {}),
         "job": {"min_beats": 1, "max_beats": c.max_beats, "groups": c.groups,
                 "outputs": c.rows * c.cols, "output_transfers": c.steps},
-        "parameters": {"words_per_record": c.words, "records": c.groups * c.cols,
-                       "record": record},
+        "parameters": {"words_per_record": c.words if c.parameters is None else 0,
+                      "records": c.groups * c.cols, "record": record},
+        **({"fixed": {name: value for name, value in c.parameters}} if c.parameters else {}),
         "ports": [{
             "name": port.name, "direction": "in" if port.is_input else "out",
             "tdata_bits": 8 * port.bytes, "payload_bits": port.bits, "tlast": port.last or None,

@@ -7,12 +7,18 @@ from golden.formats import Codebook, FloatFormat, Format, IntFormat, OddFormat
 from golden.ranges import levels_range
 from hw.arith import lookup
 
-__all__ = ["level", "level_shape", "most_shift", "shape_of", "unpacked"]
+__all__ = ["constant", "level", "level_shape", "most_shift", "shape_of", "unpacked"]
 
 
 def shape_of(fmt: Format) -> Shape:
     """Shape of a signal that holds a code of ``fmt``; for integers its value is the level."""
     return Shape(fmt.bits, signed=isinstance(fmt, IntFormat) and fmt.signed)
+
+
+def constant(fmt: Format, level: int) -> Const:
+    """Code of a level, as a constant of :func:`shape_of`; ``ValueError`` if it has none."""
+    code, shape = int(fmt.encode(level)), shape_of(fmt)
+    return Const(code - (code >> fmt.bits - 1 << fmt.bits if shape.signed else 0), shape)
 
 
 def level_shape(fmt: Format) -> Shape:

@@ -4,7 +4,7 @@ import argparse
 import json
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NoReturn
 
@@ -99,6 +99,9 @@ def add_numbers(parser: argparse.ArgumentParser):
                          help="put results of 8 bits through a table: a JSON list of the levels "
                               "that codes 0 to 255 become, or `loaded`, where each parameter set "
                               "brings one")
+    numbers.add_argument("--parameters", metavar="FILE",
+                         help="fix the parameters, rather than load them: a JSON object of each "
+                              "field of a record with its value, or with a list of one per channel")
     numbers.add_argument("--multiplier-bits", type=integer, metavar="N",
                          help="width of the multiplier, of contracts that leave it open "
                               "(default: 31)")
@@ -189,11 +192,26 @@ def config_of(args: argparse.Namespace) -> TileConfig:
         except ValueError as error:
             raise ValueError(f"{name.capitalize()}: {error}") from None
     movable = args.bits != 1 and isinstance(formats["activations"], IntFormat)
-    return TileConfig(
+    config = TileConfig(
         **formats, contract=contract(args.requant, multiplier_bits=args.multiplier_bits),
         rows=args.rows, cols=args.cols, lanes=args.lanes, depth=args.depth, outputs=args.outputs,
         channels=args.channels, target=args.target, lut=_lut(args.lut),
         zero_points=args.zero_points or ("activations" if movable else "none"))
+    return config if args.parameters is None else replace(
+        config, parameters=_parameters(args.parameters))
+
+
+def _parameters(file: str) -> tuple[tuple[str, int | tuple[int, ...]], ...]:
+    """Return what ``--parameters`` names; fields and values are checked where these are known."""
+    try:
+        fields = json.loads(Path(file).read_text())
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no JSON"
+        raise ValueError(f"Parameters must be a file of JSON, not {file} ({reason})") from None
+    if not isinstance(fields, dict):
+        raise ValueError(f"Parameters must be an object of fields, not what is in {file}")
+    return tuple((name, tuple(value) if isinstance(value, list) else value)
+                 for name, value in fields.items())
 
 
 def _lut(text: str | None) -> tuple[int, ...] | Literal["loaded"] | None:

@@ -77,6 +77,8 @@ def ports(config: TileConfig) -> tuple[StreamPort, ...]:
         job.append(Field("states", bits, LFSR_BITS, (c.rows,)))
         bits += c.rows * LFSR_BITS
     a, w, o = c.activations.bits, c.weights.bits, c.output_format.bits
+    loaded = StreamPort("s_axis_parameters", "i_parameters", WORD_BITS,
+                        "last word of a parameter set", (Field("word", 0, WORD_BITS),))
     return (
         StreamPort("s_axis_job", "i_job", bits, "", tuple(job)),
         StreamPort("s_axis_activations", "i_activations", c.rows * c.lanes * a,
@@ -85,8 +87,7 @@ def ports(config: TileConfig) -> tuple[StreamPort, ...]:
         StreamPort("s_axis_weights", "i_weights", c.cols * c.lanes * w,
                    "last beat of a job; not used",
                    (Field("codes", 0, w, (c.cols, c.lanes), str(c.weights)),)),
-        StreamPort("s_axis_parameters", "i_parameters", WORD_BITS,
-                   "last word of a parameter set", (Field("word", 0, WORD_BITS),)),
+        *([loaded] if c.parameters is None else []),
         StreamPort("m_axis_o", "o", c.outputs * o, "last output of a job",
                    (Field("codes", 0, o, (c.outputs,), str(c.output_format)),)),
     )

@@ -15,7 +15,7 @@ from golden.contracts import (
 from golden.formats import FloatFormat, Format, IntFormat
 from hw.blocks.specials import FLAGS
 from hw.delay import delay
-from hw.formats import shape_of
+from hw.formats import constant, shape_of
 from hw.levels import code_latency, nearest_code, special_code
 from hw.pipeline import Pipeline
 from hw.scale import SCALERS, offset_and_clamp, product
@@ -71,6 +71,8 @@ class Requantizer(Shared):
         Of the results.
     record : dict of str to Format
         Parameters of a channel, as :attr:`hw.config.TileConfig.record` lists them.
+    fixed : dict of str to int
+        Levels of those of them that never change: constants, which do not come in.
     row_sum : IntFormat or None
         Of the sum of a row's activations, where weights have zero points.
     propagates : bool
@@ -89,8 +91,8 @@ class Requantizer(Shared):
     o: stream.Interface
 
     def __init__(self, *, contract: Contract, sums: IntFormat, total: IntFormat, output: Format,
-                 record: dict[str, Format], row_sum: IntFormat | None = None,
-                 propagates: bool = False):
+                 record: dict[str, Format], fixed: dict[str, int] | None = None,
+                 row_sum: IntFormat | None = None, propagates: bool = False):
         if type(contract) not in (ExactSum, Thresholds, *SCALERS):
             raise TypeError(f"Contract must be one with hardware, not {contract!r}")
         if (row_sum is not None) != ("weight_zero_point" in record):
@@ -101,12 +103,13 @@ class Requantizer(Shared):
         self.total = total
         self.output = output
         self.record = record
+        self.fixed = fixed or {}
         self.row_sum = row_sum
         self.propagates = propagates
         payload = {
             "sum": shape_of(sums),
             "parameters": data.StructLayout(
-                {name: shape_of(fmt) for name, fmt in record.items()}),
+                {name: shape_of(fmt) for name, fmt in record.items() if name not in self.fixed}),
         }
         if row_sum is not None:
             payload["row_sum"] = shape_of(row_sum)
@@ -127,7 +130,9 @@ class Requantizer(Shared):
 
     def body(self, platform):
         m = Module()
-        pipe = Pipeline(m, {name: self.i.p.parameters[name] for name in self.record})
+        pipe = Pipeline(m, {
+            name: constant(fmt, self.fixed[name]) if name in self.fixed
+            else self.i.p.parameters[name] for name, fmt in self.record.items()})
         if isinstance(self.contract, Stochastic):
             pipe.hold("state", self.i.p.state)
         unbiased = self.i.p["sum"]

@@ -50,7 +50,8 @@ def _ports(component: wiring.Component) -> dict[str, tuple[Value, bool]]:
     ports = {}
     for path, member, value in component.signature.flatten(component):
         value = Value.cast(value)
-        if not isinstance(value, Const):  # the ready of a stream that is always ready
+        # Not the ready of a stream that is always ready, nor what has no bits.
+        if not isinstance(value, Const) and len(value):
             ports["__".join(map(str, path))] = value, member.flow == In
     return ports
 

@@ -66,7 +66,8 @@ def summary(manifest: dict[str, Any], folder: Path, areas: list[Area],
     facts.add_row("formats", f"weights {c['weights']}, activations {c['activations']}, output "
                              f"{manifest['output']}, zero points {c['zero_points']}")
     facts.add_row("requantizer", f"{c['contract']}, {c['outputs']} result"
-                                 f"{'s' * (c['outputs'] > 1)} a cycle, {c['channels']} channels")
+                                 f"{'s' * (c['outputs'] > 1)} a cycle, {c['channels']} channels"
+                                 f"{', parameters fixed' * ('fixed' in manifest)}")
     facts.add_row("timing", f"latency {manifest['latency']['cycles']} cycles, jobs of "
                             f"{c['rows'] * c['cols'] // c['outputs']} beats or more keep the "
                             "block busy")

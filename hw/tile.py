@@ -19,6 +19,7 @@ from hw.blocks.row_sums import RowSums
 from hw.blocks.specials import FLAGS, Specials
 from hw.config import TileConfig
 from hw.delay import delay
+from hw.fixed_parameters import FixedParameters
 from hw.formats import shape_of
 from hw.lut import Table
 from hw.parameters import ParameterStore
@@ -96,7 +97,7 @@ class MacTile(Shared):
     i_weights : In(stream.Signature(ArrayLayout(ArrayLayout(code, lanes), cols)))
         Codes of weights.
     i_parameters : In(stream.Signature(StructLayout))
-        ``word`` and ``last``.
+        ``word`` and ``last``. There is none where parameters are fixed.
     o : Out(stream.Signature(StructLayout))
         ``codes`` is ``[outputs]``; ``last`` marks a job's last.
     """
@@ -114,7 +115,7 @@ class MacTile(Shared):
                                 rows=c.rows, cols=c.cols, lanes=c.lanes)
         self._requantizers = [
             Requantizer(contract=c.contract, sums=c.accumulator, total=c.sum_format,
-                        output=c.output_format, record=c.record,
+                        output=c.output_format, record=c.record, fixed=c.fixed,
                         row_sum=c.row_sum if c.zero_points == "both" else None,
                         propagates=c.propagates)
             for _ in range(c.outputs)]
@@ -132,12 +133,12 @@ class MacTile(Shared):
         job: dict[str, Any] = {"beats": c.max_beats.bit_length(), "group": ceil_log2(c.groups)}
         if c.draws:
             job["states"] = data.ArrayLayout(LFSR_BITS, c.rows)
+        parameters = In(stream.Signature(data.StructLayout({"word": WORD_BITS, "last": 1})))
         super().__init__({
             "i_job": In(stream.Signature(data.StructLayout(job))),
             "i_activations": In(stream.Signature(data.ArrayLayout(vector, c.rows))),
             "i_weights": In(stream.Signature(data.ArrayLayout(weight, c.cols))),
-            "i_parameters": In(stream.Signature(
-                data.StructLayout({"word": WORD_BITS, "last": 1}))),
+            **({"i_parameters": parameters} if c.parameters is None else {}),
             "o": Out(stream.Signature(self._result)),
         })
 
@@ -161,30 +162,31 @@ class MacTile(Shared):
         m = Module()
         c = self.config
         block = m.submodules.block = self._block
-        job_layout = data.StructLayout({**self.i_job.payload.shape().members, "bank": 1})
-        jobs = m.submodules.jobs = SyncFIFOBuffered(width=job_layout.size, depth=JOB_QUEUE)
         # A table that is loaded is in use until a job's last result has been looked up in it.
         reading = (ParameterStore.latency + self._requantizers[0].latency
                    if "lut" in c.head else 0)
-        store = m.submodules.store = ParameterStore(
-            record=c.record, channels=c.groups * c.cols, outputs=c.outputs,
-            max_jobs=JOB_QUEUE + block.latency + 3 + reading, head=sum(c.head.values()))
+        store = m.submodules.store = self._store(
+            max_jobs=JOB_QUEUE + block.latency + 3 + reading)
+        job_layout = data.StructLayout({**self.i_job.payload.shape().members,
+                                        "bank": store.current.shape()})
+        jobs = m.submodules.jobs = SyncFIFOBuffered(width=job_layout.size, depth=JOB_QUEUE)
         accumulator = m.submodules.accumulator = Accumulator(
             sums=block.sums, total=c.accumulator, count=c.rows * c.cols, outputs=c.outputs)
         results = m.submodules.results = SyncFIFOBuffered(
             width=self._result.size, depth=self.output_queue)
 
         # Jobs are accepted once there are parameters for them, and remember whose bank is current.
-        wiring.connect(m, wiring.flipped(self.i_parameters), store.i)
+        if isinstance(store, ParameterStore):
+            wiring.connect(m, wiring.flipped(self.i_parameters), store.i)
         accepted = Signal(job_layout)
         m.d.comb += [
             self.i_job.ready.eq(jobs.w_rdy & store.ready),
-            store.accept.eq(self.i_job.valid & self.i_job.ready),
+            jobs.w_en.eq(self.i_job.valid & self.i_job.ready),
+            store.accept.eq(jobs.w_en),
             *(accepted[name].eq(self.i_job.p[name])
               for name in self.i_job.payload.shape().members),
             accepted.bank.eq(store.current),
             jobs.w_data.eq(accepted),
-            jobs.w_en.eq(store.accept),
         ]
 
         # Beats enter the block, as many as the job at the head of the queue has.
@@ -227,7 +229,7 @@ class MacTile(Shared):
         # Totals leave row by row, with the records of their columns.
         steps_per_row = c.cols // c.outputs
         base = Signal(store.address.index.shape())
-        bank = Signal()
+        bank = Signal(store.current.shape())
         column = Signal(range(steps_per_row))
         row_ends = Signal()
         step = Signal()
@@ -335,6 +337,16 @@ class MacTile(Shared):
                      for row in range(c.rows) for col in range(c.cols)]
         return accumulator.o.p.totals
 
+    def _store(self, max_jobs: int) -> ParameterStore | FixedParameters:
+        """What the records are read from."""
+        c = self.config
+        if c.parameters is None:
+            return ParameterStore(record=c.record, channels=c.groups * c.cols, outputs=c.outputs,
+                                  max_jobs=max_jobs, head=sum(c.head.values()))
+        return FixedParameters(record={name: c.record[name] for name in c.fixed_per_channel},
+                               values=c.fixed_per_channel, channels=c.groups * c.cols,
+                               outputs=c.outputs)
+
     def _row_sum(self, m, arrived, next_row):
         """Sum each row's activations beside the block, and offer the sum of the row that leaves."""
         c = self.config
@@ -356,7 +368,7 @@ class MacTile(Shared):
         for k, (table, code) in enumerate(zip(self._tables, codes, strict=True)):
             m.submodules[f"table_{k}"] = table
             m.d.comb += [table.code.eq(code), table.enable.eq(1)]
-            if "lut" in self.config.head:
+            if isinstance(store, ParameterStore) and "lut" in self.config.head:
                 m.d.comb += [
                     table.bank.eq(bank),
                     table.write.valid.eq(store.write.valid & (

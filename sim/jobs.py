@@ -153,6 +153,12 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
     ------
     Phase
         Jobs in the order of the vectors, and for each block of vectors of the channels.
+
+    Raises
+    ------
+    ValueError
+        Where the operands do not match or do not fit the tile, or the tile has other parameters,
+        or another table, for good.
     """
     c = config
     vectors, depth = activations.shape
@@ -186,6 +192,8 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
         w[:count, :depth] = weights[start:start + count]
         w = w.reshape(groups, c.cols, beats, c.lanes).transpose(0, 2, 1, 3)
         shape = (blocks, groups, beats)
+        _check_fixed(c, {name: values[start:start + count]
+                         for name, values in parameters.items()})
         # Of each job's rows, the place of the first output in the tensor, row-major.
         first = (np.arange(blocks * c.rows).reshape(blocks, 1, c.rows) * channels
                  + start + np.arange(groups)[:, None] * c.cols)
@@ -199,14 +207,28 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
             leap(first_draw, first).reshape(-1, c.rows) if c.draws else None, table, books)
 
 
+def _check_fixed(config: TileConfig, parameters: Mapping[str, np.ndarray]):
+    """Refuse parameters of the first channels that are not what the tile has for good."""
+    for name, fixed in config.parameters or ():
+        for channel, given in enumerate(parameters[name].tolist()):
+            own = fixed[channel] if isinstance(fixed, tuple) else fixed
+            if given != own:
+                raise ValueError(f"{name.replace('_', ' ').capitalize()} of channel {channel} must "
+                                 f"be {own}, which the tile has for good, not {given}")
+
+
 def streams(config: TileConfig, phases: Sequence[Phase]) -> dict[str, Beats]:
     """Beats of every input port that make a tile compute ``phases``, by port name.
 
     A phase's jobs are offered only once its parameter set is closed, and a set is closed only once
-    the jobs of the phase before have been accepted: so every job meets its own parameters.
+    the jobs of the phase before have been accepted: so every job meets its own parameters. A tile
+    whose parameters are fixed has no sets.
     """
     c = config
-    job, activations, weights, words, _ = ports(c)
+    named = {port.stream: port for port in ports(c)}
+    job, activations, weights = (
+        named[name] for name in ("i_job", "i_activations", "i_weights"))
+    words = named.get("i_parameters")
     beats = np.concatenate([phase.beats for phase in phases])
     ends = np.zeros(int(beats.sum()), dtype=bool)
     ends[np.cumsum(beats) - 1] = True
@@ -218,28 +240,37 @@ def streams(config: TileConfig, phases: Sequence[Phase]) -> dict[str, Beats]:
         fields += [(states, widths["states"]) for states in np.concatenate(
             [check_states(phase.states, "State") for phase in phases]).T]
 
-    records = [len(phase.parameters["bias"]) for phase in phases]
-    sets = np.cumsum(np.array(records) * c.words + sum(c.head.values()))
-    jobs = np.cumsum([len(phase.beats) for phase in phases])
-    closes = np.zeros(sets[-1], dtype=bool)
-    closes[sets - 1] = True
-    accepted = np.zeros(sets[-1], dtype=np.int64)
-    accepted[sets[1:] - 1] = jobs[:-1]
-    written = np.repeat(sets, [len(phase.beats) for phase in phases])
-
     def operand(name):
         codes = np.concatenate([operand_format(c, name, phase.codebooks).encode(
             getattr(phase, name)) for phase in phases])
         return Beats(pack(codes.reshape(len(codes), -1), getattr(c, name).bits), ends, {})
 
+    sets = {} if words is None else {words.name: _sets(c, phases, job.name)}
+    written = np.cumsum([_set_words(c, phase) for phase in phases])
     return {
-        job.name: Beats(pack_fields(fields, 8 * job.bytes), np.zeros(len(beats), dtype=bool),
-                        {words.name: written}),
+        job.name: Beats(
+            pack_fields(fields, 8 * job.bytes), np.zeros(len(beats), dtype=bool),
+            {name: np.repeat(written, [len(phase.beats) for phase in phases]) for name in sets}),
         activations.name: operand("activations"),
         weights.name: operand("weights"),
-        words.name: Beats(np.concatenate([_words(c, phase) for phase in phases]),
-                          closes, {job.name: accepted}),
+        **sets,
     }
+
+
+def _set_words(config: TileConfig, phase: Phase) -> int:
+    return len(phase.parameters["bias"]) * config.words + sum(config.head.values())
+
+
+def _sets(config: TileConfig, phases: Sequence[Phase], job: str) -> Beats:
+    """Words of every parameter set, the last of each after the jobs of the phase before."""
+    ends = np.cumsum([_set_words(config, phase) for phase in phases])
+    jobs = np.cumsum([len(phase.beats) for phase in phases])
+    closes = np.zeros(ends[-1], dtype=bool)
+    closes[ends - 1] = True
+    accepted = np.zeros(ends[-1], dtype=np.int64)
+    accepted[ends[1:] - 1] = jobs[:-1]
+    return Beats(np.concatenate([_words(config, phase) for phase in phases]), closes,
+                 {job: accepted})
 
 
 def _words(config: TileConfig, phase: Phase) -> np.ndarray:

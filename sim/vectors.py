@@ -123,7 +123,8 @@ def corner_phase(config: TileConfig, rng: np.random.Generator, most: int = SHIPP
     """Jobs at the ends of every range: the longest, the shortest, the largest sums of each sign.
 
     The longest has as many beats as ``depth`` products fill, or ``most``. Those with the largest
-    sums are scaled so that these just fit the output: a sum that lost its highest bit shows.
+    sums are scaled so that these just fit the output: a sum that lost its highest bit shows. Where
+    parameters are fixed, they scale.
     """
     c = config
     longest = min(c.depth // c.lanes, most)
@@ -143,7 +144,7 @@ def corner_phase(config: TileConfig, rng: np.random.Generator, most: int = SHIPP
         weights.append(w)
     parameters = random_parameters(c, rng, min(c.groups, 4) * c.cols)
     reveal = revealing_parameters(c, longest * c.lanes)
-    for name, value in reveal.items():
+    for name, value in reveal.items() if c.parameters is None else ():
         parameters[name][:c.cols] = value
     group = np.arange(len(beats)) % min(c.groups, 4)
     group[:len(pairs)] = 0
@@ -214,12 +215,15 @@ def _table_of(fmt: Format) -> Format:
 
 def random_parameters(config: TileConfig, rng: np.random.Generator, records: int
                       ) -> dict[str, np.ndarray]:
-    """Parameters that the contract takes with any sum the tile can form.
+    """Parameters that the contract takes with any sum the tile can form; or those it has for good.
 
     Half of the biases are small; scales mostly bring results near the output's range, where
     rounding and clamping show, and sometimes anywhere.
     """
     c = config
+    if c.parameters is not None:
+        return {name: np.array(c.fixed_per_channel[name][:records]) if name in c.fixed_per_channel
+                else np.full(records, c.fixed[name]) for name in c.record}
     parameters = {name: _random(rng, fmt, records) for name, fmt in c.record.items()}
     takes = c.contract.takes or c.record["bias"]
     lo, hi = takes.min, takes.max

@@ -92,6 +92,14 @@ def test_outputs_of_a_loaded_codebook_are_refused():
         config(output=parse("codebook4:loaded=s8"))
 
 
+def test_codebooks_are_not_loaded_where_parameters_are_fixed():
+    fixed = dict(bias=0, multiplier=1, shift=0, zero_point=0, clamp_min=-8, clamp_max=7)
+    with pytest.raises(ValueError, match=(
+            "^Weights must not be a loaded codebook where parameters are fixed, "
+            "not codebook4:loaded=s8$")):
+        config(weights=parse("codebook4:loaded=s8"), parameters=tuple(fixed.items()))
+
+
 def test_names_are_identifiers():
     one = config(weights=parse("binary"), activations=parse("bit"), output=parse("bit"))
     assert one.name == "mac_binary_u1_u1_4x4x4"
@@ -168,7 +176,8 @@ def test_describe():
     assert config(outputs=2).describe() == {
         "weights": "s4n", "activations": "s4", "output": "s4", "contract": "half_up", "rows": 4,
         "cols": 4, "lanes": 4, "depth": 1024, "outputs": 2, "channels": 256,
-        "zero_points": "none", "lut": None, "target": "generic", "multiplier_bits": 31}
+        "zero_points": "none", "lut": None, "parameters": None, "target": "generic",
+            "multiplier_bits": 31}
     exact = config(contract=contract("none"), output=None).describe()
     assert (exact["output"], exact["contract"], exact["multiplier_bits"]) == (None, "none", None)
 

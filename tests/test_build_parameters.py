@@ -1,0 +1,112 @@
+"""Parameters that hw.build is given in a file: what it makes of them, and what it refuses."""
+
+import json
+import re
+
+import pytest
+
+from hw import build
+from tests.simulators import icarus
+from tests.test_build import refused, run
+
+SHAPE = "--weights s8n --activations s8 --output s8 --requant tflite --rows 1 --cols 2 --lanes 2 " \
+        "--depth 64 --channels 3 --no-area --name mine"
+OWN = {"bias": [1, -2, 300], "multiplier": 1 << 30, "shift": [-4, -5, -6], "zero_point": -3,
+       "clamp_min": -100, "clamp_max": 127}
+
+
+def arguments(folder, parameters):
+    file = folder / "own.json"
+    file.write_text(parameters if isinstance(parameters, str) else json.dumps(parameters))
+    return [*SHAPE.split(), "--parameters", str(file)]
+
+
+@pytest.mark.skipif(build.available() is not None, reason=str(build.available()))
+def test_a_tile_with_its_own_parameters(tmp_path, capsys):
+    assert run(*arguments(tmp_path, OWN), out=tmp_path / "out") == 0
+    folder = tmp_path / "out" / "mine"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["verification"] == "Verilog equals golden"
+    assert manifest["fixed"] == OWN
+    assert re.fullmatch("fixed, [0-9a-f]{8}", manifest["config"]["parameters"])
+    assert manifest["parameters"]["words_per_record"] == 0
+    assert [field["name"] for field in manifest["parameters"]["record"]] == list(OWN)
+    assert [port["name"] for port in manifest["ports"]] == [
+        "s_axis_job", "s_axis_activations", "s_axis_weights", "m_axis_o"]
+    assert manifest["vectors"].startswith("corners, random (not the digits network: ")
+    assert not (folder / "mine_i_parameters.hex").exists()
+    for suffix in (".v", "_tb.sv", "_instance.vh", ".core"):
+        text = (folder / f"mine{suffix}").read_text()
+        assert "s_axis_parameters" not in text and "i_parameters" not in text
+    assert "parameters fixed" in " ".join(capsys.readouterr().out.split())
+
+
+def test_other_parameters_are_another_tile(tmp_path, capsys):
+    for bias in (1, 2):
+        run(*arguments(tmp_path, OWN | {"bias": bias}), "--no-verify", out=tmp_path / "out")
+    said = " ".join(capsys.readouterr().out.split())
+    assert re.search(r"a tile of the same name with parameters fixed, [0-9a-f]{8}", said)
+
+
+@pytest.mark.slow
+def test_its_testbench(tmp_path):
+    from tests.cosim.test_shipped import simulate
+    run(*arguments(tmp_path, OWN), "--no-verify", out=tmp_path)
+    folder = tmp_path / "mine"
+    outputs = len((folder / "mine_o.hex").read_text().splitlines())
+    assert simulate(folder, icarus(folder, "mine")) == (0, [f"PASS {outputs} outputs"])
+
+
+FIELDS = "bias, multiplier, shift, zero_point, clamp_min, clamp_max"
+
+BAD = [
+    ("{", "Parameters must be a file of JSON, not {file} (no JSON)"),
+    ([1, 2], "Parameters must be an object of fields, not what is in {file}"),
+    (OWN | {"scale": 1}, f"Parameters must be {FIELDS}, not {FIELDS}, scale"),
+    ({"bias": 1}, f"Parameters must be {FIELDS}, not bias"),
+    ({}, f"Parameters must be {FIELDS}, not none"),
+    (OWN | {"bias": [1, 2]}, "Bias must be one value or 3, one per channel, not 2"),
+    (OWN | {"bias": 1 << 31},
+     "Bias must be in range [-2147483648, 2147483647] of s32, not 2147483648"),
+    (OWN | {"bias": [0, 0, 1 << 31]},
+     "Bias must be in range [-2147483648, 2147483647] of s32, not 2147483648 at index 2"),
+    (OWN | {"bias": 0.5}, "Bias must be an integer or a tuple of them, not 0.5"),
+    (OWN | {"bias": {"a": 1}}, "Bias must be an integer or a tuple of them, not {{'a': 1}}"),
+    (OWN | {"shift": [-4, -32, 0]},
+     "Shift must be in range [-31, 31] of contract tflite, not -32"),
+    (OWN | {"clamp_min": [0, 1, 2], "clamp_max": 1},
+     "Clamp minimum must be at most the maximum 1, not 2"),
+    # A sum that the contract does not take can occur.
+    (OWN | {"bias": (1 << 31) - 1}, "Sum plus bias must be in range [-2147483648, 2147483647] "
+     "of s32, not 2148524031 at index 0"),
+    (OWN | {"shift": 15}, "Sum plus bias, shifted left, must be in range [-2147483648, 2147483647] "
+     "of s32, not -34091270144 at index 0"),
+]
+
+
+@pytest.mark.parametrize("parameters, message", BAD)
+def test_bad_parameters(tmp_path, capsys, parameters, message):
+    line = refused(capsys, *arguments(tmp_path, parameters), out=tmp_path / "out")
+    assert line == message.format(file=tmp_path / "own.json")
+
+
+def test_a_file_that_is_not_there(capsys):
+    line = refused(capsys, *SHAPE.split(), "--parameters", "nowhere.json")
+    assert line == ("Parameters must be a file of JSON, not nowhere.json "
+                    "(No such file or directory)")
+
+
+def test_thresholds_that_fall(tmp_path, capsys):
+    bits = "--bits 2 --requant thresholds --no-area --channels 2".split()
+    file = tmp_path / "own.json"
+    file.write_text(json.dumps({"bias": 0, "threshold_1": 3, "threshold_2": [3, 2],
+                                "threshold_3": 9}))
+    line = refused(capsys, *bits, "--parameters", str(file), out=tmp_path / "out")
+    assert line == "Threshold 2 must be at least the one before, 3, not 2"
+
+
+def test_scales_that_are_none(tmp_path, capsys):
+    own = {name: value for name, value in OWN.items() if name not in ("multiplier", "shift")}
+    line = refused(capsys, *arguments(tmp_path, own | {"scale": 0x7F800000}), "--requant", "onnx",
+                   out=tmp_path / "out")
+    assert line == "Scale must be the bits of a positive normal float32, not 0x7f800000"
