@@ -41,7 +41,7 @@ def test_every_command_is_understood(command, capsys):
     module, *arguments = shlex.split(command)
     parsers = {"hw.build": options.parser, "hw.bench": bench.parser,
                "sim.network": network.parser}
-    if module in ("golden.train", "sim.prove"):
+    if module in ("golden.train", "golden.speed", "sim.prove"):
         assert not arguments
         return
     if arguments == ["--help"]:
