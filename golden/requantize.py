@@ -5,12 +5,11 @@ suffices, else in Python integers. Real scales become multipliers in :mod:`golde
 :mod:`golden.speed` measures how fast it is.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
 from golden.contracts import (
-    LFSR_BITS,
     S32,
     Clamped,
     Contract,
@@ -22,18 +21,23 @@ from golden.contracts import (
     Stochastic,
     Thresholds,
 )
-from golden.contracts import contract as contract_of
 from golden.formats import NAN, Format, IntFormat, integers
 from golden.lfsr import check_states
-from golden.multipliers import quantize_multiplier, scale_parameters
-from golden.ranges import INT64, Range, levels_range, values_range
-from golden.rounding import nearest_level, shift_right
+from golden.ranges import Range, levels_range, values_range
+from golden.rounding import nearest_level
+from golden.scaling import (
+    add,
+    check_within,
+    count_thresholds,
+    double_rounding,
+    drawn,
+    float_scaled,
+    multiply,
+    multiply_shift,
+    product,
+)
 
-__all__ = [
-    "requantize", "check_parameters", "quantize_multiplier", "scale_parameters",
-    "srdhm", "rounding_divide_by_pot", "multiply_by_quantized_multiplier",
-    "multiply_by_quantized_multiplier_single",
-]
+__all__ = ["requantize", "check_parameters"]
 
 BLOCK = 1 << 15
 """Sums that are requantized at once: few enough that what is made of them, 256 KiB at each step,
@@ -97,7 +101,7 @@ def requantize(sums, contract: Contract, output: Format | None, parameters: Mapp
             raise ValueError(f"Draws must have the shape of the sums, {sums.shape}, "
                              f"not {draws.shape}")
     if isinstance(contract, ExactSum):
-        return _add(sums, values["bias"])
+        return add(sums, values["bias"])
     return _in_blocks(sums, contract, output, values, channels, draws)
 
 
@@ -189,185 +193,33 @@ def _in_blocks(sums: np.ndarray, contract: Contract, output: Format | None, valu
 
 def _requantize(sums: np.ndarray, contract: Contract, output: Format | None,
                 values: Mapping, draws: np.ndarray | None) -> np.ndarray:
-    total = _add(sums, values["bias"])
+    total = add(sums, values["bias"])
     if contract.takes is not None:
-        _check_within(total, contract.takes, "Sum plus bias")
+        check_within(total, contract.takes, "Sum plus bias")
     match contract:
         case Thresholds():
             assert output is not None  # or check_parameters had refused it
-            return output.levels()[_count_thresholds(total, values)]
+            return output.levels()[count_thresholds(total, values)]
         case Stochastic():
             assert draws is not None
-            scaled = _drawn(_multiply(total, values["multiplier"]), values["shift"], draws)
+            scaled = drawn(multiply(total, values["multiplier"]), values["shift"], draws)
         case MultiplyShift() if not isinstance(output, IntFormat):
             assert output is not None
-            levels = nearest_level(*_product(total, contract, values), output, contract.rounding)
+            levels = nearest_level(*product(total, contract, values), output, contract.rounding)
             return np.clip(levels, values["clamp_min"], values["clamp_max"])
         case MultiplyShift():
-            scaled = _multiply_shift(total, contract, values)
+            scaled = multiply_shift(total, contract, values)
         case DoubleRounding():
             shift = values["shift"] if contract.left else -values["shift"]
-            scaled = _double_rounding(total, values["multiplier"], shift)
+            scaled = double_rounding(total, values["multiplier"], shift)
         case Onnx():
-            scaled = _float_scaled(total, contract, values)
+            scaled = float_scaled(total, contract, values)
         case _:
             raise TypeError(f"Contract must be one of this module's, not {contract!r}")
     # Clamped before the zero point is added, so that the addition cannot overflow.
     zero_point = values["zero_point"]
     clamped = np.clip(scaled, values["clamp_min"] - zero_point, values["clamp_max"] - zero_point)
     return np.asarray(clamped, dtype=np.int64) + zero_point
-
-
-def srdhm(a, b) -> np.ndarray:
-    """Compute gemmlowp's ``SaturatingRoundingDoublingHighMul`` of int32 operands.
-
-    ``(a * b + 2**30) >> 31``: ties towards positive infinity. The one result that int32 does not
-    hold, of two times -2**31, becomes 2**31 - 1.
-    """
-    a, b = S32.check(a, "Operand"), S32.check(b, "Operand")
-    # At most 2**62 + 2**30: no overflow.
-    return np.minimum((a * b + (1 << 30)) >> 31, S32.max)
-
-
-def rounding_divide_by_pot(x, exponent) -> np.ndarray:
-    """Compute gemmlowp's ``RoundingDivideByPOT`` of an int32: ties away from zero.
-
-    ``(x + 2**(exponent - 1) - (x < 0)) >> exponent``; the exponent is in range [0, 31].
-    """
-    x, exponent = S32.check(x, "Value"), integers(exponent, "Exponent")
-    bad = exponent[(exponent < 0) | (exponent > 31)]
-    if bad.size:
-        raise ValueError(f"Exponent must be in range [0, 31], not {bad.flat[0]}")
-    half = (np.int64(1) << exponent) >> 1
-    return np.asarray((x + half - ((x < 0) & (exponent > 0))) >> exponent)
-
-
-def multiply_by_quantized_multiplier(x, multiplier, shift) -> np.ndarray:
-    """Compute TFLite's ``MultiplyByQuantizedMultiplier`` of an int32, with double rounding.
-
-    ``RoundingDivideByPOT(SRDHM(x << max(shift, 0), multiplier), max(-shift, 0))``.
-
-    Raises
-    ------
-    ValueError
-        Where an operand is out of range, or the left shift overflows int32.
-    """
-    return _double_rounding(*_quantized(x, multiplier, shift, 31))
-
-
-def multiply_by_quantized_multiplier_single(x, multiplier, shift) -> np.ndarray:
-    """Compute TFLite's ``MultiplyByQuantizedMultiplier`` of an int32, with single rounding.
-
-    ``(x * multiplier + 2**(30 - shift)) >> (31 - shift)``: ties towards positive infinity.
-
-    Raises
-    ------
-    ValueError
-        Where an operand is out of range, or the result is beyond int32.
-    """
-    x, multiplier, shift = _quantized(x, multiplier, shift, 30)
-    single = contract_of("tflite_single")
-    assert isinstance(single, MultiplyShift)
-    return _multiply_shift(x, single, {"multiplier": multiplier, "shift": shift})
-
-
-def _quantized(x, multiplier, shift, largest: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    shift = integers(shift, "Shift")
-    bad = shift[(shift < -31) | (shift > largest)]
-    if bad.size:
-        raise ValueError(f"Shift must be in range [-31, {largest}], not {bad.flat[0]}")
-    return (S32.check(x, "Value"), IntFormat(31, signed=False).check(multiplier, "Multiplier"),
-            shift)
-
-
-# Those below take operands that have been checked.
-
-def _double_rounding(x: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    if (shift > 0).any():
-        # At most 2**31 * 2**31: no overflow.
-        x = np.asarray(x << np.maximum(shift, 0))
-        _check_within(x, S32, "Sum plus bias, shifted left,")
-    # The multiplier is not -2**31, so nothing saturates. At most 2**62: no overflow.
-    high = (x * multiplier + (1 << 30)) >> 31
-    exponent = np.maximum(-shift, 0)
-    half = (np.int64(1) << exponent) >> 1
-    # Without an exponent there is no half to take the one from.
-    return np.asarray((high + (half - ((high < 0) & (exponent > 0)))) >> exponent)
-
-
-def _product(x: np.ndarray, contract: MultiplyShift, values: Mapping
-             ) -> tuple[np.ndarray, np.ndarray]:
-    # What is shifted, and by how much to the right.
-    product = _multiply(x, values["multiplier"])
-    if contract.adds:
-        product = _add(product, values["addend"])
-    shift = values["shift"]
-    return product, shift if contract.origin is None else contract.origin - shift
-
-
-def _multiply_shift(x: np.ndarray, contract: MultiplyShift, values: Mapping) -> np.ndarray:
-    result = shift_right(*_product(x, contract, values), contract.rounding)
-    if contract.result is not None:
-        _check_within(result, contract.result, "Scaled sum")
-    return result
-
-
-def _drawn(product: np.ndarray, shift: np.ndarray, draws: np.ndarray) -> np.ndarray:
-    # The fraction is cut to the bits of a draw: what is below them, adding a draw cannot carry.
-    if shift.max() > 62:
-        product, shift = product.astype(object), shift.astype(object)
-    floor = np.asarray(product >> shift)
-    fraction = product - np.left_shift(floor, shift)
-    left = LFSR_BITS - shift
-    aligned = (fraction << np.maximum(left, 0)) >> np.maximum(-left, 0)
-    return np.asarray(floor + ((aligned + draws) >> LFSR_BITS))
-
-
-def _float_scaled(x: np.ndarray, contract: Onnx, values: Mapping) -> np.ndarray:
-    # numpy's float32 is IEEE binary32 and rounds each operation to nearest even.
-    scale = values["scale"].astype(np.uint32).view(np.float32)
-    zero_point = values["zero_point"].astype(np.float32)
-    with np.errstate(over="ignore", under="ignore"):
-        # Narrower first, which loses nothing of an s32 and is converted faster.
-        scaled = x.astype(np.int32).astype(np.float32) * scale
-    if contract.inside:
-        scaled = scaled + zero_point
-    # No output has levels beyond, and infinity is no integer.
-    rounded = np.rint(np.clip(scaled, -(2.0**40), 2.0**40)).astype(np.int64)
-    return rounded - values["zero_point"] if contract.inside else rounded
-
-
-def _count_thresholds(x: np.ndarray, values: Mapping) -> np.ndarray:
-    shape = np.broadcast_shapes(x.shape, *(value.shape for value in values.values()))
-    count = np.zeros(shape, dtype=np.int64)
-    for name, threshold in values.items():
-        if name != "bias":
-            count += x >= threshold
-    return count
-
-
-def _check_within(values: np.ndarray, fmt: Format, name: str):
-    # Two reductions; the check that finds the place is made only where there is one.
-    if values_range(values) not in levels_range(fmt):
-        fmt.check(values, name)
-
-
-def _add(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    a, b = _as_wide_as(Range.__add__, a, b)
-    # With its dtype, for a Python integer of 64 bits would become uint64.
-    return np.asarray(a + b, dtype=a.dtype)
-
-
-def _multiply(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    a, b = _as_wide_as(Range.__mul__, a, b)
-    return np.asarray(a * b, dtype=a.dtype)
-
-
-def _as_wide_as(operation: Callable[[Range, Range], Range], a: np.ndarray, b: np.ndarray
-                ) -> tuple[np.ndarray, np.ndarray]:
-    ranges = values_range(a), values_range(b)
-    kind = np.int64 if all(r in INT64 for r in (operation(*ranges), *ranges)) else object
-    return a.astype(kind, copy=False), b.astype(kind, copy=False)
 
 
 def _title(name: str) -> str:

@@ -10,13 +10,13 @@ import numpy as np
 
 from golden.contracts import S32
 from golden.formats import IntFormat
-from golden.multipliers import quantize_multiplier, reduce_multiplier
-from golden.networks import Quantization
-from golden.requantize import (
+from golden.gemmlowp import (
     multiply_by_quantized_multiplier,
     rounding_divide_by_pot,
     srdhm,
 )
+from golden.multipliers import quantize_multiplier, reduce_multiplier
+from golden.networks import Quantization
 from golden.tables import code_levels
 
 __all__ = ["hard_swish", "logistic", "tanh", "KERNELS"]

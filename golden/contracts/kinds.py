@@ -191,7 +191,7 @@ class Thresholds(Contract):
     @property
     def formula(self) -> str:
         """The result in terms of the sum plus bias, and of the parameters."""
-        return "level[count(x >= threshold_k)]"
+        return "level(count(x >= threshold_k))"
 
     def fields(self, unbiased: Range, output: Format | None) -> dict[str, Format]:
         """Bias, and a threshold for each step of the output."""

@@ -17,7 +17,8 @@ import pytest
 
 from golden.contracts import S32, contract
 from golden.formats import parse
-from golden.requantize import requantize, scale_parameters
+from golden.multipliers import scale_parameters
+from golden.requantize import requantize
 
 DTYPES = {"u8": np.uint8, "s8": np.int8}
 MILLION = 10**6

@@ -1,0 +1,113 @@
+"""What the requantization contracts do to a total: each function takes operands that are checked.
+
+Exact in ``int64`` wherever the largest value that is there proves that it suffices, else in Python
+integers; float32 where a contract is defined by it.
+"""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from golden.contracts import LFSR_BITS, S32, MultiplyShift, Onnx
+from golden.formats import Format
+from golden.ranges import INT64, Range, levels_range, values_range
+from golden.rounding import shift_right
+
+__all__ = ["add", "check_within", "count_thresholds", "double_rounding", "drawn", "float_scaled",
+           "multiply", "multiply_shift", "product"]
+
+
+def double_rounding(x: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """``half_away(half_up((x << max(shift, 0)) * multiplier / 2**31) / 2**max(-shift, 0))``."""
+    if (shift > 0).any():
+        # At most 2**31 * 2**31: no overflow.
+        x = np.asarray(x << np.maximum(shift, 0))
+        check_within(x, S32, "Sum plus bias, shifted left,")
+    # The multiplier is not -2**31, so nothing saturates. At most 2**62: no overflow.
+    high = (x * multiplier + (1 << 30)) >> 31
+    exponent = np.maximum(-shift, 0)
+    half = (np.int64(1) << exponent) >> 1
+    # Without an exponent there is no half to take the one from.
+    return np.asarray((high + (half - ((high < 0) & (exponent > 0)))) >> exponent)
+
+
+def product(x: np.ndarray, contract: MultiplyShift, values: Mapping
+            ) -> tuple[np.ndarray, np.ndarray]:
+    """What is shifted, and by how much to the right."""
+    multiplied = multiply(x, values["multiplier"])
+    if contract.adds:
+        multiplied = add(multiplied, values["addend"])
+    shift = values["shift"]
+    return multiplied, shift if contract.origin is None else contract.origin - shift
+
+
+def multiply_shift(x: np.ndarray, contract: MultiplyShift, values: Mapping) -> np.ndarray:
+    """``round((x * multiplier + addend) / 2**right)`` to an integer."""
+    result = shift_right(*product(x, contract, values), contract.rounding)
+    if contract.result is not None:
+        check_within(result, contract.result, "Scaled sum")
+    return result
+
+
+def drawn(product: np.ndarray, shift: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """``floor(product / 2**shift + draw / 2**32)``."""
+    # The fraction is cut to the bits of a draw: what is below them, adding a draw cannot carry.
+    if shift.max() > 62:
+        product, shift = product.astype(object), shift.astype(object)
+    floor = np.asarray(product >> shift)
+    fraction = product - np.left_shift(floor, shift)
+    left = LFSR_BITS - shift
+    aligned = (fraction << np.maximum(left, 0)) >> np.maximum(-left, 0)
+    return np.asarray(floor + ((aligned + draws) >> LFSR_BITS))
+
+
+def float_scaled(x: np.ndarray, contract: Onnx, values: Mapping) -> np.ndarray:
+    """``rne(float32(x) * scale)``, less what comes from a zero point inside."""
+    # numpy's float32 is IEEE binary32 and rounds each operation to nearest even.
+    scale = values["scale"].astype(np.uint32).view(np.float32)
+    zero_point = values["zero_point"].astype(np.float32)
+    with np.errstate(over="ignore", under="ignore"):
+        # Narrower first, which loses nothing of an s32 and is converted faster.
+        scaled = x.astype(np.int32).astype(np.float32) * scale
+    if contract.inside:
+        scaled = scaled + zero_point
+    # No output has levels beyond, and infinity is no integer.
+    rounded = np.rint(np.clip(scaled, -(2.0**40), 2.0**40)).astype(np.int64)
+    return rounded - values["zero_point"] if contract.inside else rounded
+
+
+def count_thresholds(x: np.ndarray, values: Mapping) -> np.ndarray:
+    """How many thresholds each ``x`` has reached."""
+    shape = np.broadcast_shapes(x.shape, *(value.shape for value in values.values()))
+    count = np.zeros(shape, dtype=np.int64)
+    for name, threshold in values.items():
+        if name != "bias":
+            count += x >= threshold
+    return count
+
+
+def check_within(values: np.ndarray, fmt: Format, name: str):
+    """Raise ``ValueError`` for the first of ``values`` that ``fmt`` has not."""
+    # Two reductions; the check that finds the place is made only where there is one.
+    if values_range(values) not in levels_range(fmt):
+        fmt.check(values, name)
+
+
+def add(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Exact sum."""
+    a, b = _as_wide_as(Range.__add__, a, b)
+    # With its dtype, for a Python integer of 64 bits would become uint64.
+    return np.asarray(a + b, dtype=a.dtype)
+
+
+def multiply(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Exact product."""
+    a, b = _as_wide_as(Range.__mul__, a, b)
+    return np.asarray(a * b, dtype=a.dtype)
+
+
+def _as_wide_as(operation: Callable[[Range, Range], Range], a: np.ndarray, b: np.ndarray
+                ) -> tuple[np.ndarray, np.ndarray]:
+    ranges = values_range(a), values_range(b)
+    kind = np.int64 if all(r in INT64 for r in (operation(*ranges), *ranges)) else object
+    return a.astype(kind, copy=False), b.astype(kind, copy=False)
