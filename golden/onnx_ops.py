@@ -1,8 +1,27 @@
-"""Arithmetic of ONNX operators that no contract has, as ONNX Runtime computes it: in float32."""
+"""ONNX's operators on quantized tensors, as the standard and ONNX Runtime define them.
+
+Floats are rounded where the standard says so, in the type that they have: float32 or float16.
+Everything else is that of the other modules: sums are :mod:`golden.ops`', levels
+:mod:`golden.rounding`'s, and QLinearMatMul and QLinearConv are contract ``onnx``. Tensors are
+levels; the format says what their codes are.
+"""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-__all__ = ["dynamic_range"]
+from golden.casts import cast, to_float
+from golden.contracts import S32, Rounding, contract
+from golden.formats import Format, IntFormat, integers
+from golden.ops import conv2d, matmul
+from golden.requantize import requantize
+from golden.rounding import fraction, shift_right
+
+__all__ = [
+    "dynamic_range", "quantize_linear", "dequantize_linear", "dynamic_quantize_linear",
+    "matmul_integer", "conv_integer", "qlinear_matmul", "qlinear_conv",
+]
+
+U8 = IntFormat(8, signed=False)
 
 
 def dynamic_range(minimum, maximum) -> tuple[np.ndarray, np.ndarray]:
@@ -49,3 +68,205 @@ def dynamic_range(minimum, maximum) -> tuple[np.ndarray, np.ndarray]:
                          f"[{lo[bad].flat[0]}, {hi[bad].flat[0]}]")
     zero_point = np.clip(np.rint(np.negative(lo) / scale), 0, 255)
     return scale, zero_point.astype(np.uint8)
+
+
+def quantize_linear(x, scale, zero_point: ArrayLike = 0, *, output: Format, axis: int = 1,
+                    block_size: int = 0) -> np.ndarray:
+    """QuantizeLinear: ``clamp(rne(x / scale) + zero_point)``, or ``x / scale`` cast to floats.
+
+    The quotient is one true division in the type of ``x``. For NaN, which integers have not, ONNX
+    names no result: it is refused. Floats are as :func:`golden.casts.cast` makes them.
+
+    Parameters
+    ----------
+    x : array of float16 or float32
+    scale : array_like of float
+        Positive. A scalar or one entry: of the tensor; one axis: along ``axis``; as many axes as
+        ``x``: one for each ``block_size`` elements along ``axis``, the last ones of which may be
+        fewer.
+    zero_point : array_like of int
+        As the scale, or a scalar.
+    output : Format
+    axis, block_size : int
+        As above.
+
+    Returns
+    -------
+    array of ``int64``
+        Levels.
+
+    Raises
+    ------
+    ValueError
+        Where a number is NaN, a scale is not positive or not of a shape that fits, or the format
+        cannot have the zero point.
+    """
+    x = np.asarray(x)
+    scale = _positive(np.asarray(scale, dtype=x.dtype))
+    scale = _spread(scale, x.shape, axis, block_size, "Scale")
+    zero_point = _spread(output.check_zero_point(zero_point), x.shape, axis, block_size,
+                         "Zero point")
+    with np.errstate(over="ignore", under="ignore"):
+        quotient = x / scale
+    if not isinstance(output, IntFormat):
+        return cast(quotient, output)
+    rounded = shift_right(*fraction(quotient), Rounding.HALF_EVEN)
+    return np.clip(rounded + zero_point, output.min, output.max)
+
+
+def dequantize_linear(levels, scale, zero_point: ArrayLike = 0, *, source: Format, axis: int = 1,
+                      block_size: int = 0) -> np.ndarray:
+    """DequantizeLinear: ``(level - zero_point) * scale``, a float each, of the type of the scale.
+
+    Parameters are those of :func:`quantize_linear`; the levels are of format ``source``. A scale
+    without a type is a float32.
+    """
+    levels = source.check(levels)
+    scale = np.asarray(scale)
+    scale = _positive(scale if scale.dtype == np.float16 else scale.astype(np.float32))
+    zero_point = _spread(source.check_zero_point(zero_point), levels.shape, axis, block_size,
+                         "Zero point")
+    with np.errstate(over="ignore", under="ignore"):
+        return (to_float(levels - zero_point, source, scale.dtype)
+                * _spread(scale, levels.shape, axis, block_size, "Scale"))
+
+
+def dynamic_quantize_linear(x) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """DynamicQuantizeLinear: levels of u8, and the scale and the zero point that suit a tensor.
+
+    These are :func:`dynamic_range`'s, of the smallest and the largest number.
+    """
+    x = np.asarray(x, dtype=np.float32)
+    scale, zero_point = dynamic_range(x.min(), x.max())
+    return quantize_linear(x, scale, zero_point, output=U8), scale, zero_point
+
+
+def matmul_integer(a, b, a_zero_point: ArrayLike = 0, b_zero_point: ArrayLike = 0) -> np.ndarray:
+    """MatMulInteger: exact sums of levels, ``(..., m, k)`` by ``(..., k, n)``.
+
+    Parameters
+    ----------
+    a, b : array_like of integers
+    a_zero_point : array_like of int
+        A scalar, or one for each row of ``a``.
+    b_zero_point : array_like of int
+        A scalar, or one for each column of ``b``.
+
+    Returns
+    -------
+    array of integers, ``(..., m, n)``
+
+    Raises
+    ------
+    ValueError
+        Where a sum is beyond int32: what then results is not ONNX's to say.
+    """
+    rows, columns = (integers(each, "Zero point") for each in (a_zero_point, b_zero_point))
+    rows = rows[:, np.newaxis] if rows.ndim == 1 else rows
+    return S32.check(matmul(integers(a, "Operand") - rows, integers(b, "Operand") - columns), "Sum")
+
+
+def conv_integer(x, weights, x_zero_point: ArrayLike = 0, w_zero_point: ArrayLike = 0, *,
+                 pads=(0, 0, 0, 0), strides=(1, 1), dilations=(1, 1), group: int = 1) -> np.ndarray:
+    """ConvInteger of images: exact sums of levels.
+
+    Parameters
+    ----------
+    x : array_like of integers, ``(batch, inputs, height, width)``
+    weights : array_like of integers, ``(outputs, inputs / group, kernel height, kernel width)``
+    x_zero_point : int
+        What the padding is.
+    w_zero_point : array_like of int
+        A scalar, or one for each output.
+    pads : four int
+        Top, left, bottom, right.
+    strides, dilations : pair of int
+        Vertical, horizontal.
+    group : int
+
+    Returns
+    -------
+    array of integers, ``(batch, outputs, height, width)``
+
+    Raises
+    ------
+    ValueError
+        Where a sum is beyond int32.
+    """
+    top, left, bottom, right = pads
+    w_zero_point = integers(w_zero_point, "Zero point")
+    sums = conv2d(
+        np.moveaxis(np.asarray(x), 1, -1), np.moveaxis(np.asarray(weights), 1, -1),
+        x_zero_point=int(_one(x_zero_point, "Zero point of the input")),
+        w_zero_point=w_zero_point.reshape(()) if w_zero_point.size == 1 else w_zero_point,
+        padding=((top, bottom), (left, right)), stride=tuple(strides), dilation=tuple(dilations),
+        groups=group)
+    return np.moveaxis(S32.check(sums, "Sum"), -1, 1)
+
+
+def qlinear_matmul(a, a_scale, a_zero_point, b, b_scale, b_zero_point, y_scale, y_zero_point, *,
+                   output: Format) -> np.ndarray:
+    """QLinearMatMul: :func:`matmul_integer`, rescaled by contract ``onnx``.
+
+    The scale of the sums is ``float32(a_scale * b_scale) / y_scale``, a float32, as ONNX Runtime
+    has it. ``b``'s scale and zero point may have an entry for each column, the others have one.
+    """
+    sums = matmul_integer(a, b, _one(a_zero_point, "Zero point of the input"), b_zero_point)
+    return _rescaled(sums, 0, (a_scale, b_scale, y_scale), y_zero_point, output)
+
+
+def qlinear_conv(x, x_scale, x_zero_point, weights, w_scale, w_zero_point, y_scale, y_zero_point,
+                 bias: ArrayLike = 0, *, output: Format, **attributes) -> np.ndarray:
+    """QLinearConv of images: :func:`conv_integer` and a bias, rescaled by contract ``onnx``.
+
+    As :func:`qlinear_matmul`; the weights' scale and zero point, and the bias, may have an entry
+    for each output.
+    """
+    sums = conv_integer(x, weights, x_zero_point, w_zero_point, **attributes)
+    levels = _rescaled(np.moveaxis(sums, 1, -1), bias, (x_scale, w_scale, y_scale), y_zero_point,
+                       output)
+    return np.moveaxis(levels, -1, 1)
+
+
+def _rescaled(sums: np.ndarray, bias, scales: tuple, zero_point, output: Format) -> np.ndarray:
+    first, weights, result = (_positive(np.asarray(scale, dtype=np.float32)) for scale in scales)
+    scale = _one(first, "Scale of the input") * weights / _one(result, "Scale of the output")
+    return requantize(sums, contract("onnx"), output, {
+        "bias": bias, "scale": scale.view(np.uint32).astype(np.int64),
+        "zero_point": _one(zero_point, "Zero point of the output"), "clamp_min": output.min,
+        "clamp_max": output.max})
+
+
+def _spread(values: np.ndarray, shape: tuple[int, ...], axis: int, block_size: int,
+            name: str) -> np.ndarray:
+    # As what broadcasts with a tensor.
+    if values.size == 1:
+        return values.reshape(())
+    along = axis % len(shape)
+    if values.ndim == 1 and not block_size:
+        wanted = (shape[along],)
+        values, found = values.reshape(-1, *[1] * (len(shape) - along - 1)), values.shape
+    else:
+        wanted = tuple(-(-size // block_size) if place == along and block_size else size
+                       for place, size in enumerate(shape))
+        found = values.shape
+        if block_size and found == wanted:
+            values = np.repeat(values, block_size, axis=along)
+            values = values.take(range(shape[along]), axis=along)
+    if found != wanted:
+        raise ValueError(f"{name} must have 1 entry or shape {wanted}, not {found}")
+    return values
+
+
+def _positive(scale: np.ndarray) -> np.ndarray:
+    bad = ~((scale > 0) & np.isfinite(scale))
+    if bad.any():
+        raise ValueError(f"Scale must be positive and finite, not {scale[bad].flat[0]}")
+    return scale
+
+
+def _one(value, name: str):
+    value = np.asarray(value)
+    if value.size != 1:
+        raise ValueError(f"{name} must have 1 entry, not {value.size}")
+    return value.reshape(())[()]

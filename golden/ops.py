@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from math import prod
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from golden.contracts import Rounding
 from golden.formats import integers
@@ -70,8 +71,9 @@ def dense(x, weights, *, x_zero_point: int = 0, w_zero_point=0) -> np.ndarray:
     return matmul(rows, weights.T).reshape(*x.shape[:-1], len(weights))
 
 
-def conv2d(x, weights, *, x_zero_point: int = 0, w_zero_point=0, stride: Pair = (1, 1),
-           padding: Padding = NO_PADDING, dilation: Pair = (1, 1), groups: int = 1) -> np.ndarray:
+def conv2d(x, weights, *, x_zero_point: int = 0, w_zero_point: ArrayLike = 0,
+           stride: Pair = (1, 1), padding: Padding = NO_PADDING, dilation: Pair = (1, 1),
+           groups: int = 1) -> np.ndarray:
     """Two-dimensional convolution, as networks mean it: the kernel is not turned.
 
     Parameters

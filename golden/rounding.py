@@ -9,7 +9,10 @@ from golden.contracts import Rounding
 from golden.formats import Format, integers
 from golden.ranges import INT64, Range, values_range
 
-__all__ = ["divide", "shift_right", "nearest_level"]
+__all__ = ["divide", "shift_right", "nearest_level", "fraction"]
+
+FURTHEST = 40
+"""Binary logarithm of a number beyond the levels of every operand and output."""
 
 
 def divide(numerator, denominator, rounding: Rounding) -> np.ndarray:
@@ -159,6 +162,38 @@ def nearest_level(x, shift, fmt: Format, rounding: Rounding) -> np.ndarray:
             up = (twice >= lo + hi) & ~(tie & (x < 0))
     below = twice < 2 * fmt.min  # nearer to the lowest level than to the next one
     return np.where(up & ~below, hi, lo).reshape(shape)
+
+
+def fraction(x, unit: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Floats as integers: ``n / 2**shift`` rounds as ``x / 2**unit`` does, to any level.
+
+    It is that number, but where this is beyond ``2**40`` or, of other than 0, below ``2**-10``:
+    there ``2**40`` and ``2**-62`` of the same sign take its place.
+
+    Parameters
+    ----------
+    x : array_like of float
+        Not NaN; infinities saturate.
+    unit : int
+        Exponent of the power of two that a level counts.
+
+    Returns
+    -------
+    n, shift : array of ``int64``
+        For :func:`shift_right` and :func:`nearest_level`; shifts are 0 to 62.
+
+    Raises
+    ------
+    ValueError
+        Where a number is NaN.
+    """
+    x = np.asarray(x, dtype=np.float64)
+    if np.isnan(x).any():
+        raise ValueError("Numbers to round must not be NaN")
+    # float64 has 53 digits, so that nothing is to the right of them.
+    mantissa, exponent = np.frexp(np.clip(x, -(2.0 ** (FURTHEST + unit)), 2.0 ** (FURTHEST + unit)))
+    n, shift = (mantissa * 2.0**53).astype(np.int64), 53 + unit - exponent.astype(np.int64)
+    return np.where(shift > 62, np.sign(n), n), np.minimum(shift, 62)
 
 
 def _same_kind(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from golden.contracts import CONTRACTS, contract
-from golden.formats import MAX_BITS
+from golden.formats import FLOATS, MAX_BITS, FloatFormat, parse
 from hw.flow.nextpnr import Placement
 from hw.flow.report import area_table
 from hw.flow.yosys import Area
@@ -17,11 +17,25 @@ from hw.targets import TARGETS
 __all__ = ["listing", "listing_json", "summary"]
 
 
+def _float(fmt: FloatFormat) -> str:
+    largest = fmt.max * 2.0**fmt.unit
+    text = f"{len(fmt.levels())} numbers, {-largest:g} .. {largest:g}"
+    if fmt.family.startswith("cfloat"):
+        return f"{text}, with :bias=0..63 and denormals=ieee or paper"
+    return f"{text}, with :specials=refuse or propagate" if fmt.reserved else text
+
+
 _FORMATS = {
     f"s1 .. s{MAX_BITS}": "-2^(N-1) .. 2^(N-1) - 1, two's complement",
     f"s2n .. s{MAX_BITS}n": "-2^(N-1) + 1 .. 2^(N-1) - 1, symmetric",
     f"u1 .. u{MAX_BITS}": "0 .. 2^N - 1",
     f"u2n .. u{MAX_BITS}n": "0 .. 2^N - 2",
+    "odd1 .. odd8": "-2^N + 1 .. 2^N - 1, every other one, symmetric",
+    **{name: f"{', '.join(map(str, parse(name).levels().tolist()))}: {other}"
+       for name, other in {"binary": "odd1", "bit": "u1", "ternary": "s2n"}.items()},
+    **{name: _float(fmt) for name, fmt in FLOATS.items()},
+    "codebook:L/L...": "2 to 16 ascending integers of 16 bits",
+    "codebookN:loaded=F": "2^N integers of format F, loaded at run time, N 1 .. 4",
 }
 
 

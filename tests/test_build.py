@@ -12,7 +12,7 @@ import time
 import pytest
 
 from golden.contracts import CONTRACTS
-from golden.formats import IntFormat
+from golden.formats import FLOATS, IntFormat
 from hw import build
 from hw.config import TileConfig
 from hw.flow.tools import ToolFailed, ToolMissing
@@ -120,10 +120,14 @@ def test_waves(tmp_path):
 def test_list_and_help(capsys):
     assert run("--list") == 0
     listed = capsys.readouterr().out
-    for word in ("s16n", "u16", "half_up", "tflite_single", "none", "ecp5", "xc7"):
+    for word in ("s16n", "u16", "half_up", "tflite_single", "none", "ecp5", "xc7", "odd8",
+                 "ternary", "cfloat8_1_5_2", "e4m3fn", "codebookN"):
         assert re.search(rf"\b{word}\b", listed), word
     assert run("--list", "--json") == 0
-    assert set(json.loads(capsys.readouterr().out)) == {"formats", "contracts", "targets"}
+    listed = json.loads(capsys.readouterr().out)
+    assert set(listed) == {"formats", "contracts", "targets"}
+    assert {*FLOATS, "binary", "bit", "ternary"} <= set(listed["formats"])
+    assert listed["formats"]["e2m3"] == "63 numbers, -7.5 .. 7.5"
     with pytest.raises(SystemExit) as end:
         run("--help")
     assert end.value.code == 0

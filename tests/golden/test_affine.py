@@ -131,3 +131,18 @@ def test_rows_have_their_own():
 def test_bad_arguments(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("name", ["binary", "odd2", "odd4", "odd8", "e2m1", "e3m2", "e4m3fn",
+                                  "codebook:-7/-3/0/1/30", "codebook:2/3/5"])
+def test_the_nearest_level_of_other_formats(name, rng):
+    """Where the step is a power of two the quotient is exact; of two as near, the upper one."""
+    fmt = parse(name)
+    levels = fmt.levels()
+    halves = np.unique(np.append(levels * 2, levels[1:] + levels[:-1]))
+    near = np.unique(halves[:, None] + np.arange(-2, 3)) if len(halves) < 50 else halves
+    x = np.append(near / 2, rng.uniform(2.0 * fmt.min - 1, 2.0 * fmt.max + 1, 100))
+    quantization = Quantization(fmt, 2.0**-5, 0)
+    wanted = [max(levels.tolist(), key=lambda level: (-abs(Fraction(value) - level), level))
+              for value in x.tolist()]
+    np.testing.assert_array_equal(quantize(x * quantization.step, quantization), wanted)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from golden.contracts import Rounding
 from golden.formats import IntFormat, parse
-from golden.rounding import divide, nearest_level, shift_right
+from golden.rounding import divide, fraction, nearest_level, shift_right
 
 
 def exact(value: Fraction, rounding: Rounding) -> int:
@@ -139,7 +139,8 @@ def between(x, shift, fmt, rounding):
 
 
 @pytest.mark.parametrize("rounding", Rounding)
-@pytest.mark.parametrize("name", ["binary", "odd2", "odd4", "s4", "u3n", "ternary"])
+@pytest.mark.parametrize("name", ["binary", "odd2", "odd4", "s4", "u3n", "ternary", "e2m1",
+                                  "codebook:-7/-3/0/1/30", "codebook:2/3/5"])
 def test_nearest_level(name, rounding):
     fmt, x = parse(name), np.arange(-300, 301)
     for shift in (0, 1, 2, 4):
@@ -151,3 +152,26 @@ def test_nearest_level(name, rounding):
         if isinstance(fmt, IntFormat):
             np.testing.assert_array_equal(
                 np.clip(shift_right(x, shift, rounding), fmt.min, fmt.max), want)
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.floats(allow_nan=False), st.integers(-20, 3))
+@example(float("inf"), 0)
+@example(-5e-324, -20)
+@example(2.0**-10 * (1 - 2.0**-53), 0)
+def test_fraction(x, unit):
+    n, shift = map(int, fraction(x, unit))
+    assert 0 <= shift <= 62
+    value = Fraction(n, 1 << shift)
+    wanted = Fraction(min(max(x, -2.0**60), 2.0**60)) / Fraction(2)**unit
+    if abs(wanted) > 2**40:
+        assert value == (2**40 if x > 0 else -2**40)
+    elif wanted and abs(wanted) < Fraction(1, 2**10):
+        assert value == Fraction(1 if x > 0 else -1, 1 << 62)
+    else:
+        assert value == wanted
+
+
+def test_fraction_of_nan():
+    with pytest.raises(ValueError, match="^Numbers to round must not be NaN$"):
+        fraction([1, np.nan])
