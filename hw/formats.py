@@ -7,7 +7,8 @@ from golden.formats import Codebook, FloatFormat, Format, IntFormat, OddFormat
 from golden.ranges import levels_range
 from hw.arith import lookup
 
-__all__ = ["constant", "level", "level_shape", "most_shift", "shape_of", "unpacked"]
+__all__ = ["constant", "level", "level_shape", "levels_by_code", "most_shift", "shape_of",
+           "unpacked"]
 
 
 def shape_of(fmt: Format) -> Shape:
@@ -48,9 +49,15 @@ def level(fmt: Format, code: Value) -> Value:
         magnitude = (significand << shift)[:fmt.max.bit_length()]
         return Mux(negative, -magnitude, magnitude)
     if isinstance(fmt, Codebook):
-        surplus = (1 << fmt.bits) - len(fmt.table)
-        return lookup(code, fmt.table + fmt.table[-1:] * surplus, level_shape(fmt))
+        return lookup(code, levels_by_code(fmt), level_shape(fmt))
     raise TypeError(f"Format must be one that hardware decodes, not {fmt!r}")
+
+
+def levels_by_code(fmt: Format) -> list[int]:
+    """Level of each code, and 0 for a code that has none, or is a second one of 0."""
+    levels = fmt.levels()
+    found = dict(zip(fmt.encode(levels).tolist(), levels.tolist(), strict=True))
+    return [found.get(code, 0) for code in range(1 << fmt.bits)]
 
 
 def unpacked(fmt: FloatFormat, code: Value) -> tuple[Value, Value, Value]:

@@ -79,7 +79,7 @@ class Dot(Shared):
         return shape_of(self.format(operand))
 
     def prepare(self, operand: Operand, code: Value) -> Any:
-        """Element as the product takes it."""
+        """Element as the product takes it; of a structure, a dictionary of its fields."""
         return code
 
     @classmethod
@@ -157,7 +157,11 @@ def _prepared(m: Module, dot: Dot, operand: Operand, vectors: data.View) -> list
             continue
         vector = Signal(data.ArrayLayout(dot.prepared(operand), dot.lanes),
                         name=f"{operand}_{index}")
-        m.d.comb += [vector[k].eq(element) for k, element in enumerate(elements)]
+        for k, element in enumerate(elements):
+            parts = element.items() if isinstance(element, dict) else ()
+            m.d.comb += [vector[k][part].eq(value) for part, value in parts]
+            if not parts:
+                m.d.comb += vector[k].eq(element)
         found.append(vector)
     return found
 

@@ -9,7 +9,7 @@ from amaranth.utils import ceil_log2
 from golden.contracts import Rounding
 from golden.lfsr import leap as golden_leap
 from golden.rounding import shift_right as golden_shift_right
-from hw.arith import adder_tree, clamp, leap, round_up, saturate, shift_right
+from hw.arith import adder_tree, clamp, leap, lookup, round_up, saturate, shift_right
 
 
 def evaluate(inputs, values, rows):
@@ -137,3 +137,20 @@ def test_leap(rng, draws):
     states = np.concatenate([1 << np.arange(32), rng.integers(1, 2**32, 50)])
     [got] = evaluate([state], [leap(state, draws)], states[:, None])
     np.testing.assert_array_equal(got, golden_leap(states, draws))
+
+
+@pytest.mark.parametrize("bits", range(6))
+def test_lookup(rng, bits):
+    index = Signal(bits)
+    tables = [rng.integers(-9, 8, size=1 << bits).tolist(), [5] * (1 << bits),
+              [-1, 3] * (1 << bits >> 1) or [-1], list(range(1 << bits))]
+    shapes = [signed(5), unsigned(3), signed(3), unsigned(max(bits, 1))]
+    values = [lookup(index, table, shape) for table, shape in zip(tables, shapes, strict=True)]
+    assert all(value.shape() == shape for value, shape in zip(values, shapes, strict=True))
+    got = evaluate([index], values, [(code,) for code in range(1 << bits)])
+    np.testing.assert_array_equal(got, tables)
+
+
+def test_a_table_has_an_entry_for_each_index():
+    with pytest.raises(ValueError, match="^Table must have 4 entries, not 3$"):
+        lookup(Signal(2), [1, 2, 3], unsigned(2))

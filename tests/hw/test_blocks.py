@@ -4,16 +4,21 @@ import math
 
 import numpy as np
 import pytest
-from amaranth.hdl import Fragment, Module, ResetInserter, Signal, Value
+from amaranth.hdl import Module, ResetInserter, Signal, Value
 from amaranth.lib import data
 
 from golden import ops
 from golden.formats import IntFormat, parse
 from golden.ranges import Range, dot_range, levels_range
 from hw.blocks import DotProductGrid, block_for
+from hw.blocks.floats import FloatGrid
 from hw.blocks.grid import DotProduct
+from hw.blocks.popcount import AndPopcountGrid, XnorPopcountGrid
 from hw.blocks.row_sums import RowSums
+from hw.blocks.select import SelectGrid
+from hw.blocks.split import SplitGrid, split
 from hw.blocks.sum_tree import SumTree, tree_latency
+from hw.blocks.table import TableGrid
 from sim.packing import pack, unpack
 from sim.streams import measure_latency, measure_throughput, run, transform
 
@@ -71,6 +76,51 @@ def test_grid_is_golden(rng, weights, activations, lanes):
     a, w = random_beats(rng, dut, 24)
     received = transform(dut, payloads(dut, a, w), 24, stall_i=lambda: rng.random() < 0.3)
     np.testing.assert_array_equal(sums_of(dut, received), golden_sums(a, w))
+
+
+# A pair of formats for each kind of block and each of its cases.
+FITTING = [
+    (AndPopcountGrid, "bit", "bit"), (XnorPopcountGrid, "binary", "binary"),
+    (SplitGrid, "binary", "bit"), (SplitGrid, "bit", "binary"), (SplitGrid, "odd4", "odd3"),
+    (SplitGrid, "odd2", "s5n"), (SplitGrid, "u5", "odd4"),
+    (SelectGrid, "ternary", "s4"), (SelectGrid, "u4", "ternary"), (SelectGrid, "binary", "odd4"),
+    (SelectGrid, "s5", "bit"), (SelectGrid, "s1", "s3"), (SelectGrid, "e2m1", "binary"),
+    (SelectGrid, "ternary", "ternary"), (SelectGrid, "codebook:-1/1", "u8"),
+    (TableGrid, "odd2", "odd2"), (TableGrid, "codebook:-9/-2/0/5", "codebook:1/3/7"),
+    (TableGrid, "e2m1", "s2"), (TableGrid, "odd3", "u3"),
+    (FloatGrid, "e2m1", "e2m3"), (FloatGrid, "e4m3fn", "s4"), (FloatGrid, "u5n", "e3m2"),
+    (FloatGrid, "cfloat8_1_5_2:denormals=paper", "cfloat8_1_4_3"), (FloatGrid, "odd4", "e5m2"),
+    (FloatGrid, "codebook:-9/-2/0/5/100", "e4m3fn"),
+    (DotProductGrid, "s4n", "s4"), (DotProductGrid, "codebook:-9/-2/0/5/100", "s4"),
+    (DotProductGrid, "odd4", "codebook:-9/-2/0/5/100"),
+]
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 3, 5, 17])
+@pytest.mark.parametrize("kind, weights, activations", FITTING)
+def test_block_that_fits_is_golden(rng, kind, weights, activations, lanes):
+    dut = block_for(target="generic", weights=parse(weights), activations=parse(activations),
+                    rows=2, cols=2, lanes=lanes)
+    assert type(dut) is kind
+    a, w = random_beats(rng, dut, 8)
+    received = transform(dut, payloads(dut, a, w), 8, stall_i=lambda: rng.random() < 0.3)
+    np.testing.assert_array_equal(sums_of(dut, received), golden_sums(a, w))
+
+
+@pytest.mark.parametrize("lanes", [1, 4, 5, 16, 17])
+@pytest.mark.parametrize("kind, weights, activations", [
+    next(each for each in FITTING if each[0] is kind) for kind in dict.fromkeys(
+        each[0] for each in FITTING)])
+def test_latency_and_throughput_of_each_kind(rng, kind, weights, activations, lanes):
+    dut = kind(weights=parse(weights), activations=parse(activations), rows=1, cols=2,
+               lanes=lanes)
+    tree = math.ceil(math.log(lanes, 4))
+    latency = {FloatGrid: 2 + tree, SplitGrid: max(1 + (lanes > 16), tree) + 1}.get(kind, 1 + tree)
+    if kind in (AndPopcountGrid, XnorPopcountGrid):
+        latency = 1 + (lanes > 16)
+    beats = payloads(dut, *random_beats(rng, dut, 12))
+    assert measure_latency(dut, beats[0]) == dut.latency == latency
+    assert measure_throughput(dut, beats, 12) == 1
 
 
 @pytest.mark.parametrize("rows, cols", [(1, 1), (1, 3), (3, 1), (3, 2)])
@@ -144,14 +194,6 @@ def test_a_reset_forgets_beats_under_way(rng, cycle):
 
     run(ResetInserter(reset)(dut), testbench)
     assert not any(seen)
-
-
-def test_block_for_suits_every_integer_format():
-    block = block_for(target="generic", weights=parse("s4"), activations=parse("u8"), rows=2,
-                      cols=3, lanes=4)
-    assert isinstance(block, DotProductGrid)
-    assert (block.rows, block.cols, block.lanes) == (2, 3, 4)
-    Fragment.get(block, None)  # Amaranth complains of what is made elsewhere and never elaborated
 
 
 @pytest.mark.parametrize("lanes", LANES)
@@ -237,6 +279,12 @@ def test_bad_shapes(name, value):
     with pytest.raises(ValueError,
                        match=f"^{name.capitalize()} must be a positive integer, not {value}$"):
         grid("s4", "s4", **shape)
+
+
+def test_what_cannot_be_split():
+    with pytest.raises(TypeError, match=r"^Format must be of odd or integer levels, "
+                                        r"not FloatFormat\(.*\)$"):
+        split(parse("e2m1"))
 
 
 def test_bad_trees():

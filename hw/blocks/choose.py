@@ -1,0 +1,63 @@
+"""Which block suits a pair of formats."""
+
+from golden.formats import FloatFormat, Format, IntFormat, OddFormat
+from hw.blocks.floats import FloatGrid
+from hw.blocks.grid import DotProductGrid
+from hw.blocks.interface import Block
+from hw.blocks.popcount import AndPopcountGrid, XnorPopcountGrid
+from hw.blocks.select import SelectGrid, selects
+from hw.blocks.split import SplitGrid
+from hw.blocks.table import TableGrid
+
+__all__ = ["block_for", "kind_for"]
+
+BIT, BINARY = IntFormat(1, signed=False), OddFormat(1)
+
+TABLE_BITS = 6
+"""Codes of at most so many bits together are looked up: on every target smaller than a multiplier,
+down to two thirds of it."""
+
+
+def kind_for(weights: Format, activations: Format) -> type[Block]:
+    """Kind of block that suits two formats; the first of these that applies.
+
+    ======================================================  =================================
+    formats                                                 block
+    ======================================================  =================================
+    both of single bits, 0 and 1                            popcount of AND
+    both binary                                             popcount of XNOR
+    binary and bit                                          popcount of AND, and affine split
+    one of levels -1, 0 and 1: ternary, binary, bit         add, subtract or skip
+    integers both                                           multipliers
+    at most 6 bits together, not integers both              table of products
+    odd levels and odd or integer ones                      affine split
+    a float                                                 significands multiplied, shifted
+    any other                                               multipliers, of decoded levels
+    ======================================================  =================================
+    """
+    pair = {weights, activations}
+    if pair == {BIT}:
+        return AndPopcountGrid
+    if pair == {BINARY}:
+        return XnorPopcountGrid
+    if pair == {BIT, BINARY}:
+        return SplitGrid
+    if selects(weights) or selects(activations):
+        return SelectGrid
+    if weights.bits + activations.bits <= TABLE_BITS:
+        return TableGrid
+    kinds = (isinstance(weights, IntFormat), isinstance(activations, IntFormat))
+    if all(kinds):
+        return DotProductGrid
+    if any(isinstance(fmt, FloatFormat) for fmt in pair):
+        return FloatGrid
+    if all(isinstance(fmt, IntFormat | OddFormat) for fmt in pair):
+        return SplitGrid
+    return DotProductGrid
+
+
+def block_for(*, target: str, weights: Format, activations: Format, rows: int, cols: int,
+              lanes: int) -> Block:
+    """Block that suits two formats, whatever the target and the shape: see :func:`kind_for`."""
+    return kind_for(weights, activations)(weights=weights, activations=activations, rows=rows,
+                                          cols=cols, lanes=lanes)

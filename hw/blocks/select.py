@@ -1,0 +1,62 @@
+"""Add, subtract or skip: products without a multiplier, where one factor is -1, 0 or 1."""
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Value
+from amaranth.lib import data
+
+from golden.formats import Format
+from golden.ranges import Range, levels_range
+from hw.blocks.grid import Dot, Grid, Operand
+from hw.formats import level, level_shape, shape_of
+
+__all__ = ["SelectDot", "SelectGrid", "selects"]
+
+
+def selects(fmt: Format) -> bool:
+    """Whether every level is -1, 0 or 1: ternary, binary, a bit, and what else is so small."""
+    return levels_range(fmt) in Range(-1, 1)
+
+
+class SelectDot(Dot):
+    """Sum of elements, each added, subtracted or skipped as an element of -1, 0 or 1 says.
+
+    That one is the weight, or where it has other levels the activation. The other comes with its
+    negative, made once for all that share it, so that a term is a multiplexer: a 4-input LUT per
+    bit. See :class:`Dot`.
+    """
+
+    @property
+    def selector(self) -> Operand:
+        """Which operand selects."""
+        return "weights" if selects(self.weights) else "activations"
+
+    def prepared(self, operand: Operand) -> Any:
+        """Shape of a selecting level, or of a level and its negative."""
+        fmt = self.format(operand)
+        if operand == self.selector:
+            return level_shape(fmt)
+        negative = levels_range(fmt) * Range(-1, -1)
+        return data.StructLayout({"plus": level_shape(fmt), "minus": shape_of(negative.format)})
+
+    def prepare(self, operand: Operand, code: Value) -> Any:
+        """Level of a code, with its negative unless it selects."""
+        found = level(self.format(operand), code)
+        return found if operand == self.selector else {"plus": found, "minus": -found}
+
+    def term(self, m: Module, weight: Any, activation: Any) -> Value:
+        """Return an element, its negative or 0."""
+        select, other = ((weight, activation) if self.selector == "weights"
+                         else (activation, weight))
+        # Of -1, 0 and 1 the lowest bit says which is 0, the highest of a signed one which is -1.
+        chosen = other.plus
+        if select.shape().signed:
+            chosen = Mux(select[-1], other.minus, chosen)
+        return Mux(select[0], chosen, 0)
+
+
+class SelectGrid(Grid):
+    """A grid of :class:`SelectDot`."""
+
+    title = "add, subtract or skip"
+    dot = SelectDot

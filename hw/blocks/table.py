@@ -1,0 +1,34 @@
+"""Products looked up."""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Value
+
+from golden.ranges import dot_range
+from hw.arith import lookup
+from hw.blocks.grid import Dot, Grid
+from hw.formats import levels_by_code, shape_of
+
+__all__ = ["TableDot", "TableGrid"]
+
+
+class TableDot(Dot):
+    """Sum of products, each a constant function of the two codes; see :class:`Dot`.
+
+    As logic, a table of up to four bits is a LUT for each bit of the product, and one of up to six
+    bits a LUT of xc7.
+    """
+
+    def term(self, m: Module, weight: Any, activation: Any) -> Value:
+        """Return the product of two codes."""
+        products = [x * y for y in levels_by_code(self.activations)
+                    for x in levels_by_code(self.weights)]
+        shape = shape_of(dot_range(self.weights, self.activations, 1).format)
+        return lookup(Cat(weight, activation), products, shape)
+
+
+class TableGrid(Grid):
+    """A grid of :class:`TableDot`."""
+
+    title = "products looked up"
+    dot = TableDot
