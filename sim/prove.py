@@ -1,23 +1,31 @@
+# amaranth: UnusedElaboratable=no
 """Prove parts of the hardware equal to their definitions, for every input.
 
 ``python -m sim.prove`` builds, for each part, a circuit that compares it with a definition written
 without it, and lets Yosys's SAT solver look for an input on which the two differ. It prints what
 was proven, by what, and in how long; it fails on the first input that is found.
 
-- Multipliers: the product register of a dot product, for all operands of 1 to 6 bits, signed and
-  not, against the sum of shifted partial products.
+- Multipliers, be they made of multiplexers or tables: the product of two codes as a dot product
+  has it, for integer, odd and ternary operands of 1 to 6 bits, against the sum of shifted partial
+  products. Left out are the pairs whose block has no product in it: affine splits, XNOR.
 - Rounding shifters: 64 bits, any shift to 63, each rounding, against quotient and remainder.
 - Requantizers: from the product, which is left free, to the output, with every parameter free.
 - Fused multiply-adds: from the product, which is left free, to the float32, with any addend, for
   every distance of their exponents that the hardware tells from others.
+
+Products are compared one by one: each code of each pair of formats with at most 16 code bits
+together goes through the block of that pair, in emitted Verilog that Verilator compiles, and
+what comes out must be the product of golden's levels; see :mod:`sim.products`.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,14 +44,19 @@ from golden.contracts import (
     Stochastic,
     contract,
 )
-from golden.formats import IntFormat, parse
+from golden.formats import Format, IntFormat, parse
 from golden.ranges import levels_range
 from hw.arith import round_up, shift_right
+from hw.blocks import kind_for
+from hw.blocks.grid import Grid, Operand
+from hw.blocks.popcount import XnorPopcountGrid
+from hw.flow.tools import ToolFailed, ToolMissing
 from hw.formats import shape_of
 from hw.options import Parser
 from hw.pipeline import Pipeline
 from hw.scale import BIAS, SCALERS, SIGNIFICAND, offset_and_clamp
 from hw.units.fused_add import LEFT_ADDEND, LEFT_PRODUCT, PRODUCT, Float, multiply_add
+from sim.products import ProductMismatch, batches, check, pairs
 
 __all__ = ["Claim", "Refuted", "claims", "main", "prove"]
 
@@ -80,22 +93,46 @@ def _circuit(m: Module, inputs: Sequence[Signal], got: Value, want: Value) -> st
     return rtlil.convert(m, name="claim", ports=ports, emit_src=False)
 
 
-def multiplier(weights: IntFormat, activations: IntFormat) -> Claim:
-    """A product, as a dot product forms it, against the sum of its partial products."""
+def multiplier(weights: Format, activations: Format) -> Claim:
+    """A product, as the block that suits two formats forms it, against its partial products."""
     return Claim("multiplier", f"{weights} x {activations}",
                  lambda: _multiplier(weights, activations))
 
 
-def _multiplier(weights: IntFormat, activations: IntFormat) -> str:
-    m = Module()
+def _multiplier(weights: Format, activations: Format) -> str:
+    m, kind = Module(), kind_for(weights, activations)
+    assert issubclass(kind, Grid)
+    dot = kind.dot(weights=weights, activations=activations, lanes=1)
     w = Signal(shape_of(weights), name="weight")
     a = Signal(shape_of(activations), name="activation")
+    codes: dict[Operand, Signal] = {"weights": w, "activations": a}
+    factors = []
+    for operand, code in codes.items():
+        element = dot.prepare(operand, code)
+        factor = Signal(dot.prepared(operand), name=f"{operand}_prepared")
+        if isinstance(element, dict):
+            m.d.comb += [factor[name].eq(part) for name, part in element.items()]
+        else:
+            m.d.comb += factor.eq(element)
+        factors.append(factor)
+    got = Value.cast(dot.term(m, *factors))
+    x, y = _level(weights, w), _level(activations, a)
     want: Value = Const(0, 1)
-    for bit in range(activations.width):
-        partial = Mux(a[bit], w, 0) << bit
-        negative = activations.signed and bit == activations.width - 1
+    for bit in range(len(y)):
+        partial = Mux(y[bit], x, 0) << bit
+        negative = y.shape().signed and bit == len(y) - 1
         want = want - partial if negative else want + partial
-    return _circuit(m, (w, a), w * a, want)
+    # The code of a narrow format that has no level may give anything.
+    sound = Const(1, 1)
+    for fmt, code in ((weights, w), (activations, a)):
+        if isinstance(fmt, IntFormat) and fmt.narrow:
+            sound = sound & (code >= fmt.min) & (code <= fmt.max)
+    return _circuit(m, (w, a), Mux(sound, got, 0), Mux(sound, want, 0))
+
+
+def _level(fmt: Format, code: Signal) -> Value:
+    # Level of an integer or odd code.
+    return code if isinstance(fmt, IntFormat) else 2 * code - fmt.max
 
 
 def divided(x: Value, shift: Value, rounding: Rounding) -> Value:
@@ -230,14 +267,21 @@ def _fused(distance: int) -> str:
 
 def claims() -> Iterator[Claim]:
     """Everything that is proven."""
-    formats = [IntFormat(width, signed=sign) for width in range(1, 7) for sign in (True, False)]
-    yield from (multiplier(w, a) for w in formats for a in formats)
+    names = [f"{kind}{width}" for kind in ("s", "u", "odd") for width in range(1, 7)]
+    formats = [parse(name) for name in (*names, "ternary")]
+    yield from (multiplier(w, a) for w in formats for a in formats if multiplies(w, a))
     yield from (shifter(rounding) for rounding in Rounding)
     for name in CONTRACTS:
         if isinstance(contract(name), MultiplyShift | DoubleRounding):
             yield from (requantizer(name, _int(output)) for output in ("s8", "u4"))
     # Beyond these the hardware takes the ends' shifts, and the rounded sum is theirs.
     yield from (fused(distance) for distance in range(-LEFT_ADDEND - 2, LEFT_PRODUCT + 3))
+
+
+def multiplies(weights: Format, activations: Format) -> bool:
+    """Whether a block has a product in it, rather than a part of one or a count of many."""
+    kind = kind_for(weights, activations)
+    return issubclass(kind, Grid) and kind is not XnorPopcountGrid
 
 
 def _int(name: str) -> IntFormat:
@@ -263,27 +307,52 @@ def prove(claim: Claim):
         raise Refuted(f"{claim.subject} {claim.instance} differs from its definition at {where}")
 
 
+def _claimed(track: Callable) -> Iterator[tuple[str, int, str, float]]:
+    # Rows of the table: a subject, how many instances, by what, in how many seconds.
+    rows: dict[str, tuple[int, float]] = {}
+    for claim in track(list(claims()), description="proving"):
+        start = time.perf_counter()
+        prove(claim)
+        count, seconds = rows.get(claim.subject, (0, 0.0))
+        rows[claim.subject] = count + 1, seconds + time.perf_counter() - start
+    for subject, (count, seconds) in rows.items():
+        yield subject, count, "Yosys sat", seconds
+
+
+def _compared(track: Callable) -> Iterator[tuple[str, int, str, float]]:
+    start, chosen = time.perf_counter(), list(pairs())
+    made = batches(chosen)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        checked = pool.map(check, made, [f"products_{index}" for index in range(len(made))])
+        count = sum(track(checked, total=len(made), description="multiplying"))
+    yield (f"product, {len(chosen):,} pairs of formats", count, "simulation of all",
+           time.perf_counter() - start)
+
+
+KINDS = {"circuits": _claimed, "products": _compared}
+
+
 def main(argv: list[str] | None = None) -> int:
     """Parse the arguments, prove and print; return the exit status."""
     arguments = Parser(prog="python -m sim.prove", allow_abbrev=False,
                        description="Prove parts of the hardware equal to their definitions.",
                        formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    arguments.parse_args(argv)
-    console, rows = Console(), {}
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        for claim in progress.track(list(claims()), description="proving"):
-            start = time.perf_counter()
-            try:
-                prove(claim)
-            except Refuted as refuted:
-                arguments.exit(1, f"{arguments.prog}: failed: {refuted}\n")
-            count, seconds = rows.get(claim.subject, (0, 0.0))
-            rows[claim.subject] = count + 1, seconds + time.perf_counter() - start
+    arguments.add_argument("--only", choices=KINDS, help="circuits by a solver, or products by "
+                                                         "simulating every pair of codes")
+    args = arguments.parse_args(argv)
+    console = Console()
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("proven", "instances", "by", "seconds"):
         table.add_column(column, justify="right" if column in ("instances", "seconds") else "left")
-    for subject, (count, seconds) in rows.items():
-        table.add_row(subject, str(count), "Yosys sat", f"{seconds:.1f}")
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        try:
+            for kind in [args.only] if args.only else KINDS:
+                for subject, count, means, seconds in KINDS[kind](progress.track):
+                    table.add_row(subject, f"{count:,}", means, f"{seconds:.1f}")
+        except ToolMissing as error:
+            arguments.error(str(error))
+        except (Refuted, ProductMismatch, ToolFailed) as refuted:
+            arguments.exit(1, f"{arguments.prog}: failed: {refuted}\n")
     console.print(table)
     return 0
 

@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Which block suits a pair of formats."""
 
 from golden.formats import FloatFormat, Format, IntFormat, OddFormat

@@ -3,18 +3,23 @@
 import re
 
 import pytest
+from amaranth.hdl import Mux
 
 from golden.contracts import Rounding
-from golden.formats import IntFormat
+from golden.formats import IntFormat, parse
 from hw import scale
+from hw.blocks.select import SelectDot
 from hw.units import fused_add
 from sim import prove
+from sim.products import ProductMismatch
 
 U4 = IntFormat(4, signed=False)
+MULTIPLIERS = 263
 
 
 @pytest.mark.parametrize("claim", [
-    prove.multiplier(IntFormat(5), U4), prove.multiplier(U4, IntFormat(1)),
+    *(prove.multiplier(parse(w), parse(a)) for w, a in (
+        ("s5", "u4"), ("u4", "s1"), ("ternary", "s4"), ("odd4", "binary"), ("odd3", "odd2"))),
     *(prove.shifter(rounding) for rounding in Rounding), prove.requantizer("half_even", U4),
     prove.requantizer("q31", IntFormat(8)), prove.requantizer("stochastic", U4),
     prove.fused(28), prove.fused(-36),
@@ -29,7 +34,11 @@ def test_every_contract_with_a_multiplier_is_claimed():
     assert claimed == {"half_up", "half_even", "half_away", "floor", "zero", "tflite",
                        "tflite_single", "tflite_int16x8", "q31", "precise", "rndnu", "pulp",
                        "pulp_round", "nvdla", "stochastic"}
-    assert sum(claim.subject == "multiplier" for claim in prove.claims()) == 144
+    multipliers = [claim.instance for claim in prove.claims() if claim.subject == "multiplier"]
+    assert {f"{x}{m} x {y}{n}" for x in "su" for y in "su" for m in range(1, 7)
+            for n in range(1, 7)} < set(multipliers)
+    assert len(multipliers) == MULTIPLIERS
+    assert {"s2n x s5", "odd6 x s2n", "binary x u6", "odd3 x odd3"} < set(multipliers)
 
 
 def test_a_wrong_rounding_is_refuted(monkeypatch):
@@ -63,11 +72,33 @@ def test_bad_input(capsys):
     assert re.fullmatch(r"python -m sim\.prove: error: .*--fast\n", capsys.readouterr().err)
 
 
+def test_a_selection_without_its_sign_is_refuted(monkeypatch):
+    monkeypatch.setattr(SelectDot, "term", lambda dot, m, weight, activation: Mux(
+        weight[0], activation.plus, 0))
+    with pytest.raises(prove.Refuted, match="^multiplier s2n x s4 differs from its definition"):
+        prove.prove(prove.multiplier(parse("ternary"), parse("s4")))
+
+
+def test_a_product_that_differs_fails(monkeypatch, capsys):
+    monkeypatch.setattr(prove, "batches", lambda pairs: [pairs[:1]])
+
+    def differs(batch, name):
+        raise ProductMismatch("Product of s1 and s1 is 1")
+
+    monkeypatch.setattr(prove, "check", differs)
+    with pytest.raises(SystemExit) as end:
+        prove.main(["--only", "products"])
+    assert end.value.code == 1
+    assert capsys.readouterr().err == (
+        "python -m sim.prove: failed: Product of s1 and s1 is 1\n")
+
+
 @pytest.mark.slow
 def test_everything_is_proven(capsys):
     assert prove.main([]) == 0
     said = capsys.readouterr().out
-    assert re.search(r"multiplier +144 +Yosys sat", said)
+    assert re.search(rf"multiplier +{MULTIPLIERS} +Yosys sat", said)
+    assert re.search(r"product, 1,924 pairs of formats +23,462,593 +simulation of all", said)
     assert re.search(r"requantizer, product free +30 +Yosys sat", said)
     assert re.search(r"multiply-add, product free +67 +Yosys sat", said)
 
