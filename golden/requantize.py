@@ -174,6 +174,7 @@ def _in_blocks(sums: np.ndarray, contract: Contract, output: Format | None, valu
                channels: int, draws: np.ndarray | None) -> np.ndarray:
     # Blocks of whole rows, flat: numpy would work on an array of few channels row by row.
     flat, result = sums.reshape(-1), np.empty(sums.size, dtype=np.int64)
+    channels = max(1, channels)  # an empty tensor may have none
     size = channels * max(1, min(BLOCK, sums.size) // channels)
     # What is the same for every channel is one number.
     tiled = {name: value.reshape(-1)[:1] if (value == value.flat[0]).all()
