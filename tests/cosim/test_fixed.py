@@ -37,7 +37,7 @@ def check(config):
     done = verify(config, simulation(config), phases, want, subject="Verilog",
                   simulator="Verilator")
     assert what.startswith("corners, random") and done.outputs == 2 * want.size
-    assert len(np.unique(want)) > 3
+    assert len(np.unique(want)) > 2
 
 
 @pytest.mark.parametrize("per_channel", [False, True], ids=["per_tensor", "per_channel"])
