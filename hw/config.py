@@ -58,7 +58,8 @@ class TileConfig:
         become; or ``loaded``, where each parameter set brings such a table.
     parameters : tuple of (str, int or tuple of int) or None
         Every field of the record with its level, or with one for each channel, where they never
-        change: the hardware then has neither the store nor the stream that fills it.
+        change: the hardware then has neither the store nor the stream that fills it. Kept in the
+        order of the record, and levels that are the same for every channel as one.
     target : str
         Whose cells the hardware may use.
 
@@ -165,6 +166,10 @@ class TileConfig:
                 raise ValueError(f"{title} must be one value or {self.channels}, one per channel, "
                                  f"not {len(value)}")
             self.record[name].check(value, title)
+        # Tiles that do the same are equal, however their parameters were listed.
+        given = dict(self.parameters)
+        object.__setattr__(self, "parameters", tuple(
+            (name, _alike(given[name])) for name in self.record))
 
     @property
     def sums(self) -> Range:
@@ -292,3 +297,8 @@ class TileConfig:
         values["multiplier_bits"] = (self.contract.multiplier.width
                                      if isinstance(self.contract, Scaled) else None)
         return {k: v if isinstance(v, int) or v is None else str(v) for k, v in values.items()}
+
+
+def _alike(value: int | tuple[int, ...]) -> int | tuple[int, ...]:
+    """Return what a field has for every channel, if that is the same."""
+    return value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value

@@ -6,17 +6,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from amaranth.hdl import Value
+from amaranth.hdl import Const, Module, Value
 
 from golden.contracts import CONTRACTS, contract
 from golden.formats import parse
 from golden.requantize import requantize
+from hw import emit
 from hw.bus import AxiTile
 from hw.config import TileConfig
+from hw.delay import delay
 from hw.fixed_parameters import FixedParameters
+from hw.flow.yosys import synthesize
 from hw.ports import ports
 from hw.requantize import Requantizer
+from hw.targets import TARGETS
 from sim import jobs
+from sim.components import AxiComponent
 from sim.pysim import AmaranthSimulation
 from sim.streams import run
 from sim.vectors import (
@@ -104,6 +109,27 @@ def test_constants_in_a_requantizer(rng, name, zero_points):
         assert received == want.tolist(), channel
 
 
+def test_a_constant_has_no_past():
+    five = Const(5)
+    assert delay(Module(), five, 3, "five") is five
+
+
+@pytest.mark.parametrize("name", [
+    "tflite", *(pytest.param(name, marks=pytest.mark.slow) for name in ("half_up", "onnx"))])
+def test_constants_make_a_requantizer_smaller(tmp_path, name):
+    """In every kind of cell; multiplied by a constant in LUTs and carries, if not in fewer DSPs."""
+    c = config(name, depth=1024)
+    areas = []
+    for number, own in enumerate([{}, revealing_parameters(c, c.depth) | {"bias": 1001}]):
+        dut = Requantizer(contract=c.contract, sums=c.accumulator, total=c.sum_format,
+                          output=c.output_format, record=c.record, fixed=own)
+        text = tmp_path / f"{number}.v"
+        text.write_text(emit.modules(AxiComponent(dut), "dut"))
+        areas.append(synthesize([text], "dut", TARGETS["ecp5"]))
+    loaded, own = areas
+    assert own.total < loaded.total and 2 * own.ff < loaded.ff and own.dsp <= loaded.dsp
+
+
 @pytest.mark.parametrize("per_channel", [False, True], ids=["per_tensor", "per_channel"])
 def test_tile_is_golden(rng, per_channel):
     c = fixed(config(zero_points="both"), rng, per_channel)
@@ -180,6 +206,16 @@ def test_configurations_are_values(rng):
 
 
 OWN = dict(bias=0, multiplier=1 << 30, shift=-3, zero_point=0, clamp_min=-128, clamp_max=127)
+
+
+def test_equal_tiles_are_equal_values():
+    """Whatever the order of their parameters, and whether what is alike is listed per channel."""
+    one = config(parameters=tuple(OWN.items()))
+    for parameters in (tuple(reversed(OWN.items())), tuple((OWN | {"shift": (-3,) * 7}).items())):
+        other = config(parameters=parameters)
+        assert other == one and hash(other) == hash(one) and other.describe() == one.describe()
+    assert one.parameters == tuple(OWN.items()) and one.fixed == OWN
+    assert config(parameters=tuple((OWN | {"shift": (-3,) * 6 + (-4,)}).items())) != one
 
 
 @pytest.mark.parametrize("changed, error, message", [
