@@ -8,6 +8,7 @@ import numpy as np
 
 from golden.formats import Format, IntFormat
 from golden.networks import Quantization
+from golden.specials import as_floats
 
 __all__ = [
     "round_to_step", "quantize", "dequantize", "symmetric", "asymmetric", "limits",
@@ -50,10 +51,10 @@ def quantize(x, quantization: Quantization) -> np.ndarray:
 
 
 def dequantize(levels, quantization: Quantization) -> np.ndarray:
-    """Real numbers that levels stand for."""
+    """Real numbers that levels stand for; infinities and NaN where the format propagates them."""
     levels = quantization.format.check(levels)
     step, zero_point = _per_channel(quantization, levels.ndim)
-    return step * (levels - zero_point)
+    return step * (as_floats(levels) if quantization.format.propagates else levels - zero_point)
 
 
 def symmetric(magnitude, fmt: Format) -> Quantization:
@@ -117,6 +118,9 @@ def _per_channel(quantization: Quantization, axes: int) -> tuple[np.ndarray, np.
         raise ValueError(f"Scale must be positive and finite, not {scale[~good].flat[0]}")
     quantization.format.check_zero_point(zero_point)
     step = np.asarray(quantization.step)
+    if (vanishes := step == 0).any():
+        raise ValueError(f"Scale must be large enough that 2**{quantization.format.unit} of it is "
+                         f"not 0, not {scale[vanishes].flat[0]}")
     rest = [1] * (axes - 1)
     return (step.reshape(-1, *rest) if step.ndim else step,
             zero_point.reshape(-1, *rest) if zero_point.ndim else zero_point)

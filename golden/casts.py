@@ -8,6 +8,7 @@ from numpy.typing import DTypeLike
 from golden.contracts import Rounding
 from golden.formats import INFINITY, NAN, FloatFormat, Format, IntFormat
 from golden.rounding import fraction, nearest_level
+from golden.specials import as_floats
 
 __all__ = ["cast", "to_float"]
 
@@ -74,9 +75,6 @@ def to_float(levels, source: Format, dtype: DTypeLike = np.float32) -> np.ndarra
         Of the result, which is rounded where that does not hold it.
     """
     levels = np.asarray(levels)
-    numbers = np.ldexp(levels.astype(np.float64), source.unit)
-    if source.propagates:
-        for special, value in ((NAN, np.nan), (INFINITY, np.inf), (-INFINITY, -np.inf)):
-            numbers = np.where(levels == special, value, numbers)
+    floats = as_floats(levels) if source.propagates else levels.astype(np.float64)
     with np.errstate(over="ignore", under="ignore"):
-        return numbers.astype(dtype)
+        return np.ldexp(floats, source.unit).astype(dtype)

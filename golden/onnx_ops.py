@@ -1,13 +1,14 @@
 """ONNX's operators on quantized tensors, as the standard and ONNX Runtime define them.
 
-Floats are rounded where the standard says so, in the type that they have: float32 or float16.
-Everything else is that of the other modules: sums are :mod:`golden.ops`', levels
-:mod:`golden.rounding`'s, and QLinearMatMul and QLinearConv are contract ``onnx``. Tensors are
-levels; the format says what their codes are.
+Floats are rounded where these say so, in float32 or float16. The two differ in one thing: for a
+scale of float16 the standard divides in float16 and ONNX Runtime in float32, which is
+``precision`` of :func:`quantize_linear`. Everything else is that of the other modules: sums are
+:mod:`golden.ops`', levels :mod:`golden.rounding`'s, and QLinearMatMul and QLinearConv are contract
+``onnx``. Tensors are levels; the format says what their codes are.
 """
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from golden.casts import cast, to_float
 from golden.contracts import S32, Rounding, contract
@@ -71,15 +72,17 @@ def dynamic_range(minimum, maximum) -> tuple[np.ndarray, np.ndarray]:
 
 
 def quantize_linear(x, scale, zero_point: ArrayLike = 0, *, output: Format, axis: int = 1,
-                    block_size: int = 0) -> np.ndarray:
+                    block_size: int = 0, precision: DTypeLike | None = None,
+                    saturate: bool = True) -> np.ndarray:
     """QuantizeLinear: ``clamp(rne(x / scale) + zero_point)``, or ``x / scale`` cast to floats.
 
-    The quotient is one true division in the type of ``x``. For NaN, which integers have not, ONNX
-    names no result: it is refused. Floats are as :func:`golden.casts.cast` makes them.
+    The quotient is one true division. For NaN, which integers have not, ONNX names no result: it
+    is refused. Floats are as :func:`golden.casts.cast` makes them.
 
     Parameters
     ----------
     x : array of float16 or float32
+        Without a type, as a list is, float32; so is the scale.
     scale : array_like of float
         Positive. A scalar or one entry: of the tensor; one axis: along ``axis``; as many axes as
         ``x``: one for each ``block_size`` elements along ``axis``, the last ones of which may be
@@ -89,6 +92,11 @@ def quantize_linear(x, scale, zero_point: ArrayLike = 0, *, output: Format, axis
     output : Format
     axis, block_size : int
         As above.
+    precision : float16 or float32, optional
+        What both are rounded to, and then their quotient. By default the type of the scale. ONNX
+        Runtime has float32 always.
+    saturate : bool
+        Of a format that propagates infinities and NaN: as for :func:`golden.casts.cast`.
 
     Returns
     -------
@@ -97,19 +105,21 @@ def quantize_linear(x, scale, zero_point: ArrayLike = 0, *, output: Format, axis
 
     Raises
     ------
+    TypeError
+        Where numbers or scales are of another type.
     ValueError
-        Where a number is NaN, a scale is not positive or not of a shape that fits, or the format
-        cannot have the zero point.
+        Where a number is NaN, a scale is not positive or not of a shape that fits, there is no such
+        axis, or the format cannot have the zero point.
     """
-    x = np.asarray(x)
-    scale = _positive(np.asarray(scale, dtype=x.dtype))
-    scale = _spread(scale, x.shape, axis, block_size, "Scale")
+    x, scale = _floats(x, "Number"), _floats(scale, "Scale")
+    kind = scale.dtype if precision is None else np.dtype(precision)
     zero_point = _spread(output.check_zero_point(zero_point), x.shape, axis, block_size,
                          "Zero point")
     with np.errstate(over="ignore", under="ignore"):
-        quotient = x / scale
+        scale = _spread(_positive(scale.astype(kind)), x.shape, axis, block_size, "Scale")
+        quotient = x.astype(kind) / scale
     if not isinstance(output, IntFormat):
-        return cast(quotient, output)
+        return cast(quotient, output, saturate=saturate)
     rounded = shift_right(*fraction(quotient), Rounding.HALF_EVEN)
     return np.clip(rounded + zero_point, output.min, output.max)
 
@@ -118,17 +128,17 @@ def dequantize_linear(levels, scale, zero_point: ArrayLike = 0, *, source: Forma
                       block_size: int = 0) -> np.ndarray:
     """DequantizeLinear: ``(level - zero_point) * scale``, a float each, of the type of the scale.
 
-    Parameters are those of :func:`quantize_linear`; the levels are of format ``source``. A scale
-    without a type is a float32.
+    The difference and the product are float32, and rounded to float16 where the scale is that: in
+    ONNX Runtime and in ONNX's reference, though the standard speaks of a product in float16.
+    Parameters are those of :func:`quantize_linear`; the levels are of format ``source``.
     """
-    levels = source.check(levels)
-    scale = np.asarray(scale)
-    scale = _positive(scale if scale.dtype == np.float16 else scale.astype(np.float32))
+    levels, scale = source.check(levels), _floats(scale, "Scale")
     zero_point = _spread(source.check_zero_point(zero_point), levels.shape, axis, block_size,
                          "Zero point")
+    factor = _spread(_positive(scale), levels.shape, axis, block_size, "Scale")
     with np.errstate(over="ignore", under="ignore"):
-        return (to_float(levels - zero_point, source, scale.dtype)
-                * _spread(scale, levels.shape, axis, block_size, "Scale"))
+        return (to_float(levels - zero_point, source)
+                * factor.astype(np.float32)).astype(scale.dtype)
 
 
 def dynamic_quantize_linear(x) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -137,6 +147,8 @@ def dynamic_quantize_linear(x) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     These are :func:`dynamic_range`'s, of the smallest and the largest number.
     """
     x = np.asarray(x, dtype=np.float32)
+    if not x.size:
+        raise ValueError(f"Tensor must have an element, not shape {x.shape}")
     scale, zero_point = dynamic_range(x.min(), x.max())
     return quantize_linear(x, scale, zero_point, output=U8), scale, zero_point
 
@@ -240,8 +252,12 @@ def _rescaled(sums: np.ndarray, bias, scales: tuple, zero_point, output: Format)
 def _spread(values: np.ndarray, shape: tuple[int, ...], axis: int, block_size: int,
             name: str) -> np.ndarray:
     # As what broadcasts with a tensor.
+    if block_size < 0:
+        raise ValueError(f"Block size must not be negative, not {block_size}")
     if values.size == 1:
         return values.reshape(())
+    if not -len(shape) <= axis < len(shape):
+        raise ValueError(f"Axis must be one of {len(shape)}, not {axis}")
     along = axis % len(shape)
     if values.ndim == 1 and not block_size:
         wanted = (shape[along],)
@@ -256,6 +272,15 @@ def _spread(values: np.ndarray, shape: tuple[int, ...], axis: int, block_size: i
     if found != wanted:
         raise ValueError(f"{name} must have 1 entry or shape {wanted}, not {found}")
     return values
+
+
+def _floats(values, name: str) -> np.ndarray:
+    # What has no type, numbers and lists of them, is float32.
+    if not isinstance(values, np.ndarray | np.generic):
+        return np.asarray(values, dtype=np.float32)
+    if values.dtype not in (np.float16, np.float32):
+        raise TypeError(f"{name} must be float16 or float32, not {values.dtype}")
+    return np.asarray(values)
 
 
 def _positive(scale: np.ndarray) -> np.ndarray:

@@ -193,7 +193,8 @@ def fraction(x, unit: int = 0) -> tuple[np.ndarray, np.ndarray]:
     # float64 has 53 digits, so that nothing is to the right of them.
     mantissa, exponent = np.frexp(np.clip(x, -(2.0 ** (FURTHEST + unit)), 2.0 ** (FURTHEST + unit)))
     n, shift = (mantissa * 2.0**53).astype(np.int64), 53 + unit - exponent.astype(np.int64)
-    return np.where(shift > 62, np.sign(n), n), np.minimum(shift, 62)
+    # Only that of 0, which has no exponent, can be negative.
+    return np.where(shift > 62, np.sign(n), n), np.clip(shift, 0, 62)
 
 
 def _same_kind(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

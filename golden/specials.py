@@ -10,12 +10,18 @@ import numpy as np
 from golden import ops
 from golden.formats import INFINITY, NAN, Format
 
-__all__ = ["numbers", "count", "resolve"]
+__all__ = ["numbers", "as_floats", "count", "resolve"]
 
 
 def numbers(levels: np.ndarray) -> np.ndarray:
     """Return ``levels`` with 0 in place of each that is no number."""
     return np.where(np.abs(levels) >= NAN, 0, levels)
+
+
+def as_floats(levels: np.ndarray) -> np.ndarray:
+    """Return ``levels`` as ``float64``, those that are no number as its infinities and NaN."""
+    floats = np.where(levels == NAN, np.nan, levels.astype(np.float64))
+    return np.where(np.abs(levels) == INFINITY, np.copysign(np.inf, levels), floats)
 
 
 def count(x: np.ndarray, weights: np.ndarray) -> np.ndarray:

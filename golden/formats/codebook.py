@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from golden.formats.base import Format
+from golden.formats.base import Format, integers
 from golden.formats.integer import IntFormat
 
 __all__ = ["Codebook", "LoadedCodebook"]
@@ -29,6 +29,8 @@ class Codebook(Format):
 
     Raises
     ------
+    TypeError
+        Where one is no integer.
     ValueError
         Where they are too few or too many, not ascending, or beyond 16 bits.
     """
@@ -37,7 +39,8 @@ class Codebook(Format):
 
     def __init__(self, table: Iterable[int]):
         # Through object, for the instance is frozen.
-        object.__setattr__(self, "table", tuple(map(operator.index, table)))
+        levels = integers(list(table), "Codebook level").tolist()
+        object.__setattr__(self, "table", tuple(levels))
         if not 2 <= len(self.table) <= MAX_LEVELS:
             raise ValueError(f"Codebook must have 2 to {MAX_LEVELS} levels, not {len(self.table)}")
         for level in self.table:
@@ -108,10 +111,12 @@ class LoadedCodebook(Format):
     code_bits : int
         1 to 4: a table has up to ``2**code_bits`` levels.
     range : IntFormat
-        What each level lies in, at most 16 bits.
+        What each level lies in, itself within s16.
 
     Raises
     ------
+    TypeError
+        Where the range is no integer format.
     ValueError
         Where one of them is not so.
     """
@@ -122,9 +127,10 @@ class LoadedCodebook(Format):
     def __post_init__(self):
         if not 1 <= operator.index(self.code_bits) <= 4:
             raise ValueError(f"Codebook bits must be in range [1, 4], not {self.code_bits!r}")
-        if self.range.width > WIDEST.width:
-            raise ValueError(f"Codebook range must have at most {WIDEST.width} bits, "
-                             f"not {self.range}")
+        if not isinstance(self.range, IntFormat):
+            raise TypeError(f"Codebook range must be an integer format, not {self.range}")
+        if not (WIDEST.contains(self.range.min) and WIDEST.contains(self.range.max)):
+            raise ValueError(f"Codebook range must be within {WIDEST}, not {self.range}")
 
     @property
     def bits(self) -> int:

@@ -44,8 +44,9 @@ def parse(name: str) -> Format:
     family, colon, parameters = name.partition(":")
     if family == "codebook":
         return _codebook(name, parameters)
-    if match := re.fullmatch(r"codebook([0-9]{1,3}):loaded=(([su])([1-9][0-9]{0,3}))", name):
-        return LoadedCodebook(int(match[1]), IntFormat(int(match[4]), signed=match[3] == "s"))
+    if match := re.fullmatch(r"codebook([0-9]{1,3}):loaded=([su])([1-9][0-9]{0,3})(n?)", name):
+        return LoadedCodebook(int(match[1]), IntFormat(
+            int(match[3]), signed=match[2] == "s", narrow=bool(match[4])))
     if family in FLOATS and colon:
         return _float(name, family, parameters)
     if name in _NAMED:

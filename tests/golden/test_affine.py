@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from golden.affine import asymmetric, dequantize, limits, quantize, round_to_step, symmetric
-from golden.formats import parse
+from golden.formats import INFINITY, NAN, parse
 from golden.networks import Quantization
 
 S4, S8, U8, S16 = (parse(name) for name in ("s4", "s8", "u8", "s16"))
@@ -117,6 +117,8 @@ def test_rows_have_their_own():
      r"^Scale must be positive and finite, not -2\.0$"),
     (lambda: quantize([1, 1], Quantization(S8, np.array([1.0, math.inf]))),
      r"^Scale must be positive and finite, not inf$"),
+    (lambda: quantize(1, Quantization(parse("cfloat8_1_4_3:bias=63"), 1e-310)),
+     r"^Scale must be large enough that 2\*\*-65 of it is not 0, not 1e-310$"),
     (lambda: quantize(1, Quantization(S8, 1.0, 128)),
      r"^Zero point must be in range \[-128, 127\] of s8, not 128$"),
     (lambda: dequantize(128, Quantization(S8)),
@@ -146,3 +148,15 @@ def test_the_nearest_level_of_other_formats(name, rng):
     wanted = [max(levels.tolist(), key=lambda level: (-abs(Fraction(value) - level), level))
               for value in x.tolist()]
     np.testing.assert_array_equal(quantize(x * quantization.step, quantization), wanted)
+
+
+@pytest.mark.parametrize("name", ["e4m3fn", "e5m2"])
+def test_infinities_and_nan_come_back(name):
+    fmt = parse(f"{name}:specials=propagate")
+    levels = np.append(fmt.levels(), [NAN, *([INFINITY, -INFINITY] if name == "e5m2" else [])])
+    real = dequantize(levels, Quantization(fmt, 0.25))
+    numbers = dequantize(fmt.levels(), Quantization(parse(name), 0.25))
+    np.testing.assert_array_equal(real[:len(numbers)], numbers)
+    np.testing.assert_array_equal(
+        real[len(numbers):], [np.nan, np.inf, -np.inf][:len(real) - len(numbers)])
+    assert np.isnan(dequantize(NAN, Quantization(fmt)))

@@ -9,6 +9,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from golden.casts import cast
 from golden.contracts import Rounding
 from golden.formats import parse
 from golden.rounding import fraction, nearest_level
@@ -73,6 +74,35 @@ def test_random_float32(name, rng):
                   (rng.choice([-1, 1], 100_000) * size).astype(np.float32))
     levels = nearest_level(*fraction(x, fmt.unit), fmt, Rounding.HALF_EVEN)
     assert (check(x, levels, fmt) > 0) == (name in ENDS)
+
+
+@pytest.mark.parametrize("family, other, usual, end", [
+    ("cfloat8_1_4_3", "float8_e4m3fnuz", 8, 248), ("cfloat8_1_4_3", "float8_e4m3b11fnuz", 11, 31),
+    ("cfloat8_1_5_2", "float8_e5m2fnuz", 16, 61440)])
+@pytest.mark.parametrize("bias", [0, 7, 11, 16, 63])
+def test_floats_of_tesla(family, other, usual, end, bias):
+    """All exponents of ml_dtypes' formats without -0 are those of numbers too.
+
+    Their bias is one; with another, what is to be cast is scaled by the power of two between.
+    """
+    fmt, kind = parse(f"{family}:bias={bias}"), getattr(ml_dtypes, other)
+    codes = np.arange(256, dtype=np.uint8)
+    codes = codes[codes != 0x80]
+    np.testing.assert_array_equal(fmt.decode(codes) * 2.0 ** (fmt.unit + bias - usual),
+                                  codes.view(kind).astype(np.float64))
+    x = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    halves = (fmt.levels()[:-1] + fmt.levels()[1:]) * 2.0 ** (fmt.unit + bias - usual - 1)
+    x = np.concatenate([x[np.isfinite(x)].astype(np.float32), halves.astype(np.float32)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        values = x.astype(kind).astype(np.float64)
+    levels = cast(x * 2.0 ** (usual - bias), fmt)
+    # Halfway to what would be the next number, it is NaN there.
+    beyond = np.abs(x) >= end
+    np.testing.assert_array_equal(np.isnan(values), beyond)
+    np.testing.assert_array_equal(
+        levels[~beyond] * 2.0 ** (fmt.unit + bias - usual), values[~beyond])
+    np.testing.assert_array_equal(levels[beyond], np.sign(x[beyond]) * fmt.max)
 
 
 @pytest.mark.parametrize("name, other", [

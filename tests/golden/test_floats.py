@@ -146,6 +146,23 @@ def test_codebooks():
         book.decode(5)
 
 
+def test_kinds():
+    assert Codebook(np.array([-5, 4])) == Codebook([-5, 4]) == parse("codebook:-5/4")
+    for table, message in (([0, .5], r"0\.5 \(float\)"), ([0, None], r"None \(NoneType\)")):
+        with pytest.raises(TypeError, match=f"^Codebook level must be an integer, not {message}$"):
+            Codebook(table)
+    for name in ("odd4", "e2m1"):
+        with pytest.raises(TypeError, match=f"^Codebook range must be an integer format, "
+                                            f"not {name}$"):
+            LoadedCodebook(3, parse(name))
+
+
+@pytest.mark.parametrize("name", ["codebook1:loaded=s16", "codebook4:loaded=u15",
+                                  "codebook2:loaded=s8n", "codebook2:loaded=u8n"])
+def test_names_of_loaded_codebooks(name):
+    assert str(parse(name)) == name
+
+
 def test_loaded_codebooks():
     fmt = parse("codebook3:loaded=s6")
     assert fmt == LoadedCodebook(3, parse("s6")) and str(fmt) == "codebook3:loaded=s6"
@@ -185,7 +202,8 @@ FLOAT_PARAMETERS = (r"Parameters of cfloat8_1_4_3 must be bias=N or denormals=ie
     ("codebook:1//2", "Codebook must be integers separated by slashes, not 'codebook:1//2'"),
     ("codebook0:loaded=s8", "Codebook bits must be in range [1, 4], not 0"),
     ("codebook5:loaded=s8", "Codebook bits must be in range [1, 4], not 5"),
-    ("codebook4:loaded=s17", "Codebook range must have at most 16 bits, not s17"),
+    ("codebook4:loaded=s17", "Codebook range must be within s16, not s17"),
+    ("codebook4:loaded=u16", "Codebook range must be within s16, not u16"),
     ("cfloat8_1_4_3:bias=64", "Bias of cfloat8_1_4_3 must be in range [0, 63], not 64"),
     ("cfloat8_1_5_2:bias=-1", "Bias of cfloat8_1_5_2 must be in range [0, 63], not -1"),
     ("cfloat8_1_4_3:denormals=none",

@@ -65,6 +65,53 @@ def test_quantize_linear(name, rng):
             "DequantizeLinear", [found.astype(DTYPES[name]), scales, zeros], axis=1)[0])
 
 
+@pytest.mark.parametrize("name", DTYPES)
+def test_scales_of_float16(name):
+    """Every float16 by ONNX Runtime's float32, and every level back; the ends' zero points too."""
+    fmt, kind = parse(name), DTYPES[name]
+    x = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    x, levels = x[~np.isnan(x)], fmt.levels()
+    for scale in np.array([.1, .017, 3e-3, 6e-8, 1000], np.float16):
+        for zero_point in kind([fmt.min, 3, fmt.max]):
+            np.testing.assert_array_equal(
+                quantize_linear(x, scale, zero_point, output=fmt, precision=np.float32),
+                execute("QuantizeLinear", [x, scale, zero_point])[0])
+            real = dequantize_linear(levels, scale, zero_point, source=fmt)
+            assert real.dtype == np.float16
+            np.testing.assert_array_equal(
+                real, execute("DequantizeLinear", [levels.astype(kind), scale, zero_point])[0])
+
+
+@pytest.mark.parametrize("of_x, of_scale, precision", [
+    (np.float16, np.float16, None), (np.float32, np.float32, None), (np.float16, np.float32, None),
+    (np.float32, np.float32, np.float16), (np.float16, np.float16, np.float32)])
+def test_the_precision_of_quotients(of_x, of_scale, precision, rng):
+    """The standard's: that of the scale's type, or what is asked for."""
+    helper = pytest.importorskip("onnx.helper", reason="onnx is not installed")
+    reference = pytest.importorskip("onnx.reference", reason="onnx is not installed")
+    node = helper.make_node("QuantizeLinear", ["x", "scale", "zero_point"], ["y"], **(
+        {"precision": helper.np_dtype_to_tensor_dtype(np.dtype(precision))} if precision else {}))
+    x, scale = rng.uniform(-20, 20, 50_000).astype(of_x), of_scale(.1)
+    feeds = {"x": x, "scale": scale, "zero_point": np.int8(3)}
+    infos = [helper.make_tensor_value_info(
+        name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
+        for name, value in feeds.items()]
+    model = helper.make_model(
+        helper.make_graph([node], "graph", infos, [helper.make_empty_tensor_value_info("y")]),
+        opset_imports=[helper.make_opsetid("", 25)])
+    [wanted] = reference.ReferenceEvaluator(model).run(None, feeds)
+    np.testing.assert_array_equal(
+        quantize_linear(x, scale, 3, output=S8, precision=precision), wanted)
+
+
+def test_the_type_of_the_scale_decides():
+    """6.4995 rounds to 6, and to 6.5 of float16; a list is of float32."""
+    x, scale = np.float32([6.4995, 7.4995]), np.float16(1)
+    assert quantize_linear(x, scale, output=S8).tolist() == [6, 8]
+    assert quantize_linear(x, np.float32(1), output=S8).tolist() == [6, 7]
+    assert quantize_linear(x.tolist(), 1, output=S8).tolist() == [6, 7]
+
+
 @pytest.mark.parametrize("name", ["s4", "u2", "odd4", "codebook:-7/-3/0/1/30", "e3m2", "u8"])
 @pytest.mark.parametrize("kind", [np.float16, np.float32])
 def test_quantize_linear_of_blocks(name, kind, rng):
@@ -174,6 +221,16 @@ def test_casts_that_do_not_saturate():
      r"Numbers to round must not be NaN"),
     (lambda: quantize_linear(float32([1]), 0, output=S8),
      r"Scale must be positive and finite, not 0\.0"),
+    (lambda: quantize_linear(np.float16([1]), np.float32(1e6), output=S8, precision=np.float16),
+     r"Scale must be positive and finite, not inf"),
+    (lambda: quantize_linear(float32([[1, 2]]), float32([1, 2]), output=S8, axis=2),
+     r"Axis must be one of 2, not 2"),
+    (lambda: quantize_linear(float32([[1, 2]]), 1, [1, 2], output=S8, axis=-3),
+     r"Axis must be one of 2, not -3"),
+    (lambda: dequantize_linear(3, float32([1, 2]), source=S8), r"Axis must be one of 0, not 1"),
+    (lambda: dequantize_linear([3], 1, source=S8, block_size=-1),
+     r"Block size must not be negative, not -1"),
+    (lambda: dynamic_quantize_linear([]), r"Tensor must have an element, not shape \(0,\)"),
     (lambda: dequantize_linear([1], np.float32(np.inf), source=S8),
      r"Scale must be positive and finite, not inf"),
     (lambda: quantize_linear(float32([[1, 2, 3]]), [1, 2], output=S8),
@@ -203,3 +260,23 @@ def test_casts_that_do_not_saturate():
 def test_messages(call, message):
     with pytest.raises(ValueError, match=f"^{message}$"):
         call()
+
+
+@pytest.mark.parametrize("call, message", [
+    (lambda: quantize_linear(np.array([.5]), np.float32(1), output=S8),
+     r"Number must be float16 or float32, not float64"),
+    (lambda: quantize_linear(np.float32(1), np.array([1]), output=S8),
+     r"Scale must be float16 or float32, not int64"),
+    (lambda: dequantize_linear([1], np.float64(1), source=S8),
+     r"Scale must be float16 or float32, not float64"),
+])
+def test_other_types(call, message):
+    with pytest.raises(TypeError, match=f"^{message}$"):
+        call()
+
+
+def test_quantize_linear_that_does_not_saturate():
+    fmt = parse("e5m2:specials=propagate")
+    assert quantize_linear([1e9, -1.0], 1, output=fmt, saturate=False).tolist() == [
+        INFINITY, -1 << 16]
+    assert quantize_linear([1e9], 1, output=fmt) == fmt.max

@@ -155,8 +155,10 @@ def test_nearest_level(name, rounding):
 
 
 @settings(derandomize=True, deadline=None)
-@given(st.floats(allow_nan=False), st.integers(-20, 3))
+@given(st.floats(allow_nan=False), st.integers(-68, 3))
 @example(float("inf"), 0)
+@example(0.0, -68)
+@example(2.0**-28, -68)
 @example(-5e-324, -20)
 @example(2.0**-10 * (1 - 2.0**-53), 0)
 def test_fraction(x, unit):
