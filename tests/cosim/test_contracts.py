@@ -1,4 +1,7 @@
-"""Every contract in emitted Verilog: all 16-bit sums, and a million over the range it takes."""
+"""Every contract in emitted Verilog: all 16-bit sums, and a million over the range it takes.
+
+And results that are no integers, by each rounding.
+"""
 
 import numpy as np
 import pytest
@@ -16,9 +19,9 @@ pytestmark = pytest.mark.skipif(available() is not None, reason=str(available())
 ROWS, COLS = 8, 2
 
 
-def tile(name):
+def tile(name, output=None):
     """Sums of two products of 16-bit levels: any 16-bit sum, and nearly any of 32 bits."""
-    output = {"none": None, "thresholds": "s4"}.get(name, "s8")
+    output = output or {"none": None, "thresholds": "s4"}.get(name, "s8")
     return TileConfig(
         weights=parse("s16n"), activations=parse("s16"), contract=contract(name),
         output=None if output is None else parse(output), rows=ROWS, cols=COLS, lanes=2, depth=2,
@@ -49,9 +52,20 @@ def random_sums(config, rng, outputs):
     return phase(config, rng, activations, weights, rng.integers(32, size=jobs))
 
 
-@pytest.mark.parametrize("name", CONTRACTS)
-def test_verilog_is_golden(rng, name):
-    config = tile(name)
+LEVELS = [
+    ("half_up", "odd4"), ("half_even", "binary"), ("half_away", "odd8"),
+    ("half_even", "e4m3fn"), ("half_up", "cfloat8_1_4_3:denormals=paper"), ("floor", "e5m2"),
+    ("zero", "e2m3"), ("half_away", "e2m1"), ("half_even", "cfloat8_1_5_2"), ("pulp", "e3m2"),
+    ("half_even", "codebook:-90/-40/-7/0/1/2/60/99"), ("thresholds", "e2m1"),
+    ("thresholds", "binary"), ("precise", "odd2"),
+]
+
+
+@pytest.mark.parametrize("name, output", [
+    *((name, None) for name in CONTRACTS),
+    *(pytest.param(*each, marks=pytest.mark.slow) for each in LEVELS)])
+def test_verilog_is_golden(rng, name, output):
+    config = tile(name, output)
     phases = [every_sum(config, rng), *(random_sums(config, rng, 250_000) for _ in range(4))]
     want = expected(config, phases)
     levels, _ = run(config, simulation(config), phases)
@@ -61,5 +75,5 @@ def test_verilog_is_golden(rng, name):
     if not isinstance(config.contract, ExactSum):
         assert config.output is not None
         levels, counts = np.unique(want, return_counts=True)
-        assert len(levels) == config.output.max - config.output.min + 1
-        assert counts.max() < want.size / 2
+        assert len(levels) > 0.9 * len(config.output.levels())
+        assert counts.max() < want.size * 0.75
