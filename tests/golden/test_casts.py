@@ -9,7 +9,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from golden.casts import cast
+from golden.casts import cast, to_float
 from golden.contracts import Rounding
 from golden.formats import parse
 from golden.rounding import fraction, nearest_level
@@ -74,6 +74,46 @@ def test_random_float32(name, rng):
                   (rng.choice([-1, 1], 100_000) * size).astype(np.float32))
     levels = nearest_level(*fraction(x, fmt.unit), fmt, Rounding.HALF_EVEN)
     assert (check(x, levels, fmt) > 0) == (name in ENDS)
+
+
+def numbers(fmt, rng):
+    """Every float16, infinities and NaN among them, any float32, and some about the range."""
+    size = np.exp2(rng.uniform(fmt.unit - 2, np.log2(fmt.max) + fmt.unit + 1, 200_000))
+    return np.concatenate([
+        np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float32),
+        rng.integers(0, 1 << 32, 200_000, dtype=np.uint32).view(np.float32),
+        (rng.choice([-1, 1], len(size)) * size).astype(np.float32)])
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_equals_onnx_runtime(name, rng):
+    """Saturated. Not saturated it is not the standard's: see ``golden.casts``."""
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+    ort = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    kind = {"e4m3fn": onnx.TensorProto.FLOAT8E4M3FN, "e5m2": onnx.TensorProto.FLOAT8E5M2}[name]
+    ends = [onnx.helper.make_tensor_value_info(end, onnx.TensorProto.FLOAT, None) for end in "xy"]
+    nodes = [onnx.helper.make_node("Cast", ["x"], ["small"], to=kind),
+             onnx.helper.make_node("Cast", ["small"], ["y"], to=onnx.TensorProto.FLOAT)]
+    model = onnx.helper.make_model(
+        onnx.helper.make_graph(nodes, "graph", ends[:1], ends[1:]), ir_version=10,
+        opset_imports=[onnx.helper.make_opsetid("", 21)])
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = 1
+    session = ort.InferenceSession(model.SerializeToString(), options,
+                                   providers=["CPUExecutionProvider"])
+    fmt = parse(f"{name}:specials=propagate")
+    x = numbers(fmt, rng)
+    np.testing.assert_array_equal(to_float(cast(x, fmt), fmt), session.run(None, {"x": x})[0])
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_not_saturated(name, rng):
+    """That is what ml_dtypes does."""
+    fmt = parse(f"{name}:specials=propagate")
+    x = numbers(fmt, rng)
+    np.testing.assert_array_equal(
+        to_float(cast(x, fmt, saturate=False), fmt, np.float64), theirs(x, fmt))
 
 
 @pytest.mark.parametrize("family, other, usual, end", [
