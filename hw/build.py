@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,12 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from golden.requantize import requantize
 from hw import emit
+from hw.blocks import DotProductGrid
 from hw.bus import AxiTile
 from hw.config import TileConfig
+from hw.flow.compare import Comparison, compare
 from hw.flow.nextpnr import Placement, place
-from hw.flow.report import area_json
+from hw.flow.report import area_json, block_json
 from hw.flow.tools import ToolFailed, ToolMissing, require, versions
 from hw.flow.yosys import Area, synthesize
 from hw.options import Request, parser, request_of
@@ -56,7 +59,9 @@ class Build:
         self.tile = AxiTile(request.config)
         self.phases, self.vectors = verification_phases(request.config)
         self.want = expected(request.config, self.phases)
+        self.block = self.tile.tile.block
         self.areas: dict[str, Area] = {}
+        self.compared: dict[str, Comparison] = {}
         self.placement: Placement | None = None
         self.verified: dict[str, Verification] = {}
         self.no_verilator = available()
@@ -114,6 +119,16 @@ class Build:
                 flags=target.models().verilator_arguments(), fast=False)
             self._verify(f"{target.name} netlist", backend, "Verilator")
 
+    def compare(self, target: Target):
+        """Estimate the area of the block and of the plain one."""
+        self.compared[target.name] = compare(self.block, target)
+
+    @property
+    def comparisons(self) -> list[Comparison]:
+        """What was compared, in the order of the targets."""
+        return [self.compared[target.name] for target in self.request.areas
+                if target.name in self.compared]
+
     def place(self):
         """Place and route the netlist of ecp5."""
         netlist = self.path("_ecp5")
@@ -144,6 +159,8 @@ class Build:
         order = ("ecp5", "generic") if self.request.pnr else ("generic", "xc7")
         targets = sorted(self.request.areas, key=lambda each: (each.name not in order, each.name))
         steps += [(f"area on {each.name}", area(each)) for each in targets]
+        if not isinstance(self.block, DotProductGrid):
+            steps += [(f"block on {each.name}", partial(self.compare, each)) for each in targets]
         if self.request.vcd:
             steps.append(("waves", self.waves))
         return steps
@@ -154,6 +171,7 @@ class Build:
         if self.areas:
             areas = [self.areas[target.name] for target in self.request.areas]
             area = area_json(areas, self.config.macs, self.placement)
+            area["block"] = block_json(self.block.title, self.comparisons)
             (self.folder / "area.json").write_text(json.dumps(area, indent=2) + "\n")
         if not self.request.verify:
             verification = "not verified"
@@ -356,7 +374,7 @@ def main(argv: list[str] | None = None) -> int:
     else:
         console.print(summary(manifest, request.out / request.name,
                               [run.areas[t.name] for t in request.areas], run.placement,
-                              time.perf_counter() - start))
+                              time.perf_counter() - start, comparisons=run.comparisons))
     return 0
 
 

@@ -1,5 +1,6 @@
 """What :mod:`hw.build` says to people."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ from rich.text import Text
 
 from golden.contracts import CONTRACTS, contract
 from golden.formats import FLOATS, MAX_BITS, FloatFormat, parse
+from hw.flow.compare import Comparison
 from hw.flow.nextpnr import Placement
-from hw.flow.report import area_table
+from hw.flow.report import area_table, block_table
 from hw.flow.yosys import Area
 from hw.targets import TARGETS
 
@@ -69,7 +71,8 @@ def _table(*columns: str) -> Table:
 
 
 def summary(manifest: dict[str, Any], folder: Path, areas: list[Area],
-            placement: Placement | None, seconds: float) -> RenderableType:
+            placement: Placement | None, seconds: float, *,
+            comparisons: Sequence[Comparison] = ()) -> RenderableType:
     """Lines and tables for the end of a build."""
     c = manifest["config"]
     facts = Table.grid(padding=(0, 2))
@@ -95,6 +98,8 @@ def summary(manifest: dict[str, Any], folder: Path, areas: list[Area],
     if areas:
         macs = manifest["throughput"]["products_per_cycle"]
         parts += [Text(), area_table(areas, macs, placement)]
+    if comparisons:
+        parts += [Text(), block_table(manifest["area"]["block"]["chosen"], comparisons)]
     parts.append(Text(f"done in {seconds:.1f} s", style="dim"))
     return Group(*parts)
 

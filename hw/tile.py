@@ -13,7 +13,7 @@ from golden.contracts import LFSR_BITS, WORD_BITS
 from golden.formats import Format, IntFormat, LoadedCodebook
 from hw.accumulate import Accumulator
 from hw.arith import leap
-from hw.blocks import block_for
+from hw.blocks import Block, block_for
 from hw.blocks.loaded import LoadedLevels
 from hw.blocks.row_sums import RowSums
 from hw.blocks.specials import FLAGS, Specials
@@ -141,6 +141,11 @@ class MacTile(Shared):
             **({"i_parameters": parameters} if c.parameters is None else {}),
             "o": Out(stream.Signature(self._result)),
         })
+
+    @property
+    def block(self) -> Block:
+        """The block that makes the sums."""
+        return self._block
 
     @property
     def latency(self) -> int:

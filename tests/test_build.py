@@ -61,9 +61,22 @@ def test_the_main_job(tmp_path, capsys):
     area = json.loads((tmp_path / NAME / "area.json").read_text())
     assert set(area["areas"]) == {"ecp5", "ice40"} and area["macs"] == 64
     assert all(each["lut"] > 0 and each["ff"] > 0 for each in area["areas"].values())
+    assert area["block"] == {"chosen": "multipliers", "plain": "multipliers"}
     said = capsys.readouterr().out
     for part in (NAME, "Verilog equals golden", "0 mismatches", "ecp5", "latency 11 cycles"):
         assert part in said
+
+
+def test_the_block_alone_is_compared_with_the_plain_one(tmp_path, capsys):
+    run("--bits", "1", "--rows", "1", "--cols", "1", "--lanes", "4", "--channels", "1",
+        "--no-verify", "--area", "ice40", out=tmp_path)
+    [path] = tmp_path.glob("*/area.json")
+    block = json.loads(path.read_text())["block"]
+    assert block["chosen"] == "affine split, AND-popcount inside"
+    assert block["shape"] == {"rows": 1, "cols": 1, "lanes": 4}
+    assert all(block["areas"]["ice40"][which]["lut"] > 0 for which in ("chosen", "plain"))
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Block alone, 1x1x4: affine split, AND-popcount inside, beside multipliers" in said
 
 
 def test_emission_is_repeatable(tmp_path):

@@ -56,8 +56,6 @@ class SplitGrid(Block):
     is longer.
     """
 
-    title = "affine split"
-
     def __init__(self, *, weights: Format, activations: Format, rows: int, cols: int, lanes: int):
         super().__init__(weights=weights, activations=activations, rows=rows, cols=cols,
                          lanes=lanes)
@@ -66,6 +64,7 @@ class SplitGrid(Block):
         self._inner = (AndPopcountGrid if bits else DotProductGrid)(
             weights=self._weight.format, activations=self._activation.format, rows=rows, cols=cols,
             lanes=lanes)
+        self.title = f"affine split, {self._inner.title} inside"
 
     @property
     def latency(self) -> int:
@@ -95,14 +94,14 @@ class SplitGrid(Block):
                 latency=self._summed)
             m.d.comb += sums.i.eq(inner.i.p.activations)
             factor = activation.scale * weight.offset
-            of_row = [[factor * sums.o[row] + constant] for row in range(self.rows)]
+            of_row = [[_times(sums.o[row], factor) + constant] for row in range(self.rows)]
         of_col: list[list[Value]] = [[] for _ in range(self.cols)]
         if activation.offset:
             sums = m.submodules.col_sums = RowSums(
                 activations=weight.format, rows=self.cols, lanes=self.lanes, latency=self._summed)
             m.d.comb += sums.i.eq(inner.i.p.weights)
             factor = weight.scale * activation.offset
-            of_col = [[factor * sums.o[col]] for col in range(self.cols)]
+            of_col = [[_times(sums.o[col], factor)] for col in range(self.cols)]
 
         for row in range(self.rows):
             for col in range(self.cols):
@@ -110,7 +109,8 @@ class SplitGrid(Block):
                                 f"product_{row}_{col}")
                 total = Signal(shape_of(self.sums), name=f"sum_{row}_{col}", reset_less=True)
                 m.d.sync += total.eq(adder_tree([
-                    weight.scale * activation.scale * product, *of_row[row], *of_col[col]]))
+                    _times(product, weight.scale * activation.scale), *of_row[row],
+                    *of_col[col]]))
                 m.d.comb += self.o.p[row][col].eq(total)
         m.d.comb += [
             inner.i.valid.eq(self.i.valid),
@@ -123,3 +123,9 @@ class SplitGrid(Block):
 def _inner(fmt: Format, code: Value) -> Value:
     # Code of the part's format: in two's complement the highest bit counts the other way round.
     return Cat(code[:-1], ~code[-1]) if isinstance(fmt, OddFormat) and fmt.width > 1 else code
+
+
+def _times(value: Value, factor: int) -> Value:
+    # By plus or minus a power of two, and not by a multiplier of the target's.
+    scaled = value << abs(factor).bit_length() - 1
+    return -scaled if factor < 0 else scaled

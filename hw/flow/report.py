@@ -6,11 +6,13 @@ from typing import Any
 
 from rich.table import Table
 
+from hw.blocks import DotProductGrid
+from hw.flow.compare import Comparison
 from hw.flow.nextpnr import Placement
 from hw.flow.yosys import Area
 from hw.targets import TARGETS
 
-__all__ = ["area_json", "area_table"]
+__all__ = ["area_json", "area_table", "block_json", "block_table"]
 
 
 def area_table(areas: Sequence[Area], macs: int, placement: Placement | None = None) -> Table:
@@ -59,6 +61,43 @@ def area_json(areas: Sequence[Area], macs: int,
     if placement is not None:
         found["placement"] = {
             **placement.to_json(), "per_mac": _per_mac(_counts(placement), macs)}
+    return found
+
+
+def block_table(title: str, comparisons: Sequence[Comparison]) -> Table:
+    """Table of a block alone: for each target a line, and one of the plain block's.
+
+    Parameters
+    ----------
+    title : str
+        What the block is made of.
+    comparisons : sequence of Comparison
+        At least one; all of one shape.
+    """
+    first = comparisons[0]
+    table = Table(title=f"Block alone, {first.rows}x{first.cols}x{first.lanes}: {title}, beside "
+                        f"{DotProductGrid.title}", title_justify="left", box=None,
+                  padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    table.add_column("target", no_wrap=True)
+    for heading in _HEADINGS.values():
+        table.add_column(heading, justify="right", no_wrap=True)
+    for each in comparisons:
+        for name, area in ((each.chosen.target, each.chosen), ("  multipliers", each.plain)):
+            table.add_row(name, *(f"{value:,}" if value else "-"
+                                  for value in _counts(area).values()),
+                          style="" if area is each.chosen else "dim")
+    return table
+
+
+def block_json(title: str, comparisons: Sequence[Comparison]) -> dict[str, Any]:
+    """Return which block was chosen and, where it is not the plain one, both areas per target."""
+    found: dict[str, Any] = {"chosen": title, "plain": DotProductGrid.title}
+    if comparisons:
+        first = comparisons[0]
+        found["shape"] = {"rows": first.rows, "cols": first.cols, "lanes": first.lanes}
+        found["areas"] = {each.chosen.target: {"chosen": each.chosen.to_json(),
+                                               "plain": each.plain.to_json()}
+                          for each in comparisons}
     return found
 
 

@@ -1,11 +1,13 @@
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
+from hw.flow.compare import Comparison
 from hw.flow.nextpnr import Placement
-from hw.flow.report import area_json, area_table
+from hw.flow.report import area_json, area_table, block_json, block_table
 from hw.flow.yosys import Area
 
 AREAS = [
@@ -59,3 +61,30 @@ def test_macs(function):
         function(AREAS, 0)
     with pytest.raises(TypeError):
         function(AREAS, 1.5)
+
+
+COMPARED = [Comparison(2, 1, 4, area, replace(area, lut=area.lut + 11)) for area in AREAS]
+
+
+def test_block_table():
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(block_table("popcount", COMPARED))
+    lines = [line.split() for line in console.export_text().splitlines()]
+    assert lines == [
+        "Block alone, 2x1x4: popcount, beside multipliers".split(),
+        ["target", "LUT", "carry", "FF", "DSP", "RAM", "transistors"],
+        ["generic", "900", "-", "64", "-", "4,096", "4,624"],
+        ["multipliers", "911", "-", "64", "-", "4,096", "4,624"],
+        ["ecp5", "100", "30", "80", "2", "3", "-"],
+        ["multipliers", "111", "30", "80", "2", "3", "-"],
+    ]
+
+
+def test_block_json():
+    found = json.loads(json.dumps(block_json("popcount", COMPARED)))
+    assert found["chosen"] == "popcount" and found["plain"] == "multipliers"
+    assert found["shape"] == {"rows": 2, "cols": 1, "lanes": 4}
+    assert {target: (each["chosen"]["lut"], each["plain"]["lut"])
+            for target, each in found["areas"].items()} == {"generic": (900, 911),
+                                                            "ecp5": (100, 111)}
+    assert block_json("multipliers", []) == {"chosen": "multipliers", "plain": "multipliers"}

@@ -1,0 +1,64 @@
+# amaranth: UnusedElaboratable=no
+"""Area of a block alone, beside that of the plain one."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from hw import emit
+from hw.blocks import Block, DotProductGrid
+from hw.flow.yosys import Area, synthesize
+from hw.formats import level_shape
+from hw.targets import Target
+
+__all__ = ["Comparison", "compare", "compared_shape"]
+
+BUDGET = 12_000
+"""Of the plain block: Yosys takes some 20 s for so much, counted as :func:`compared_shape` does."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A block and the plain one, of the same formats and shape, on one target.
+
+    Parameters
+    ----------
+    rows, cols, lanes : int
+        Shape of both.
+    chosen, plain : Area
+    """
+
+    rows: int
+    cols: int
+    lanes: int
+    chosen: Area
+    plain: Area
+
+
+def compared_shape(block: Block) -> tuple[int, int, int]:
+    """Rows, columns and lanes that are compared: the block's own, or as much as does not take long.
+
+    What takes long is wide multipliers, more than in proportion to their partial products:
+    17 x 17 bits for a product of ``e4m3fn``, 34 x 34 for one of ``cfloat8_1_5_2``.
+    """
+    partials = level_shape(block.weights).width * level_shape(block.activations).width
+    shapes = ((block.rows, block.cols, block.lanes),
+              (min(block.rows, 2), min(block.cols, 2), block.lanes), (1, 1, block.lanes))
+    for rows, cols, lanes in shapes:
+        if partials**1.5 * rows * cols * lanes <= BUDGET:
+            return rows, cols, lanes
+    return 1, 1, 1
+
+
+def compare(block: Block, target: Target) -> Comparison:
+    """Synthesize blocks like ``block`` and like the plain one, both without a tile around them."""
+    rows, cols, lanes = compared_shape(block)
+    areas = []
+    for kind in (type(block), DotProductGrid):
+        one = kind(weights=block.weights, activations=block.activations, rows=rows, cols=cols,
+                   lanes=lanes)
+        with tempfile.TemporaryDirectory(prefix="exactmac_") as folder:
+            verilog = Path(folder) / "block.v"
+            verilog.write_text(emit.modules(one, "block"))
+            areas.append(synthesize([verilog], "block", target))
+    return Comparison(rows, cols, lanes, *areas)
