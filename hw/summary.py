@@ -93,7 +93,8 @@ def summary(manifest: dict[str, Any], folder: Path, areas: list[Area],
     if other := manifest.get("replaced"):
         differs = ", ".join(f"{name} {value}" for name, value in other.items()
                             if value != c.get(name))
-        facts.add_row("replaced", Text(f"a tile of the same name with {differs}", style="yellow"))
+        what = f"with {differs}" if differs else "by an earlier version"
+        facts.add_row("replaced", Text(f"a tile of the same name {what}", style="yellow"))
     parts: list[RenderableType] = [Text(manifest["name"], style="bold green"), facts]
     if areas:
         macs = manifest["throughput"]["products_per_cycle"]
