@@ -67,7 +67,7 @@ def load(path: Path = PATH) -> Digits:
 
 def quantized(digits: Digits, *, weights: Format, activations: Format,
               output: Format | None = None, requantization: Contract | None = None,
-              zero_points: ZeroPoints = "activations") -> Network:
+              zero_points: ZeroPoints = "activations", window: int = 16) -> Network:
     """Return the network in the given formats, as :func:`golden.quantize.quantize_network` does.
 
     The contract is ``half_up`` by default; weights have the ranges with the least error.
@@ -75,7 +75,7 @@ def quantized(digits: Digits, *, weights: Format, activations: Format,
     return quantize_network(
         digits.layers, digits.calibration, weights=weights, activations=activations,
         output=output, contract=requantization or contract("half_up"), zero_points=zero_points,
-        weight_ranges="least_error", classifier=True, name="digits")
+        weight_ranges="least_error", window=window, classifier=True, name="digits")
 
 
 def accuracy(outputs: np.ndarray, labels: np.ndarray) -> float:

@@ -84,6 +84,9 @@ class Linear(Layer):
     table : array of integers, ``(256,)``, optional
         What becomes of the results, which then have 8 bits: the level of each code
         (:mod:`golden.tables`).
+    exponents : array of integers, ``(channels, ceil(features / 32))``, optional
+        Codes of block-scaled weights' exponents (:mod:`golden.block_scaled`), 127 where a weight's
+        step is that of ``weight``. The layer's sums, and so its bias, are in units of the least.
     """
 
     weights: np.ndarray
@@ -92,6 +95,7 @@ class Linear(Layer):
     parameters: Mapping[str, np.ndarray]
     seed: int = 1
     table: np.ndarray | None = None
+    exponents: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

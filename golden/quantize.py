@@ -19,9 +19,10 @@ from golden.affine import (
     round_to_step,
     symmetric,
 )
+from golden.block_scaled import quantize_blocks
 from golden.calibration import FRACTIONS, apart, least_error, least_error_rows
 from golden.contracts import Clamped, Contract, ExactSum, Thresholds
-from golden.formats import Format, IntFormat, integers
+from golden.formats import EXPONENT_BIAS, BlockScaled, Format, IntFormat, integers
 from golden.lfsr import leap
 from golden.multipliers import scale_parameters, threshold_parameters
 from golden.networks import INPUT, Dense, Network, Quantization
@@ -105,11 +106,13 @@ def quantize_weights(weights, fmt: Format, *, zero_point: bool = False,
 def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Format,
                      activations: Format, output: Format | None = None, contract: Contract,
                      zero_points: ZeroPoints = "activations",
-                     weight_ranges: WeightRanges = "max", classifier: bool = False,
+                     weight_ranges: WeightRanges = "max", window: int = 16,
+                     classifier: bool = False,
                      name: str = "network") -> Network:
     """Quantize fully connected layers, from examples of what they will be given.
 
-    Weights are quantized per output channel, by :func:`quantize_weights`. Tensors are given the
+    Weights are quantized per output channel, by :func:`quantize_weights`, or where they are
+    block-scaled by :func:`golden.block_scaled.quantize_blocks`. Tensors are given the
     range with the least squared error over the examples, as the layers quantized so far compute
     them. A ReLU becomes a clamp at the zero point.
 
@@ -130,6 +133,8 @@ def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Form
         activations and weights. Without, negative numbers become 0 in an unsigned format.
     weight_ranges : "max" or "least_error"
         As in :func:`quantize_weights`.
+    window : int
+        Exponents that block-scaled weights may have.
     classifier : bool
         Only the largest of the last layer's outputs matters: its range keeps the examples' winners
         (by the float network; no labels are needed) apart from the rest.
@@ -163,7 +168,7 @@ def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Form
     for index, layer in enumerate(layers):
         made, sums, unbiased = _weigh(layer, index, x, network, weights, contract,
                                       zero_points == "both" and isinstance(weights, IntFormat),
-                                      weight_ranges)
+                                      weight_ranges, window)
         step = _step(made, network)
         bias = integers(list(map(int, round_to_step(layer.biases() / step, 1))), "Bias")
         real = step * (sums + bias).astype(np.float64)
@@ -208,11 +213,28 @@ def _check_request(layers: Sequence[FloatDense], activations: Format, output: Fo
 
 
 def _weigh(layer: FloatDense, index: int, x: np.ndarray, network: Network, fmt: Format,
-           contract: Contract, zero_point: bool, ranges: WeightRanges
+           contract: Contract, zero_point: bool, ranges: WeightRanges, window: int
            ) -> tuple[Dense, np.ndarray, Range]:
     # The layer as far as its sums go: without parameters, its output still its input's.
     tensor = network.layers[-1].name if network.layers else INPUT
     taken = network.quantization(tensor)
+    made = Dense(name=f"dense{index}", inputs=(tensor,), output=taken, contract=contract,
+                 weights=layer.weights, weight=Quantization(fmt), parameters={},
+                 seed=int(leap(1, (index + 1) * LAYER_DRAWS)))
+    if isinstance(fmt, BlockScaled):
+        levels, exponents = quantize_blocks(layer.weights, fmt, window=window)
+        made = replace(made, weights=levels, exponents=exponents)
+    else:
+        weight = _spread(layer, fmt, taken, zero_point, ranges)
+        made = replace(made, weights=quantize(layer.weights, weight), weight=weight)
+    ranges_of_sums = sum_ranges(made, network)
+    return (made, linear_sums(made, x, network),
+            Range(min(r.lo for r in ranges_of_sums), max(r.hi for r in ranges_of_sums)))
+
+
+def _spread(layer: FloatDense, fmt: Format, taken: Quantization, zero_point: bool,
+            ranges: WeightRanges) -> Quantization:
+    # Of the weights, each channel.
     _, weight = quantize_weights(layer.weights, fmt, zero_point=zero_point, ranges=ranges)
     # The bias is counted in steps of both scales: a channel of tiny weights has its scale raised
     # until its bias fits. Weights 2**-24 of the layer's largest are as good as none.
@@ -222,18 +244,15 @@ def _weigh(layer: FloatDense, index: int, x: np.ndarray, network: Network, fmt: 
     sums = dot_range(fmt, taken.format, layer.weights.shape[1]).format
     most = 2.0 ** (max(30, sums.width - 2) + fmt.unit)
     finest = np.maximum(np.abs(layer.biases()) / (taken.step * most), coarsest * 2.0**-24)
-    weight = replace(weight, scale=np.where(used, np.maximum(scale, finest), finest))
-    made = Dense(name=f"dense{index}", inputs=(tensor,), output=taken, contract=contract,
-                 weights=quantize(layer.weights, weight), weight=weight, parameters={},
-                 seed=int(leap(1, (index + 1) * LAYER_DRAWS)))
-    ranges_of_sums = sum_ranges(made, network)
-    return (made, linear_sums(made, x, network),
-            Range(min(r.lo for r in ranges_of_sums), max(r.hi for r in ranges_of_sums)))
+    return replace(weight, scale=np.where(used, np.maximum(scale, finest), finest))
 
 
 def _step(layer: Dense, network: Network) -> np.ndarray:
     # What one unit of each channel's sum stands for.
-    return network.quantization(layer.inputs[0]).step * np.asarray(layer.weight.step)
+    step = np.broadcast_to(layer.weight.step, len(layer.weights))
+    if layer.exponents is not None:
+        step = step * 2.0**(int(layer.exponents.min()) - EXPONENT_BIAS)
+    return network.quantization(layer.inputs[0]).step * step
 
 
 def _parameters(contract: Contract, unbiased: Range, bias: np.ndarray, step: np.ndarray,

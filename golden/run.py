@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from golden import elementwise, ops, specials
+from golden.block_scaled import shift_levels
 from golden.contracts import ExactSum, Stochastic
-from golden.formats import NAN, Format, IntFormat
+from golden.formats import NAN, BlockScaled, Format, IntFormat
 from golden.lfsr import draws
 from golden.networks import (
     INPUT,
@@ -90,8 +91,21 @@ def linear_sums(layer: Linear, x, network: Network) -> np.ndarray:
         return ops.conv2d(x, layer.weights, stride=layer.stride, padding=layer.padding,
                           dilation=layer.dilation, groups=layer.groups, **zero_points)
     if isinstance(layer, Dense):
-        return ops.dense(x, layer.weights, **zero_points)
+        return ops.dense(x, _scaled(layer), **zero_points)
     raise TypeError(f"Linear layer must be a Dense or a Conv2d, not {layer!r}")
+
+
+def _scaled(layer: Linear) -> np.ndarray:
+    # Weights of a layer on one scale.
+    scaled = isinstance(layer.weight.format, BlockScaled)
+    if scaled and not isinstance(layer, Dense):
+        raise ValueError(f"Layer {layer.name!r} must be a Dense one to have block-scaled weights, "
+                         f"not a {type(layer).__name__}")
+    if scaled != (layer.exponents is not None):
+        given = "given" if scaled else "left out"
+        raise ValueError(f"Exponents of layer {layer.name!r} must be {given} for weights of "
+                         f"{layer.weight.format}, not {layer.exponents!r}")
+    return shift_levels(layer.weights, layer.exponents) if scaled else layer.weights
 
 
 def linear_draws(layer: Linear, shape: tuple[int, ...]) -> np.ndarray | None:
@@ -107,6 +121,7 @@ def sum_ranges(layer: Linear, network: Network) -> list[Range]:
     weights = layer.weight.format.check(layer.weights, f"Weight of layer {layer.name!r}")
     if (np.abs(weights) >= NAN).any():
         raise ValueError(f"Weights of layer {layer.name!r} must be numbers, not infinite or NaN")
+    weights = np.asarray(_scaled(layer))
     zero_points = layer.weight.format.check_zero_point(
         layer.weight.zero_point, f"Weight zero point of layer {layer.name!r}")
     if zero_points.shape not in ((), (len(weights),)):

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Literal
 
 from golden.contracts import WORD_BITS, Contract, Scaled, Stochastic, contract
-from golden.formats import Format, IntFormat, LoadedCodebook
+from golden.formats import BLOCK, BlockScaled, Format, IntFormat, LoadedCodebook
 from golden.ranges import Range, dot_range, levels_range
 
 __all__ = ["TileConfig", "ZERO_POINTS", "EMITTED", "CODE_BITS", "LUT_WORDS"]
@@ -15,7 +15,7 @@ EMITTED = ("generic",)
 """Targets whose cells the Verilog can use."""
 
 _MOST = {"rows": 1024, "cols": 1024, "lanes": 1024, "depth": 1 << 24, "outputs": 1024,
-         "channels": 1 << 16}
+         "channels": 1 << 16, "window": 64}
 _MOST_MACS = 1 << 14
 
 CODE_BITS = 8
@@ -53,6 +53,9 @@ class TileConfig:
     zero_points : str
         ``none``, ``activations`` (folded into the bias by the driver: the same hardware) or
         ``both`` (weights too, per channel).
+    window : int
+        Of block-scaled operands: combined exponents of blocks, above a job's base, that are summed
+        exactly, 1 to 64. Others raise a flag.
     lut : tuple of int, "loaded" or None
         What becomes of each result, which then has 8 bits: the levels that its codes 0 to 255
         become; or ``loaded``, where each parameter set brings such a table.
@@ -80,6 +83,7 @@ class TileConfig:
     outputs: int = 1
     channels: int = 256
     zero_points: Literal["none", "activations", "both"] = "none"
+    window: int = 16
     lut: tuple[int, ...] | Literal["loaded"] | None = None
     parameters: tuple[tuple[str, int | tuple[int, ...]], ...] | None = None
     target: str = "generic"
@@ -115,6 +119,11 @@ class TileConfig:
             if self.zero_points in zero_points and not isinstance(fmt, IntFormat):
                 raise ValueError(f"Zero points must be none where {name} have a format without "
                                  f"them, {fmt}, not {self.zero_points!r}")
+        if isinstance(self.output, BlockScaled):
+            raise ValueError(f"Output must be the format of elements, {self.output.element}, for "
+                             f"results have no exponents of their own, not {self.output}")
+        if self.block_scaled:
+            self._check_blocks()
         if isinstance(self.output, LoadedCodebook):
             raise ValueError("Output must be a format whose levels are known, as the borders "
                              "between them decide; contract thresholds loads such borders, "
@@ -130,6 +139,14 @@ class TileConfig:
             self._check_lut()
         if self.parameters is not None:
             self._check_parameters()
+
+    def _check_blocks(self):
+        if BLOCK % self.lanes:
+            raise ValueError(f"Lanes must divide the {BLOCK} elements of a block where operands "
+                             f"are block-scaled, not be {self.lanes}")
+        if self.zero_points != "none":
+            raise ValueError("Zero points must be none where operands are block-scaled, "
+                             f"not {self.zero_points!r}")
 
     def _check_lut(self):
         fmt = self.output_format
@@ -175,12 +192,19 @@ class TileConfig:
     def sums(self) -> Range:
         """Range of a sum of at most ``depth`` products, and of those of the lanes that are left.
 
-        Where a format has a level 0, unused lanes add nothing.
+        Where a format has a level 0, unused lanes add nothing. Of block-scaled operands in units
+        of a job's base.
         """
         idle = self.weights.idle * self.activations.idle
         found = dot_range(self.weights, self.activations,
                           self.max_beats * self.lanes if idle else self.depth)
-        return Range(min(found.lo, 0), max(found.hi, 0))
+        most = 1 << self.window - 1 if self.block_scaled else 1
+        return Range(min(found.lo, 0), max(found.hi, 0)).times(most)
+
+    @property
+    def block_scaled(self) -> bool:
+        """Whether an operand has exponents, and sums are in units of a job's base."""
+        return any(isinstance(fmt, BlockScaled) for fmt in (self.weights, self.activations))
 
     @property
     def propagates(self) -> bool:
@@ -290,6 +314,7 @@ class TileConfig:
         """Every parameter as text or a number, in the order above."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         values["contract"] = self.contract.name
+        values["window"] = self.window if self.block_scaled else None
         values["lut"] = "fixed" if isinstance(self.lut, tuple) else self.lut
         if self.parameters is not None:
             # Few letters that differ where the parameters do.

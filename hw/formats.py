@@ -1,19 +1,43 @@
 """Formats of :mod:`golden.formats` in hardware: the shape of a code, and its level."""
 
 from amaranth.hdl import Cat, Const, Mux, Shape, Value
+from amaranth.lib import data
 from amaranth.utils import ceil_log2
 
-from golden.formats import Codebook, FloatFormat, Format, IntFormat, OddFormat
+from golden.formats import (
+    EXPONENT,
+    BlockScaled,
+    Codebook,
+    FloatFormat,
+    Format,
+    IntFormat,
+    OddFormat,
+    element_of,
+)
 from golden.ranges import levels_range
 from hw.arith import lookup
 
-__all__ = ["constant", "level", "level_shape", "levels_by_code", "most_shift", "shape_of",
-           "unpacked"]
+__all__ = ["beat_layout", "constant", "level", "level_shape", "levels_by_code", "most_shift",
+           "shape_of", "unpacked"]
 
 
 def shape_of(fmt: Format) -> Shape:
     """Shape of a signal that holds a code of ``fmt``; for integers its value is the level."""
-    return Shape(fmt.bits, signed=isinstance(fmt, IntFormat) and fmt.signed)
+    element = element_of(fmt)
+    return Shape(fmt.bits, signed=isinstance(element, IntFormat) and element.signed)
+
+
+def beat_layout(fmt: Format, vectors: int, lanes: int) -> data.Layout:
+    """Layout of a beat of an operand: codes ``[vectors][lanes]``.
+
+    Where the format is block-scaled these are ``codes``, and the codes of the exponents of each
+    vector's block are ``exponents``.
+    """
+    codes = data.ArrayLayout(data.ArrayLayout(shape_of(fmt), lanes), vectors)
+    if not isinstance(fmt, BlockScaled):
+        return codes
+    return data.StructLayout(
+        {"codes": codes, "exponents": data.ArrayLayout(shape_of(EXPONENT), vectors)})
 
 
 def constant(fmt: Format, level: int) -> Const:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, NoReturn
 
 from golden.contracts import CONTRACTS, contract
-from golden.formats import MAX_BITS, IntFormat, parse
+from golden.formats import MAX_BITS, BlockScaled, IntFormat, parse
 from hw.config import EMITTED, ZERO_POINTS, TileConfig
 from hw.emit import check_name
 from hw.targets import TARGETS, Target, target
@@ -19,7 +19,8 @@ __all__ = ["Parser", "Request", "add_numbers", "add_shape", "config_of", "intege
 
 EPILOG = f"""\
 formats    sN or uN: signed or unsigned integer of N bits, 1 to {MAX_BITS}; with an n (s8n) the
-           narrow range, one level less, so that a signed one is symmetric
+           narrow range, one level less, so that a signed one is symmetric; mx_FORMAT: an exponent
+           for each 32 elements of that format
 contracts  {', '.join(CONTRACTS)} (--list tells more)
 targets    {', '.join(TARGETS)}
 
@@ -116,7 +117,8 @@ def add_shape(parser: argparse.ArgumentParser):
             ("lanes", 4, "products per sum and cycle"),
             ("depth", 1024, "most products per sum; sizes the accumulator"),
             ("outputs", 1, "results per cycle, a divisor of cols"),
-            ("channels", 256, "records of the parameter store")):
+            ("channels", 256, "records of the parameter store"),
+            ("window", 16, "combined exponents of block-scaled operands that are summed exactly")):
         shape.add_argument(f"--{name}", type=integer, default=default, metavar="N",
                            help=f"{text} (default: %(default)s)")
     shape.add_argument("--target", default="generic", metavar="TARGET",
@@ -191,11 +193,12 @@ def config_of(args: argparse.Namespace) -> TileConfig:
             formats[name] = None if text is None else parse(text)
         except ValueError as error:
             raise ValueError(f"{name.capitalize()}: {error}") from None
-    movable = args.bits != 1 and isinstance(formats["activations"], IntFormat)
+    movable = (args.bits != 1 and isinstance(formats["activations"], IntFormat)
+               and not isinstance(formats["weights"], BlockScaled))
     config = TileConfig(
         **formats, contract=contract(args.requant, multiplier_bits=args.multiplier_bits),
         rows=args.rows, cols=args.cols, lanes=args.lanes, depth=args.depth, outputs=args.outputs,
-        channels=args.channels, target=args.target, lut=_lut(args.lut),
+        channels=args.channels, window=args.window, target=args.target, lut=_lut(args.lut),
         zero_points=args.zero_points or ("activations" if movable else "none"))
     return config if args.parameters is None else replace(
         config, parameters=_parameters(args.parameters))

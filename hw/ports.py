@@ -1,8 +1,11 @@
 """The AXI4-Stream ports of an emitted tile, and where each field lies in a payload."""
 
 from dataclasses import dataclass
+from math import prod
 
 from golden.contracts import LFSR_BITS, WORD_BITS
+from golden.formats import EXPONENT, BlockScaled, Format
+from hw.blocks.scaled import BASE_BITS
 from hw.config import TileConfig
 
 __all__ = ["Field", "StreamPort", "ports"]
@@ -20,7 +23,7 @@ class Field:
     shape : tuple of int
         Elements in row-major order; empty for one.
     format : str
-        Number format, or ``"unsigned"``.
+        Number format, ``"e8m0"`` of exponents, or ``"unsigned"``.
     """
 
     name: str
@@ -76,18 +79,30 @@ def ports(config: TileConfig) -> tuple[StreamPort, ...]:
     if c.draws:
         job.append(Field("states", bits, LFSR_BITS, (c.rows,)))
         bits += c.rows * LFSR_BITS
-    a, w, o = c.activations.bits, c.weights.bits, c.output_format.bits
+    if c.block_scaled:
+        job.append(Field("base", bits, BASE_BITS))
+        bits += BASE_BITS
+    result = [Field("codes", 0, c.output_format.bits, (c.outputs,), str(c.output_format))]
+    if c.block_scaled:
+        result.append(Field("outside", c.outputs * c.output_format.bits, 1))
     loaded = StreamPort("s_axis_parameters", "i_parameters", WORD_BITS,
                         "last word of a parameter set", (Field("word", 0, WORD_BITS),))
     return (
         StreamPort("s_axis_job", "i_job", bits, "", tuple(job)),
-        StreamPort("s_axis_activations", "i_activations", c.rows * c.lanes * a,
-                   "last beat of a job; not used",
-                   (Field("codes", 0, a, (c.rows, c.lanes), str(c.activations)),)),
-        StreamPort("s_axis_weights", "i_weights", c.cols * c.lanes * w,
-                   "last beat of a job; not used",
-                   (Field("codes", 0, w, (c.cols, c.lanes), str(c.weights)),)),
+        _operand("activations", c.activations, c.rows, c.lanes),
+        _operand("weights", c.weights, c.cols, c.lanes),
         *([loaded] if c.parameters is None else []),
-        StreamPort("m_axis_o", "o", c.outputs * o, "last output of a job",
-                   (Field("codes", 0, o, (c.outputs,), str(c.output_format)),)),
+        StreamPort("m_axis_o", "o", _bits(result), "last output of a job", tuple(result)),
     )
+
+
+def _operand(name: str, fmt: Format, vectors: int, lanes: int) -> StreamPort:
+    fields = [Field("codes", 0, fmt.bits, (vectors, lanes), str(fmt))]
+    if isinstance(fmt, BlockScaled):
+        fields.append(Field("exponents", _bits(fields), EXPONENT.bits, (vectors,), "e8m0"))
+    return StreamPort(f"s_axis_{name}", f"i_{name}", _bits(fields), "last beat of a job; not used",
+                      tuple(fields))
+
+
+def _bits(fields: list[Field]) -> int:
+    return sum(field.bits * prod(field.shape) for field in fields)

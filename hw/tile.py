@@ -10,17 +10,18 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from golden.contracts import LFSR_BITS, WORD_BITS
-from golden.formats import Format, IntFormat, LoadedCodebook
+from golden.formats import BlockScaled, Format, IntFormat, LoadedCodebook, element_of
 from hw.accumulate import Accumulator
 from hw.arith import leap
 from hw.blocks import Block, block_for
 from hw.blocks.loaded import LoadedLevels
 from hw.blocks.row_sums import RowSums
+from hw.blocks.scaled import BASE_BITS, ScaledBlock
 from hw.blocks.specials import FLAGS, Specials
 from hw.config import TileConfig
 from hw.delay import delay
 from hw.fixed_parameters import FixedParameters
-from hw.formats import shape_of
+from hw.formats import beat_layout, shape_of
 from hw.lut import Table
 from hw.parameters import ParameterStore
 from hw.requantize import Requantizer
@@ -36,8 +37,8 @@ FIFO_LATENCY = 2
 
 
 def _known(fmt: Format) -> Format:
-    # What the block is given: of a loaded codebook the levels.
-    return fmt.range if isinstance(fmt, LoadedCodebook) else fmt
+    # What the block is given: of a loaded codebook the levels, of a block-scaled format elements.
+    return fmt.range if isinstance(fmt, LoadedCodebook) else element_of(fmt)
 
 
 class MacTile(Shared):
@@ -59,6 +60,11 @@ class MacTile(Shared):
 
     An operand that is a loaded codebook becomes its levels in front of the block, by the table
     that the first words of a parameter set bring: that of the set whose records the job uses.
+
+    Where an operand is block-scaled, sums are in units of the job's ``base``: see
+    :class:`~hw.blocks.scaled.ScaledBlock`. A beat is of one block of each vector, and brings their
+    exponents. A job one of whose blocks is outside of the window has results without meaning; with
+    them, and with all results after them until a reset, ``outside`` is set.
 
     With ``lut``, a :class:`~hw.lut.Table` follows each requantizer; where it is loaded, the first
     words of a parameter set are its, and a job uses the one that came with its records.
@@ -91,15 +97,17 @@ class MacTile(Shared):
     i_job : In(stream.Signature(StructLayout))
         ``beats``, 1 to ``ceil(depth / lanes)``, and ``group``; with contract ``stochastic`` also
         ``states``, ``[rows]``: what each row's first output draws. Column ``c`` draws ``c`` draws
-        later.
+        later. Where an operand is block-scaled also ``base``, the least combined code of exponents.
     i_activations : In(stream.Signature(ArrayLayout(ArrayLayout(code, lanes), rows)))
-        Codes of activations.
+        Codes of activations; where these are block-scaled a StructLayout of ``codes`` and
+        ``exponents``, ``[rows]``.
     i_weights : In(stream.Signature(ArrayLayout(ArrayLayout(code, lanes), cols)))
-        Codes of weights.
+        Codes of weights, likewise.
     i_parameters : In(stream.Signature(StructLayout))
         ``word`` and ``last``. There is none where parameters are fixed.
     o : Out(stream.Signature(StructLayout))
-        ``codes`` is ``[outputs]``; ``last`` marks a job's last.
+        ``codes`` is ``[outputs]``; ``outside``, where an operand is block-scaled, says whether a
+        block was, of this job or before; ``last`` marks a job's last.
     """
 
     i_job: stream.Interface
@@ -113,6 +121,9 @@ class MacTile(Shared):
         self._block = block_for(target=c.target, weights=_known(c.weights),
                                 activations=_known(c.activations),
                                 rows=c.rows, cols=c.cols, lanes=c.lanes)
+        if c.block_scaled:
+            self._block = ScaledBlock(block=self._block, weights=c.weights,
+                                      activations=c.activations, window=c.window)
         self._requantizers = [
             Requantizer(contract=c.contract, sums=c.accumulator, total=c.sum_format,
                         output=c.output_format, record=c.record, fixed=c.fixed,
@@ -126,18 +137,19 @@ class MacTile(Shared):
                         for _ in range(0 if codes is None else c.outputs)]
         self._result = data.StructLayout({
             "codes": data.ArrayLayout(shape_of(c.output_format), c.outputs),
+            **({"outside": 1} if c.block_scaled else {}),
             "last": 1,
         })
-        vector = data.ArrayLayout(shape_of(c.activations), c.lanes)
-        weight = data.ArrayLayout(shape_of(c.weights), c.lanes)
         job: dict[str, Any] = {"beats": c.max_beats.bit_length(), "group": ceil_log2(c.groups)}
         if c.draws:
             job["states"] = data.ArrayLayout(LFSR_BITS, c.rows)
+        if c.block_scaled:
+            job["base"] = BASE_BITS
         parameters = In(stream.Signature(data.StructLayout({"word": WORD_BITS, "last": 1})))
         super().__init__({
             "i_job": In(stream.Signature(data.StructLayout(job))),
-            "i_activations": In(stream.Signature(data.ArrayLayout(vector, c.rows))),
-            "i_weights": In(stream.Signature(data.ArrayLayout(weight, c.cols))),
+            "i_activations": In(stream.Signature(beat_layout(c.activations, c.rows, c.lanes))),
+            "i_weights": In(stream.Signature(beat_layout(c.weights, c.cols, c.lanes))),
             **({"i_parameters": parameters} if c.parameters is None else {}),
             "o": Out(stream.Signature(self._result)),
         })
@@ -209,12 +221,14 @@ class MacTile(Shared):
             self.i_weights.ready.eq(may_enter & self.i_activations.valid),
             enter.eq(may_enter & self.i_activations.valid & self.i_weights.valid),
             jobs.r_en.eq(enter & last),
-            block.i.p.activations.eq(
-                self._levels(m, "activations", self.i_activations.payload, job.bank, store)),
-            block.i.p.weights.eq(
-                self._levels(m, "weights", self.i_weights.payload, job.bank, store)),
             block.i.valid.eq(enter),
         ]
+        for name in ("activations", "weights"):
+            beats = getattr(self, f"i_{name}").payload
+            if isinstance(getattr(c, name), BlockScaled):
+                m.d.comb += block.i.p[f"{name}_exponents"].eq(beats.exponents)
+                beats = beats.codes
+            m.d.comb += block.i.p[name].eq(self._levels(m, name, beats, job.bank, store))
         with m.If(enter):
             m.d.sync += beat.eq(beat + 1)
             with m.If(last):
@@ -301,6 +315,16 @@ class MacTile(Shared):
             results.r_en.eq(self.o.ready),
         ]
         m.d.comb += [result.codes[k].eq(code) for k, code in enumerate(codes)]
+        if isinstance(block, ScaledBlock):
+            m.d.comb += block.i.p.base.eq(job.base)
+            # Sticky; with the results of a job goes what it is at the job's end.
+            outside = Signal()
+            outside_until = Signal()
+            m.d.sync += outside.eq(outside | block.outside)
+            with m.If(arrived):
+                m.d.sync += outside_until.eq(outside | block.outside)
+            m.d.comb += result.outside.eq(delay(
+                m, outside_until, store.latency + self._result_latency, "outside_until"))
 
         # What is under way always fits the output queue. See the class for the two conditions on
         # a last beat; a cycle in which the drain stalls does not count against the backlog.
@@ -326,14 +350,14 @@ class MacTile(Shared):
         """Watch for infinities and NaN beside the block, and offer the flags of what leaves."""
         c = self.config
         specials = m.submodules.specials = Specials(
-            weights=c.weights, activations=c.activations, rows=c.rows, cols=c.cols, lanes=c.lanes,
-            latency=self._block.latency)
+            weights=_known(c.weights), activations=_known(c.activations), rows=c.rows,
+            cols=c.cols, lanes=c.lanes, latency=self._block.latency)
         flags = IntFormat(FLAGS.size, signed=False)
         accumulator = m.submodules.flags = Accumulator(
             sums=flags, total=flags, count=c.rows * c.cols, outputs=c.outputs, merge="or")
         m.d.comb += [
-            specials.i.activations.eq(self.i_activations.payload),
-            specials.i.weights.eq(self.i_weights.payload),
+            specials.i.activations.eq(self._block.i.p.activations),
+            specials.i.weights.eq(self._block.i.p.weights),
             accumulator.i.p.last.eq(arrived),
             accumulator.i.valid.eq(self._block.o.valid),
             accumulator.o.ready.eq(step),

@@ -11,15 +11,17 @@ from math import prod
 
 import numpy as np
 
-from golden import ops, specials
+from golden import block_scaled, ops, specials
 from golden.contracts import S32, WORD_BITS
-from golden.formats import Codebook, Format, LoadedCodebook
+from golden.formats import EXPONENT, EXPONENT_BIAS, Codebook, Format, LoadedCodebook
 from golden.lfsr import check_states, leap
+from golden.ranges import INT64
 from golden.requantize import requantize
 from golden.tables import check_table, identity, lookup
 from hw.config import TileConfig
 from hw.ports import ports
 from sim.backend import Backend, Beats, Trace
+from sim.exponents import check_bases, checked, of_beats, scaled_operands
 from sim.packing import pack, pack_fields, unpack
 
 __all__ = ["Phase", "operand_format", "fold", "matmul_phases", "streams", "expected",
@@ -46,6 +48,10 @@ class Phase:
         What the first output of each row draws, where the tile's contract draws.
     table : array ``(256,)``, optional
         Levels that the codes of results become, where the tile's table is loaded.
+    exponents : mapping of str to array ``(sum(beats), rows)`` or ``(sum(beats), cols)``
+        Codes of the exponents of ``activations`` and ``weights`` that are block-scaled.
+    base : array ``(jobs,)``, optional
+        Least combined code of exponents, where an operand is block-scaled.
     """
 
     parameters: Mapping[str, np.ndarray]
@@ -56,6 +62,8 @@ class Phase:
     states: np.ndarray | None = None
     table: np.ndarray | None = None
     codebooks: Mapping[str, Codebook] = field(default_factory=dict)
+    exponents: Mapping[str, np.ndarray] = field(default_factory=dict)
+    base: np.ndarray | None = None
 
 
 def operand_format(config: TileConfig, name: str, codebooks: Mapping[str, Codebook]) -> Format:
@@ -117,9 +125,12 @@ def fold(config: TileConfig, weights: np.ndarray, parameters: Mapping[str, np.nd
     sums = weights.sum(axis=1, dtype=np.int64).astype(object)
     bias = np.broadcast_to(parameters["bias"], (channels,)).astype(object)
     surplus = -depth % config.lanes
-    bias = (bias - zero_point * sums + depth * zero_point * zw.astype(object)
-            - surplus * prod(operand_format(config, name, codebooks or {}).idle
-                             for name in ("weights", "activations")))
+    idle = surplus * prod(operand_format(config, name, codebooks or {}).idle
+                          for name in ("weights", "activations"))
+    if idle and config.block_scaled:
+        raise ValueError(f"Depth must be a multiple of the {config.lanes} lanes where operands are "
+                         f"block-scaled and neither has a level 0, not {depth}")
+    bias = bias - zero_point * sums + depth * zero_point * zw.astype(object) - idle
     folded = {**parameters, "bias": config.record["bias"].check(bias, "Bias with zero points")}
     if config.zero_points == "both":
         folded["weight_zero_point"] = zw
@@ -129,7 +140,9 @@ def fold(config: TileConfig, weights: np.ndarray, parameters: Mapping[str, np.nd
 def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarray,
                   parameters: Mapping[str, np.ndarray], *, first_draw: int = 1,
                   table: np.ndarray | None = None,
-                  codebooks: Mapping[str, Codebook] | None = None) -> Iterator[Phase]:
+                  codebooks: Mapping[str, Codebook] | None = None,
+                  exponents: Mapping[str, np.ndarray] | None = None,
+                  base: int | None = None) -> Iterator[Phase]:
     """Cut ``activations @ weights.T`` into the jobs of a tile; channels beyond its store follow.
 
     Parameters
@@ -148,6 +161,10 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
         stay what they are.
     codebooks : mapping of str to Codebook, optional
         Those that are loaded.
+    exponents : mapping of str to array ``(vectors or channels, ceil(K / 32))``, optional
+        Codes, of the operands that are block-scaled; by default 127 everywhere.
+    base : int, optional
+        Of the sums' units; by default the least combined exponent.
 
     Yields
     ------
@@ -180,6 +197,8 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
     # Surplus rows and columns are computed and dropped. What surplus lanes add is in the bias.
     books = codebooks or {}
     idle = {name: operand_format(c, name, books).idle for name in ("weights", "activations")}
+    scales, base = checked(c, exponents or {}, base, {"activations": activations.shape,
+                                                      "weights": weights.shape})
     x = np.full((blocks * c.rows, beats * c.lanes), idle["activations"])
     x[:vectors, :depth] = activations
     x = x.reshape(blocks, c.rows, beats, c.lanes).transpose(0, 2, 1, 3)
@@ -194,6 +213,13 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
         shape = (blocks, groups, beats)
         _check_fixed(c, {name: values[start:start + count]
                          for name, values in parameters.items()})
+        own = {}
+        if "activations" in scales:
+            each = of_beats(c, scales["activations"], blocks * c.rows, beats)
+            own["activations"] = each.reshape(blocks, 1, c.rows, beats)
+        if "weights" in scales:
+            each = of_beats(c, scales["weights"][start:start + count], groups * c.cols, beats)
+            own["weights"] = each.reshape(1, groups, c.cols, beats)
         # Of each job's rows, the place of the first output in the tensor, row-major.
         first = (np.arange(blocks * c.rows).reshape(blocks, 1, c.rows) * channels
                  + start + np.arange(groups)[:, None] * c.cols)
@@ -204,7 +230,10 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
             np.full(blocks * groups, beats),
             np.broadcast_to(x[:, None], (*shape, c.rows, c.lanes)).reshape(-1, c.rows, c.lanes),
             np.broadcast_to(w[None], (*shape, c.cols, c.lanes)).reshape(-1, c.cols, c.lanes),
-            leap(first_draw, first).reshape(-1, c.rows) if c.draws else None, table, books)
+            leap(first_draw, first).reshape(-1, c.rows) if c.draws else None, table, books,
+            {name: np.broadcast_to(each.swapaxes(2, 3), (*shape, each.shape[2])).reshape(
+                -1, each.shape[2]) for name, each in own.items()},
+            np.full(blocks * groups, base))
 
 
 def _check_fixed(config: TileConfig, parameters: Mapping[str, np.ndarray]):
@@ -239,11 +268,21 @@ def streams(config: TileConfig, phases: Sequence[Phase]) -> dict[str, Beats]:
     if "states" in widths:
         fields += [(states, widths["states"]) for states in np.concatenate(
             [check_states(phase.states, "State") for phase in phases]).T]
+    if "base" in widths:
+        fields.append((np.concatenate([check_bases(phase.base) for phase in phases]),
+                       widths["base"]))
 
     def operand(name):
         codes = np.concatenate([operand_format(c, name, phase.codebooks).encode(
             getattr(phase, name)) for phase in phases])
-        return Beats(pack(codes.reshape(len(codes), -1), getattr(c, name).bits), ends, {})
+        codes = codes.reshape(len(codes), -1)
+        if name not in scaled_operands(c):
+            return Beats(pack(codes, getattr(c, name).bits), ends, {})
+        exponents = np.concatenate([EXPONENT.check(phase.exponents[name], "Exponent")
+                                    for phase in phases])
+        parts = [(code, getattr(c, name).bits) for code in codes.T] + [
+            (exponent, EXPONENT.bits) for exponent in exponents.T]
+        return Beats(pack_fields(parts, 8 * named[f"i_{name}"].bytes), ends, {})
 
     sets = {} if words is None else {words.name: _sets(c, phases, job.name)}
     written = np.cumsum([_set_words(c, phase) for phase in phases])
@@ -306,6 +345,11 @@ def expected(config: TileConfig, phases: Sequence[Phase]) -> np.ndarray:
         starts = np.cumsum(phase.beats) - phase.beats
         per_beat = ops.matmul(specials.numbers(phase.activations),
                               specials.numbers(phase.weights).transpose(0, 2, 1))
+        if c.block_scaled:
+            base = np.repeat(check_bases(phase.base), phase.beats)
+            per_beat = block_scaled.shifted(per_beat, block_scaled.shifts(
+                *_exponents(c, phase), base=base, window=c.window))
+            per_beat = per_beat if c.sums in INT64 else per_beat.astype(object)
         sums = np.add.reduceat(per_beat, starts, axis=0)
         rows = np.add.reduceat(phase.activations.sum(axis=2), starts, axis=0)
         levels = np.empty_like(sums)
@@ -330,13 +374,25 @@ def expected(config: TileConfig, phases: Sequence[Phase]) -> np.ndarray:
     return np.concatenate(results)
 
 
+def _exponents(config: TileConfig, phase: Phase) -> list[np.ndarray]:
+    # Of each beat, of the activations and of the weights; 127 of what is not block-scaled.
+    count = int(phase.beats.sum())
+    return [phase.exponents.get(name, np.full((count, vectors), EXPONENT_BIAS))
+            for name, vectors in (("activations", config.rows), ("weights", config.cols))]
+
+
 def output_beats(config: TileConfig, levels: np.ndarray) -> Beats:
-    """Beats of the output port that carry ``levels``, ``(jobs, rows, cols)``."""
+    """Beats of the output port that carry ``levels``, ``(jobs, rows, cols)``.
+
+    Those of block-scaled operands say that none was outside of the window, for golden refuses it.
+    """
     c = config
     codes = c.output_format.encode(levels.reshape(-1, c.outputs))
     last = np.zeros((len(levels), c.steps), dtype=bool)
     last[:, -1] = True
-    return Beats(pack(codes, c.output_format.bits), last.reshape(-1), {})
+    data = pack(codes, c.output_format.bits)
+    surplus = ports(c)[-1].bytes - data.shape[1]
+    return Beats(np.pad(data, ((0, 0), (0, surplus))), last.reshape(-1), {})
 
 
 def output_levels(config: TileConfig, beats: np.ndarray) -> np.ndarray:

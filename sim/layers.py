@@ -46,7 +46,8 @@ def operands(config: TileConfig, network: Network, layer: Linear) -> dict[str, A
         table = None
     return {"weights": layer.weights, "parameters": folded(config, network, layer),
             "first_draw": layer.seed, "table": table,
-            "codebooks": codebooks(config, network, layer)}
+            "codebooks": codebooks(config, network, layer),
+            "exponents": {} if layer.exponents is None else {"weights": layer.exponents}}
 
 
 def run_layer(config: TileConfig, backend: Backend, network: Network, layer: Layer,

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from golden import digits
 from golden.contracts import ExactSum
-from golden.formats import MAX_BITS
+from golden.formats import MAX_BITS, element_of
 from golden.networks import Dense
 from golden.quantize import quantize, run_float
 from golden.run import run as run_golden
@@ -128,8 +128,9 @@ def main(argv: list[str] | None = None) -> int:
             if isinstance(configs[-1].contract, ExactSum):
                 raise ValueError("Contract must be one whose results another layer takes, "
                                  "not none")
-            if configs[-1].output != configs[-1].activations:
-                raise ValueError(f"Output must be {configs[-1].activations}, as the activations "
+            activations = element_of(configs[-1].activations)
+            if configs[-1].output != activations:
+                raise ValueError(f"Output must be {activations}, as the activations "
                                  f"of the next layer, not {configs[-1].output}")
         with Progress(console=console, transient=True,
                       disable=not console.is_terminal) as progress:

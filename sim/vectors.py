@@ -15,13 +15,14 @@ from golden.contracts import (
     Scaled,
     Thresholds,
 )
-from golden.formats import NAN, Codebook, FloatFormat, Format, IntFormat, LoadedCodebook
+from golden.formats import NAN, Codebook, FloatFormat, Format, IntFormat, LoadedCodebook, element_of
 from golden.multipliers import scale_parameters, threshold_parameters
 from golden.networks import Dense, Linear, Network
 from golden.quantize import quantize
 from golden.ranges import INT64, Range, dot_range
 from golden.run import run as run_golden
 from hw.config import CODE_BITS, TileConfig
+from sim.exponents import random_exponents
 from sim.jobs import Phase, matmul_phases, operand_format
 from sim.layers import operands
 
@@ -68,16 +69,17 @@ def digits_network(config: TileConfig, data: digits.Digits) -> Network:
     Where the output is not what another layer takes, a tile gets the first layer alone: of the
     contract ``none``, whose output is the exact sum, without its ReLU. A tile's own table follows
     every layer, as it must; where tables are loaded, results stay what they are. Of a loaded
-    codebook the table has levels that are closer the nearer they are to 0.
+    codebook the table has levels that are closer the nearer they are to 0. Block-scaled
+    activations share one exponent, their tensor's scale, as the elements that the tile makes do.
     """
     if isinstance(config.contract, ExactSum):
         data = replace(data, layers=(replace(data.layers[0], relu=False),))
-    elif config.output != _table_of(config.activations):
+    elif config.output != _table_of(element_of(config.activations)):
         data = replace(data, layers=data.layers[:1])
-    weights, activations = map(_table_of, (config.weights, config.activations))
+    weights, activations = _table_of(config.weights), _table_of(element_of(config.activations))
     network = digits.quantized(data, weights=weights, activations=activations,
                                output=config.output, requantization=config.contract,
-                               zero_points=config.zero_points)
+                               zero_points=config.zero_points, window=config.window)
     if not isinstance(config.lut, tuple):
         return network
     table = np.array(config.lut)
@@ -100,7 +102,8 @@ def random_phase(config: TileConfig, rng: np.random.Generator, *, jobs: int) -> 
     weights[full, :, used:] = w.idle
     return Phase(random_parameters(config, rng, groups * config.cols),
                  rng.integers(groups, size=jobs), beats, activations, weights,
-                 random_states(config, rng, jobs), random_table(config, rng), codebooks)
+                 random_states(config, rng, jobs), random_table(config, rng), codebooks,
+                 *random_exponents(config, rng, beats))
 
 
 SHIPPED_BEATS, DEEPEST_BEATS = 256, 1 << 15
@@ -148,8 +151,10 @@ def corner_phase(config: TileConfig, rng: np.random.Generator, most: int = SHIPP
         parameters[name][:c.cols] = value
     group = np.arange(len(beats)) % min(c.groups, 4)
     group[:len(pairs)] = 0
+    largest = np.arange(len(beats)) < 2 * len(pairs)
     return Phase(parameters, group, beats, np.concatenate(activations), np.concatenate(weights),
-                 random_states(config, rng, len(beats)), random_table(config, rng), codebooks)
+                 random_states(config, rng, len(beats)), random_table(config, rng), codebooks,
+                 *random_exponents(config, rng, beats, largest))
 
 
 def revealing_parameters(config: TileConfig, products: int) -> dict[str, int]:
@@ -163,6 +168,7 @@ def revealing_parameters(config: TileConfig, products: int) -> dict[str, int]:
     fmt = c.output_format
     middle = 0 if fmt.min < 0 or not isinstance(fmt, IntFormat) else (fmt.max + 1) // 2
     largest = max(1, dot_range(c.weights, c.activations, products).magnitude)
+    largest <<= c.window - 1 if c.block_scaled else 0
     real = max(fmt.max - middle, 1) / largest
     if isinstance(c.contract, Thresholds):
         scaling = threshold_parameters([real], fmt, c.sum_format, zero_point=middle)
@@ -283,6 +289,7 @@ def _operands(rng: np.random.Generator, fmt: Format, shape) -> np.ndarray:
     Some beats have none, some a few, and some are half of them and of zeros.
     """
     levels = _random(rng, fmt, shape)
+    fmt = element_of(fmt)
     if not (isinstance(fmt, FloatFormat) and fmt.propagates):
         return levels
     share = rng.choice([0] * 12 + [1, 1, 128], size=(shape[0], 1, 1))

@@ -5,11 +5,19 @@ is the integer that it stands for. Reference arithmetic works on levels, wires c
 """
 
 from golden.formats.base import Format, integers
+from golden.formats.block_scaled import (
+    BLOCK,
+    EXPONENT,
+    EXPONENT_BIAS,
+    BlockScaled,
+    element_of,
+)
 from golden.formats.codebook import Codebook, LoadedCodebook
 from golden.formats.floating import FLOATS, INFINITY, NAN, FloatFormat
 from golden.formats.integer import IntFormat
 from golden.formats.names import MAX_BITS, parse
 from golden.formats.odd import OddFormat
 
-__all__ = ["Format", "IntFormat", "OddFormat", "FloatFormat", "Codebook", "LoadedCodebook", "parse",
-           "integers", "FLOATS", "INFINITY", "NAN", "MAX_BITS"]
+__all__ = ["Format", "IntFormat", "OddFormat", "FloatFormat", "Codebook", "LoadedCodebook",
+           "BlockScaled", "element_of", "parse", "integers", "FLOATS", "INFINITY", "NAN",
+           "MAX_BITS", "BLOCK", "EXPONENT", "EXPONENT_BIAS"]

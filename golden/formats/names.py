@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 from golden.formats.base import Format
+from golden.formats.block_scaled import BlockScaled
 from golden.formats.codebook import Codebook, LoadedCodebook
 from golden.formats.floating import FLOATS
 from golden.formats.integer import IntFormat
@@ -35,6 +36,8 @@ def parse(name: str) -> Format:
     ``codebook:-7/-3/0/3/7``
         A table of levels. ``codebook4:loaded=s8``: tables of up to 2**4 levels of s8, loaded at
         run time.
+    ``mx_e2m1``, ``mx_s8``
+        Block-scaled: any of the above but for loaded tables, and an exponent for each 32 of them.
 
     Raises
     ------
@@ -42,6 +45,8 @@ def parse(name: str) -> Format:
         Where no operand or output can have a format of that name.
     """
     family, colon, parameters = name.partition(":")
+    if name.startswith("mx_"):
+        return BlockScaled(parse(name.removeprefix("mx_")))
     if family == "codebook":
         return _codebook(name, parameters)
     if match := re.fullmatch(r"codebook([0-9]{1,3}):loaded=([su])([1-9][0-9]{0,3})(n?)", name):
@@ -56,7 +61,7 @@ def parse(name: str) -> Format:
         raise ValueError(
             f"Format must be one of s1..s{MAX_BITS}, u1..u{MAX_BITS}, either with n for the narrow "
             f"range, odd1..odd8, {', '.join(_NAMED)}, codebook:LEVEL/LEVEL..., "
-            f"codebookN:loaded=FORMAT, not {name!r}")
+            f"codebookN:loaded=FORMAT, mx_FORMAT, not {name!r}")
     width = int(match[2])
     if match[1] == "odd":
         return OddFormat(width)

@@ -176,8 +176,8 @@ def test_describe():
     assert config(outputs=2).describe() == {
         "weights": "s4n", "activations": "s4", "output": "s4", "contract": "half_up", "rows": 4,
         "cols": 4, "lanes": 4, "depth": 1024, "outputs": 2, "channels": 256,
-        "zero_points": "none", "lut": None, "parameters": None, "target": "generic",
-            "multiplier_bits": 31}
+        "zero_points": "none", "window": None, "lut": None, "parameters": None,
+        "target": "generic", "multiplier_bits": 31}
     exact = config(contract=contract("none"), output=None).describe()
     assert (exact["output"], exact["contract"], exact["multiplier_bits"]) == (None, "none", None)
 

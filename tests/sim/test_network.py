@@ -43,6 +43,8 @@ def test_accuracy_on_the_verilog(bits, points):
     "--bits 6 --zero-points none --requant tflite --channels 24",
     "--bits 8 --activations u8 --output u8 --requant half_even --multiplier-bits 12",
     "--bits 8 --requant stochastic --lut loaded --outputs 2",
+    "--weights mx_e2m1 --activations mx_e4m3fn --output e4m3fn --rows 2",
+    "--weights mx_s3 --activations s8 --output s8 --window 2 --cols 2 --lanes 16",
 ], ids=str)
 def test_every_tensor_is_golden(arguments):
     config = tile(*arguments.split())

@@ -1,0 +1,183 @@
+"""Block-scaled (MX) tensors: their quantization, and exact sums of products across blocks.
+
+A tensor is an array of levels, K last, and an array of exponents' codes in which the last axis is
+of blocks of 32: ``real = level * 2**(unit + code - 127)``. A sum of products is exact as an integer
+in units of a *base*, a combined exponent:
+
+``sum over blocks b of 2**(x_codes[b] + w_codes[b] - base) * sum(x * w for the products of b)``
+
+Combined exponents must lie in a window, ``0 <= x_codes[b] + w_codes[b] - base < window``; a block
+outside is refused, whatever its levels.
+"""
+
+import numpy as np
+
+from golden import ops
+from golden.formats import BLOCK, EXPONENT, EXPONENT_BIAS, BlockScaled, integers
+from golden.ranges import INT64, Range, values_range
+
+__all__ = ["quantize_blocks", "dequantize_blocks", "blocks_of", "shift_levels", "shifts", "shifted",
+           "matmul"]
+
+
+def quantize_blocks(values, fmt: BlockScaled, *, window: int | None = None
+                    ) -> tuple[np.ndarray, np.ndarray]:
+    """Levels of real numbers, and the codes of their blocks' exponents.
+
+    The exponent of a block is ``floor(log2(max|v|)) - emax``, where ``2**emax`` is the highest
+    power of two that the element has, and at least -127, at most 127. Elements are then rounded to
+    the nearest level, ties to the even code, and saturated: OCP MX's conversion. A block of zeros,
+    for which all exponents are as good, has the least one of the others.
+
+    Parameters
+    ----------
+    values : array_like of float, ``(..., K)``
+    fmt : BlockScaled
+    window : int, optional
+        Blocks whose exponents are ``window`` or more below the largest get one that is
+        ``window - 1`` below it, and coarser steps.
+
+    Returns
+    -------
+    array of int64 ``(..., K)``, array of int64 ``(..., ceil(K / 32))``
+
+    Raises
+    ------
+    ValueError
+        Where a number is not finite, or the format has no positive level.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("Numbers to quantize must be finite, "
+                         f"not {values[~np.isfinite(values)].flat[0]}")
+    if fmt.max < 1:
+        raise ValueError(f"Format must have a positive level to quantize to, not {fmt}")
+    depth = values.shape[-1]
+    padded = np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, -depth % BLOCK)])
+    largest = np.abs(padded.reshape(*values.shape[:-1], -1, BLOCK)).max(axis=-1)
+    # frexp has its fraction in [1/2, 1): the exponent of what is above 0 is one too many.
+    emax = fmt.max.bit_length() - 1 + fmt.unit
+    codes = np.clip(np.frexp(largest)[1] - 1 - emax + EXPONENT_BIAS, EXPONENT.min, EXPONENT.max)
+    used = largest > 0
+    least, most = (codes[used].min(), codes[used].max()) if used.any() else 2 * (EXPONENT_BIAS,)
+    if window is not None:
+        least = max(least, most - window + 1)
+    codes = np.maximum(np.where(used, codes, least), least).astype(np.int64)
+
+    levels = fmt.levels()
+    scaled = np.ldexp(values, EXPONENT_BIAS - fmt.unit - _each(codes, depth))
+    halfway = (levels[:-1] + levels[1:]) / 2
+    below = np.searchsorted(halfway, scaled)
+    # Of a number that is halfway the level below it was found.
+    tie = np.append(halfway, np.inf)[below] == scaled
+    return levels[below + (tie & (fmt.encode(levels)[below] & 1 == 1))], codes
+
+
+def dequantize_blocks(levels, codes, fmt: BlockScaled) -> np.ndarray:
+    """Real numbers that levels and their blocks' exponents stand for."""
+    levels = fmt.check(levels)
+    return np.ldexp(levels.astype(np.float64),
+                    blocks_of(codes, levels.shape) - EXPONENT_BIAS + fmt.unit)
+
+
+def blocks_of(codes, shape: tuple[int, ...]) -> np.ndarray:
+    """Code of the exponent of each level of a tensor of ``shape``.
+
+    Raises
+    ------
+    ValueError
+        Where a code is not from 0 to 254, or there is not one for each block.
+    """
+    codes = EXPONENT.check(codes, "Exponent")
+    wanted = (*shape[:-1], -(-shape[-1] // BLOCK))
+    if codes.shape != wanted:
+        raise ValueError(f"Exponents must have shape {wanted}, one for each {BLOCK} levels, "
+                         f"not {codes.shape}")
+    return _each(codes, shape[-1])
+
+
+def shift_levels(levels, codes) -> np.ndarray:
+    """Return levels as integers on one scale, that of the least of the exponents."""
+    levels = integers(levels, "Level")
+    each = blocks_of(codes, levels.shape)
+    return shifted(levels, each - each.min(initial=EXPONENT.max))
+
+
+def shifts(x_codes, w_codes, *, base, window: int) -> np.ndarray:
+    """How far the sums of blocks are shifted: ``x_codes[..., m] + w_codes[..., n] - base``.
+
+    Parameters
+    ----------
+    x_codes : array_like of int, ``(..., m)``
+    w_codes : array_like of int, ``(..., n)``
+    base : int or array_like of int, ``(...)``
+        Combined code that is not shifted.
+    window : int
+
+    Returns
+    -------
+    array of int64, ``(..., m, n)``
+
+    Raises
+    ------
+    ValueError
+        Naming the first block outside of the window.
+    """
+    combined = (EXPONENT.check(x_codes, "Exponent")[..., :, None]
+                + EXPONENT.check(w_codes, "Exponent")[..., None, :])
+    found = combined - integers(base, "Base")[..., None, None]
+    bad = np.argwhere((found < 0) | (found >= window))
+    if len(bad):
+        where = tuple(bad[0].tolist())
+        lowest = combined[where] - found[where]
+        raise ValueError(f"Combined exponent of block {where} must be in range "
+                         f"[{lowest}, {lowest + window - 1}], not {combined[where]}")
+    return found
+
+
+def shifted(sums, by) -> np.ndarray:
+    """Compute ``sums << by``; Python integers where the results may not be of 64 bits."""
+    sums, by = integers(sums, "Sum"), integers(by, "Shift")
+    most = values_range(sums).magnitude << int(by.max(initial=0))
+    if Range(-most, most) not in INT64:
+        sums = sums.astype(object)
+    return np.asarray(sums << by, dtype=sums.dtype)
+
+
+def matmul(x, x_codes, weights, w_codes, *, base: int, window: int = 16) -> np.ndarray:
+    """Exact ``x @ weights.T`` of block-scaled operands, in units of the base.
+
+    Parameters
+    ----------
+    x : array_like of integers, ``(m, K)``
+        Levels.
+    x_codes : array_like of int, ``(m, ceil(K / 32))``
+        Codes of exponents.
+    weights : array_like of integers, ``(n, K)``
+    w_codes : array_like of int, ``(n, ceil(K / 32))``
+    base, window : int
+        As above.
+
+    Returns
+    -------
+    array of integers, ``(m, n)``
+        A level of it is ``2**(base - 254)`` times the product of both units.
+    """
+    x, weights = integers(x, "Operand"), integers(weights, "Operand")
+    for operand, codes in ((x, x_codes), (weights, w_codes)):
+        blocks_of(codes, operand.shape)
+    if x.shape[1] != weights.shape[1]:
+        raise ValueError(f"Operands must have equal last axes, not shapes {x.shape} and "
+                         f"{weights.shape}")
+    by = shifts(np.asarray(x_codes).T, np.asarray(w_codes).T, base=base, window=window)
+    left, right = (np.pad(each, ((0, 0), (0, -x.shape[1] % BLOCK)))
+                   .reshape(len(each), -1, BLOCK).swapaxes(0, 1) for each in (x, weights))
+    parts = shifted(ops.matmul(left, right.swapaxes(1, 2)), by)
+    bound = values_range(parts).magnitude * len(parts)
+    if Range(-bound, bound) not in INT64:
+        parts = parts.astype(object)
+    return np.asarray(parts.sum(axis=0), dtype=parts.dtype)
+
+
+def _each(codes: np.ndarray, depth: int) -> np.ndarray:
+    return np.repeat(codes, BLOCK, axis=-1)[..., :depth]

@@ -1,0 +1,107 @@
+"""Elements of any format whose blocks share a power of two: MX tensors."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from golden.formats.base import Format
+from golden.formats.codebook import LoadedCodebook
+from golden.formats.integer import IntFormat
+
+__all__ = ["BlockScaled", "element_of", "BLOCK", "EXPONENT", "EXPONENT_BIAS"]
+
+BLOCK = 32
+"""Elements along K that share an exponent."""
+
+EXPONENT = IntFormat(8, signed=False, narrow=True)
+"""Of an exponent's code, E8M0: 0 to 254, for 255 is not a number."""
+
+EXPONENT_BIAS = 127
+"""Code of the exponent 0."""
+
+
+@dataclass(frozen=True)
+class BlockScaled(Format):
+    """Codes and levels of ``element``; each block of 32 of a tensor has an exponent besides.
+
+    A level ``n`` of a block whose exponent has code ``x`` is ``n * 2**(unit + x - 127)``. The unit
+    is the element's, and of signed integers of N bits ``2**(2 - N)``, as MXINT8 (``mx_s8``) has
+    it: a number is less than 2 there.
+
+    Parameters
+    ----------
+    element : Format
+        Any but a codebook that is loaded at run time, and but a block-scaled one.
+
+    Raises
+    ------
+    ValueError
+        Where it is one of these.
+    """
+
+    element: Format
+
+    def __post_init__(self):
+        if isinstance(self.element, BlockScaled | LoadedCodebook):
+            raise ValueError(f"Element of a block-scaled format must be neither loaded nor "
+                             f"block-scaled, not {self.element}")
+
+    @property
+    def bits(self) -> int:
+        """Width of an element's code in bits."""
+        return self.element.bits
+
+    @property
+    def min(self) -> int:
+        """Smallest level."""
+        return self.element.min
+
+    @property
+    def max(self) -> int:
+        """Largest level."""
+        return self.element.max
+
+    @property
+    def unit(self) -> int:
+        """Exponent of the power of two that a level counts where a block's exponent is 0."""
+        if isinstance(self.element, IntFormat) and self.element.signed:
+            return 2 - self.element.width
+        return self.element.unit
+
+    @property
+    def propagates(self) -> bool:
+        """Whether infinities and NaN may be among the levels."""
+        return self.element.propagates
+
+    @property
+    def idle(self) -> int:
+        """Level of a lane that is not used."""
+        return self.element.idle
+
+    def levels(self) -> np.ndarray:
+        """Every level, ascending, as ``int64``."""
+        return self.element.levels()
+
+    def contains(self, levels) -> np.ndarray:
+        """Whether each of ``levels`` is a level of the element."""
+        return self.element.contains(levels)
+
+    def encode(self, levels) -> np.ndarray:
+        """Codes of ``levels``."""
+        return self.element.encode(levels)
+
+    def decode(self, codes) -> np.ndarray:
+        """Levels of ``codes``."""
+        return self.element.decode(codes)
+
+    def describe(self) -> str:
+        """What a level must be, to complete a message."""
+        return self.element.describe()
+
+    def __str__(self):
+        return f"mx_{self.element}"
+
+
+def element_of(fmt: Format) -> Format:
+    """Format of the elements where ``fmt`` is block-scaled; else ``fmt``."""
+    return fmt.element if isinstance(fmt, BlockScaled) else fmt

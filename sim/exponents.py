@@ -1,0 +1,117 @@
+"""Exponents of block-scaled operands: of a matrix, of its beats, and random ones in the window."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from golden.block_scaled import blocks_of
+from golden.formats import BLOCK, EXPONENT, EXPONENT_BIAS, BlockScaled, integers
+from hw.config import TileConfig
+
+__all__ = ["check_bases", "scaled_operands", "checked", "of_beats", "random_exponents"]
+
+
+def scaled_operands(config: TileConfig) -> list[str]:
+    """Which of ``activations`` and ``weights`` are block-scaled."""
+    return [name for name in ("activations", "weights")
+            if isinstance(getattr(config, name), BlockScaled)]
+
+
+def checked(config: TileConfig, exponents: Mapping[str, np.ndarray], base: int | None,
+            shapes: Mapping[str, tuple[int, ...]]) -> tuple[dict[str, np.ndarray], int]:
+    """Codes of the exponents of each operand that has some, by name, and the base.
+
+    Parameters
+    ----------
+    config : TileConfig
+    exponents : mapping of str to array ``(vectors, ceil(K / 32))``
+        By default 127 everywhere.
+    base : int or None
+        None for the least combined exponent of any two blocks.
+    shapes : mapping of str to ``(vectors, K)``
+        Of the operands.
+
+    Raises
+    ------
+    ValueError
+        Where they do not fit the operand or the tile.
+    """
+    scaled = scaled_operands(config)
+    for name in exponents:
+        if name not in scaled:
+            raise ValueError(f"Exponents of {name} must be left out for "
+                             f"{getattr(config, name)}, which is not block-scaled")
+    codes = {}
+    for name in scaled:
+        vectors, depth = shapes[name]
+        shape = (vectors, -(-depth // BLOCK))
+        codes[name] = np.asarray(exponents.get(name, np.full(shape, EXPONENT_BIAS)))
+        blocks_of(codes[name], (vectors, depth))
+    if base is None:
+        base = sum(int(codes[name].min()) if name in codes else EXPONENT_BIAS
+                   for name in ("activations", "weights"))
+    check_bases(base)
+    return codes, base
+
+
+def check_bases(base) -> np.ndarray:
+    """Return bases as an array, or raise where one is no combined code of exponents."""
+    if base is None:
+        raise ValueError("Base must be given where operands are block-scaled, not None")
+    bases = integers(base, "Base")
+    bad = bases[(bases < 0) | (bases > 2 * EXPONENT.max)]
+    if bad.size:
+        raise ValueError(f"Base must be in range [0, {2 * EXPONENT.max}], not {bad.flat[0]}")
+    return bases
+
+
+def of_beats(config: TileConfig, codes: np.ndarray, vectors: int, beats: int) -> np.ndarray:
+    """Exponents of the beats of ``vectors``, of which those beyond the codes' are like their last.
+
+    Returns
+    -------
+    array ``(vectors, beats)``
+    """
+    padded = np.pad(codes, ((0, vectors - len(codes)), (0, 0)), mode="edge")
+    return padded[:, np.arange(beats) * config.lanes // BLOCK]
+
+
+def random_exponents(config: TileConfig, rng: np.random.Generator, beats: np.ndarray,
+                     largest: np.ndarray | None = None
+                     ) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+    """Exponents of jobs of so many beats, by operand, and the jobs' bases: all in the window.
+
+    Each beat of a job divides the window between both operands, anew, and has its exponents
+    anywhere in its share or, every other beat, at the ends of it.
+
+    Parameters
+    ----------
+    config : TileConfig
+    rng : numpy.random.Generator
+    beats : array ``(jobs,)``
+    largest : array of bool ``(jobs,)``, optional
+        Jobs all of whose exponents are as large as can be.
+    """
+    scaled = scaled_operands(config)
+    if not scaled:
+        return {}, None
+    total, reach = int(beats.sum()), config.window - 1
+    share = rng.integers(reach, size=total, endpoint=True)
+    shares = {"activations": share, "weights": reach - share}
+    top = np.repeat(np.zeros(len(beats), bool) if largest is None else largest, beats)
+    ends = rng.integers(2, size=total) == 0
+    exponents, base = {}, np.zeros(len(beats), dtype=np.int64)
+    for name in ("activations", "weights"):
+        if name not in scaled:
+            base += EXPONENT_BIAS
+            continue
+        share = shares[name] if len(scaled) == 2 else np.full(total, reach)
+        least = rng.choice([0, EXPONENT.max - reach, *rng.integers(EXPONENT.max - reach, size=2)],
+                           size=len(beats))
+        base += least
+        count = config.rows if name == "activations" else config.cols
+        share = share[:, None]
+        anywhere = rng.integers(np.broadcast_to(share, (total, count)), endpoint=True)
+        found = np.where(ends[:, None], share * rng.integers(2, size=(total, count)), anywhere)
+        exponents[name] = np.repeat(least, beats)[:, None] + np.where(top[:, None], share, found)
+    return exponents, base
