@@ -156,8 +156,8 @@ class MacTile(Shared):
 
     @property
     def block(self) -> Block:
-        """The block that makes the sums."""
-        return self._block
+        """The block that makes the sums, of elements where these are block-scaled."""
+        return self._block.block if isinstance(self._block, ScaledBlock) else self._block
 
     @property
     def latency(self) -> int:
