@@ -61,14 +61,15 @@ def test_the_table_of_formats():
         "## Contracts")[0], re.MULTILINE)
     named = {name: [cell.strip() for cell in rest.split("|")][1:] for name, rest in rows}
     families = {"sN": "s{}", "sNn": "s{}n", "uN": "u{}", "uNn": "u{}n", "oddN": "odd{}"}
-    assert {*FLOATS, *families, "ternary", "binary", "bit", "codebook:L/L..."} <= set(named)
+    assert {*FLOATS, *families, "ternary", "binary", "bit", "codebook:L/L...",
+            "mx_F"} <= set(named)
     for name, (_, levels, bits, smallest, largest, unit, _) in named.items():
         if name in families:
             for width in (2, 3, 8):
                 fmt = parse(families[name].format(width))
                 ends = [eval(end.replace("^", "**"), {"N": width}) for end in (smallest, largest)]
                 assert (bits, ends, unit) == ("N", [fmt.min, fmt.max], str(fmt.unit)), name
-        elif not name.startswith("codebook"):
+        elif not name.startswith(("codebook", "mx_")):
             fmt = parse(name)
             assert [bits, smallest, largest, unit] == [
                 str(value) for value in (fmt.bits, fmt.min, fmt.max, fmt.unit)], name
