@@ -10,14 +10,12 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from golden.contracts import LFSR_BITS, WORD_BITS
-from golden.formats import BlockScaled, Format, IntFormat, LoadedCodebook, element_of
+from golden.formats import BlockScaled, Format, LoadedCodebook, element_of
 from hw.accumulate import Accumulator
-from hw.arith import leap
+from hw.beside import flags_of, row_sum_of, states_of
 from hw.blocks import Block, block_for
 from hw.blocks.loaded import LoadedLevels
-from hw.blocks.row_sums import RowSums
 from hw.blocks.scaled import BASE_BITS, ScaledBlock
-from hw.blocks.specials import FLAGS, Specials
 from hw.config import TileConfig
 from hw.delay import delay
 from hw.fixed_parameters import FixedParameters
@@ -283,16 +281,17 @@ class MacTile(Shared):
                 requantizer.i.valid.eq(stepped),
             ]
         if c.zero_points == "both":
-            row_sum = delay(m, self._row_sum(m, arrived, step & row_ends), store.latency, "row_sum")
+            row_sum = row_sum_of(m, c, block, arrived, step & row_ends)
+            row_sum = delay(m, row_sum, store.latency, "row_sum")
             m.d.comb += [requantizer.i.p.row_sum.eq(row_sum) for requantizer in self._requantizers]
 
         if c.propagates:
-            flags = delay(m, self._flags(m, arrived, step), store.latency, "flags")
+            flags = delay(m, flags_of(m, c, block, arrived, step), store.latency, "flags")
             m.d.comb += [requantizer.i.p.flags.eq(flags[k])
                          for k, requantizer in enumerate(self._requantizers)]
         if c.draws:
-            states = self._states(m, arrived, delay(m, job.states, block.latency, "states"),
-                                  step, row_ends)
+            states = states_of(m, c, arrived, delay(m, job.states, block.latency, "states"),
+                               step, row_ends)
             m.d.comb += [
                 requantizer.i.p.state.eq(delay(m, state, store.latency, f"state_{k}"))
                 for k, (requantizer, state) in enumerate(
@@ -346,26 +345,6 @@ class MacTile(Shared):
             m.d.sync += backlog.eq(backlog - 1)
         return m
 
-    def _flags(self, m, arrived, step):
-        """Watch for infinities and NaN beside the block, and offer the flags of what leaves."""
-        c = self.config
-        specials = m.submodules.specials = Specials(
-            weights=_known(c.weights), activations=_known(c.activations), rows=c.rows,
-            cols=c.cols, lanes=c.lanes, latency=self._block.latency)
-        flags = IntFormat(FLAGS.size, signed=False)
-        accumulator = m.submodules.flags = Accumulator(
-            sums=flags, total=flags, count=c.rows * c.cols, outputs=c.outputs, merge="or")
-        m.d.comb += [
-            specials.i.activations.eq(self._block.i.p.activations),
-            specials.i.weights.eq(self._block.i.p.weights),
-            accumulator.i.p.last.eq(arrived),
-            accumulator.i.valid.eq(self._block.o.valid),
-            accumulator.o.ready.eq(step),
-        ]
-        m.d.comb += [accumulator.i.p.sums[row * c.cols + col].eq(specials.o[row][col])
-                     for row in range(c.rows) for col in range(c.cols)]
-        return accumulator.o.p.totals
-
     def _store(self, max_jobs: int) -> ParameterStore | FixedParameters:
         """What the records are read from."""
         c = self.config
@@ -375,22 +354,6 @@ class MacTile(Shared):
         return FixedParameters(record={name: c.record[name] for name in c.fixed_per_channel},
                                values=c.fixed_per_channel, channels=c.groups * c.cols,
                                outputs=c.outputs)
-
-    def _row_sum(self, m, arrived, next_row):
-        """Sum each row's activations beside the block, and offer the sum of the row that leaves."""
-        c = self.config
-        row_sums = m.submodules.row_sums = RowSums(
-            activations=c.activations, rows=c.rows, lanes=c.lanes, latency=self._block.latency)
-        accumulator = m.submodules.row_accumulator = Accumulator(
-            sums=row_sums.sums, total=c.row_sum, count=c.rows, outputs=1)
-        m.d.comb += [
-            row_sums.i.eq(self.i_activations.payload),
-            accumulator.i.p.sums.eq(row_sums.o),
-            accumulator.i.p.last.eq(arrived),
-            accumulator.i.valid.eq(self._block.o.valid),
-            accumulator.o.ready.eq(next_row),
-        ]
-        return accumulator.o.p.totals[0]
 
     def _look_up(self, m, codes, bank, store):
         """What the tables make of ``codes``; ``bank`` is that of their job, as old as they are."""
@@ -423,15 +386,3 @@ class MacTile(Shared):
             loaded.codes.eq(codes),
         ]
         return loaded.levels
-
-    def _states(self, m, arrived, first, step, row_ends):
-        """States that the totals of this step draw, given those of each row's first one."""
-        c = self.config
-        rows = Signal(data.ArrayLayout(LFSR_BITS, c.rows), name="row_states", reset_less=True)
-        with m.If(step):
-            m.d.sync += rows[0].eq(leap(rows[0], c.outputs))
-            with m.If(row_ends):
-                m.d.sync += [rows[row].eq(rows[row + 1]) for row in range(c.rows - 1)]
-        with m.If(arrived):
-            m.d.sync += rows.eq(first)
-        return [leap(rows[0], k) for k in range(c.outputs)]
