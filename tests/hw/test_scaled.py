@@ -110,6 +110,7 @@ def test_latency(rng):
     _, trace = jobs.run(config, backend, [phase])
     plain = AxiTile(replace(config, weights=parse("e2m1"), activations=parse("s4"))).tile
     assert backend.component.tile.latency == plain.latency + 1
+    assert backend.component.tile.block.shared_key == plain.block.shared_key
     assert trace.final["s_axis_weights"] == (
         trace.first["m_axis_o"] - backend.component.tile.latency)
 
