@@ -52,6 +52,9 @@ def random_sums(config, rng, outputs):
     return phase(config, rng, activations, weights, rng.integers(32, size=jobs))
 
 
+DEFAULT = ("half_up", "tflite", "onnx", "thresholds")
+"""Contracts of every kind of hardware, which are compared by default; all are in CI."""
+
 LEVELS = [
     ("half_up", "odd4"), ("half_even", "binary"), ("half_away", "odd8"),
     ("half_even", "e4m3fn"), ("half_up", "cfloat8_1_4_3:denormals=paper"), ("floor", "e5m2"),
@@ -62,7 +65,8 @@ LEVELS = [
 
 
 @pytest.mark.parametrize("name, output", [
-    *((name, None) for name in CONTRACTS),
+    *(pytest.param(name, None, marks=[] if name in DEFAULT else [pytest.mark.slow])
+      for name in CONTRACTS),
     *(pytest.param(*each, marks=pytest.mark.slow) for each in LEVELS)])
 def test_verilog_is_golden(rng, name, output):
     config = tile(name, output)

@@ -95,7 +95,9 @@ def test_formats_and_shapes(name):
     check((BITS | PAIRS | LEVELS | SHAPES)[name])
 
 
-@pytest.mark.parametrize("name", list(EVERY_CONTRACT))
+@pytest.mark.parametrize("name", [
+    each if each.endswith("_both") else pytest.param(each, marks=pytest.mark.slow)
+    for each in EVERY_CONTRACT])
 def test_contracts(name):
     check(EVERY_CONTRACT[name])
 
