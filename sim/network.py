@@ -1,7 +1,7 @@
 """Run the digits network on the emitted Verilog, layer by layer, and compare with golden.
 
 ``python -m sim.network --bits 4`` builds a tile, runs every test image through it and prints the
-accuracy of the float network, of golden and of the hardware; ``--bits 2..8`` sweeps.
+accuracy of the float network, of golden and of the hardware; ``--bits 1..8`` sweeps.
 """
 
 import argparse

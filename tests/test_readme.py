@@ -120,4 +120,4 @@ def test_the_main_job_prints_what_readme_shows(tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(build.available() is not None, reason=str(build.available()))
 def test_the_digits_table_is_what_readme_shows():
-    assert printed("sim.network", "--bits", "2..8") == shown("weights x activations")
+    assert printed("sim.network", "--bits", "1..8") == shown("weights x activations")
