@@ -10,7 +10,7 @@ from golden.formats import IntFormat, parse
 from hw import scale
 from hw.blocks.select import SelectDot
 from hw.units import fused_add
-from sim import prove
+from sim import claims, prove
 from sim.products import ProductMismatch
 
 U4 = IntFormat(4, signed=False)
@@ -18,23 +18,23 @@ MULTIPLIERS = 263
 
 
 @pytest.mark.parametrize("claim", [
-    *(prove.multiplier(parse(w), parse(a)) for w, a in (
+    *(claims.multiplier(parse(w), parse(a)) for w, a in (
         ("s5", "u4"), ("u4", "s1"), ("ternary", "s4"), ("odd4", "binary"), ("odd3", "odd2"))),
-    *(prove.shifter(rounding) for rounding in Rounding), prove.requantizer("half_even", U4),
-    prove.requantizer("q31", IntFormat(8)), prove.requantizer("stochastic", U4),
-    prove.fused(28), prove.fused(-36),
+    *(claims.shifter(rounding) for rounding in Rounding), claims.requantizer("half_even", U4),
+    claims.requantizer("q31", IntFormat(8)), claims.requantizer("stochastic", U4),
+    claims.fused(28), claims.fused(-36),
 ], ids=lambda claim: f"{claim.subject} {claim.instance}")
 def test_a_claim_holds(claim):
     prove.prove(claim)
 
 
 def test_every_contract_with_a_multiplier_is_claimed():
-    claimed = {claim.instance.split()[0] for claim in prove.claims()
+    claimed = {claim.instance.split()[0] for claim in claims.claims()
                if claim.subject.startswith("requantizer")}
     assert claimed == {"half_up", "half_even", "half_away", "floor", "zero", "tflite",
                        "tflite_single", "tflite_int16x8", "q31", "precise", "rndnu", "pulp",
                        "pulp_round", "nvdla", "stochastic"}
-    multipliers = [claim.instance for claim in prove.claims() if claim.subject == "multiplier"]
+    multipliers = [claim.instance for claim in claims.claims() if claim.subject == "multiplier"]
     assert {f"{x}{m} x {y}{n}" for x in "su" for y in "su" for m in range(1, 7)
             for n in range(1, 7)} < set(multipliers)
     assert len(multipliers) == MULTIPLIERS
@@ -47,14 +47,14 @@ def test_a_wrong_rounding_is_refuted(monkeypatch):
         shifted, sticky, Rounding.HALF_UP))
     with pytest.raises(prove.Refuted, match=r"^requantizer, product free half_even to s4 differs "
                                             r"from its definition at .*shift = "):
-        prove.prove(prove.requantizer("half_even", IntFormat(4)))
+        prove.prove(claims.requantizer("half_even", IntFormat(4)))
 
 
 def test_a_saturation_a_bit_too_narrow_is_refuted(monkeypatch):
     saturate = scale.saturate
     monkeypatch.setattr(scale, "saturate", lambda value, width: saturate(value, width - 1))
     with pytest.raises(prove.Refuted):
-        prove.prove(prove.requantizer("floor", IntFormat(4)))
+        prove.prove(claims.requantizer("floor", IntFormat(4)))
 
 
 @pytest.mark.parametrize("limit, distance", [("LEFT_PRODUCT", 27), ("LEFT_ADDEND", -35)])
@@ -62,7 +62,7 @@ def test_a_shift_too_short_is_refuted(monkeypatch, limit, distance):
     monkeypatch.setattr(fused_add, limit, abs(distance) - 3)
     with pytest.raises(prove.Refuted, match=rf"^multiply-add, product free distance {distance} "
                                             r"differs from its definition at .*product = "):
-        prove.prove(prove.fused(distance))
+        prove.prove(claims.fused(distance))
 
 
 def test_bad_input(capsys):
@@ -76,7 +76,7 @@ def test_a_selection_without_its_sign_is_refuted(monkeypatch):
     monkeypatch.setattr(SelectDot, "term", lambda dot, m, weight, activation: Mux(
         weight[0], activation.plus, 0))
     with pytest.raises(prove.Refuted, match="^multiplier s2n x s4 differs from its definition"):
-        prove.prove(prove.multiplier(parse("ternary"), parse("s4")))
+        prove.prove(claims.multiplier(parse("ternary"), parse("s4")))
 
 
 def test_a_product_that_differs_fails(monkeypatch, capsys):
