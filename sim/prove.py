@@ -44,20 +44,28 @@ class Refuted(Exception):
 
 
 def prove(claim: Claim):
-    """Prove a claim, or raise :class:`Refuted` with an input on which it does not hold."""
+    """Prove a claim, or raise :class:`Refuted` with an input on which it does not hold.
+
+    Raises :class:`~hw.flow.tools.ToolFailed` where the solver says neither.
+    """
     with tempfile.TemporaryDirectory(prefix="exactmac_") as folder:
         (Path(folder) / "claim.il").write_text(claim.circuit())
         (Path(folder) / "claim.ys").write_text(
-            "read_rtlil claim.il\nproc\nflatten\nopt -full\n"
+            "read_rtlil claim.il\nproc -norom\nflatten\nopt -full\n"
             "sat -verify -show-inputs -prove differs 0 claim\n")
         done = subprocess.run(
             [sys.executable, "-c", "from pyosys import libyosys as y; "
              "y.run_pass('script claim.ys', y.Design())"],
             cwd=folder, capture_output=True, text=True)
-    if "SAT proof finished - no model found: SUCCESS!" not in done.stdout:
+    if "SAT proof finished - no model found: SUCCESS!" in done.stdout:
+        return
+    if "SAT proof finished - model found: FAIL!" in done.stdout:
         model = [line.split() for line in done.stdout.splitlines() if line.startswith("  \\")]
         where = ", ".join(f"{row[0][1:]} = {row[1]}" for row in model if len(row) > 1)
         raise Refuted(f"{claim.subject} {claim.instance} differs from its definition at {where}")
+    said = [*done.stdout.splitlines(), *done.stderr.splitlines(), "no result"]
+    reason = next((line for line in said if line.startswith("ERROR")), said[-1])
+    raise ToolFailed("yosys", f"{claim.subject} {claim.instance}: {reason}")
 
 
 def _claimed(track: Callable) -> Iterator[tuple[str, int, str, float]]:

@@ -9,6 +9,7 @@ from golden.contracts import Rounding
 from golden.formats import IntFormat, parse
 from hw import scale
 from hw.blocks.select import SelectDot
+from hw.flow.tools import ToolFailed
 from hw.units import fused_add
 from sim import claims, prove
 from sim.products import ProductMismatch
@@ -63,6 +64,12 @@ def test_a_shift_too_short_is_refuted(monkeypatch, limit, distance):
     with pytest.raises(prove.Refuted, match=rf"^multiply-add, product free distance {distance} "
                                             r"differs from its definition at .*product = "):
         prove.prove(claims.fused(distance))
+
+
+def test_a_claim_that_the_solver_cannot_read_is_not_refuted():
+    broken = claims.Claim("nothing", "at all", lambda: "module")
+    with pytest.raises(ToolFailed, match="nothing at all: ERROR: "):
+        prove.prove(broken)
 
 
 def test_bad_input(capsys):
