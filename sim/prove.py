@@ -9,6 +9,13 @@ was proven, by what, and in how long; it fails on the first input that is found.
   products. Left out are the pairs whose block has no product in it: affine splits, XNOR.
 - Rounding shifters: 64 bits, any shift to 63, each rounding, against quotient and remainder.
 - Requantizers: from the product, which is left free, to the output, with every parameter free.
+- Requantizers to levels that are no integers (odd ones, floats, a codebook): from the product on,
+  against the borders to the levels beside the one that comes out; floats of 8 bits in two steps,
+  the shift and what follows.
+- Requantizers in float32: the int32 as a float32, for every int32; from the product of
+  significands, which is left free, to the output of ``onnx``, with any scale; and that of
+  ``onnx_zp_inside`` in three steps: product to float32, that plus the zero point, and the sum,
+  rounded twice, to the output. What a step begins with is free.
 - Fused multiply-adds: from the product, which is left free, to the float32, with any addend, for
   every distance of their exponents that the hardware tells from others.
 
@@ -61,7 +68,9 @@ def prove(claim: Claim):
         return
     if "SAT proof finished - model found: FAIL!" in done.stdout:
         model = [line.split() for line in done.stdout.splitlines() if line.startswith("  \\")]
-        where = ", ".join(f"{row[0][1:]} = {row[1]}" for row in model if len(row) > 1)
+        # Of more than 32 bits, Yosys has only the binary digits.
+        where = ", ".join(f"{row[0][1:]} = {row[1] if row[1] != '--' else '0b' + row[-1]}"
+                          for row in model if len(row) > 1)
         raise Refuted(f"{claim.subject} {claim.instance} differs from its definition at {where}")
     said = [*done.stdout.splitlines(), *done.stderr.splitlines(), "no result"]
     reason = next((line for line in said if line.startswith("ERROR")), said[-1])

@@ -1,6 +1,6 @@
 """What a claim is, and what definitions and parts are made of."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue] - not in the stubs
@@ -60,17 +60,42 @@ def divided(x: Value, shift: Value, rounding: Rounding) -> Value:
 
 
 class Transparent(Pipeline):
-    """A pipeline without registers, whose product is an input of its own."""
+    """A pipeline without registers, whose product is an input of its own.
 
-    def __init__(self, m: Module, held):
+    Parameters
+    ----------
+    m : Module
+    held : mapping of str to Value
+        As of any :class:`~hw.pipeline.Pipeline`.
+    given : mapping of str to Value
+        What takes the place of results, or of values held on the way, by their names.
+
+    Members
+    -------
+    product : Signal or None
+        That input.
+    made : dict of str to Value
+        What the part computed: results, and values held on the way, by name.
+    """
+
+    def __init__(self, m: Module, held: Mapping[str, Value],
+                 given: Mapping[str, Value] | None = None):
         super().__init__(m, held)
+        self._given = given or {}
         self.product: Signal | None = None
+        self.made: dict[str, Value] = {}
+
+    def hold(self, name: str, value: Value):
+        """Hold ``value``, or what is given for it."""
+        self.made[name] = value
+        super().hold(name, self._given.get(name, value))
 
     def register(self, value: Value, name: str, shape=None) -> Signal:
         """Return ``value`` at once, or for a product something free of its shape."""
         wire = Signal(value.shape() if shape is None else shape, name=name)
+        self.made[name] = value
         if name.endswith("product"):
             self.product = wire
         else:
-            self._m.d.comb += wire.eq(value)
+            self._m.d.comb += wire.eq(self._given.get(name, value))
         return wire

@@ -1,39 +1,86 @@
 """Requantizers whose output is not an integer format."""
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 
 from golden.contracts import MultiplyShift, Rounding, contract
-from golden.formats import Format, IntFormat
+from golden.formats import Format, IntFormat, parse
 from golden.ranges import levels_range
 from hw.formats import shape_of
 from hw.levels import nearest_code
 from hw.scale import product
-from sim.claims.base import Claim, Transparent, circuit
+from sim.claims.base import Claim, Transparent, circuit, divided
 
-__all__ = ["to_levels"]
+__all__ = ["guarded", "to_levels"]
 
-SUMS = IntFormat(16)
-"""Of the sums: what is shifted by more than a product has bits is proven with few bits too."""
-
-
-def to_levels(name: str, output: Format) -> Claim:
-    """A requantizer from its product on, against the levels beside the one it gives."""
-    return Claim("requantizer to levels, product free", f"{name} to {output}",
-                 lambda: _to_levels(name, output))
+SUMS = IntFormat(20)
+"""Of the sums, as of those of integer outputs."""
 
 
-def _to_levels(name: str, output: Format) -> str:
+def guarded(name: str) -> Claim:
+    """The number that a format's own way to a code begins with, against quotient and remainder."""
+    return Claim("shift to levels, product free", name, lambda: _guarded(name))
+
+
+def _guarded(name: str) -> str:
+    # Of every output the same but for the clamp: of the least.
     way, m = contract(name), Module()
     assert isinstance(way, MultiplyShift)
+    total, held = _inputs(way, parse("e2m1"))
+    pipe = Transparent(m, held)
+    nearest_code(pipe, *product(pipe, way, total), way.rounding, parse("e2m1"))
+    exact = _exact(pipe, way, held)
+    shift, twice = held["shift"], exact << 1
+    want = divided(twice, shift, Rounding.FLOOR)
+    got = Cat((want << shift) != twice, want)
+    made = Cat(pipe.made["sticky"], pipe.made["shifted"])
+    sound = _allowed(way, shift)
+    assert pipe.product is not None
+    return circuit(m, (total, pipe.product, *held.values()), Mux(sound, made.as_signed(), 0),
+                   Mux(sound, got.as_signed(), 0))
+
+
+def to_levels(name: str, output: Format, *, shifted: bool = False) -> Claim:
+    """A requantizer to the nearest level, against the levels beside the one it gives.
+
+    From its product on, or from the shifted number, whose shift :func:`guarded` claims.
+    """
+    return Claim(f"requantizer to levels, {'shifted number' if shifted else 'product'} free",
+                 f"{name} to {output}", lambda: _to_levels(name, output, shifted))
+
+
+def _inputs(way: MultiplyShift, output: Format) -> tuple[Signal, dict[str, Signal]]:
     sums = levels_range(SUMS)
-    total = Signal(shape_of(way.sum_format(sums)), name="total")
     held = {field: Signal(shape_of(fmt), name=field)
             for field, fmt in way.fields(sums, output).items() if field != "bias"}
-    pipe = Transparent(m, held)
-    code = nearest_code(pipe, *product(pipe, way, total), way.rounding, output)
+    return Signal(shape_of(way.sum_format(sums)), name="total"), held
+
+
+def _exact(pipe: Transparent, way: MultiplyShift, held: dict[str, Signal]) -> Value:
     assert pipe.product is not None
-    exact = pipe.product + (held["addend"] if way.adds else 0)
-    shift = held["shift"]
+    return pipe.product + (held["addend"] if way.adds else 0)
+
+
+def _allowed(way: MultiplyShift, shift: Value) -> Value:
+    allowed = way.shift_range(way.sum_format(levels_range(SUMS)))
+    return (shift >= allowed.lo) & (shift <= allowed.hi)
+
+
+def _to_levels(name: str, output: Format, shifted: bool) -> str:
+    way, m = contract(name), Module()
+    assert isinstance(way, MultiplyShift)
+    total, held = _inputs(way, output)
+    number = Signal(signed(len(total * held["multiplier"]) + 1 + way.adds), name="number")
+    sticky = Signal(name="sticky")
+    pipe = Transparent(m, held, {"shifted": number, "sticky": sticky} if shifted else None)
+    code = nearest_code(pipe, *product(pipe, way, total), way.rounding, output)
+    if shifted:
+        # Borders are multiples of 1/2: what is between two of these is as good as their middle.
+        exact, shift = Cat(sticky, number).as_signed(), Const(2, 2)
+        inputs = (number, sticky, *held.values())
+    else:
+        exact, shift = _exact(pipe, way, held), held["shift"]
+        assert pipe.product is not None
+        inputs = (total, pipe.product, *held.values())
 
     # The level of the code, and of those beside it; that of a code without one is none.
     levels = output.levels().tolist()
@@ -63,10 +110,8 @@ def _to_levels(name: str, output: Format) -> str:
              & ((place == lo) | _reached(exact, shift, below, level, even["level"], way.rounding))
              & ((place == hi) | ~_reached(exact, shift, level, above, even["above"], way.rounding)))
     # An allowed shift, and a clamp of codes that have levels, and is not empty.
-    allowed = way.shift_range(way.sum_format(sums))
-    asked = ((shift >= allowed.lo) & (shift <= allowed.hi) & (lo <= hi)
-             & sound["clamp_min"] & sound["clamp_max"])
-    return circuit(m, (total, pipe.product, *held.values()), ~asked | right, Const(1))
+    asked = (_allowed(way, held["shift"]) & (lo <= hi) & sound["clamp_min"] & sound["clamp_max"])
+    return circuit(m, inputs, ~asked | right, Const(1))
 
 
 def _reached(x: Value, shift: Value, lo: Value, hi: Value, even: Value, rounding: Rounding

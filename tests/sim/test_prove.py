@@ -3,11 +3,11 @@
 import re
 
 import pytest
-from amaranth.hdl import Mux
+from amaranth.hdl import Const, Mux
 
 from golden.contracts import Rounding
 from golden.formats import IntFormat, parse
-from hw import scale
+from hw import levels, scale
 from hw.blocks.select import SelectDot
 from hw.flow.tools import ToolFailed
 from hw.units import fused_add
@@ -15,6 +15,7 @@ from sim import claims, prove
 from sim.products import ProductMismatch
 
 U4 = IntFormat(4, signed=False)
+CODEBOOK, PAPER = parse("codebook:-9/-4/-1/0/2/3/11"), parse("cfloat8_1_4_3:denormals=paper")
 MULTIPLIERS = 263
 
 
@@ -24,6 +25,10 @@ MULTIPLIERS = 263
     *(claims.shifter(rounding) for rounding in Rounding), claims.requantizer("half_even", U4),
     claims.requantizer("q31", IntFormat(8)), claims.requantizer("stochastic", U4),
     claims.fused(28), claims.fused(-36),
+    claims.guarded("half_up"), claims.to_levels("half_even", parse("odd4")),
+    claims.to_levels("pulp", parse("e2m1")), claims.to_levels("zero", CODEBOOK),
+    claims.to_levels("half_away", PAPER, shifted=True),
+    claims.conversion(), claims.float_product(), claims.float_requantizer(U4), claims.inside(U4),
 ], ids=lambda claim: f"{claim.subject} {claim.instance}")
 def test_a_claim_holds(claim):
     prove.prove(claim)
@@ -31,7 +36,7 @@ def test_a_claim_holds(claim):
 
 def test_every_contract_with_a_multiplier_is_claimed():
     claimed = {claim.instance.split()[0] for claim in claims.claims()
-               if claim.subject.startswith("requantizer")}
+               if claim.subject == "requantizer, product free"}
     assert claimed == {"half_up", "half_even", "half_away", "floor", "zero", "tflite",
                        "tflite_single", "tflite_int16x8", "q31", "precise", "rndnu", "pulp",
                        "pulp_round", "nvdla", "stochastic"}
@@ -64,6 +69,50 @@ def test_a_shift_too_short_is_refuted(monkeypatch, limit, distance):
     with pytest.raises(prove.Refuted, match=rf"^multiply-add, product free distance {distance} "
                                             r"differs from its definition at .*product = "):
         prove.prove(claims.fused(distance))
+
+
+@pytest.mark.parametrize("broken, claim", [
+    ("shift_right", claims.guarded("floor")),
+    ("saturate", claims.to_levels("half_up", parse("e2m1"))),
+    ("clamp", claims.to_levels("floor", PAPER, shifted=True)),
+], ids=["sticky", "saturation", "clamp"])
+def test_a_code_that_is_not_the_nearest_is_refuted(monkeypatch, broken, claim):
+    right = getattr(levels, broken)
+    monkeypatch.setattr(levels, broken, {
+        "shift_right": lambda x, shift: (right(x, shift)[0], Const(0, 1)),
+        "saturate": lambda value, width: right(value, width - 1),
+        "clamp": lambda place, lo, hi: right(place, lo, lo),
+    }[broken])
+    with pytest.raises(prove.Refuted, match=rf"^{claim.subject} {re.escape(claim.instance)} "
+                                            r"differs from its definition at .*clamp_max = "):
+        prove.prove(claim)
+
+
+def truncated(value, drop):
+    return value[drop:]
+
+
+@pytest.mark.parametrize("name, broken, claim", [
+    ("nearest_even", truncated, claims.conversion()),
+    ("nearest_even", truncated, claims.float_product()),
+    ("nearest_even_at", lambda value, drop: value >> drop, claims.float_requantizer(U4)),
+    pytest.param("nearest_even_at", lambda value, drop: value >> drop, claims.inside_rounded(U4),
+                 marks=pytest.mark.slow),
+    ("WHOLE", scale.WHOLE - 1, claims.inside(U4)),
+], ids=["conversion", "product", "onnx", "sum rounded", "sum"])
+def test_a_wrong_float32_is_refuted(monkeypatch, name, broken, claim):
+    monkeypatch.setattr(scale, name, broken)
+    with pytest.raises(prove.Refuted, match=rf"^{claim.subject} {re.escape(claim.instance)} "
+                                            r"differs from its definition at .*total = "):
+        prove.prove(claim)
+
+
+def test_every_kind_of_level_is_claimed():
+    claimed = {tuple(claim.instance.split(" to ")) for claim in claims.claims()
+               if claim.subject.startswith("requantizer to levels")}
+    names = ("half_up", "half_even", "half_away", "floor", "zero", "pulp")
+    outputs = ("odd4", "e2m1", "e4m3fn", str(PAPER), str(CODEBOOK))
+    assert claimed == {(name, output) for name in names for output in outputs} - {("zero", "odd4")}
 
 
 def test_a_claim_that_the_solver_cannot_read_is_not_refuted():
@@ -107,6 +156,14 @@ def test_everything_is_proven(capsys):
     assert re.search(rf"multiplier +{MULTIPLIERS} +Yosys sat", said)
     assert re.search(r"product, 1,924 pairs of formats +23,462,593 +simulation of all", said)
     assert re.search(r"requantizer, product free +30 +Yosys sat", said)
+    assert re.search(r"shift to levels, product free +6 +Yosys sat", said)
+    assert re.search(r"requantizer to levels, product free +17 +Yosys sat", said)
+    assert re.search(r"requantizer to levels, shifted number free +12 +Yosys sat", said)
+    assert re.search(r"int32 to float32 +1 +Yosys sat", said)
+    assert re.search(r"float32 product, product free +1 +Yosys sat", said)
+    assert re.search(r"float32 requantizer, product free +2 +Yosys sat", said)
+    assert re.search(r"float32 plus zero point, float32 free +2 +Yosys sat", said)
+    assert re.search(r"float32 requantizer, sum free +2 +Yosys sat", said)
     assert re.search(r"multiply-add, product free +67 +Yosys sat", said)
 
 
