@@ -3,38 +3,44 @@
 import re
 
 import pytest
-from amaranth.hdl import Mux
+from amaranth.hdl import Const, Mux
 
 from golden.contracts import Rounding
 from golden.formats import IntFormat, parse
-from hw import scale
+from hw import levels, scale
 from hw.blocks.select import SelectDot
+from hw.flow.tools import ToolFailed
 from hw.units import fused_add
-from sim import prove
+from sim import claims, prove
 from sim.products import ProductMismatch
 
 U4 = IntFormat(4, signed=False)
+CODEBOOK, PAPER = parse("codebook:-9/-4/-1/0/2/3/11"), parse("cfloat8_1_4_3:denormals=paper")
 MULTIPLIERS = 263
 
 
 @pytest.mark.parametrize("claim", [
-    *(prove.multiplier(parse(w), parse(a)) for w, a in (
+    *(claims.multiplier(parse(w), parse(a)) for w, a in (
         ("s5", "u4"), ("u4", "s1"), ("ternary", "s4"), ("odd4", "binary"), ("odd3", "odd2"))),
-    *(prove.shifter(rounding) for rounding in Rounding), prove.requantizer("half_even", U4),
-    prove.requantizer("q31", IntFormat(8)), prove.requantizer("stochastic", U4),
-    prove.fused(28), prove.fused(-36),
+    *(claims.shifter(rounding) for rounding in Rounding), claims.requantizer("half_even", U4),
+    claims.requantizer("q31", IntFormat(8)), claims.requantizer("stochastic", U4),
+    claims.fused(28), claims.fused(-36),
+    claims.guarded("half_up"), claims.to_levels("half_even", parse("odd4")),
+    claims.to_levels("pulp", parse("e2m1")), claims.to_levels("zero", CODEBOOK),
+    claims.to_levels("half_away", PAPER, shifted=True),
+    claims.conversion(), claims.float_product(), claims.float_requantizer(U4), claims.inside(U4),
 ], ids=lambda claim: f"{claim.subject} {claim.instance}")
 def test_a_claim_holds(claim):
     prove.prove(claim)
 
 
 def test_every_contract_with_a_multiplier_is_claimed():
-    claimed = {claim.instance.split()[0] for claim in prove.claims()
-               if claim.subject.startswith("requantizer")}
+    claimed = {claim.instance.split()[0] for claim in claims.claims()
+               if claim.subject == "requantizer, product free"}
     assert claimed == {"half_up", "half_even", "half_away", "floor", "zero", "tflite",
                        "tflite_single", "tflite_int16x8", "q31", "precise", "rndnu", "pulp",
                        "pulp_round", "nvdla", "stochastic"}
-    multipliers = [claim.instance for claim in prove.claims() if claim.subject == "multiplier"]
+    multipliers = [claim.instance for claim in claims.claims() if claim.subject == "multiplier"]
     assert {f"{x}{m} x {y}{n}" for x in "su" for y in "su" for m in range(1, 7)
             for n in range(1, 7)} < set(multipliers)
     assert len(multipliers) == MULTIPLIERS
@@ -47,14 +53,14 @@ def test_a_wrong_rounding_is_refuted(monkeypatch):
         shifted, sticky, Rounding.HALF_UP))
     with pytest.raises(prove.Refuted, match=r"^requantizer, product free half_even to s4 differs "
                                             r"from its definition at .*shift = "):
-        prove.prove(prove.requantizer("half_even", IntFormat(4)))
+        prove.prove(claims.requantizer("half_even", IntFormat(4)))
 
 
 def test_a_saturation_a_bit_too_narrow_is_refuted(monkeypatch):
     saturate = scale.saturate
     monkeypatch.setattr(scale, "saturate", lambda value, width: saturate(value, width - 1))
     with pytest.raises(prove.Refuted):
-        prove.prove(prove.requantizer("floor", IntFormat(4)))
+        prove.prove(claims.requantizer("floor", IntFormat(4)))
 
 
 @pytest.mark.parametrize("limit, distance", [("LEFT_PRODUCT", 27), ("LEFT_ADDEND", -35)])
@@ -62,7 +68,57 @@ def test_a_shift_too_short_is_refuted(monkeypatch, limit, distance):
     monkeypatch.setattr(fused_add, limit, abs(distance) - 3)
     with pytest.raises(prove.Refuted, match=rf"^multiply-add, product free distance {distance} "
                                             r"differs from its definition at .*product = "):
-        prove.prove(prove.fused(distance))
+        prove.prove(claims.fused(distance))
+
+
+@pytest.mark.parametrize("broken, claim", [
+    ("shift_right", claims.guarded("floor")),
+    ("saturate", claims.to_levels("half_up", parse("e2m1"))),
+    ("clamp", claims.to_levels("floor", PAPER, shifted=True)),
+], ids=["sticky", "saturation", "clamp"])
+def test_a_code_that_is_not_the_nearest_is_refuted(monkeypatch, broken, claim):
+    right = getattr(levels, broken)
+    monkeypatch.setattr(levels, broken, {
+        "shift_right": lambda x, shift: (right(x, shift)[0], Const(0, 1)),
+        "saturate": lambda value, width: right(value, width - 1),
+        "clamp": lambda place, lo, hi: right(place, lo, lo),
+    }[broken])
+    with pytest.raises(prove.Refuted, match=rf"^{claim.subject} {re.escape(claim.instance)} "
+                                            r"differs from its definition at .*clamp_max = "):
+        prove.prove(claim)
+
+
+def truncated(value, drop):
+    return value[drop:]
+
+
+@pytest.mark.parametrize("name, broken, claim", [
+    ("nearest_even", truncated, claims.conversion()),
+    ("nearest_even", truncated, claims.float_product()),
+    ("nearest_even_at", lambda value, drop: value >> drop, claims.float_requantizer(U4)),
+    pytest.param("nearest_even_at", lambda value, drop: value >> drop, claims.inside_rounded(U4),
+                 marks=pytest.mark.slow),
+    ("WHOLE", scale.WHOLE - 1, claims.inside(U4)),
+], ids=["conversion", "product", "onnx", "sum rounded", "sum"])
+def test_a_wrong_float32_is_refuted(monkeypatch, name, broken, claim):
+    monkeypatch.setattr(scale, name, broken)
+    with pytest.raises(prove.Refuted, match=rf"^{claim.subject} {re.escape(claim.instance)} "
+                                            r"differs from its definition at .*total = "):
+        prove.prove(claim)
+
+
+def test_every_kind_of_level_is_claimed():
+    claimed = {tuple(claim.instance.split(" to ")) for claim in claims.claims()
+               if claim.subject.startswith("requantizer to levels")}
+    names = ("half_up", "half_even", "half_away", "floor", "zero", "pulp")
+    outputs = ("odd4", "e2m1", "e4m3fn", str(PAPER), str(CODEBOOK))
+    assert claimed == {(name, output) for name in names for output in outputs} - {("zero", "odd4")}
+
+
+def test_a_claim_that_the_solver_cannot_read_is_not_refuted():
+    broken = claims.Claim("nothing", "at all", lambda: "module")
+    with pytest.raises(ToolFailed, match="nothing at all: ERROR: "):
+        prove.prove(broken)
 
 
 def test_bad_input(capsys):
@@ -76,7 +132,7 @@ def test_a_selection_without_its_sign_is_refuted(monkeypatch):
     monkeypatch.setattr(SelectDot, "term", lambda dot, m, weight, activation: Mux(
         weight[0], activation.plus, 0))
     with pytest.raises(prove.Refuted, match="^multiplier s2n x s4 differs from its definition"):
-        prove.prove(prove.multiplier(parse("ternary"), parse("s4")))
+        prove.prove(claims.multiplier(parse("ternary"), parse("s4")))
 
 
 def test_a_product_that_differs_fails(monkeypatch, capsys):
@@ -100,6 +156,14 @@ def test_everything_is_proven(capsys):
     assert re.search(rf"multiplier +{MULTIPLIERS} +Yosys sat", said)
     assert re.search(r"product, 1,924 pairs of formats +23,462,593 +simulation of all", said)
     assert re.search(r"requantizer, product free +30 +Yosys sat", said)
+    assert re.search(r"shift to levels, product free +6 +Yosys sat", said)
+    assert re.search(r"requantizer to levels, product free +17 +Yosys sat", said)
+    assert re.search(r"requantizer to levels, shifted number free +12 +Yosys sat", said)
+    assert re.search(r"int32 to float32 +1 +Yosys sat", said)
+    assert re.search(r"float32 product, product free +1 +Yosys sat", said)
+    assert re.search(r"float32 requantizer, product free +2 +Yosys sat", said)
+    assert re.search(r"float32 plus zero point, float32 free +2 +Yosys sat", said)
+    assert re.search(r"float32 requantizer, sum free +2 +Yosys sat", said)
     assert re.search(r"multiply-add, product free +67 +Yosys sat", said)
 
 

@@ -1,0 +1,54 @@
+"""Parts of the hardware beside their definitions, written without them."""
+
+from collections.abc import Iterator
+
+from golden.contracts import CONTRACTS, DoubleRounding, MultiplyShift, Rounding, contract
+from golden.formats import IntFormat, parse
+from hw.units.fused_add import LEFT_ADDEND, LEFT_PRODUCT
+from sim.claims.base import Claim
+from sim.claims.floats import (
+    conversion,
+    float_product,
+    float_requantizer,
+    inside,
+    inside_rounded,
+)
+from sim.claims.fused import fused
+from sim.claims.levels import guarded, to_levels
+from sim.claims.multipliers import multiplier, multiplies
+from sim.claims.requantizers import requantizer, shifter
+
+__all__ = ["Claim", "claims", "conversion", "float_product", "float_requantizer", "fused",
+           "guarded", "inside", "inside_rounded", "multiplier", "requantizer", "shifter",
+           "to_levels"]
+
+LEVELS = {"odd4": False, "e2m1": False, "codebook:-9/-4/-1/0/2/3/11": False,
+          "e4m3fn": True, "cfloat8_1_4_3:denormals=paper": True}
+"""Outputs that are no integers, and whether their levels are too many to begin at the product."""
+
+
+def claims() -> Iterator[Claim]:
+    """Everything that is proven."""
+    names = [f"{kind}{width}" for kind in ("s", "u", "odd") for width in range(1, 7)]
+    formats = [parse(name) for name in (*names, "ternary")]
+    yield from (multiplier(w, a) for w in formats for a in formats if multiplies(w, a))
+    yield from (shifter(rounding) for rounding in Rounding)
+    for name in CONTRACTS:
+        if isinstance(contract(name), MultiplyShift | DoubleRounding):
+            yield from (requantizer(name, _int(output)) for output in ("s8", "u4"))
+    for name in ("half_up", "half_even", "half_away", "floor", "zero", "pulp"):
+        yield guarded(name)
+        for output, many in LEVELS.items():
+            if name != "zero" or parse(output).contains(0):
+                yield to_levels(name, parse(output), shifted=many)
+    yield from (conversion(), float_product())
+    for output in map(_int, ("s8", "u4")):
+        yield from (float_requantizer(output), inside(output), inside_rounded(output))
+    # Beyond these the hardware takes the ends' shifts, and the rounded sum is theirs.
+    yield from (fused(distance) for distance in range(-LEFT_ADDEND - 2, LEFT_PRODUCT + 3))
+
+
+def _int(name: str) -> IntFormat:
+    fmt = parse(name)
+    assert isinstance(fmt, IntFormat)
+    return fmt

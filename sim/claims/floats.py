@@ -1,0 +1,199 @@
+"""Requantizers in float32, which ONNX's contracts are."""
+
+from collections.abc import Mapping
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+
+from golden.contracts import Onnx, Rounding, contract
+from golden.formats import IntFormat
+from golden.ranges import levels_range
+from hw.formats import shape_of
+from hw.scale import BIAS, FRACTION, SIGNIFICAND, WHOLE, float_scaled, offset_and_clamp
+from sim.claims.base import Claim, Transparent, circuit, divided
+
+__all__ = ["conversion", "float_product", "float_requantizer", "inside", "inside_rounded"]
+
+DEEPEST = 70
+"""Binary places below its point at which a float32, then below 2**-45, is less than any half."""
+
+
+def conversion() -> Claim:
+    """The float32 that an int32 becomes, against the int32 rounded to 24 bits."""
+    return Claim("int32 to float32", "every int32", _conversion)
+
+
+def _conversion() -> str:
+    m, way = Module(), contract("onnx")
+    assert isinstance(way, Onnx)
+    total = Signal(shape_of(IntFormat(32)), name="total")
+    pipe = Transparent(m, {"scale": Const(BIAS << SIGNIFICAND - 1, 31), "zero_point": Const(0, 1)})
+    float_scaled(m, pipe, way, total, 9)
+    magnitude, length = _measured(m, total, "total")
+    # Longer ones lose what is beyond 24 bits, shorter ones are filled up with zeros.
+    lost = Mux(length > SIGNIFICAND, length - SIGNIFICAND, 0)[:4]
+    added = Mux(length < SIGNIFICAND, SIGNIFICAND - length, 0)[:5]
+    want = _rounded(magnitude, lost) << added
+    return circuit(m, (total,), pipe.made["significand"], want)
+
+
+def float_product() -> Claim:
+    """The float32 that a product of significands becomes, against its 24 highest bits, rounded."""
+    return Claim("float32 product, product free", "every exponent", _float_product)
+
+
+def _float_product() -> str:
+    way = contract("onnx")
+    assert isinstance(way, Onnx)
+    m = Module()
+    part = _Part(m, way, IntFormat(8))
+    significand, places = part.defined()
+    # The carry of the rounding stays; of 0, any places will do.
+    got = Cat(part.pipe.made["float"][:SIGNIFICAND + 1],
+              Mux(part.product == 0, 0, part.pipe.made["right"])[:10])
+    want = Cat(significand, Mux(part.product == 0, 0, places)[:10])
+    return circuit(m, part.inputs, Mux(part.sound, got, 0), Mux(part.sound, want, 0))
+
+
+def float_requantizer(output: IntFormat) -> Claim:
+    """Contract ``onnx`` from its product of significands on, against exact arithmetic."""
+    return Claim("float32 requantizer, product free", f"onnx to {output}",
+                 lambda: _float_requantizer(output))
+
+
+def _float_requantizer(output: IntFormat) -> str:
+    way = contract("onnx")
+    assert isinstance(way, Onnx)
+    m = Module()
+    part = _Part(m, way, output)
+    significand, places = part.defined()
+    # Without places below its point it is beyond every output, and with so many it is 0.
+    depth = Mux(places < 0, 0, Mux(places > DEEPEST, DEEPEST, places))[:7]
+    want = part.clamped(_signed(_rounded(significand, depth), part.negative)
+                        + part.held["zero_point"])
+    return circuit(m, part.inputs, Mux(part.sound, part.got, 0), Mux(part.sound, want, 0))
+
+
+def inside(output: IntFormat) -> Claim:
+    """Contract ``onnx_zp_inside``, float32 plus zero point, against division with remainder."""
+    return Claim("float32 plus zero point, float32 free", f"to {output}", lambda: _inside(output))
+
+
+def _inside(output: IntFormat) -> str:
+    m, way = Module(), contract("onnx_zp_inside")
+    assert isinstance(way, Onnx)
+    value, places = Signal(SIGNIFICAND + 1, name="float32"), Signal(signed(10), name="places")
+    part = _Part(m, way, output, {"float": value, "right": places})
+    made = part.pipe.made
+    # As multiples of 2**-26 rounded down, and whether that loses anything. From 2**18 on, which is
+    # with fewer places below the point than these, a number is beyond what any zero point mends.
+    fewest = SIGNIFICAND - (WHOLE - 1)
+    beyond = (value != 0) & (places < fewest)
+    numerator = _signed(value << FRACTION - fewest, part.negative)
+    shift = Mux(places < fewest, 0, Mux(places > fewest + 63, 63, places - fewest))[:6]
+    want = divided(numerator, shift, Rounding.FLOOR)
+    inexact = (want << shift) != numerator
+    want = want + (part.held["zero_point"] << FRACTION)
+    right = (made["beyond"] == beyond) & (
+        beyond | ((made["sum_inside"] == want) & (made["sticky"] == inexact)))
+    return circuit(m, (*part.inputs, value, places), ~_normal(value) | right, Const(1))
+
+
+def inside_rounded(output: IntFormat) -> Claim:
+    """Contract ``onnx_zp_inside`` from that sum on, against two exact roundings."""
+    return Claim("float32 requantizer, sum free", f"onnx_zp_inside to {output}",
+                 lambda: _inside_rounded(output))
+
+
+def _inside_rounded(output: IntFormat) -> str:
+    m, way = Module(), contract("onnx_zp_inside")
+    assert isinstance(way, Onnx)
+    total = Signal(signed(FRACTION + WHOLE + 1), name="sum")
+    sticky, beyond = Signal(name="sticky"), Signal(name="beyond")
+    part = _Part(m, way, output, {"sum_inside": total, "sticky": sticky, "beyond": beyond})
+    zero_point, lo, hi = (part.held[each] for each in ("zero_point", "clamp_min", "clamp_max"))
+
+    # What is between two multiples of 2**-26 rounds as their middle does: all that a float32 keeps
+    # of a sum from 1/4 on, and the halves of that, are such multiples; less than 1/4 gives 0.
+    exact = Cat(sticky, total).as_signed()
+    size, length = _measured(m, exact, "exact")
+    lost = Mux(length > SIGNIFICAND, length - SIGNIFICAND, 0)[:5]
+    rounded = _rounded(size, lost) << lost
+    want = part.clamped(_signed(_rounded(rounded, Const(FRACTION + 1, 5)), exact < 0))
+    want = Mux(beyond, Mux(part.negative, lo, hi), want)
+
+    # A float32 that is not beyond is at most 2**18.
+    scaled = total - (zero_point << FRACTION)
+    most = 1 << FRACTION + WHOLE - 1
+    sound = part.filled & (scaled >= -most) & (scaled <= most)
+    inputs = (*part.inputs, total, sticky, beyond)
+    return circuit(m, inputs, Mux(sound, part.got, 0), Mux(sound, want, 0))
+
+
+class _Part:
+    # A requantizer without registers, what its inputs may be, and its definition's first half.
+
+    def __init__(self, m: Module, way: Onnx, output: IntFormat,
+                 given: Mapping[str, Value] | None = None):
+        self.m = m
+        total = Signal(shape_of(IntFormat(32)), name="total")
+        self.held = {field: Signal(shape_of(fmt), name=field)
+                     for field, fmt in way.fields(levels_range(IntFormat(20)), output).items()
+                     if field != "bias"}
+        self.pipe = Transparent(m, self.held, given)
+        self.got = offset_and_clamp(
+            self.pipe, *float_scaled(m, self.pipe, way, total, output.bits + 1))
+        assert self.pipe.product is not None
+        self.total, self.product = total, self.pipe.product
+        self.inputs = (total, self.product, *self.held.values())
+        self.negative = total < 0
+        self.exponent = self.held["scale"][SIGNIFICAND - 1:]
+        # A clamp that is not empty.
+        self.filled = self.held["clamp_min"] <= self.held["clamp_max"]
+        # What significands multiply to, and normal scales.
+        least, most = 1 << SIGNIFICAND - 1, 1 << SIGNIFICAND
+        self.sound = (self.filled & (self.exponent >= 1) & (self.exponent <= 2 * BIAS)
+                      & Mux(total == 0, self.product == 0,
+                            (self.product >= least * least)
+                            & (self.product <= most * (most - 1))))
+
+    def defined(self) -> tuple[Value, Value]:
+        # Of the product as a float32: its significand, and how many places are below its point.
+        # As integers of 24 bits, the significand of float32(total) counts 2**(length - 24), that of
+        # the scale 2**(exponent - BIAS - 23), and the product is rounded to 24 bits again. What is
+        # too small or too large for a float32 stays here what it is: the former rounds to 0, or
+        # leaves a zero point as it is, and the latter is clamped.
+        _, length = _measured(self.m, self.total, "total")
+        _, bits = _measured(self.m, self.product, "product")
+        lost = Mux(self.product == 0, 0, bits - SIGNIFICAND)[:5]
+        places = (SIGNIFICAND - length) + (BIAS + SIGNIFICAND - 1 - self.exponent) - lost
+        significand = Signal(SIGNIFICAND + 1, name="significand_defined")
+        self.m.d.comb += significand.eq(_rounded(self.product, lost))
+        return significand, places
+
+    def clamped(self, value: Value) -> Value:
+        lo, hi = self.held["clamp_min"], self.held["clamp_max"]
+        return Mux(value < lo, lo, Mux(value > hi, hi, value))
+
+
+def _normal(value: Value) -> Value:
+    return (value == 0) | ((value >= 1 << SIGNIFICAND - 1) & (value <= 1 << SIGNIFICAND))
+
+
+def _rounded(value: Value, drop: Value) -> Value:
+    # Not negative, to nearest even.
+    return divided(Cat(value, Const(0, 1)).as_signed(), drop, Rounding.HALF_EVEN).as_unsigned()
+
+
+def _signed(magnitude: Value, negative: Value) -> Value:
+    return Mux(negative, -magnitude, magnitude)
+
+
+def _measured(m: Module, value: Value, name: str) -> tuple[Signal, Signal]:
+    # Magnitude, and how many bits it has: 0 of 0.
+    magnitude = Signal(len(value), name=f"{name}_size")
+    length = Signal(range(len(value) + 1), name=f"{name}_length")
+    m.d.comb += magnitude.eq(Mux(value < 0, -value, value))
+    for bit in range(len(value)):
+        with m.If(magnitude[bit]):
+            m.d.comb += length.eq(bit + 1)
+    return magnitude, length

@@ -1,0 +1,49 @@
+"""Fused multiply-adds in float32."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
+
+from golden.contracts import Rounding
+from hw.scale import BIAS, SIGNIFICAND
+from hw.units.fused_add import PRODUCT, Float, multiply_add
+from sim.claims.base import Claim, Transparent, circuit, divided
+
+__all__ = ["fused"]
+
+
+def fused(distance: int) -> Claim:
+    """A fused multiply-add, its exponents so far apart, against the exact sum rounded."""
+    return Claim("multiply-add, product free", f"distance {distance}", lambda: _fused(distance))
+
+
+def _fused(distance: int) -> str:
+    m = Module()
+    level = Signal(signed(9), name="level")
+    negative, significand = Signal(name="negative"), Signal(SIGNIFICAND + 1, name="significand")
+    pipe = Transparent(m, {"x": level, "x_scale": Const(BIAS << SIGNIFICAND - 1, 31)})
+    exponent = Const(BIAS - distance, signed(10))
+    got = multiply_add(m, pipe, "x", Float(negative, exponent, significand))
+    product, least, most = pipe.product, 1 << SIGNIFICAND - 1, 1 << SIGNIFICAND
+    assert product is not None
+
+    # In units of the smaller exponent.
+    exact = ((product << max(distance, 0))
+             + (Mux(negative, -significand, significand) << max(-distance, 0)))
+    magnitude = Signal(len(exact), name="exact_magnitude")
+    m.d.comb += magnitude.eq(Mux(exact < 0, -exact, exact))
+    drop = Signal(range(len(exact)))
+    for bit in range(SIGNIFICAND, len(exact)):
+        with m.If(magnitude[bit]):
+            m.d.comb += drop.eq(bit + 1 - SIGNIFICAND)
+    rounded = divided(Cat(magnitude, Const(0, 1)).as_signed(), drop, Rounding.HALF_EVEN)
+    # The hardware's is normalized, where the exact sum has as few as one bit.
+    places = got.exponent - (BIAS - max(distance, 0)) - drop
+    same = Mux(places < 0, (rounded << (-places)[:5]) == got.significand,
+               rounded == got.significand << places[:5])
+    right = Mux(rounded == 0, got.significand == 0,
+                same & (places > -32) & (places < 32) & (got.negative == (exact < 0)))
+
+    # What levels and significands multiply to, and what an addend may be.
+    size = Mux(product < 0, -product, product)
+    sound = (((product == 0) | ((size >= least) & (size < 1 << PRODUCT - 1)))
+             & ((significand == 0) | ((significand >= least) & (significand <= most))))
+    return circuit(m, (level, negative, significand, product), ~sound | right, Const(1))

@@ -1,0 +1,128 @@
+"""Requantizers whose output is not an integer format."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+
+from golden.contracts import MultiplyShift, Rounding, contract
+from golden.formats import Format, IntFormat, parse
+from golden.ranges import levels_range
+from hw.formats import shape_of
+from hw.levels import nearest_code
+from hw.scale import product
+from sim.claims.base import Claim, Transparent, circuit, divided
+
+__all__ = ["guarded", "to_levels"]
+
+SUMS = IntFormat(20)
+"""Of the sums, as of those of integer outputs."""
+
+
+def guarded(name: str) -> Claim:
+    """The number that a format's own way to a code begins with, against quotient and remainder."""
+    return Claim("shift to levels, product free", name, lambda: _guarded(name))
+
+
+def _guarded(name: str) -> str:
+    # Of every output the same but for the clamp: of the least.
+    way, m = contract(name), Module()
+    assert isinstance(way, MultiplyShift)
+    total, held = _inputs(way, parse("e2m1"))
+    pipe = Transparent(m, held)
+    nearest_code(pipe, *product(pipe, way, total), way.rounding, parse("e2m1"))
+    exact = _exact(pipe, way, held)
+    shift, twice = held["shift"], exact << 1
+    want = divided(twice, shift, Rounding.FLOOR)
+    got = Cat((want << shift) != twice, want)
+    made = Cat(pipe.made["sticky"], pipe.made["shifted"])
+    sound = _allowed(way, shift)
+    assert pipe.product is not None
+    return circuit(m, (total, pipe.product, *held.values()), Mux(sound, made.as_signed(), 0),
+                   Mux(sound, got.as_signed(), 0))
+
+
+def to_levels(name: str, output: Format, *, shifted: bool = False) -> Claim:
+    """A requantizer to the nearest level, against the levels beside the one it gives.
+
+    From its product on, or from the shifted number, whose shift :func:`guarded` claims.
+    """
+    return Claim(f"requantizer to levels, {'shifted number' if shifted else 'product'} free",
+                 f"{name} to {output}", lambda: _to_levels(name, output, shifted))
+
+
+def _inputs(way: MultiplyShift, output: Format) -> tuple[Signal, dict[str, Signal]]:
+    sums = levels_range(SUMS)
+    held = {field: Signal(shape_of(fmt), name=field)
+            for field, fmt in way.fields(sums, output).items() if field != "bias"}
+    return Signal(shape_of(way.sum_format(sums)), name="total"), held
+
+
+def _exact(pipe: Transparent, way: MultiplyShift, held: dict[str, Signal]) -> Value:
+    assert pipe.product is not None
+    return pipe.product + (held["addend"] if way.adds else 0)
+
+
+def _allowed(way: MultiplyShift, shift: Value) -> Value:
+    allowed = way.shift_range(way.sum_format(levels_range(SUMS)))
+    return (shift >= allowed.lo) & (shift <= allowed.hi)
+
+
+def _to_levels(name: str, output: Format, shifted: bool) -> str:
+    way, m = contract(name), Module()
+    assert isinstance(way, MultiplyShift)
+    total, held = _inputs(way, output)
+    number = Signal(signed(len(total * held["multiplier"]) + 1 + way.adds), name="number")
+    sticky = Signal(name="sticky")
+    pipe = Transparent(m, held, {"shifted": number, "sticky": sticky} if shifted else None)
+    code = nearest_code(pipe, *product(pipe, way, total), way.rounding, output)
+    if shifted:
+        # Borders are multiples of 1/2: what is between two of these is as good as their middle.
+        exact, shift = Cat(sticky, number).as_signed(), Const(2, 2)
+        inputs = (number, sticky, *held.values())
+    else:
+        exact, shift = _exact(pipe, way, held), held["shift"]
+        assert pipe.product is not None
+        inputs = (total, pipe.product, *held.values())
+
+    # The level of the code, and of those beside it; that of a code without one is none.
+    levels = output.levels().tolist()
+    codes = output.encode(output.levels()).tolist()
+    shape = signed(1 + max(-output.min, output.max).bit_length())
+    places = {end: Signal(range(len(levels)), name=f"{end}_place")
+              for end in ("clamp_min", "clamp_max", "given")}
+    sound = {end: Signal(name=f"{end}_sound") for end in places}
+    level, below, above = (Signal(shape, name=each) for each in ("level", "below", "above"))
+    even = {each: Signal(name=f"{each}_even") for each in ("level", "above")}
+    for end, given in {**{end: held[end] for end in ("clamp_min", "clamp_max")},
+                       "given": code}.items():
+        with m.Switch(given.as_unsigned()):
+            for place, each in enumerate(codes):
+                with m.Case(each):
+                    m.d.comb += [places[end].eq(place), sound[end].eq(1)]
+    with m.Switch(places["given"]):
+        for place, each in enumerate(levels):
+            after = min(place + 1, len(levels) - 1)
+            with m.Case(place):
+                m.d.comb += [level.eq(each), below.eq(levels[max(place - 1, 0)]),
+                             above.eq(levels[after]), even["level"].eq(codes[place] % 2 == 0),
+                             even["above"].eq(codes[after] % 2 == 0)]
+
+    place, lo, hi = places["given"], places["clamp_min"], places["clamp_max"]
+    right = (sound["given"] & (place >= lo) & (place <= hi)
+             & ((place == lo) | _reached(exact, shift, below, level, even["level"], way.rounding))
+             & ((place == hi) | ~_reached(exact, shift, level, above, even["above"], way.rounding)))
+    # An allowed shift, and a clamp of codes that have levels, and is not empty.
+    asked = (_allowed(way, held["shift"]) & (lo <= hi) & sound["clamp_min"] & sound["clamp_max"])
+    return circuit(m, inputs, ~asked | right, Const(1))
+
+
+def _reached(x: Value, shift: Value, lo: Value, hi: Value, even: Value, rounding: Rounding
+             ) -> Value:
+    """Whether ``x / 2**shift`` is rounded to ``hi`` or beyond, rather than to ``lo`` or below."""
+    upper, lower = hi << shift, lo << shift
+    twice, middle = x << 1, (lo + hi) << shift
+    return {
+        Rounding.FLOOR: x >= upper,
+        Rounding.ZERO: Mux(x < 0, x > lower, x >= upper),
+        Rounding.HALF_UP: twice >= middle,
+        Rounding.HALF_EVEN: (twice > middle) | ((twice == middle) & even),
+        Rounding.HALF_AWAY: (twice > middle) | ((twice == middle) & (x >= 0)),
+    }[rounding]

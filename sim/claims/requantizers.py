@@ -1,0 +1,76 @@
+"""Rounding shifters, and the requantizers of integers that multiply and shift."""
+
+from amaranth.hdl import Const, Module, Mux, Signal, signed
+
+from golden.contracts import (
+    LFSR_BITS,
+    DoubleRounding,
+    MultiplyShift,
+    Rounding,
+    Stochastic,
+    contract,
+)
+from golden.formats import IntFormat
+from golden.ranges import levels_range
+from hw.arith import round_up, shift_right
+from hw.formats import shape_of
+from hw.scale import SCALERS, offset_and_clamp
+from sim.claims.base import Claim, Transparent, circuit, divided
+
+__all__ = ["requantizer", "shifter"]
+
+
+def shifter(rounding: Rounding, width: int = 64) -> Claim:
+    """The rounding shifter against quotient and remainder."""
+    return Claim("rounding shifter", f"{rounding.value}, {width} bits",
+                 lambda: _shifter(rounding, width))
+
+
+def _shifter(rounding: Rounding, width: int) -> str:
+    m = Module()
+    x, shift = Signal(signed(width), name="x"), Signal(6, name="shift")
+    shifted, sticky = shift_right(x, shift)
+    got = shifted[1:].as_signed() + round_up(shifted, sticky, rounding)
+    return circuit(m, (x, shift), got, divided(x, shift, rounding))
+
+
+def requantizer(name: str, output: IntFormat) -> Claim:
+    """A requantizer from its product on, against divisions of the product."""
+    return Claim("requantizer, product free", f"{name} to {output}",
+                 lambda: _requantizer(name, output))
+
+
+def _requantizer(name: str, output: IntFormat) -> str:
+    way, m = contract(name), Module()
+    assert isinstance(way, MultiplyShift | DoubleRounding)
+    sums = levels_range(way.takes or IntFormat(20))
+    total = Signal(shape_of(way.sum_format(sums)), name="total")
+    held = {field: Signal(shape_of(fmt), name=field)
+            for field, fmt in way.fields(sums, output).items() if field != "bias"}
+    if isinstance(way, Stochastic):
+        held["state"] = Signal(LFSR_BITS, name="state")
+    pipe, (scale, _) = Transparent(m, held), SCALERS[type(way)]
+    got = offset_and_clamp(pipe, *scale(m, pipe, way, total, output.bits + 1))
+    assert pipe.product is not None
+
+    shift = held["shift"]
+    if isinstance(way, DoubleRounding):
+        # The first rounding gives an int32, whatever is multiplied; else nothing is free.
+        high = divided(pipe.product, Const(31, 6), Rounding.HALF_UP)[:32].as_signed()
+        right = Mux(shift < 0, -shift, 0)[:5] if way.left else shift
+        scaled = divided(high, right, Rounding.HALF_AWAY)
+    else:
+        product = pipe.product + (held["addend"] if way.adds else 0)
+        if isinstance(way, Stochastic):
+            # As many of the state's highest bits as are shifted out.
+            product = product + ((held["state"] << shift) >> LFSR_BITS)
+        right = shift if way.origin is None else (way.origin - shift)[:6]
+        scaled = divided(product, right, way.rounding)
+    want = scaled + held["zero_point"]
+    lo, hi = held["clamp_min"], held["clamp_max"]
+    want = Mux(want < lo, lo, Mux(want > hi, hi, want))
+    # An allowed shift, and a clamp that is not empty.
+    allowed = way.shift_range(way.sum_format(sums))
+    sound = (shift >= allowed.lo) & (shift <= allowed.hi) & (lo <= hi)
+    inputs = (total, pipe.product, *held.values())
+    return circuit(m, inputs, Mux(sound, got, 0), Mux(sound, want, 0))
