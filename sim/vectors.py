@@ -174,14 +174,24 @@ def revealing_parameters(config: TileConfig, products: int) -> dict[str, int]:
         scaling = threshold_parameters([real], fmt, c.sum_format, zero_point=middle)
         return found | {name: int(value[0]) for name, value in scaling.items()}
     assert isinstance(c.contract, Clamped)
-    if isinstance(c.contract, MultiplyShift) and c.contract.shifts is not None:
-        # Short of the largest scale that a contract of few shifts has.
-        real = min(real, 0.75)
-    scaling = scale_parameters(c.contract, real, c.sum_format)
+    scaling = _largest_scale(c.contract, real, c.sum_format)
     found |= {name: int(value) for name, value in scaling.items()}
     if "zero_point" in c.record:
         found["zero_point"] = middle
     return found | {"clamp_min": fmt.min, "clamp_max": fmt.max}
+
+
+def _largest_scale(contract: Clamped, real: float, sum_format: IntFormat) -> dict[str, np.ndarray]:
+    """Parameters of ``real``, or of the first of its halves that the contract can represent.
+
+    A contract of few shifts or narrow multipliers does not reach every output from every sum.
+    """
+    for half in range(64):
+        try:
+            return scale_parameters(contract, real * 0.5**half, sum_format)
+        except ValueError:
+            continue
+    return scale_parameters(contract, real, sum_format)
 
 
 def random_states(config: TileConfig, rng: np.random.Generator, jobs: int) -> np.ndarray | None:

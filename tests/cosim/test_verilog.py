@@ -45,6 +45,9 @@ LEVELS = {
     "s4_odd3_ternary": tile("s4", "odd3", "ternary", "floor"),
     "e2m1_e2m1_e2m1": tile("e2m1", "e2m1", "e2m1", "half_even"),
     "e4m3fn_u4_e5m2": tile("e4m3fn", "u4", "e5m2", rows=2, cols=2, lanes=3, depth=100),
+    # Multipliers too small to reach the largest levels from these sums.
+    "narrow_multiplier": tile("s4", "u4", "cfloat8_1_5_2", "half_away", multiplier_bits=8, rows=1,
+                              cols=2, depth=100),
     "loaded_weights": tile("codebook4:loaded=s8", "u4", "u4"),
     "loaded_both": tile("codebook3:loaded=s6", "codebook2:loaded=u5", "s8", lanes=3, depth=100),
     "nan": tile("e5m2:specials=propagate", "e4m3fn:specials=propagate", "e5m2:specials=propagate",
