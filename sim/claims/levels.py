@@ -44,7 +44,7 @@ def to_levels(name: str, output: Format, *, shifted: bool = False) -> Claim:
 
     From its product on, or from the shifted number, whose shift :func:`guarded` claims.
     """
-    return Claim(f"requantizer to levels, {'shifted number' if shifted else 'product'} free",
+    return Claim(f"requantizer to levels, {'shifted' if shifted else 'product'} free",
                  f"{name} to {output}", lambda: _to_levels(name, output, shifted))
 
 

@@ -158,7 +158,7 @@ def test_everything_is_proven(capsys):
     assert re.search(r"requantizer, product free +30 +Yosys sat", said)
     assert re.search(r"shift to levels, product free +6 +Yosys sat", said)
     assert re.search(r"requantizer to levels, product free +17 +Yosys sat", said)
-    assert re.search(r"requantizer to levels, shifted number free +12 +Yosys sat", said)
+    assert re.search(r"requantizer to levels, shifted free +12 +Yosys sat", said)
     assert re.search(r"int32 to float32 +1 +Yosys sat", said)
     assert re.search(r"float32 product, product free +1 +Yosys sat", said)
     assert re.search(r"float32 requantizer, product free +2 +Yosys sat", said)
