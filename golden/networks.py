@@ -38,6 +38,11 @@ class Quantization:
     scale: float | np.ndarray = 1.0
     zero_point: int | np.ndarray = 0
 
+    def __post_init__(self):
+        scale = np.asarray(self.scale)
+        if not (good := (scale > 0) & np.isfinite(scale)).all():
+            raise ValueError(f"Scale must be positive and finite, not {scale[~good].flat[0]}")
+
     @property
     def step(self) -> float | np.ndarray:
         """What one level stands for."""

@@ -225,24 +225,32 @@ def _weigh(layer: FloatDense, index: int, x: np.ndarray, network: Network, fmt: 
         levels, exponents = quantize_blocks(layer.weights, fmt, window=window)
         made = replace(made, weights=levels, exponents=exponents)
     else:
-        weight = _spread(layer, fmt, taken, zero_point, ranges)
-        made = replace(made, weights=quantize(layer.weights, weight), weight=weight)
-    ranges_of_sums = sum_ranges(made, network)
-    return (made, linear_sums(made, x, network),
-            Range(min(r.lo for r in ranges_of_sums), max(r.hi for r in ranges_of_sums)))
+        # A bias has as many bits as the sums of these weights need, but 32 at least.
+        widest = dot_range(fmt, taken.format, layer.weights.shape[1]).format.width
+        for places in (max(30, widest - 2), 30):
+            weight = _spread(layer, fmt, taken, zero_point, ranges, places)
+            made = replace(made, weights=quantize(layer.weights, weight), weight=weight)
+            bias = np.abs(layer.biases() / _step(made, network)).max(initial=0.0)
+            if bias < 2.0 ** (contract.bias_format(_sums_range(made, network)).width - 2):
+                break
+    return made, linear_sums(made, x, network), _sums_range(made, network)
+
+
+def _sums_range(layer: Dense, network: Network) -> Range:
+    ranges = sum_ranges(layer, network)
+    return Range(min(each.lo for each in ranges), max(each.hi for each in ranges))
 
 
 def _spread(layer: FloatDense, fmt: Format, taken: Quantization, zero_point: bool,
-            ranges: WeightRanges) -> Quantization:
-    # Of the weights, each channel.
+            ranges: WeightRanges, places: int) -> Quantization:
+    # Of the weights, each channel, so that biases are less than 2**places.
     _, weight = quantize_weights(layer.weights, fmt, zero_point=zero_point, ranges=ranges)
     # The bias is counted in steps of both scales: a channel of tiny weights has its scale raised
     # until its bias fits. Weights 2**-24 of the layer's largest are as good as none.
     used = np.any(layer.weights, axis=1)
     scale = np.asarray(weight.scale)
     coarsest = scale.max(initial=0.0, where=used) or 1.0
-    sums = dot_range(fmt, taken.format, layer.weights.shape[1]).format
-    most = 2.0 ** (max(30, sums.width - 2) + fmt.unit)
+    most = 2.0 ** (places + fmt.unit)
     finest = np.maximum(np.abs(layer.biases()) / (taken.step * most), coarsest * 2.0**-24)
     return replace(weight, scale=np.where(used, np.maximum(scale, finest), finest))
 

@@ -13,7 +13,7 @@ from fractions import Fraction
 import numpy as np
 
 from golden.contracts import Rounding
-from golden.formats import Format, IntFormat, integers
+from golden.formats import FloatFormat, Format, IntFormat, integers
 from golden.networks import Quantization
 from golden.rounding import divide
 
@@ -48,6 +48,8 @@ def identity(fmt: Format) -> np.ndarray:
     """Return the table by which every level of ``fmt`` stays what it is."""
     table = np.full(CODES, fmt.max)
     table[fmt.encode(fmt.levels())] = fmt.levels()
+    if isinstance(fmt, FloatFormat) and fmt.propagates:
+        table[:] = fmt.decode(np.arange(CODES))
     return table
 
 

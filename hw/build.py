@@ -250,6 +250,7 @@ def build(request: Request, console: Console | None = None) -> tuple[dict[str, A
         was replaced, that as ``replaced``; and the run.
     """
     before = standing(request)
+    check_fixed(request.config)
     check_tools(request)
     place = request.out / request.name
     with _workspace(request) as work:
@@ -356,7 +357,7 @@ def main(argv: list[str] | None = None) -> int:
     start = time.perf_counter()
     try:
         request = request_of(args, argv)
-        check_fixed(request.config)
+        check_fixed(request.config)  # before anything is shown of a build
         standing(request)
     except (ValueError, TypeError) as error:
         arguments.error(str(error))

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Literal
 
 from golden.contracts import WORD_BITS, Contract, Scaled, Stochastic, contract
-from golden.formats import BLOCK, BlockScaled, Format, IntFormat, LoadedCodebook
+from golden.formats import BLOCK, MAX_BITS, BlockScaled, Format, IntFormat, LoadedCodebook
 from golden.ranges import Range, dot_range, levels_range
 
 __all__ = ["TileConfig", "ZERO_POINTS", "EMITTED", "CODE_BITS", "LUT_WORDS"]
@@ -93,6 +93,11 @@ class TileConfig:
             if not isinstance(getattr(self, name), Format):
                 raise TypeError(
                     f"{name.capitalize()} must be a Format, not {getattr(self, name)!r}")
+        for name in ("weights", "activations", "output"):
+            fmt = getattr(self, name)
+            if isinstance(fmt, IntFormat) and fmt.width > MAX_BITS:
+                raise ValueError(
+                    f"{name.capitalize()} must have at most {MAX_BITS} bits, not {fmt}")
         if self.output is not None and not isinstance(self.output, Format):
             raise TypeError(f"Output must be a Format or None, not {self.output!r}")
         if not isinstance(self.contract, Contract):

@@ -208,7 +208,7 @@ def _parameters(file: str) -> tuple[tuple[str, int | tuple[int, ...]], ...]:
     """Return what ``--parameters`` names; fields and values are checked where these are known."""
     try:
         fields = json.loads(Path(file).read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no JSON"
         raise ValueError(f"Parameters must be a file of JSON, not {file} ({reason})") from None
     if not isinstance(fields, dict):
@@ -223,7 +223,7 @@ def _lut(text: str | None) -> tuple[int, ...] | Literal["loaded"] | None:
         return text
     try:
         levels = json.loads(Path(text).read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no JSON"
         raise ValueError(f"Lut must be loaded or a file of JSON, not {text} ({reason})") from None
     if not isinstance(levels, list) or not all(type(level) is int for level in levels):

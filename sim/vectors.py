@@ -205,7 +205,11 @@ def random_table(config: TileConfig, rng: np.random.Generator) -> np.ndarray | N
     """Every level of the output once, in any order, where a table is loaded: nothing is hidden."""
     if config.lut != "loaded":
         return None
-    return np.resize(rng.permutation(config.output_format.levels()), 1 << CODE_BITS)
+    fmt = config.output_format
+    levels = fmt.levels()
+    if isinstance(fmt, FloatFormat):
+        levels = np.concatenate([levels, np.array(list(fmt.special_codes), dtype=np.int64)])
+    return np.resize(rng.permutation(levels), 1 << CODE_BITS)
 
 
 def random_codebooks(config: TileConfig, rng: np.random.Generator) -> dict[str, Codebook]:

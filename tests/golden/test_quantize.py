@@ -268,3 +268,14 @@ def test_bad_requests(layers, changed, message):
 def test_bad_layers(weights, bias, message):
     with pytest.raises(ValueError, match=message):
         FloatDense(weights, bias)
+
+
+@pytest.mark.parametrize("fmt", ["s8", "s16n", "e4m3fn", "cfloat8_1_5_2"])
+def test_a_channel_without_weights_keeps_its_bias(fmt):
+    """Sums of few weights are narrower than the formats', and so are the biases that fit."""
+    layer = FloatDense(np.array([[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]]), np.array([0.0, 1.0]))
+    network = quantize_network(
+        [layer], np.ones((4, 3)), weights=parse(fmt), activations=parse(fmt), output=parse("s8"),
+        contract=contract("half_even"), zero_points="none")
+    y = run(network, quantize(np.ones((1, 3)), network.input))["dense0"]
+    assert y[0, 1] == quantize(1.0, network.layers[0].output)

@@ -10,7 +10,7 @@ import pytest
 from golden.contracts import Rounding
 from golden.formats import parse
 from golden.networks import Quantization
-from golden.tables import FUNCTIONS, check_table, code_levels, lookup, tabulate
+from golden.tables import FUNCTIONS, check_table, code_levels, identity, lookup, tabulate
 from tests.golden.definitions import ROUND
 
 S8, U8 = parse("s8"), parse("u8")
@@ -111,3 +111,10 @@ def test_bad_quantizations(taken, made, message):
 
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         tabulate(FUNCTIONS["tanh"], tensor(*taken), tensor(*made))
+
+
+@pytest.mark.parametrize("name", ["e4m3fn", "e5m2"])
+def test_the_identity_keeps_infinities_and_nan(name):
+    fmt = parse(f"{name}:specials=propagate")
+    levels = fmt.decode(np.arange(256))
+    np.testing.assert_array_equal(lookup(identity(fmt), levels, fmt), levels)

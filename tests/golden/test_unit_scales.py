@@ -130,10 +130,12 @@ def test_addition_is_near_the_real_sum(name, rng):
     (1.0, np.zeros(2, int), ValueError, "Zero point must be a scalar, not shape (2,)"),
 ])
 def test_refused(scale, zero_point, error, message):
-    good, bad = Quantization(S8, 1.0, 0), Quantization(S8, scale, zero_point)
-    for x, y in ((good, bad), (bad, good)):
+    good = Quantization(S8, 1.0, 0)
+    for place in range(2):
         with pytest.raises(error, match=f"^{re.escape(message)}$"):
-            rescaling_parameters(Rescaling(TFLITE, S8, S8), x, y)
+            given = [good, good]
+            given[place] = Quantization(S8, scale, zero_point)
+            rescaling_parameters(Rescaling(TFLITE, S8, S8), *given)
 
 
 def test_output_scale_that_tflite_refuses():

@@ -100,6 +100,13 @@ def test_codebooks_are_not_loaded_where_parameters_are_fixed():
         config(weights=parse("codebook4:loaded=s8"), parameters=tuple(fixed.items()))
 
 
+@pytest.mark.parametrize("name", ["weights", "activations", "output"])
+def test_integers_wider_than_hardware_takes_are_refused(name):
+    with pytest.raises(ValueError,
+                       match=f"^{name.capitalize()} must have at most 16 bits, not s17$"):
+        config(**{name: IntFormat(17)})
+
+
 def test_names_are_identifiers():
     one = config(weights=parse("binary"), activations=parse("bit"), output=parse("bit"))
     assert one.name == "mac_binary_u1_u1_4x4x4"
