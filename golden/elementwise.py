@@ -100,7 +100,22 @@ def concat(operations: Sequence[Operation], tensors: Sequence, parameters: Seque
     tensors : sequence of array_like of integers
     parameters : sequence of mapping of str to int
     axis : int
+
+    Raises
+    ------
+    ValueError
+        Where there is no tensor, or not an operation and parameters for each, or shapes differ in
+        more than the axis.
     """
+    if not len(tensors) or not len(operations) == len(parameters) == len(tensors):
+        raise ValueError("Tensors must be one or more, each with an operation and parameters, not "
+                         f"{len(tensors)} with {len(operations)} and {len(parameters)}")
+    shapes = [np.shape(tensor) for tensor in tensors]
+    if not all(len(shape) == len(shapes[0]) and -len(shape) <= axis < len(shape)
+               and np.delete(shape, axis).tolist() == np.delete(shapes[0], axis).tolist()
+               for shape in shapes):
+        raise ValueError(f"Tensors must have shapes that differ along axis {axis} only, "
+                         f"not {', '.join(map(str, shapes))}")
     return np.concatenate([compute(operation, [x], p) for operation, x, p
                            in zip(operations, tensors, parameters, strict=True)], axis=axis)
 

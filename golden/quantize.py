@@ -60,11 +60,16 @@ class FloatDense:
     relu: bool = False
 
     def __post_init__(self):
-        if np.ndim(self.weights) != 2:
-            raise ValueError(f"Weights must have 2 axes, not shape {np.shape(self.weights)}")
+        if np.ndim(self.weights) != 2 or not np.size(self.weights):
+            raise ValueError("Weights must have 2 axes, of one element at least, "
+                             f"not shape {np.shape(self.weights)}")
         outputs = len(self.weights)
         if self.bias is not None and np.shape(self.bias) != (outputs,):
             raise ValueError(f"Bias must have shape {(outputs,)}, not {np.shape(self.bias)}")
+        for name, values in (("Weights", self.weights), ("Bias", self.biases())):
+            values = np.asarray(values)
+            if not (finite := np.isfinite(values)).all():
+                raise ValueError(f"{name} must be finite, not {values[~finite].flat[0]}")
 
     def biases(self) -> np.ndarray:
         """Bias, or zeros where there is none."""
@@ -155,6 +160,9 @@ def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Form
         output = activations
     _check_request(layers, activations, output, contract, zero_points)
     calibration = np.asarray(calibration, dtype=np.float64)
+    if not np.isfinite(calibration).all():
+        raise ValueError("Calibration must be finite, "
+                         f"not {calibration[~np.isfinite(calibration)].flat[0]}")
     features = np.shape(layers[0].weights)[1]
     if calibration.shape[1:] != (features,) or not len(calibration):
         raise ValueError(f"Calibration must have shape (examples, {features}), "

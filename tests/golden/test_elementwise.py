@@ -152,6 +152,22 @@ def half(**changed):
                 clamp_max=127) | changed
 
 
+@pytest.mark.parametrize("count, shapes, axis, message", [
+    (0, [], 0, "Tensors must be one or more, each with an operation and parameters, "
+               "not 0 with 0 and 0"),
+    (1, [(2,), (2,)], 0, "Tensors must be one or more, each with an operation and parameters, "
+                         "not 2 with 1 and 1"),
+    (2, [(2, 3), (3, 3)], 1, "Tensors must have shapes that differ along axis 1 only, "
+                             "not (2, 3), (3, 3)"),
+    (2, [(2,), (2, 1)], 0, "Tensors must have shapes that differ along axis 0 only, "
+                           "not (2,), (2, 1)"),
+    (2, [(2,), (2,)], 1, "Tensors must have shapes that differ along axis 1 only, not (2,), (2,)"),
+])
+def test_concat_of_what_cannot_be_joined(count, shapes, axis, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        concat([None] * count, [np.zeros(shape, int) for shape in shapes], [{}] * count, axis=axis)
+
+
 def test_concat_is_the_identity_where_scales_are_equal():
     one, x = Rescaling(TFLITE, S8, S8), S8.levels()
     p = half(multiplier=2**30, shift=1)

@@ -262,8 +262,12 @@ def test_bad_requests(layers, changed, message):
 
 
 @pytest.mark.parametrize("weights, bias, message", [
-    (np.ones(3), None, r"^Weights must have 2 axes, not shape \(3,\)$"),
+    (np.ones(3), None, r"^Weights must have 2 axes, of one element at least, not shape \(3,\)$"),
+    (np.ones((0, 3)), None, r"^Weights must have 2 axes, of one element at least, "
+                            r"not shape \(0, 3\)$"),
     (np.ones((2, 3)), np.ones(3), r"^Bias must have shape \(2,\), not \(3,\)$"),
+    (np.array([[1.0, math.nan]]), None, "^Weights must be finite, not nan$"),
+    (np.ones((1, 2)), np.array([math.inf]), "^Bias must be finite, not inf$"),
 ])
 def test_bad_layers(weights, bias, message):
     with pytest.raises(ValueError, match=message):
