@@ -92,9 +92,11 @@ KERNELS = {"hard_swish": hard_swish, "logistic": logistic, "tanh": tanh}
 def _int8(tensor: Quantization) -> tuple[np.float32, int]:
     if tensor.format != S8:
         raise ValueError(f"TFLite's table must be of format s8, not {tensor.format}")
-    scale, zero_point = np.float32(tensor.scale), int(tensor.zero_point)
+    with np.errstate(over="ignore", under="ignore"):
+        scale, zero_point = np.float32(tensor.scale), int(tensor.zero_point)
     if not (np.isfinite(scale) and scale > 0):
-        raise ValueError(f"Scale must be positive and finite, not {float(tensor.scale)!r}")
+        raise ValueError("Scale must be a positive and finite float32, "
+                         f"not {float(tensor.scale)!r}")
     S8.check(zero_point, "Zero point")
     return scale, zero_point
 
