@@ -13,6 +13,7 @@ from golden.casts import cast, to_float
 from golden.contracts import Rounding
 from golden.formats import parse
 from golden.rounding import fraction, nearest_level
+from tests.golden.onnx_session import run_model
 
 OTHERS = {"e4m3fn": "float8_e4m3fn", "e5m2": "float8_e5m2", "e2m1": "float4_e2m1fn",
           "e2m3": "float6_e2m3fn", "e3m2": "float6_e3m2fn"}
@@ -89,7 +90,6 @@ def numbers(fmt, rng):
 def test_equals_onnx_runtime(name, rng):
     """Saturated. Not saturated it is not the standard's: see ``golden.casts``."""
     onnx = pytest.importorskip("onnx", reason="onnx is not installed")
-    ort = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     kind = {"e4m3fn": onnx.TensorProto.FLOAT8E4M3FN, "e5m2": onnx.TensorProto.FLOAT8E5M2}[name]
     ends = [onnx.helper.make_tensor_value_info(end, onnx.TensorProto.FLOAT, None) for end in "xy"]
     nodes = [onnx.helper.make_node("Cast", ["x"], ["small"], to=kind),
@@ -97,14 +97,9 @@ def test_equals_onnx_runtime(name, rng):
     model = onnx.helper.make_model(
         onnx.helper.make_graph(nodes, "graph", ends[:1], ends[1:]), ir_version=10,
         opset_imports=[onnx.helper.make_opsetid("", 21)])
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = 1
-    session = ort.InferenceSession(model.SerializeToString(), options,
-                                   providers=["CPUExecutionProvider"])
     fmt = parse(f"{name}:specials=propagate")
     x = numbers(fmt, rng)
-    np.testing.assert_array_equal(to_float(cast(x, fmt), fmt), session.run(None, {"x": x})[0])
+    np.testing.assert_array_equal(to_float(cast(x, fmt), fmt), run_model(model, {"x": x})[0])
 
 
 @pytest.mark.parametrize("name", ENDS)

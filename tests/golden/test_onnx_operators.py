@@ -16,6 +16,7 @@ from golden.onnx_ops import (
     qlinear_matmul,
     quantize_linear,
 )
+from tests.golden.onnx_session import run_model
 
 S8, U8, E4M3FN = parse("s8"), parse("u8"), parse("e4m3fn")
 DTYPES = {"u8": np.uint8, "s8": np.int8, "u16": np.uint16, "s16": np.int16}
@@ -28,7 +29,6 @@ def float32(values):
 def execute(operator, feeds, outputs=("y",), **attributes):
     """Outputs of one node of ONNX Runtime."""
     onnx = pytest.importorskip("onnx", reason="onnx is not installed")
-    ort = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     feeds = {f"i{k}": np.asarray(value) for k, value in enumerate(feeds)}
     inputs = [onnx.helper.make_tensor_value_info(
         name, onnx.helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
@@ -38,12 +38,7 @@ def execute(operator, feeds, outputs=("y",), **attributes):
         [onnx.helper.make_empty_tensor_value_info(name) for name in outputs])
     model = onnx.helper.make_model(graph, ir_version=10,
                                    opset_imports=[onnx.helper.make_opsetid("", 21)])
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = 1
-    session = ort.InferenceSession(model.SerializeToString(), options,
-                                   providers=["CPUExecutionProvider"])
-    return session.run(None, feeds)
+    return run_model(model, feeds)
 
 
 @pytest.mark.parametrize("name", DTYPES)

@@ -19,6 +19,7 @@ from golden.contracts import S32, contract
 from golden.formats import parse
 from golden.multipliers import scale_parameters
 from golden.requantize import requantize
+from tests.golden.onnx_session import run_model
 
 DTYPES = {"u8": np.uint8, "s8": np.int8}
 MILLION = 10**6
@@ -27,7 +28,6 @@ MILLION = 10**6
 def execute(operator, feeds, *, domain="", **attributes):
     """Output of one node, of the type of its zero point: the last input but for a bias."""
     onnx = pytest.importorskip("onnx", reason="onnx is not installed")
-    ort = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     feeds = {f"i{k}": np.asarray(value) for k, value in enumerate(feeds)}
     of = onnx.helper.np_dtype_to_tensor_dtype
     inputs = [onnx.helper.make_tensor_value_info(name, of(value.dtype), value.shape)
@@ -38,12 +38,7 @@ def execute(operator, feeds, *, domain="", **attributes):
         "graph", inputs, [onnx.helper.make_tensor_value_info("y", kind, None)])
     model = onnx.helper.make_model(graph, ir_version=10, opset_imports=[
         onnx.helper.make_opsetid("", 21), onnx.helper.make_opsetid("com.microsoft", 1)])
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = 1
-    session = ort.InferenceSession(model.SerializeToString(), options,
-                                   providers=["CPUExecutionProvider"])
-    return session.run(None, feeds)[0]
+    return run_model(model, feeds)[0]
 
 
 def bits_of(scale):
