@@ -114,8 +114,6 @@ def _half_up(x: np.ndarray) -> np.ndarray:
 
 def _per_channel(quantization: Quantization, axes: int) -> tuple[np.ndarray, np.ndarray]:
     scale, zero_point = np.asarray(quantization.scale), np.asarray(quantization.zero_point)
-    if not (good := (scale > 0) & np.isfinite(scale)).all():
-        raise ValueError(f"Scale must be positive and finite, not {scale[~good].flat[0]}")
     quantization.format.check_zero_point(zero_point)
     step = np.asarray(quantization.step)
     if (vanishes := step == 0).any():

@@ -8,6 +8,7 @@ import numpy as np
 
 from golden.contracts import Clamped, DoubleRounding, MultiplyShift, Onnx, Scaled
 from golden.formats import Format, IntFormat
+from golden.networks import check_scale
 
 __all__ = ["quantize_multiplier", "reduce_multiplier", "scale_parameters",
            "threshold_parameters"]
@@ -76,7 +77,7 @@ def scale_parameters(contract: Clamped, real, sum_format: IntFormat) -> dict[str
     """
     if not isinstance(contract, Clamped):
         raise ValueError(f"Contract must scale, which {contract.name} does not")
-    real = _positive(real)
+    real = check_scale(np.asarray(real, dtype=np.float64))
     if isinstance(contract, Onnx):
         return {"scale": _float_bits(real)}
     assert isinstance(contract, Scaled)
@@ -116,7 +117,7 @@ def threshold_parameters(real, output: Format, sum_format: IntFormat, *, zero_po
     ValueError
         Where a scale is not positive and finite.
     """
-    real = _positive(real)
+    real = check_scale(np.asarray(real, dtype=np.float64))
     lowest = output.min if clamp_min is None else clamp_min
     found = {}
     for step, (below, level) in enumerate(pairwise(output.levels().tolist()), 1):
@@ -131,14 +132,6 @@ def threshold_parameters(real, output: Format, sum_format: IntFormat, *, zero_po
 def reduce_multiplier(multiplier: int) -> int:
     """Return the 15-bit multiplier that TFLite's int16x8 kernels make of a 31-bit one."""
     return (multiplier + (1 << 15)) >> 16 if multiplier < 0x7FFF0000 else 0x7FFF
-
-
-def _positive(real) -> np.ndarray:
-    real = np.asarray(real, dtype=np.float64)
-    for value in real.ravel().tolist():
-        if not (math.isfinite(value) and value > 0):
-            raise ValueError(f"Scale must be positive and finite, not {value!r}")
-    return real
 
 
 def _float_bits(real: np.ndarray) -> np.ndarray:

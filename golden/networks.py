@@ -11,10 +11,18 @@ from golden.formats import Format
 from golden.units import FusedScheme, Scheme
 
 __all__ = ["Quantization", "Layer", "Linear", "Dense", "Conv2d", "Pool", "Rescale", "Add", "Sub",
-           "Mul", "Concat", "Network", "INPUT"]
+           "Mul", "Concat", "Network", "INPUT", "check_scale"]
 
 INPUT = "input"
 """Name of the tensor that a network takes."""
+
+
+def check_scale(scale) -> np.ndarray:
+    """Return scales as an array, or raise ``ValueError`` where one is not positive and finite."""
+    scale = np.asarray(scale)
+    if not (good := (scale > 0) & np.isfinite(scale)).all():
+        raise ValueError(f"Scale must be positive and finite, not {scale[~good].flat[0]}")
+    return scale
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,9 +47,7 @@ class Quantization:
     zero_point: int | np.ndarray = 0
 
     def __post_init__(self):
-        scale = np.asarray(self.scale)
-        if not (good := (scale > 0) & np.isfinite(scale)).all():
-            raise ValueError(f"Scale must be positive and finite, not {scale[~good].flat[0]}")
+        check_scale(self.scale)
 
     @property
     def step(self) -> float | np.ndarray:

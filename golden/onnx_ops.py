@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from golden.casts import cast, to_float
 from golden.contracts import S32, Rounding, contract
 from golden.formats import Format, IntFormat, integers
+from golden.networks import check_scale
 from golden.ops import conv2d, matmul
 from golden.requantize import requantize
 from golden.rounding import fraction, shift_right
@@ -116,7 +117,7 @@ def quantize_linear(x, scale, zero_point: ArrayLike = 0, *, output: Format, axis
     zero_point = _spread(output.check_zero_point(zero_point), x.shape, axis, block_size,
                          "Zero point")
     with np.errstate(over="ignore", under="ignore"):
-        scale = _spread(_positive(scale.astype(kind)), x.shape, axis, block_size, "Scale")
+        scale = _spread(check_scale(scale.astype(kind)), x.shape, axis, block_size, "Scale")
         quotient = x.astype(kind) / scale
     if not isinstance(output, IntFormat):
         return cast(quotient, output, saturate=saturate)
@@ -135,7 +136,7 @@ def dequantize_linear(levels, scale, zero_point: ArrayLike = 0, *, source: Forma
     levels, scale = source.check(levels), _floats(scale, "Scale")
     zero_point = _spread(source.check_zero_point(zero_point), levels.shape, axis, block_size,
                          "Zero point")
-    factor = _spread(_positive(scale), levels.shape, axis, block_size, "Scale")
+    factor = _spread(check_scale(scale), levels.shape, axis, block_size, "Scale")
     with np.errstate(over="ignore", under="ignore"):
         return (to_float(levels - zero_point, source)
                 * factor.astype(np.float32)).astype(scale.dtype)
@@ -241,7 +242,7 @@ def qlinear_conv(x, x_scale, x_zero_point, weights, w_scale, w_zero_point, y_sca
 
 
 def _rescaled(sums: np.ndarray, bias, scales: tuple, zero_point, output: Format) -> np.ndarray:
-    first, weights, result = (_positive(np.asarray(scale, dtype=np.float32)) for scale in scales)
+    first, weights, result = (check_scale(np.asarray(scale, dtype=np.float32)) for scale in scales)
     scale = _one(first, "Scale of the input") * weights / _one(result, "Scale of the output")
     return requantize(sums, contract("onnx"), output, {
         "bias": bias, "scale": scale.view(np.uint32).astype(np.int64),
@@ -281,13 +282,6 @@ def _floats(values, name: str) -> np.ndarray:
     if values.dtype not in (np.float16, np.float32):
         raise TypeError(f"{name} must be float16 or float32, not {values.dtype}")
     return np.asarray(values)
-
-
-def _positive(scale: np.ndarray) -> np.ndarray:
-    bad = ~((scale > 0) & np.isfinite(scale))
-    if bad.any():
-        raise ValueError(f"Scale must be positive and finite, not {scale[bad].flat[0]}")
-    return scale
 
 
 def _one(value, name: str):

@@ -4,8 +4,6 @@ As the runtimes do it: in float64 for integer contracts, in float32 for ONNX Run
 scales are float32s: to equal a runtime, give it and these functions the same ones.
 """
 
-import math
-
 import numpy as np
 
 from golden.contracts import Clamped, Contract, Onnx
@@ -43,7 +41,7 @@ def rescaling_parameters(operation: Rescaling, x: Quantization, output: Quantiza
     Raises
     ------
     ValueError
-        Where a scale is not positive and finite, or the contract cannot represent their ratio.
+        Where the contract cannot represent the ratio of the scales.
     """
     sx, sy = _scale(x), _scale(output)
     ratio = float(np.float32(sx) / np.float32(sy)) if _single(operation.contract) else sx / sy
@@ -124,10 +122,7 @@ def _scale(quantization: Quantization) -> float:
     scale = np.asarray(quantization.scale)
     if scale.ndim:
         raise ValueError(f"Scale must be a scalar, not shape {scale.shape}")
-    value = float(scale)
-    if not (math.isfinite(value) and value > 0):
-        raise ValueError(f"Scale must be positive and finite, not {value!r}")
-    return value
+    return float(scale)
 
 
 def _zero_point(quantization: Quantization) -> int:
