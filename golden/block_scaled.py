@@ -13,8 +13,10 @@ outside is refused, whatever its levels.
 import numpy as np
 
 from golden import ops
+from golden.contracts import Rounding
 from golden.formats import BLOCK, EXPONENT, EXPONENT_BIAS, BlockScaled, integers
 from golden.ranges import INT64, Range, values_range
+from golden.rounding import fraction, nearest_level
 
 __all__ = ["quantize_blocks", "dequantize_blocks", "blocks_of", "shift_levels", "shifts", "shifted",
            "matmul"]
@@ -64,13 +66,8 @@ def quantize_blocks(values, fmt: BlockScaled, *, window: int | None = None
         least = max(least, most - window + 1)
     codes = np.maximum(np.where(used, codes, least), least).astype(np.int64)
 
-    levels = fmt.levels()
     scaled = np.ldexp(values, EXPONENT_BIAS - fmt.unit - _each(codes, depth))
-    halfway = (levels[:-1] + levels[1:]) / 2
-    below = np.searchsorted(halfway, scaled)
-    # Of a number that is halfway the level below it was found.
-    tie = np.append(halfway, np.inf)[below] == scaled
-    return levels[below + (tie & (fmt.encode(levels)[below] & 1 == 1))], codes
+    return nearest_level(*fraction(scaled), fmt, Rounding.HALF_EVEN), codes
 
 
 def dequantize_blocks(levels, codes, fmt: BlockScaled) -> np.ndarray:

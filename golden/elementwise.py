@@ -12,7 +12,7 @@ import numpy as np
 from golden.contracts import Contract
 from golden.formats import Format, IntFormat
 from golden.ranges import Range, levels_range
-from golden.requantize import requantize
+from golden.requantize import check_clamp, requantize
 from golden.units import (
     FUSED_EXPONENTS,
     Addition,
@@ -172,6 +172,7 @@ def check(operation: Operation, parameters: Mapping) -> dict[str, int]:
                    operation.contract, operation.output, p)
         case Addition(scheme=FusedScheme()):
             _check_fused(p)
+            check_clamp(p, operation.output)
         case Addition(scheme=Scheme()):
             way, (a, b) = operation.scheme, (_operand_range(operation, name, p) for name in "ab")
             assert isinstance(way, Scheme)
@@ -225,9 +226,6 @@ def _check_fused(p: Mapping):
                 f"Parameter {name} must be the bits of a float32 of magnitude at least "
                 f"2**{exponents.lo} and less than 2**{exponents.hi + 1}"
                 f"{', or of 0' if name == 'offset' else ''}, not {p[name]:#010x}")
-    if p["clamp_min"] > p["clamp_max"]:
-        raise ValueError(f"Clamp minimum must be at most the maximum {p['clamp_max']}, "
-                         f"not {p['clamp_min']}")
 
 
 def _fused_sum(a: np.ndarray, b: np.ndarray, p: Mapping) -> np.ndarray:

@@ -232,16 +232,18 @@ def _weigh(layer: FloatDense, index: int, x: np.ndarray, network: Network, fmt: 
     if isinstance(fmt, BlockScaled):
         levels, exponents = quantize_blocks(layer.weights, fmt, window=window)
         made = replace(made, weights=levels, exponents=exponents)
+        unbiased = _sums_range(made, network)
     else:
         # A bias has as many bits as the sums of these weights need, but 32 at least.
         widest = dot_range(fmt, taken.format, layer.weights.shape[1]).format.width
         for places in (max(30, widest - 2), 30):
             weight = _spread(layer, fmt, taken, zero_point, ranges, places)
             made = replace(made, weights=quantize(layer.weights, weight), weight=weight)
+            unbiased = _sums_range(made, network)
             bias = np.abs(layer.biases() / _step(made, network)).max(initial=0.0)
-            if bias < 2.0 ** (contract.bias_format(_sums_range(made, network)).width - 2):
+            if bias < 2.0 ** (contract.bias_format(unbiased).width - 2):
                 break
-    return made, linear_sums(made, x, network), _sums_range(made, network)
+    return made, linear_sums(made, x, network), unbiased
 
 
 def _sums_range(layer: Dense, network: Network) -> Range:

@@ -37,7 +37,7 @@ from golden.scaling import (
     product,
 )
 
-__all__ = ["requantize", "check_parameters"]
+__all__ = ["requantize", "check_clamp", "check_parameters"]
 
 BLOCK = 1 << 15
 """Sums that are requantized at once: few enough that what is made of them, 256 KiB at each step,
@@ -150,11 +150,12 @@ def check_parameters(contract: Contract, output: Format | None, parameters: Mapp
                              f"{ladder[step, channel]}, not {ladder[step + 1, channel]}")
     if isinstance(contract, Clamped):
         assert output is not None  # or its fields had been refused
-        _check_clamp(values, output)
+        check_clamp(values, output)
     return values
 
 
-def _check_clamp(values: Mapping, output: Format):
+def check_clamp(values: Mapping, output: Format):
+    """Raise ``ValueError`` where a clamp is empty, or an end of it no number."""
     lo, hi = np.broadcast_arrays(values["clamp_min"], values["clamp_max"])
     for name, ends in (("minimum", lo), ("maximum", hi)):
         if output.propagates and np.any(np.abs(ends) >= NAN):

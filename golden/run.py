@@ -51,11 +51,12 @@ def run(network: Network, x) -> dict[str, np.ndarray]:
     for layer in network.layers:
         x, *others = (tensors[name] for name in layer.inputs)
         if isinstance(layer, Linear):
-            sums = linear_sums(layer, specials.numbers(x), network)
+            propagates = network.quantization(layer.inputs[0]).format.propagates
+            sums = linear_sums(layer, specials.numbers(x) if propagates else x, network)
             y = requantize(
                 sums, layer.contract, _output(layer), layer.parameters,
                 unbiased=unbiased[layer.name], draws=linear_draws(layer, sums.shape))
-            if network.quantization(layer.inputs[0]).format.propagates:
+            if propagates:
                 y = specials.resolve(y, specials.count(x, layer.weights), layer.output.format)
             if layer.table is not None:
                 y = lookup(layer.table, y, layer.output.format)
@@ -119,7 +120,7 @@ def sum_ranges(layer: Linear, network: Network) -> list[Range]:
     Exact, from the weights, the zero points and the input's format.
     """
     weights = layer.weight.format.check(layer.weights, f"Weight of layer {layer.name!r}")
-    if (np.abs(weights) >= NAN).any():
+    if layer.weight.format.propagates and (np.abs(weights) >= NAN).any():
         raise ValueError(f"Weights of layer {layer.name!r} must be numbers, not infinite or NaN")
     weights = np.asarray(_scaled(layer))
     zero_points = layer.weight.format.check_zero_point(

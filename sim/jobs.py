@@ -123,15 +123,18 @@ def expected(config: TileConfig, phases: Sequence[Phase]) -> np.ndarray:
     results = []
     for phase in phases:
         starts = np.cumsum(phase.beats) - phase.beats
-        per_beat = ops.matmul(specials.numbers(phase.activations),
-                              specials.numbers(phase.weights).transpose(0, 2, 1))
+        x, w = phase.activations, phase.weights
+        if c.propagates:
+            x, w = specials.numbers(x), specials.numbers(w)
+        per_beat = ops.matmul(x, w.transpose(0, 2, 1))
         if c.block_scaled:
             base = np.repeat(check_bases(phase.base), phase.beats)
             per_beat = block_scaled.shifted(per_beat, block_scaled.shifts(
                 *_exponents(c, phase), base=base, window=c.window))
             per_beat = per_beat if c.sums in INT64 else per_beat.astype(object)
         sums = np.add.reduceat(per_beat, starts, axis=0)
-        rows = np.add.reduceat(phase.activations.sum(axis=2), starts, axis=0)
+        if c.zero_points == "both":
+            rows = np.add.reduceat(x.sum(axis=2), starts, axis=0)
         levels = np.empty_like(sums)
         for group in np.unique(phase.group):
             mine = phase.group == group
