@@ -78,26 +78,25 @@ def _odd(pipe: Pipeline, near: Value, sticky: Value, rounding: Rounding, fmt: Od
     """Half of what is above the lowest level: the bit that goes is the guard. One register."""
     above = (near[1:].as_signed() + fmt.max).as_signed()
     up = round_up(above, near[0] | sticky, rounding, negative=near[-1])
-    return pipe.register((above >> 1) + up, "code")
+    return pipe.register((above >> 1) + up, "place")
 
 
 def _entry(pipe: Pipeline, near: Value, sticky: Value, rounding: Rounding, fmt: Codebook) -> Value:
     """Count the levels that are reached, each compared with from where on. One register."""
-    codes = fmt.encode(fmt.levels()).tolist()
     reached = []
-    for code, (lo, hi) in zip(codes[1:], pairwise(fmt.levels().tolist()), strict=True):
+    for place, (lo, hi) in enumerate(pairwise(fmt.table), 1):
         # Twice the number is compared, like ``near``, which has one bit below the point.
         border = {Rounding.FLOOR: 2 * hi, Rounding.ZERO: 2 * hi if hi > 0 else 2 * lo}.get(
             rounding, lo + hi)
         # Whether a number that is at the border has reached the upper level.
         at = {Rounding.FLOOR: True, Rounding.ZERO: hi > 0, Rounding.HALF_UP: True,
-              Rounding.HALF_EVEN: code % 2 == 0, Rounding.HALF_AWAY: border >= 0}[rounding]
+              Rounding.HALF_EVEN: place % 2 == 0, Rounding.HALF_AWAY: border >= 0}[rounding]
         reached.append(near >= border if at else (near > border) | ((near == border) & sticky))
     # They are reached in order, so the highest that is decides.
     count = Const(0, fmt.bits)
-    for code, each in zip(codes[1:], reached, strict=True):
-        count = Mux(each, code, count)
-    return pipe.register(count, "code")
+    for place, each in enumerate(reached, 1):
+        count = Mux(each, place, count)
+    return pipe.register(count, "place")
 
 
 def _float(pipe: Pipeline, near: Value, sticky: Value, rounding: Rounding, fmt: FloatFormat
@@ -113,7 +112,7 @@ def _float(pipe: Pipeline, near: Value, sticky: Value, rounding: Rounding, fmt: 
     ==========  ================================================================
     1           magnitude; its sign is held
     2           without the places it loses; how many is held
-    3           rounded: the code, with its sign
+    3           rounded: the place
     ==========  ================================================================
     """
     mantissa = fmt.mantissa_bits
@@ -151,8 +150,8 @@ def _float(pipe: Pipeline, near: Value, sticky: Value, rounding: Rounding, fmt: 
         Rounding.HALF_EVEN: guard & (lost | kept[1]),
         Rounding.HALF_AWAY: guard,
     }[rounding]
-    code = pipe.take("base") + kept[1:] + up
-    return pipe.register(Mux(negative, -code, code), "code")
+    place = pipe.take("base") + kept[1:] + up
+    return pipe.register(Mux(negative, -place, place), "place")
 
 
 _CODERS: dict[type, tuple[Callable, int]] = {

@@ -11,14 +11,14 @@ from amaranth.lib.wiring import In, Out
 
 from golden.contracts import WORD_BITS
 from hw.config import CODE_BITS, LUT_WORDS
+from hw.parameters import head_word
 from hw.shared import Shared
 
 __all__ = ["Lut", "Table"]
 
 _PER_WORD = WORD_BITS // CODE_BITS
 
-_WRITE = data.StructLayout({"valid": 1, "bank": 1, "index": range(LUT_WORDS),
-                            "word": WORD_BITS})
+_WRITE = head_word(LUT_WORDS)
 
 
 class Table(Shared):

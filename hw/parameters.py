@@ -16,6 +16,11 @@ from hw.shared import Shared
 __all__ = ["ParameterStore"]
 
 
+def head_word(words: int) -> data.StructLayout:
+    """Layout of a word that is written to one of two banks of ``words``, where ``valid``."""
+    return data.StructLayout({"valid": 1, "bank": 1, "index": range(words), "word": WORD_BITS})
+
+
 class ParameterStore(Shared):
     """Two banks of records: one set in use, the next one being written.
 
@@ -92,8 +97,7 @@ class ParameterStore(Shared):
             "records": Out(data.ArrayLayout(layout, outputs)),
         }
         if head:
-            members["write"] = Out(data.StructLayout(
-                {"valid": 1, "bank": 1, "index": range(head), "word": WORD_BITS}))
+            members["write"] = Out(head_word(head))
         super().__init__(members)
 
     @property

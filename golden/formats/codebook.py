@@ -85,7 +85,7 @@ class Codebook(Format):
 
     def decode(self, codes) -> np.ndarray:
         """Levels of ``codes``."""
-        codes = IntFormat(max(self.bits, 1), signed=False).check(codes, f"Code of {self}")
+        codes = IntFormat(self.bits, signed=False).check(codes, f"Code of {self}")
         if codes.size and codes.max() >= len(self.table):
             raise ValueError(f"Code of {self} must be less than {len(self.table)}, "
                              f"not {codes.max()}")

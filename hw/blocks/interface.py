@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.formats import Format, IntFormat
 from golden.ranges import dot_range
-from hw.formats import shape_of
+from hw.formats import beat_layout, shape_of
 from hw.shared import Shared
 
 __all__ = ["Block"]
@@ -50,13 +50,11 @@ class Block(Shared):
         self.rows = rows
         self.cols = cols
         self.lanes = lanes
-        vector = data.ArrayLayout(shape_of(activations), lanes)
-        weight = data.ArrayLayout(shape_of(weights), lanes)
         sums = data.ArrayLayout(data.ArrayLayout(shape_of(self.sums), cols), rows)
         super().__init__({
             "i": In(stream.Signature(data.StructLayout({
-                "activations": data.ArrayLayout(vector, rows),
-                "weights": data.ArrayLayout(weight, cols),
+                "activations": beat_layout(activations, rows, lanes),
+                "weights": beat_layout(weights, cols, lanes),
             }), always_ready=True)),
             "o": Out(stream.Signature(sums, always_ready=True)),
         })

@@ -4,9 +4,9 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
-from golden.contracts import WORD_BITS
 from golden.formats import LoadedCodebook
-from hw.formats import shape_of
+from hw.formats import beat_layout, shape_of
+from hw.parameters import head_word
 from hw.shared import Shared
 
 __all__ = ["LoadedLevels"]
@@ -53,11 +53,10 @@ class LoadedLevels(Shared):
         self.first = first
         self.words = words
         super().__init__({
-            "write": In(data.StructLayout(
-                {"valid": 1, "bank": 1, "index": range(words), "word": WORD_BITS})),
+            "write": In(head_word(words)),
             "bank": In(1),
-            "codes": In(data.ArrayLayout(data.ArrayLayout(shape_of(fmt), lanes), vectors)),
-            "levels": Out(data.ArrayLayout(data.ArrayLayout(shape_of(fmt.range), lanes), vectors)),
+            "codes": In(beat_layout(fmt, vectors, lanes)),
+            "levels": Out(beat_layout(fmt.range, vectors, lanes)),
         })
 
     def body(self, platform):

@@ -8,7 +8,7 @@ from golden.formats import Format, IntFormat
 from golden.ranges import levels_range
 from hw.blocks.sum_tree import SumTree, tree_latency
 from hw.delay import delay
-from hw.formats import level, shape_of
+from hw.formats import beat_layout, level, shape_of
 from hw.shared import Shared
 
 __all__ = ["RowSums"]
@@ -45,9 +45,8 @@ class RowSums(Shared):
         self.rows = rows
         self.lanes = lanes
         self.latency = latency
-        vector = data.ArrayLayout(shape_of(activations), lanes)
         super().__init__({
-            "i": In(data.ArrayLayout(vector, rows)),
+            "i": In(beat_layout(activations, rows, lanes)),
             "o": Out(data.ArrayLayout(shape_of(self.sums), rows)),
         })
 

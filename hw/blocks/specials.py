@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.formats import FloatFormat, Format
 from hw.delay import delay
-from hw.formats import level, shape_of
+from hw.formats import beat_layout, level
 from hw.shared import Shared
 
 __all__ = ["Specials", "FLAGS"]
@@ -54,9 +54,8 @@ class Specials(Shared):
         self.latency = latency
         super().__init__({
             "i": In(data.StructLayout({
-                "activations": data.ArrayLayout(
-                    data.ArrayLayout(shape_of(activations), lanes), rows),
-                "weights": data.ArrayLayout(data.ArrayLayout(shape_of(weights), lanes), cols),
+                "activations": beat_layout(activations, rows, lanes),
+                "weights": beat_layout(weights, cols, lanes),
             })),
             "o": Out(data.ArrayLayout(data.ArrayLayout(FLAGS, cols), rows)),
         })
