@@ -7,7 +7,14 @@ from golden.units import Addition, Scheme
 from hw.formats import shape_of
 from hw.pipeline import Pipeline
 from hw.scale import SCALERS
-from hw.units.unit import Elementwise, check_contract, rescaled, scale_stages, widened
+from hw.units.unit import (
+    Elementwise,
+    check_contract,
+    rescaled,
+    rescaled_stages,
+    scale_stages,
+    widened,
+)
 
 __all__ = ["Add"]
 
@@ -47,23 +54,24 @@ class Add(Elementwise):
 
     i_a: stream.Interface
     i_b: stream.Interface
+    operation: Addition
 
     def __init__(self, *, operation: Addition, lanes: int):
         if not isinstance(operation.scheme, Scheme):
             raise TypeError("Scheme must be one with an intermediate format, "
                             f"not {operation.scheme!r}")
         check_contract(operation.scheme.contract)
-        self.addition, self.scheme = operation, operation.scheme
+        self.scheme = operation.scheme
         super().__init__(operation=operation, lanes=lanes)
 
     @property
     def stages(self) -> int:
         """Cycles from a beat to its result."""
-        scaling = scale_stages(self.scheme.contract)
-        return 1 + scaling + 2 + scaling + 2
+        way = self.scheme.contract
+        return 1 + scale_stages(way) + 2 + rescaled_stages(way)
 
     def lane(self, m: Module, *operands: Value) -> Value:
-        operation, way = self.addition, self.scheme
+        operation, way = self.operation, self.scheme
         a, b = (self._operand(m, name, x) for name, x in zip("ab", operands, strict=True))
         pipe = Pipeline(m, {}, self.parameter)
         total = pipe.register(a - b if operation.subtract else a + b, "total",

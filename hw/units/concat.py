@@ -9,7 +9,8 @@ from golden.units import Rescaling
 from hw.delay import delay
 from hw.formats import shape_of
 from hw.pipeline import Pipeline
-from hw.units.unit import Unit, check_contract, rescaled, scale_stages, vector
+from hw.units.rescale import rescaling, rescaling_stages
+from hw.units.unit import Unit, check_contract, vector
 
 __all__ = ["Concat"]
 
@@ -46,8 +47,6 @@ class Concat(Unit):
         check_contract(operation.contract)
         if tensors < 2:
             raise ValueError(f"Tensors must be at least 2, not {tensors!r}")
-        if lanes < 1:
-            raise ValueError(f"Lanes must be a positive integer, not {lanes!r}")
         self.operation = operation
         self.tensors = tensors
         self.lanes = lanes
@@ -62,7 +61,7 @@ class Concat(Unit):
     @property
     def stages(self) -> int:
         """Cycles from a beat to its result."""
-        return 1 + scale_stages(self.operation.contract) + 2
+        return rescaling_stages(self.operation)
 
     def take(self, m: Module, room: Value) -> Value:
         taken = Signal(name="taken_from_source")
@@ -94,11 +93,8 @@ class Concat(Unit):
 
         result: Any = Signal(self.o.payload.shape())
         for k in range(self.lanes):
-            pipe = Pipeline(m, {}, parameter)
-            centred = pipe.register(payload["values"][k] - pipe.take("input_zero_point"),
-                                    "centred", shape_of(operation.sums.format))
-            m.d.comb += result["values"][k].eq(
-                rescaled(m, pipe, operation.contract, centred, operation.output))
+            m.d.comb += result["values"][k].eq(rescaling(
+                m, Pipeline(m, {}, parameter), operation, payload["values"][k]))
         last = payload["last"] & (source == self.tensors - 1)
         m.d.comb += result["last"].eq(delay(m, last, self.stages, "last"))
         return result.as_value()

@@ -6,7 +6,7 @@ from amaranth.lib import stream
 from golden.units import Multiplication
 from hw.formats import shape_of
 from hw.pipeline import Pipeline
-from hw.units.unit import Elementwise, check_contract, rescaled, scale_stages
+from hw.units.unit import Elementwise, check_contract, rescaled, rescaled_stages
 
 __all__ = ["Multiply"]
 
@@ -39,19 +39,19 @@ class Multiply(Elementwise):
 
     i_a: stream.Interface
     i_b: stream.Interface
+    operation: Multiplication
 
     def __init__(self, *, operation: Multiplication, lanes: int):
         check_contract(operation.contract)
-        self.multiplication = operation
         super().__init__(operation=operation, lanes=lanes)
 
     @property
     def stages(self) -> int:
         """Cycles from a beat to its result."""
-        return 2 + scale_stages(self.multiplication.contract) + 2
+        return 2 + rescaled_stages(self.operation.contract)
 
     def lane(self, m: Module, *operands: Value) -> Value:
-        (a, b), operation = operands, self.multiplication
+        (a, b), operation = operands, self.operation
         pipe = Pipeline(m, {"b": b}, self.parameter)
         pipe.hold("b", pipe["b"] - pipe.take("b_zero_point"))
         a = pipe.register(a - pipe.take("a_zero_point"), "a_centred")

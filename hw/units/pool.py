@@ -19,30 +19,11 @@ MOST = 1 << 12
 
 
 class _Pool(Unit):
-    """Shared by the pools: one result for each beat that is marked last.
-
-    Parameters
-    ----------
-    values : IntFormat
-        Of the elements, in and out.
-    lanes : int
-        Elements of a vector, each with a window of its own.
-
-    Members
-    -------
-    i : In(stream.Signature(vector(values, lanes)))
-        The taps of a window, one per beat, in any order; ``last`` marks the window's last.
-    o : Out(stream.Signature(StructLayout))
-        ``values`` is ``[lanes]``.
-    parameters : In(StructLayout)
-        ``clamp_min`` and ``clamp_max``.
-    """
+    """Shared by the pools: one result for each beat that is marked last, of taps in any order."""
 
     i: stream.Interface
 
     def __init__(self, *, values: IntFormat, lanes: int):
-        if lanes < 1:
-            raise ValueError(f"Lanes must be a positive integer, not {lanes!r}")
         self.values = values
         self.lanes = lanes
         shape = shape_of(values)

@@ -6,9 +6,9 @@ from amaranth.lib import stream
 from golden.units import Rescaling
 from hw.formats import shape_of
 from hw.pipeline import Pipeline
-from hw.units.unit import Elementwise, check_contract, rescaled, scale_stages
+from hw.units.unit import Elementwise, check_contract, rescaled, rescaled_stages
 
-__all__ = ["Rescale"]
+__all__ = ["Rescale", "rescaling", "rescaling_stages"]
 
 
 class Rescale(Elementwise):
@@ -37,20 +37,29 @@ class Rescale(Elementwise):
     """
 
     i: stream.Interface
+    operation: Rescaling
 
     def __init__(self, *, operation: Rescaling, lanes: int):
         check_contract(operation.contract)
-        self.rescaling = operation
         super().__init__(operation=operation, lanes=lanes)
 
     @property
     def stages(self) -> int:
         """Cycles from a beat to its result."""
-        return 1 + scale_stages(self.rescaling.contract) + 2
+        return rescaling_stages(self.operation)
 
     def lane(self, m: Module, *operands: Value) -> Value:
-        (x,), operation = operands, self.rescaling
-        pipe = Pipeline(m, {}, self.parameter)
-        centred = pipe.register(x - pipe.take("input_zero_point"), "centred",
-                                shape_of(operation.sums.format))
-        return rescaled(m, pipe, operation.contract, centred, operation.output)
+        x, = operands
+        return rescaling(m, Pipeline(m, {}, self.parameter), self.operation, x)
+
+
+def rescaling(m: Module, pipe: Pipeline, operation: Rescaling, x: Value) -> Value:
+    """Rescale an element, by the parameters that the pipeline has."""
+    centred = pipe.register(x - pipe.take("input_zero_point"), "centred",
+                            shape_of(operation.sums.format))
+    return rescaled(m, pipe, operation.contract, centred, operation.output)
+
+
+def rescaling_stages(operation: Rescaling) -> int:
+    """Registers of :func:`rescaling`."""
+    return 1 + rescaled_stages(operation.contract)

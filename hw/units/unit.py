@@ -19,7 +19,8 @@ from hw.pipeline import Pipeline
 from hw.scale import SCALERS, offset_and_clamp
 from hw.shared import Shared
 
-__all__ = ["Unit", "Elementwise", "vector", "rescaled", "QUEUE_LATENCY", "CREDIT_LATENCY"]
+__all__ = ["Unit", "Elementwise", "vector", "check_contract", "rescaled", "rescaled_stages",
+           "scale_stages", "widened", "QUEUE_LATENCY", "CREDIT_LATENCY"]
 
 QUEUE_LATENCY = 2
 """Cycles through an empty SyncFIFOBuffered."""
@@ -30,6 +31,8 @@ CREDIT_LATENCY = 1
 
 def vector(fmt: IntFormat, lanes: int) -> data.StructLayout:
     """Layout of a vector stream: ``values`` is ``[lanes]``; ``last`` is the driver's to use."""
+    if lanes < 1:
+        raise ValueError(f"Lanes must be a positive integer, not {lanes!r}")
     return data.StructLayout({"values": data.ArrayLayout(shape_of(fmt), lanes), "last": 1})
 
 
@@ -133,6 +136,11 @@ def rescaled(m: Module, pipe: Pipeline, contract, total: Value, output: IntForma
     return offset_and_clamp(pipe, *scale(m, pipe, contract, widened(total), output.bits + 1))
 
 
+def rescaled_stages(contract) -> int:
+    """Registers of :func:`rescaled`."""
+    return scale_stages(contract) + 2
+
+
 def widened(total: Value) -> Value:
     """``total`` in at least the 32 bits that the scalers of float32 contracts count on."""
     wide = total | Const(0, 32).as_signed()
@@ -160,8 +168,6 @@ class Elementwise(Unit):
     """
 
     def __init__(self, *, operation: Operation, lanes: int):
-        if lanes < 1:
-            raise ValueError(f"Lanes must be a positive integer, not {lanes!r}")
         self.operation = operation
         self.lanes = lanes
         super().__init__(
