@@ -1,15 +1,18 @@
 # amaranth: UnusedElaboratable=no
 """The tile with AXI4-Stream ports: the module that is emitted."""
 
-from amaranth.hdl import Cat, ClockDomain, Const, Module, ResetSignal, Signal
-from amaranth.lib import wiring
+from collections.abc import Sequence
+from typing import Any
+
+from amaranth.hdl import Cat, ClockDomain, Const, Module, ResetSignal, Signal, Value
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.config import TileConfig
-from hw.ports import ports
+from hw.ports import StreamPort, ports
 from hw.tile import MacTile
 
-__all__ = ["AxiTile"]
+__all__ = ["AxiTile", "clock", "connect", "has_last", "port_members"]
 
 
 class AxiTile(wiring.Component):
@@ -43,45 +46,61 @@ class AxiTile(wiring.Component):
         self.config = config
         self.ports = ports(config)
         self.tile = MacTile(config)
-        members = {"aclk": In(1), "aresetn": In(1)}
-        for port in self.ports:
-            forward, backward = (In, Out) if port.is_input else (Out, In)
-            members[f"{port.name}_tdata"] = forward(8 * port.bytes)
-            members[f"{port.name}_tvalid"] = forward(1)
-            members[f"{port.name}_tready"] = backward(1)
-            if port.last:
-                members[f"{port.name}_tlast"] = forward(1)
-        super().__init__(members)
+        super().__init__(port_members(self.ports))
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.tile = self.tile
-
-        # The port itself is the domain's clock, so that simulators find one signal to drive.
-        m.domains.sync = domain = ClockDomain()
-        domain.clk = self.aclk  # pyright: ignore[reportAttributeAccessIssue] - not in the stubs
-        m.d.comb += ResetSignal().eq(~self.aresetn)
-
+        clock(m, self)
         for port in self.ports:
-            inner = getattr(self.tile, port.stream)
-            payload = inner.payload.as_value()
-            data, valid, ready = (getattr(self, f"{port.name}_{signal}")
-                                  for signal in ("tdata", "tvalid", "tready"))
-            # Only these two payloads end in `last`; the tile does not take the operands'.
-            last = ([getattr(self, f"{port.name}_tlast")]
-                    if port.stream in ("i_parameters", "o") else [])
-            if port.is_input:
-                m.d.comb += [
-                    payload.eq(Cat(data[:port.bits], last)),
-                    inner.valid.eq(valid),
-                    ready.eq(inner.ready),
-                ]
-            else:
-                m.d.comb += [
-                    Cat(data, last).eq(Cat(payload[:port.bits],
-                                           Const(0, 8 * port.bytes - port.bits),
-                                           payload[port.bits])),
-                    valid.eq(inner.valid),
-                    inner.ready.eq(ready),
-                ]
+            connect(m, self, port, getattr(self.tile, port.stream))
         return m
+
+
+def port_members(ports: Sequence[StreamPort]) -> dict[str, Any]:
+    """Members of a component with AXI4-Stream ports, its clock and its reset."""
+    members = {"aclk": In(1), "aresetn": In(1)}
+    for port in ports:
+        forward, backward = (In, Out) if port.is_input else (Out, In)
+        members[f"{port.name}_tdata"] = forward(8 * port.bytes)
+        members[f"{port.name}_tvalid"] = forward(1)
+        members[f"{port.name}_tready"] = backward(1)
+        if port.last:
+            members[f"{port.name}_tlast"] = forward(1)
+    return members
+
+
+def clock(m: Module, top: Any):
+    """Clock and reset what is inside of ``m`` by the ports ``aclk`` and ``aresetn``."""
+    # The port itself is the domain's clock, so that simulators find one signal to drive.
+    m.domains.sync = domain = ClockDomain()
+    domain.clk = top.aclk  # pyright: ignore[reportAttributeAccessIssue] - not in the stubs
+    m.d.comb += ResetSignal().eq(~top.aresetn)
+
+
+def has_last(inner: stream.Interface) -> bool:
+    """Whether a stream's payload ends in a field ``last``, which is a port's ``tlast``."""
+    layout = inner.payload.shape()
+    return isinstance(layout, data.StructLayout) and list(layout.members)[-1:] == ["last"]
+
+
+def connect(m: Module, top: Any, port: StreamPort, inner: stream.Interface):
+    """Connect a port of ``top`` with the stream behind it; a ``tlast`` it does not take is left."""
+    payload = Value.cast(inner.payload)
+    tdata, valid, ready = (getattr(top, f"{port.name}_{signal}")
+                           for signal in ("tdata", "tvalid", "tready"))
+    last = [getattr(top, f"{port.name}_tlast")] if has_last(inner) else []
+    if port.is_input:
+        m.d.comb += [
+            payload.eq(Cat(tdata[:port.bits], last)),
+            inner.valid.eq(valid),
+            ready.eq(inner.ready),
+        ]
+        return
+    m.d.comb += [
+        Cat(tdata, last).eq(Cat(payload[:port.bits], Const(0, 8 * port.bytes - port.bits),
+                                payload[port.bits:])),
+        valid.eq(inner.valid),
+    ]
+    if not inner.signature.always_ready:
+        m.d.comb += inner.ready.eq(ready)

@@ -1,24 +1,21 @@
 # amaranth: UnusedElaboratable=no
 """Any component with streams, simulated as emitted Verilog or by Amaranth."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from amaranth.hdl import Cat, ClockDomain, Const, Module, ResetSignal, Signal, Value
-from amaranth.lib import stream, wiring
-from amaranth.lib.data import StructLayout
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl import Module, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
 
 from hw import emit
+from hw.bus import clock, connect, has_last, port_members
 from hw.ports import Field, StreamPort
 from sim.backend import Backend, Beats
 from sim.packing import pack
-from sim.pysim import AmaranthSimulation
-from sim.simulation import SIMULATORS
-from sim.verilator import VerilatorSimulation
+from sim.simulation import simulated
 
 __all__ = ["AxiComponent", "component_simulation", "vector_beats", "record_beats"]
 
@@ -46,7 +43,7 @@ class AxiComponent(wiring.Component):
         for name, member in component.signature.members.items():
             if member.is_signature:
                 one = getattr(component, name)
-                bits, last = len(Value.cast(one.payload)), _has_last(one)
+                bits, last = len(Value.cast(one.payload)), has_last(one)
                 prefix = f"s_axis_{name.removeprefix('i_')}" if member.flow == In \
                     else f"m_axis_{name}"
                 port = StreamPort(prefix, name, bits - last, "yes" if last else "", ())
@@ -56,47 +53,21 @@ class AxiComponent(wiring.Component):
                 field = Field(name, 0, bits)
                 self._held[StreamPort(f"s_axis_{name}", name, bits, "", (field,))] = name
         self.ports = (*self._held, *self._streams)
-        members = {"aclk": In(1), "aresetn": In(1)}
-        for port in self.ports:
-            forward, backward = (In, Out) if port.is_input else (Out, In)
-            members[f"{port.name}_tdata"] = forward(8 * port.bytes)
-            members[f"{port.name}_tvalid"] = forward(1)
-            members[f"{port.name}_tready"] = backward(1)
-            if port.last:
-                members[f"{port.name}_tlast"] = forward(1)
-        super().__init__(members)
-
-    def _signals(self, port: StreamPort) -> tuple[Signal, Signal, Signal, list[Signal]]:
-        data, valid, ready = (getattr(self, f"{port.name}_{signal}")
-                              for signal in ("tdata", "tvalid", "tready"))
-        return data, valid, ready, [getattr(self, f"{port.name}_tlast")] if port.last else []
+        super().__init__(port_members(self.ports))
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.component = self.component
-        m.domains.sync = domain = ClockDomain()
-        domain.clk = self.aclk  # pyright: ignore[reportAttributeAccessIssue] - not in the stubs
-        m.d.comb += ResetSignal().eq(~self.aresetn)
+        clock(m, self)
         for port, name in self._held.items():
-            data, valid, ready, _ = self._signals(port)
+            data, valid, ready = (getattr(self, f"{port.name}_{signal}")
+                                  for signal in ("tdata", "tvalid", "tready"))
             held = Signal(port.bits, name=f"held_{name}")
             m.d.comb += [ready.eq(1), Value.cast(getattr(self.component, name)).eq(held)]
             with m.If(valid):
                 m.d.sync += held.eq(data)
         for port, name in self._streams.items():
-            data, valid, ready, last = self._signals(port)
-            one = getattr(self.component, name)
-            payload = Value.cast(one.payload)
-            if port.is_input:
-                m.d.comb += [payload.eq(Cat(data[:port.bits], *last)), one.valid.eq(valid),
-                             ready.eq(one.ready)]
-            else:
-                padding = Const(0, 8 * port.bytes - port.bits)
-                m.d.comb += [Cat(data, *last).eq(Cat(payload[:port.bits], padding,
-                                                     payload[port.bits:])),
-                             valid.eq(one.valid)]
-                if not one.signature.always_ready:
-                    m.d.comb += one.ready.eq(ready)
+            connect(m, self, port, getattr(self.component, name))
         return m
 
 
@@ -114,15 +85,7 @@ def component_simulation(component: wiring.Component, name: str, simulator: str 
     cache : Path or None
         Of compiled models.
     """
-    if simulator not in SIMULATORS:
-        raise ValueError(f"Simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
-    top = AxiComponent(component)
-    if simulator == "amaranth":
-        return AmaranthSimulation(top, top.ports)
-    with tempfile.TemporaryDirectory(prefix="exactmac_") as folder:
-        source = Path(folder) / f"{name}.v"
-        source.write_text(emit.modules(top, name))
-        return VerilatorSimulation([source], name, top.ports, cache=cache)
+    return simulated(AxiComponent(component), name, simulator, emit.modules, cache=cache)
 
 
 def vector_beats(codes, bits: int, *, last=None,
@@ -152,8 +115,3 @@ def record_beats(records: Sequence[int], bits: int, *,
     data = np.frombuffer(b"".join(record.to_bytes(width, "little") for record in records),
                          np.uint8).reshape(len(records), width)
     return Beats(data, np.zeros(len(records), bool), after or {})
-
-
-def _has_last(one: stream.Interface) -> bool:
-    layout = one.payload.shape()
-    return isinstance(layout, StructLayout) and list(layout.members)[-1:] == ["last"]

@@ -2,7 +2,9 @@
 """A backend for a tile by the name of its simulator."""
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from hw import emit
 from hw.bus import AxiTile
@@ -11,7 +13,7 @@ from sim.backend import Backend
 from sim.pysim import AmaranthSimulation
 from sim.verilator import VerilatorSimulation
 
-__all__ = ["SIMULATORS", "simulation"]
+__all__ = ["SIMULATORS", "simulated", "simulation"]
 
 SIMULATORS = ("verilator", "amaranth")
 
@@ -31,12 +33,31 @@ def simulation(config: TileConfig, simulator: str = "verilator") -> Backend:
     ToolMissing, ToolFailed
         Where there is no Verilator or C++ compiler, or one of them fails.
     """
+    return simulated(AxiTile(config), config.name, simulator, emit.verilog)
+
+
+def simulated(top: Any, name: str, simulator: str, emitted: Callable[[Any, str], str], *,
+              cache: Path | None = None) -> Backend:
+    """Return a simulation of what stands behind AXI4-Stream ports.
+
+    Parameters
+    ----------
+    top : Component
+        With ``ports``.
+    name : str
+        Of its module.
+    simulator : str
+        As above.
+    emitted : function of top and name
+        What makes the Verilog.
+    cache : Path or None
+        Of compiled models.
+    """
     if simulator not in SIMULATORS:
         raise ValueError(f"Simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
-    tile = AxiTile(config)
     if simulator == "amaranth":
-        return AmaranthSimulation(tile, tile.ports)
+        return AmaranthSimulation(top, top.ports)
     with tempfile.TemporaryDirectory(prefix="exactmac_") as folder:
-        source = Path(folder) / f"{config.name}.v"
-        source.write_text(emit.verilog(tile, config.name))
-        return VerilatorSimulation([source], config.name, tile.ports)
+        source = Path(folder) / f"{name}.v"
+        source.write_text(emitted(top, name))
+        return VerilatorSimulation([source], name, top.ports, cache=cache)
