@@ -1,4 +1,4 @@
-"""Block-scaled (MX) tensors: their quantization, and exact sums of products across blocks.
+"""Block-scaled (MX) tensors: their quantization, exact sums of products across blocks, results.
 
 A tensor is an array of levels, K last, and an array of exponents' codes in which the last axis is
 of blocks of 32: ``real = level * 2**(unit + code - 127)``. A sum of products is exact as an integer
@@ -10,26 +10,45 @@ Combined exponents must lie in a window, ``0 <= x_codes[b] + w_codes[b] - base <
 outside is refused, whatever its levels.
 """
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import numpy as np
 
 from golden import ops
-from golden.contracts import Rounding
+from golden.contracts import Contract, MultiplyShift, Rounding
 from golden.formats import BLOCK, EXPONENT, EXPONENT_BIAS, BlockScaled, integers
 from golden.ranges import INT64, Range, values_range
+from golden.requantize import prepared
 from golden.rounding import fraction, nearest_level
+from golden.scaling import add, product
 
-__all__ = ["quantize_blocks", "dequantize_blocks", "blocks_of", "shift_levels", "shifts", "shifted",
-           "matmul"]
+__all__ = ["Blocks", "quantize_blocks", "dequantize_blocks", "requantize_blocks", "blocks_of",
+           "shift_levels", "shifts", "shifted", "matmul"]
 
 
-def quantize_blocks(values, fmt: BlockScaled, *, window: int | None = None
-                    ) -> tuple[np.ndarray, np.ndarray]:
+class Blocks(NamedTuple):
+    """A block-scaled tensor.
+
+    Parameters
+    ----------
+    levels : array of integers, ``(..., K)``
+    exponents : array of integers, ``(..., ceil(K / 32))``
+        Codes.
+    """
+
+    levels: np.ndarray
+    exponents: np.ndarray
+
+
+def quantize_blocks(values, fmt: BlockScaled, *, window: int | None = None) -> Blocks:
     """Levels of real numbers, and the codes of their blocks' exponents.
 
     The exponent of a block is ``floor(log2(max|v|)) - emax``, where ``2**emax`` is the highest
     power of two that the element has, and at least -127, at most 127. Elements are then rounded to
     the nearest level, ties to the even code, and saturated: OCP MX's conversion. A block of zeros,
-    for which all exponents are as good, has the least one of the others.
+    for which all exponents are as good, has the least one of the others. Negative numbers count as
+    0 where the element has none.
 
     Parameters
     ----------
@@ -38,10 +57,6 @@ def quantize_blocks(values, fmt: BlockScaled, *, window: int | None = None
     window : int, optional
         Blocks whose exponents are ``window`` or more below the largest get one that is
         ``window - 1`` below it, and coarser steps.
-
-    Returns
-    -------
-    array of int64 ``(..., K)``, array of int64 ``(..., ceil(K / 32))``
 
     Raises
     ------
@@ -54,9 +69,8 @@ def quantize_blocks(values, fmt: BlockScaled, *, window: int | None = None
                          f"not {values[~np.isfinite(values)].flat[0]}")
     if fmt.max < 1:
         raise ValueError(f"Format must have a positive level to quantize to, not {fmt}")
-    depth = values.shape[-1]
-    padded = np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, -depth % BLOCK)])
-    largest = np.abs(padded.reshape(*values.shape[:-1], -1, BLOCK)).max(axis=-1)
+    sizes = np.abs(values) if fmt.min < 0 else np.maximum(values, 0)
+    largest = _in_blocks(sizes, 0).max(axis=-1)
     # frexp has its fraction in [1/2, 1): the exponent of what is above 0 is one too many.
     emax = fmt.max.bit_length() - 1 + fmt.unit
     codes = np.clip(np.frexp(largest)[1] - 1 - emax + EXPONENT_BIAS, EXPONENT.min, EXPONENT.max)
@@ -66,8 +80,8 @@ def quantize_blocks(values, fmt: BlockScaled, *, window: int | None = None
         least = max(least, most - window + 1)
     codes = np.maximum(np.where(used, codes, least), least).astype(np.int64)
 
-    scaled = np.ldexp(values, EXPONENT_BIAS - fmt.unit - _each(codes, depth))
-    return nearest_level(*fraction(scaled), fmt, Rounding.HALF_EVEN), codes
+    scaled = np.ldexp(values, EXPONENT_BIAS - fmt.unit - _each(codes, values.shape[-1]))
+    return Blocks(nearest_level(*fraction(scaled), fmt, Rounding.HALF_EVEN), codes)
 
 
 def dequantize_blocks(levels, codes, fmt: BlockScaled) -> np.ndarray:
@@ -75,6 +89,44 @@ def dequantize_blocks(levels, codes, fmt: BlockScaled) -> np.ndarray:
     levels = fmt.check(levels)
     return np.ldexp(levels.astype(np.float64),
                     blocks_of(codes, levels.shape) - EXPONENT_BIAS + fmt.unit)
+
+
+def requantize_blocks(sums, contract: Contract, output: BlockScaled, parameters: Mapping, *,
+                      unbiased: Range | None = None) -> Blocks:
+    """Turn exact sums into levels and their blocks' exponents, 32 channels to a block.
+
+    A result, ``v = (sum + bias) * multiplier / 2**shift`` in units of a level where the exponent's
+    code is 127, asks for the code ``floor(log2(|v|)) - floor(log2(output.max)) + 127``, or for the
+    nearest of ``exponent_min`` to ``exponent_max``. One that is 0, or whose sign the clamp takes
+    away, asks for ``exponent_min``. A block has the largest code that is asked for, and each level
+    is ``clamp(round(v / 2**(code - 127)))``: rounded once, as the contract says, by
+    :func:`golden.rounding.nearest_level`.
+
+    Parameters
+    ----------
+    sums : array_like of integers, ``(..., channels)``
+    contract, output, parameters, unbiased
+        As for :func:`golden.requantize.requantize`.
+
+    Raises
+    ------
+    ValueError
+        As there.
+    """
+    sums, values = prepared(np.atleast_1d(sums), contract, output, parameters, unbiased=unbiased)
+    if not isinstance(contract, MultiplyShift):
+        raise TypeError(f"Contract must be one of multiply and shift, not {contract!r}")
+    x, right = product(add(sums, values["bias"]), contract, values)
+    x, right, lo, hi = np.broadcast_arrays(x, right, values["exponent_min"], values["exponent_max"])
+    digits = _bit_length(np.abs(x.astype(object)))
+    asked = np.clip(digits - output.max.bit_length() - right + EXPONENT_BIAS, lo, hi)
+    asks = np.where(x > 0, values["clamp_max"] > 0, (x < 0) & (values["clamp_min"] < 0))
+    codes = _in_blocks(np.where(asks, asked, lo), EXPONENT.min).max(axis=-1).astype(np.int64)
+
+    shift = right + _each(codes, x.shape[-1]) - EXPONENT_BIAS
+    levels = nearest_level(shifted(x, np.maximum(-shift, 0)), np.maximum(shift, 0), output,
+                           contract.rounding)
+    return Blocks(np.clip(levels, values["clamp_min"], values["clamp_max"]), codes)
 
 
 def blocks_of(codes, shape: tuple[int, ...]) -> np.ndarray:
@@ -176,5 +228,15 @@ def matmul(x, x_codes, weights, w_codes, *, base: int, window: int = 16) -> np.n
     return np.asarray(parts.sum(axis=0), dtype=parts.dtype)
 
 
+_bit_length = np.frompyfunc(int.bit_length, 1, 1)
+
+
 def _each(codes: np.ndarray, depth: int) -> np.ndarray:
     return np.repeat(codes, BLOCK, axis=-1)[..., :depth]
+
+
+def _in_blocks(values: np.ndarray, fill: int) -> np.ndarray:
+    # (..., blocks, 32)
+    surplus = -values.shape[-1] % BLOCK
+    padded = np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, surplus)], constant_values=fill)
+    return padded.reshape(*values.shape[:-1], -1, BLOCK)

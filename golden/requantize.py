@@ -21,7 +21,7 @@ from golden.contracts import (
     Stochastic,
     Thresholds,
 )
-from golden.formats import NAN, Format, IntFormat, integers
+from golden.formats import NAN, BlockScaled, Format, IntFormat, integers
 from golden.lfsr import check_states
 from golden.ranges import Range, levels_range, values_range
 from golden.rounding import nearest_level
@@ -37,7 +37,7 @@ from golden.scaling import (
     product,
 )
 
-__all__ = ["requantize", "check_clamp", "check_parameters"]
+__all__ = ["requantize", "check_clamp", "check_parameters", "prepared"]
 
 BLOCK = 1 << 15
 """Sums that are requantized at once: few enough that what is made of them, 256 KiB at each step,
@@ -46,7 +46,7 @@ stays in a core's second-level cache, and enough to hide what calling numpy cost
 
 def requantize(sums, contract: Contract, output: Format | None, parameters: Mapping, *,
                unbiased: Range | None = None, draws=None) -> np.ndarray:
-    """Turn exact sums into output levels.
+    """Turn exact sums into output levels; of a block-scaled output :mod:`golden.block_scaled` does.
 
     ``clamp(scaled(sum + bias) + zero_point)``, or ``sum + bias`` for contract ``none``. Where the
     output is no integer format there is no zero point, and what is scaled is rounded to a level.
@@ -77,21 +77,10 @@ def requantize(sums, contract: Contract, output: Format | None, parameters: Mapp
         Where a parameter is missing, not one of the contract's, or outside its field; or where a
         sum is outside the contract's range.
     """
-    sums = _sums(sums)
-    actual = values_range(sums)
-    if unbiased is None:
-        unbiased = levels_range(contract.takes or S32)
-        if contract.takes is None:
-            unbiased = Range(min(unbiased.lo, actual.lo), max(unbiased.hi, actual.hi))
-    elif actual not in unbiased:
-        raise ValueError(f"Sum must be in range {unbiased}, not "
-                         f"{actual.lo if actual.lo < unbiased.lo else actual.hi}")
-    values = check_parameters(contract, output, parameters, unbiased=unbiased)
-    channels = sums.shape[-1] if sums.ndim else 1
-    for name, value in values.items():
-        if value.size not in (1, channels):
-            raise ValueError(f"{_title(name)} must have 1 entry or {channels}, one per channel, "
-                             f"not {value.size}")
+    if isinstance(output, BlockScaled):
+        raise TypeError(f"Output must not be block-scaled, not {output}: requantize_blocks makes "
+                        f"its exponents too")
+    sums, values = prepared(sums, contract, output, parameters, unbiased=unbiased)
     if isinstance(contract, Stochastic) != (draws is not None):
         raise ValueError(f"Draws must be {'left out' if draws is not None else 'given'} for "
                          f"contract {contract.name}")
@@ -102,7 +91,28 @@ def requantize(sums, contract: Contract, output: Format | None, parameters: Mapp
                              f"not {draws.shape}")
     if isinstance(contract, ExactSum):
         return add(sums, values["bias"])
-    return _in_blocks(sums, contract, output, values, channels, draws)
+    return _in_blocks(sums, contract, output, values, _channels(sums), draws)
+
+
+def prepared(sums, contract: Contract, output: Format | None, parameters: Mapping, *,
+             unbiased: Range | None = None) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Sums and parameters as arrays, once they are found to go together: see :func:`requantize`."""
+    sums = _sums(sums)
+    actual = values_range(sums)
+    if unbiased is None:
+        unbiased = levels_range(contract.takes or S32)
+        if contract.takes is None:
+            unbiased = Range(min(unbiased.lo, actual.lo), max(unbiased.hi, actual.hi))
+    elif actual not in unbiased:
+        raise ValueError(f"Sum must be in range {unbiased}, not "
+                         f"{actual.lo if actual.lo < unbiased.lo else actual.hi}")
+    values = check_parameters(contract, output, parameters, unbiased=unbiased)
+    channels = _channels(sums)
+    for name, value in values.items():
+        if value.size not in (1, channels):
+            raise ValueError(f"{_title(name)} must have 1 entry or {channels}, one per channel, "
+                             f"not {value.size}")
+    return sums, values
 
 
 def check_parameters(contract: Contract, output: Format | None, parameters: Mapping, *,
@@ -151,18 +161,29 @@ def check_parameters(contract: Contract, output: Format | None, parameters: Mapp
     if isinstance(contract, Clamped):
         assert output is not None  # or its fields had been refused
         check_clamp(values, output)
+        if isinstance(output, BlockScaled):
+            _check_ends("Exponent", values["exponent_min"], values["exponent_max"])
     return values
 
 
 def check_clamp(values: Mapping, output: Format):
     """Raise ``ValueError`` where a clamp is empty, or an end of it no number."""
-    lo, hi = np.broadcast_arrays(values["clamp_min"], values["clamp_max"])
+    lo, hi = values["clamp_min"], values["clamp_max"]
     for name, ends in (("minimum", lo), ("maximum", hi)):
         if output.propagates and np.any(np.abs(ends) >= NAN):
             raise ValueError(f"Clamp {name} must be a number, not infinite or NaN")
+    _check_ends("Clamp", lo, hi)
+
+
+def _check_ends(name: str, lo: np.ndarray, hi: np.ndarray):
+    lo, hi = np.broadcast_arrays(lo, hi)
     if (lo > hi).any():
-        raise ValueError(f"Clamp minimum must be at most the maximum {hi[lo > hi].flat[0]}, "
+        raise ValueError(f"{name} minimum must be at most the maximum {hi[lo > hi].flat[0]}, "
                          f"not {lo[lo > hi].flat[0]}")
+
+
+def _channels(sums: np.ndarray) -> int:
+    return sums.shape[-1] if sums.ndim else 1
 
 
 def _sums(sums) -> np.ndarray:
@@ -225,5 +246,5 @@ def _requantize(sums: np.ndarray, contract: Contract, output: Format | None,
 
 
 def _title(name: str) -> str:
-    return name.replace("_", " ").capitalize().replace("Clamp min", "Clamp minimum").replace(
-        "Clamp max", "Clamp maximum")
+    words = {"min": "minimum", "max": "maximum"}
+    return " ".join(words.get(word, word) for word in name.split("_")).capitalize()

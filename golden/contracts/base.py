@@ -4,7 +4,7 @@ import enum
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from golden.formats import Format, IntFormat
+from golden.formats import EXPONENT, BlockScaled, Format, IntFormat
 from golden.ranges import Range, levels_range
 
 __all__ = ["Rounding", "Contract", "ExactSum", "Clamped", "S32", "WORD_BITS"]
@@ -137,7 +137,10 @@ class Clamped(Contract):
         """What the zero point is added to, in the same terms."""
 
     def fields(self, unbiased: Range, output: Format | None) -> dict[str, Format]:
-        """Bias, what scales, zero point of an integer, and the two ends of the clamp."""
+        """Bias, what scales, zero point of an integer, and the two ends of the clamp.
+
+        Of a block-scaled output also the ends between which the codes of its exponents are.
+        """
         output = self.output_format(unbiased, output)
         return {
             "bias": self.bias_format(unbiased),
@@ -145,6 +148,8 @@ class Clamped(Contract):
             **({"zero_point": output} if isinstance(output, IntFormat) else {}),
             "clamp_min": output,
             "clamp_max": output,
+            **({"exponent_min": EXPONENT, "exponent_max": EXPONENT}
+               if isinstance(output, BlockScaled) else {}),
         }
 
     def output_format(self, unbiased: Range, output: Format | None) -> Format:

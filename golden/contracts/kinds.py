@@ -4,7 +4,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 
 from golden.contracts.base import S32, Clamped, Contract, Rounding
-from golden.formats import Format, IntFormat
+from golden.formats import BlockScaled, Format, IntFormat
 from golden.ranges import Range
 
 __all__ = ["Scaled", "MultiplyShift", "Stochastic", "DoubleRounding", "Onnx", "Thresholds",
@@ -85,6 +85,9 @@ class MultiplyShift(Scaled):
             return super().output_format(unbiased, output)
         if self.rounding is Rounding.ZERO and not output.contains(0):
             raise ValueError(f"Output must be a format with a level 0 for contract {self.name}, "
+                             f"not {output}")
+        if isinstance(output, BlockScaled) and output.max < 1:
+            raise ValueError("Output must have a positive level where it is block-scaled, "
                              f"not {output}")
         return output
 
@@ -198,6 +201,9 @@ class Thresholds(Contract):
         if output is None or output.bits > THRESHOLD_BITS:
             raise ValueError(f"Output must be a format of at most {THRESHOLD_BITS} bits for "
                              f"contract {self.name}, not {output}")
+        if isinstance(output, BlockScaled):
+            raise ValueError(f"Output must be the format of elements for contract {self.name}, "
+                             f"which scales nothing, not {output}")
         total = self.sum_format(unbiased)
         steps: dict[str, Format] = {
             f"threshold_{step}": total for step in range(1, len(output.levels()))}
