@@ -15,8 +15,7 @@ __all__ = ["block_for", "kind_for"]
 BIT, BINARY = IntFormat(1, signed=False), OddFormat(1)
 
 TABLE_BITS = 6
-"""Codes of at most so many bits together are looked up: on every target smaller than a multiplier,
-down to two thirds of it."""
+"""Codes of at most so many bits together, not both of integers, are looked up."""
 
 
 def kind_for(weights: Format, activations: Format) -> type[Block]:
@@ -45,11 +44,10 @@ def kind_for(weights: Format, activations: Format) -> type[Block]:
         return SplitGrid
     if selects(weights) or selects(activations):
         return SelectGrid
+    if all(isinstance(fmt, IntFormat) for fmt in pair):
+        return DotProductGrid
     if weights.bits + activations.bits <= TABLE_BITS:
         return TableGrid
-    kinds = (isinstance(weights, IntFormat), isinstance(activations, IntFormat))
-    if all(kinds):
-        return DotProductGrid
     if any(isinstance(fmt, FloatFormat) for fmt in pair):
         return FloatGrid
     if all(isinstance(fmt, IntFormat | OddFormat) for fmt in pair):

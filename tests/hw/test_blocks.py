@@ -91,7 +91,8 @@ FITTING = [
     (FloatGrid, "e2m1", "e2m3"), (FloatGrid, "e4m3fn", "s4"), (FloatGrid, "u5n", "e3m2"),
     (FloatGrid, "cfloat8_1_5_2:denormals=paper", "cfloat8_1_4_3"), (FloatGrid, "odd4", "e5m2"),
     (FloatGrid, "codebook:-9/-2/0/5/100", "e4m3fn"),
-    (DotProductGrid, "s4n", "s4"), (DotProductGrid, "codebook:-9/-2/0/5/100", "s4"),
+    (DotProductGrid, "s4n", "s4"), (DotProductGrid, "s3n", "s3"),
+    (DotProductGrid, "codebook:-9/-2/0/5/100", "s4"),
     (DotProductGrid, "odd4", "codebook:-9/-2/0/5/100"),
 ]
 
