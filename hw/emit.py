@@ -7,7 +7,8 @@ from typing import Any
 
 from amaranth.lib import wiring
 
-from golden.contracts import LFSR_BITS, LFSR_TAPS, Scaled
+from golden.contracts import LFSR_BITS, LFSR_TAPS, Clamped, Scaled
+from golden.formats import IntFormat
 from golden.ranges import Range
 from hw.bus import AxiTile
 from hw.config import TileConfig
@@ -139,13 +140,27 @@ def _draws() -> dict[str, str]:
 
 
 def _lut(c: TileConfig) -> dict[str, Any]:
-    """Say what becomes of the results, or how that is loaded."""
-    said: dict[str, Any] = {"after": c.contract.name, "order": "codes 0 to 255"}
-    if isinstance(c.lut, tuple):
-        return said | {"levels": list(c.lut)}
-    return said | {"words": c.head["lut"],
-                   "layout": "the first words of a parameter set, code k at "
-                   "bits [8 * (k % 4), 8 * (k % 4) + 8) of word k // 4"}
+    """Say what becomes of the results, unless that is loaded."""
+    levels = {"levels": list(c.lut)} if isinstance(c.lut, tuple) else {}
+    return {"after": c.contract.name, "order": "codes 0 to 255", **levels}
+
+
+def _table(c: TileConfig, name: str) -> str:
+    """Say what is in the words of a table that is loaded."""
+    if name == "lut":
+        return "code k at bits [8 * (k % 4), 8 * (k % 4) + 8) of word k // 4"
+    fmt = getattr(c, name)
+    return f"level of code k in word k, {fmt.range} in its lowest bits"
+
+
+def _formula(c: TileConfig) -> dict[str, Any]:
+    """Say what becomes of a sum."""
+    taken = " - weight_zero_point * row_sum" * (c.zero_points == "both")
+    levels = "integers" if isinstance(c.output_format, IntFormat) else f"levels of {c.output}"
+    return {
+        "formula": c.contract.formula(c.output_format), "x": f"sum{taken} + bias, {c.sum_format}",
+        "rounded_to": levels if isinstance(c.contract, Clamped) else None,
+    }
 
 
 def manifest(tile: AxiTile, name: str, **more) -> dict[str, Any]:
@@ -168,14 +183,15 @@ def manifest(tile: AxiTile, name: str, **more) -> dict[str, Any]:
                        "outputs_per_cycle": c.outputs,
                        "beats_of_a_job_that_keep_the_block_busy": c.steps},
         "requantization": {
-            "contract": c.contract.name, "formula": c.contract.formula,
-            "x": f"sum + bias, {c.sum_format}",
+            "contract": c.contract.name, **_formula(c),
             "shift": ([shifts.lo, shifts.hi] if (shifts := _shifts(c)) else None),
             **({"draws": _draws()} if c.draws else {})},
         **({"lut": _lut(c)} if c.lut is not None else {}),
         "job": {"min_beats": 1, "max_beats": c.max_beats, "groups": c.groups,
                 "outputs": c.rows * c.cols, "output_transfers": c.steps},
-        "parameters": {"words_per_record": c.words if c.parameters is None else 0,
+        "parameters": {"tables": [{"name": name, "words": words, "layout": _table(c, name)}
+                                  for name, words in c.head.items()],
+                      "words_per_record": c.words if c.parameters is None else 0,
                       "records": c.groups * c.cols, "record": record},
         **({"fixed": {name: value for name, value in c.parameters}} if c.parameters else {}),
         "ports": [{

@@ -46,7 +46,7 @@ def listing_json() -> dict[str, dict[str, str]]:
     """Formats, contracts and targets by name, each with a word on it."""
     return {
         "formats": _FORMATS,
-        "contracts": {name: contract(name).formula for name in CONTRACTS},
+        "contracts": {name: contract(name).formula() for name in CONTRACTS},
         "targets": {target.name: target.title for target in TARGETS.values()},
     }
 

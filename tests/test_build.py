@@ -276,9 +276,7 @@ def test_a_table_is_in_the_manifest(tmp_path):
     table = [*range(-128, 128)]
     (tmp_path / "table.json").write_text(json.dumps(table))
     arguments = ("--bits", "8", "--no-area", "--no-verify", "--name", "mine")
-    for lut, said in ((str(tmp_path / "table.json"), {"levels": table}),
-                      ("loaded", {"words": 64, "layout": "the first words of a parameter set, code "
-                                  "k at bits [8 * (k % 4), 8 * (k % 4) + 8) of word k // 4"})):
+    for lut, said in ((str(tmp_path / "table.json"), {"levels": table}), ("loaded", {})):
         run(*arguments, "--lut", lut, out=tmp_path / "out")
         manifest = json.loads((tmp_path / "out" / "mine" / "manifest.json").read_text())
         assert manifest["lut"] == {"after": "half_up", "order": "codes 0 to 255"} | said

@@ -56,10 +56,12 @@ class Contract(ABC):
     takes: IntFormat | None = None
     source: str = "exactmac"
 
-    @property
     @abstractmethod
-    def formula(self) -> str:
-        """The result in terms of ``x``, the sum plus bias, and of the parameters, for reports."""
+    def formula(self, output: Format | None = None) -> str:
+        """The result in terms of ``x``, the sum plus bias, and of the parameters, for reports.
+
+        Of an output that is an integer, unless another is given.
+        """
 
     def bias_format(self, unbiased: Range) -> IntFormat:
         """Format of the bias: s32, or as wide as the sums, or as what is taken, where that is more.
@@ -104,8 +106,7 @@ class ExactSum(Contract):
 
     name: str = "none"
 
-    @property
-    def formula(self) -> str:
+    def formula(self, output: Format | None = None) -> str:
         """The result in terms of the sum plus bias."""
         return "x"
 
@@ -126,10 +127,10 @@ class ExactSum(Contract):
 class Clamped(Contract):
     """Shared by the contracts that compute ``clamp(scaled(sum + bias) + zero_point)``."""
 
-    @property
-    def formula(self) -> str:
+    def formula(self, output: Format | None = None) -> str:
         """The result in terms of the sum plus bias, and of the parameters."""
-        return f"clamp({self.scaled} + zero_point)"
+        integer = output is None or isinstance(output, IntFormat)
+        return f"clamp({self.scaled}{' + zero_point' * integer})"
 
     @property
     @abstractmethod

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 
 from golden.contracts.base import S32, Clamped, Contract, Rounding
-from golden.formats import BlockScaled, Format, IntFormat
+from golden.formats import EXPONENT_BIAS, BlockScaled, Format, IntFormat
 from golden.ranges import Range
 
 __all__ = ["Scaled", "MultiplyShift", "Stochastic", "DoubleRounding", "Onnx", "Thresholds",
@@ -66,9 +66,17 @@ class MultiplyShift(Scaled):
     @property
     def scaled(self) -> str:
         """What the zero point is added to."""
+        return self._rounded("shift" if self.origin is None else f"({self.origin} - shift)")
+
+    def _rounded(self, right: str) -> str:
         product = "(x * multiplier + addend)" if self.adds else "x * multiplier"
-        right = "shift" if self.origin is None else f"({self.origin} - shift)"
         return f"{self.rounding.value}({product} / 2^{right})"
+
+    def formula(self, output: Format | None = None) -> str:
+        """The result in terms of the sum plus bias, of the parameters and of a block's exponent."""
+        if isinstance(output, BlockScaled):
+            return f"clamp({self._rounded(f'(shift + exponent - {EXPONENT_BIAS})')})"
+        return super().formula(output)
 
     @property
     def shifts_left(self) -> bool:
@@ -168,10 +176,10 @@ class Onnx(Clamped):
     takes: IntFormat | None = S32
     inside: bool = False
 
-    @property
-    def formula(self) -> str:
+    def formula(self, output: Format | None = None) -> str:
         """The result in terms of the sum plus bias, and of the parameters."""
-        return "clamp(rne(float32(x) *f scale +f zero_point))" if self.inside else super().formula
+        return ("clamp(rne(float32(x) *f scale +f zero_point))" if self.inside
+                else super().formula(output))
 
     @property
     def scaled(self) -> str:
@@ -191,8 +199,7 @@ class Thresholds(Contract):
     them. Outputs have at most ``THRESHOLD_BITS``.
     """
 
-    @property
-    def formula(self) -> str:
+    def formula(self, output: Format | None = None) -> str:
         """The result in terms of the sum plus bias, and of the parameters."""
         return "level(count(x >= threshold_k))"
 

@@ -245,3 +245,13 @@ def test_bad_name():
     names = re.escape(", ".join(CONTRACTS))
     with pytest.raises(ValueError, match=rf"^Contract must be one of {names}, not 'ceil'$"):
         contract("ceil")
+
+
+@pytest.mark.parametrize("output, formula", [
+    (None, "clamp(half_even(x * multiplier / 2^shift) + zero_point)"),
+    ("u8", "clamp(half_even(x * multiplier / 2^shift) + zero_point)"),
+    ("e5m2", "clamp(half_even(x * multiplier / 2^shift))"),
+    ("mx_s8", "clamp(half_even(x * multiplier / 2^(shift + exponent - 127)))"),
+])
+def test_formula_of_each_kind_of_output(output, formula):
+    assert contract("half_even").formula(output and parse(output)) == formula

@@ -36,7 +36,7 @@ def added(product, shift, state):
 
 def test_description():
     assert isinstance(WAY, Stochastic) and WAY.rounding is Rounding.FLOOR
-    assert WAY.formula == "clamp(floor(x * multiplier / 2^shift + state / 2^32) + zero_point)"
+    assert WAY.formula() == "clamp(floor(x * multiplier / 2^shift + state / 2^32) + zero_point)"
     assert contract("stochastic", multiplier_bits=8).multiplier == IntFormat(8, signed=False)
     assert replace(WAY, name="floor") != contract("floor") == MultiplyShift(
         "floor", rounding=Rounding.FLOOR)

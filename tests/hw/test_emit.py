@@ -1,0 +1,89 @@
+# amaranth: UnusedElaboratable=no
+"""What the manifest says of a parameter set and of what becomes of a sum."""
+
+import re
+
+import pytest
+
+from golden.contracts import CONTRACTS, contract
+from golden.formats import parse
+from hw import emit
+from hw.bus import AxiTile
+from hw.config import TileConfig
+from sim import jobs
+from sim.vectors import random_phase
+
+
+def tile_config(weights="s3", activations="u3", output="s4", name="half_up", **more):
+    return TileConfig(weights=parse(weights), activations=parse(activations),
+                      output=None if name == "none" else parse(output), contract=contract(name),
+                      rows=1, cols=1, lanes=1, depth=4, channels=2, **more)
+
+
+def manifest(config):
+    return emit.manifest(AxiTile(config), "name")
+
+
+LUT = {"name": "lut", "words": 64,
+       "layout": "code k at bits [8 * (k % 4), 8 * (k % 4) + 8) of word k // 4"}
+WEIGHTS = {"name": "weights", "words": 8,
+           "layout": "level of code k in word k, s6 in its lowest bits"}
+ACTIVATIONS = {"name": "activations", "words": 4,
+               "layout": "level of code k in word k, u7 in its lowest bits"}
+
+
+@pytest.mark.parametrize("formats, lut, tables", [
+    (("s3", "u3"), None, []),
+    (("s3", "u3"), "loaded", [LUT]),
+    (("codebook3:loaded=s6", "u3"), None, [WEIGHTS]),
+    (("codebook3:loaded=s6", "codebook2:loaded=u7"), "loaded", [LUT, WEIGHTS, ACTIVATIONS]),
+])
+def test_tables_in_front_of_the_records(rng, formats, lut, tables):
+    config = tile_config(*formats, output="s8", lut=lut)
+    said = manifest(config)
+    parameters = said["parameters"]
+    assert parameters["tables"] == tables
+    # All that a set has.
+    words = jobs.streams(config, [random_phase(config, rng, jobs=1)])["s_axis_parameters"].last
+    assert len(words) == sum(table["words"] for table in tables) + (
+        parameters["records"] * parameters["words_per_record"])
+    assert said.get("lut") == (lut and {"after": "half_up", "order": "codes 0 to 255"})
+
+
+@pytest.mark.parametrize("name, output, formula, rounded_to", [
+    ("none", None, "x", None),
+    ("half_up", "s4", "clamp(half_up(x * multiplier / 2^shift) + zero_point)", "integers"),
+    ("half_up", "e4m3fn", "clamp(half_up(x * multiplier / 2^shift))", "levels of e4m3fn"),
+    ("half_even", "odd4", "clamp(half_even(x * multiplier / 2^shift))", "levels of odd4"),
+    ("pulp", "codebook:-9/0/5", "clamp(floor((x * multiplier + addend) / 2^shift))",
+     "levels of codebook:-9/0/5"),
+    ("thresholds", "e2m1", "level(count(x >= threshold_k))", None),
+    ("onnx", "u8", "clamp(rne(float32(x) *f scale) + zero_point)", "integers"),
+    ("onnx_zp_inside", "u8", "clamp(rne(float32(x) *f scale +f zero_point))", "integers"),
+])
+def test_what_becomes_of_a_sum(name, output, formula, rounded_to):
+    said = manifest(tile_config(output=output, name=name))["requantization"]
+    assert (said["contract"], said["formula"], said["rounded_to"]) == (name, formula, rounded_to)
+
+
+# Words of a formula that are no fields of a record.
+OTHERS = {"x", "f", "clamp", "max", "floor", "zero", "half_up", "half_even", "half_away", "rne",
+          "float32", "level", "count", "sum", "row_sum", "state", "s32", "s33", "s48"}
+
+
+@pytest.mark.parametrize("zero_points", ["activations", "both"])
+@pytest.mark.parametrize("output", ["s4", "e2m1"])
+@pytest.mark.parametrize("name", CONTRACTS)
+def test_a_formula_has_the_fields_of_the_record(name, output, zero_points):
+    try:
+        config = tile_config(output=output, name=name, zero_points=zero_points)
+    except ValueError as error:
+        assert output == "e2m1" and str(error).startswith("Output must be an integer format")
+        return
+    said = manifest(config)
+    fields = {re.sub("^threshold_[0-9]+$", "threshold_k", field["name"])
+              for field in said["parameters"]["record"]}
+    text = f"{said['requantization']['formula']}; {said['requantization']['x']}"
+    named = set(re.findall(r"[a-z]\w*", text)) - OTHERS - {str(config.sum_format)}
+    # The ends of the clamp go without saying.
+    assert named == fields - {"clamp_min", "clamp_max"}
