@@ -105,7 +105,7 @@ def concat(operations: Sequence[Operation], tensors: Sequence, parameters: Seque
     ------
     ValueError
         Where there is no tensor, or not an operation and parameters for each, or shapes differ in
-        more than the axis.
+        more than the axis, or the formats of the outputs differ.
     """
     if not len(tensors) or not len(operations) == len(parameters) == len(tensors):
         raise ValueError("Tensors must be one or more, each with an operation and parameters, not "
@@ -116,6 +116,10 @@ def concat(operations: Sequence[Operation], tensors: Sequence, parameters: Seque
                for shape in shapes):
         raise ValueError(f"Tensors must have shapes that differ along axis {axis} only, "
                          f"not {', '.join(map(str, shapes))}")
+    outputs = list(dict.fromkeys(operation.output for operation in operations))
+    if len(outputs) > 1:
+        raise ValueError("Outputs of the operations must have one format, "
+                         f"not {', '.join(map(str, outputs))}")
     return np.concatenate([compute(operation, [x], p) for operation, x, p
                            in zip(operations, tensors, parameters, strict=True)], axis=axis)
 

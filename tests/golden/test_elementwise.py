@@ -168,6 +168,13 @@ def test_concat_of_what_cannot_be_joined(count, shapes, axis, message):
         concat([None] * count, [np.zeros(shape, int) for shape in shapes], [{}] * count, axis=axis)
 
 
+def test_concat_of_outputs_of_unequal_formats():
+    operations = [Rescaling(TFLITE, S8, output) for output in (S8, U8, S8)]
+    with pytest.raises(ValueError, match="^Outputs of the operations must have one format, "
+                                         "not s8, u8$"):
+        concat(operations, [[1], [2], [3]], [half(multiplier=2**30, shift=1)] * 3)
+
+
 def test_concat_is_the_identity_where_scales_are_equal():
     one, x = Rescaling(TFLITE, S8, S8), S8.levels()
     p = half(multiplier=2**30, shift=1)
