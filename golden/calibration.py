@@ -8,7 +8,7 @@ from golden.affine import asymmetric, dequantize, quantize, symmetric
 from golden.formats import Format
 from golden.networks import Quantization
 
-__all__ = ["least_error", "least_error_rows", "apart"]
+__all__ = ["FRACTIONS", "least_error", "least_error_rows", "apart"]
 
 FRACTIONS: Sequence[float] = tuple(np.linspace(1.0, 0.2, 33).tolist())
 """Shares of the largest magnitude that are tried, the widest range first."""

@@ -16,7 +16,7 @@ from golden.networks import Quantization
 from golden.tables import FUNCTIONS, tabulate
 from golden.tflite_tables import KERNELS
 
-__all__ = ["main"]
+__all__ = ["NAMES", "main"]
 
 NAMES = {"hard_swish": "hard_swish", "sigmoid": "logistic", "tanh": "tanh"}
 """Functions, and what TFLite calls their kernels."""

@@ -12,6 +12,8 @@ import numpy as np
 
 from golden.digits import PATH
 
+__all__ = ["train"]
+
 SEED = 0
 
 SOURCE = (

@@ -26,7 +26,7 @@ from sim.pysim import AmaranthSimulation
 from sim.vectors import digits_phases
 from sim.verilator import VerilatorSimulation
 
-__all__ = ["main"]
+__all__ = ["main", "parser"]
 
 
 def parser() -> argparse.ArgumentParser:

@@ -44,7 +44,7 @@ from sim.vectors import deep_phase, verification_phases
 from sim.verify import Mismatch, Verification, verify
 from sim.verilator import VerilatorSimulation, available, missing
 
-__all__ = ["build", "main"]
+__all__ = ["VERSION", "build", "main"]
 
 VERSION = metadata.version("exactmac")
 

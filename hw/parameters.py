@@ -13,7 +13,7 @@ from golden.formats import Format
 from hw.formats import shape_of
 from hw.shared import Shared
 
-__all__ = ["ParameterStore"]
+__all__ = ["ParameterStore", "head_word"]
 
 
 def head_word(words: int) -> data.StructLayout:

@@ -20,8 +20,8 @@ from golden.contracts import (
 from hw.arith import clamp, round_up, saturate, shift_right
 from hw.pipeline import Pipeline
 
-__all__ = ["SCALERS", "BIAS", "SIGNIFICAND", "leading_zeros", "nearest_even", "nearest_even_at",
-           "offset_and_clamp", "product"]
+__all__ = ["SCALERS", "BIAS", "FRACTION", "SIGNIFICAND", "WHOLE", "float_scaled", "leading_zeros",
+           "nearest_even", "nearest_even_at", "offset_and_clamp", "product"]
 
 
 def _shift(pipe: Pipeline, value: Value, right: Value, rounding: Rounding, width: int

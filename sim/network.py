@@ -32,7 +32,7 @@ from sim.simulation import SIMULATORS, simulation
 from sim.vectors import digits_network
 from sim.verify import Mismatch
 
-__all__ = ["Result", "run_digits", "main"]
+__all__ = ["Result", "run_digits", "main", "parser"]
 
 WEIGHTS = "s_axis_weights"
 

@@ -16,7 +16,8 @@ from hw.delay import delay
 from sim.backend import Beats
 from sim.components import component_simulation
 
-__all__ = ["CODE_BITS", "Pair", "ProductMismatch", "Products", "batches", "check", "pairs"]
+__all__ = ["CODE_BITS", "Pair", "ProductMismatch", "Products", "batches", "check", "formats",
+           "pairs"]
 
 CODE_BITS = 16
 """Codes of both operands together."""

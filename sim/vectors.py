@@ -27,7 +27,8 @@ from sim.jobs import Phase, matmul_phases, operand_format
 from sim.layers import operands
 
 __all__ = ["verification_phases", "digits_network", "digits_phases",
-           "random_phase", "corner_phase", "deep_phase"]
+           "random_phase", "corner_phase", "deep_phase", "random_parameters", "random_states",
+           "revealing_parameters"]
 
 IMAGES = 16
 """Test images of the digits network among the vectors."""

@@ -17,7 +17,7 @@ from hw.flow.tools import ToolFailed, ToolMissing
 from hw.ports import StreamPort
 from sim.backend import Beats, Plan, SimulationError, Trace
 
-__all__ = ["VerilatorSimulation", "available", "missing", "verilator_root"]
+__all__ = ["WAIVERS", "VerilatorSimulation", "available", "missing", "verilator_root"]
 
 HARNESS = Path(__file__).with_name("harness.cpp")
 

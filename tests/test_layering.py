@@ -85,6 +85,14 @@ def test_all_names_exist(module):
         assert hasattr(loaded, name), name
 
 
+@pytest.mark.parametrize("module", MODULES)
+def test_what_others_import_is_in_all(module):
+    for name in set(imports(parse(module))) - set(MODULES):
+        owner, _, member = name.rpartition(".")
+        if owner in MODULES:
+            assert member in __import__(owner, fromlist=["*"]).__all__, name
+
+
 def test_a_forbidden_import_is_seen():
     """The check itself: what it must refuse, it refuses."""
     names = set(imports(ast.parse("from golden import ops\nimport golden.requantize")))

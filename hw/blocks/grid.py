@@ -15,7 +15,7 @@ from hw.delay import delay
 from hw.formats import level, level_shape, shape_of
 from hw.shared import Shared
 
-__all__ = ["Dot", "DotProduct", "DotProductGrid", "Grid", "Operand"]
+__all__ = ["Dot", "DotProduct", "DotProductGrid", "Grid", "Operand", "add"]
 
 Operand = Literal["weights", "activations"]
 
