@@ -9,9 +9,9 @@ from golden.formats import IntFormat, element_of
 from hw.accumulate import Accumulator
 from hw.arith import leap
 from hw.blocks import Block
-from hw.blocks.row_sums import RowSums
 from hw.blocks.scaled import ScaledBlock
 from hw.blocks.specials import FLAGS, Specials
+from hw.blocks.vector_sums import VectorSums
 from hw.config import TileConfig
 
 __all__ = ["flags_of", "row_sum_of", "states_of"]
@@ -54,8 +54,8 @@ def row_sum_of(m: Module, config: TileConfig, block: Block | ScaledBlock, arrive
                next_row: Value) -> Value:
     """Sum of the activations of the row that leaves, until ``next_row``; as :func:`flags_of`."""
     c = config
-    row_sums = m.submodules.row_sums = RowSums(
-        activations=block.activations, rows=c.rows, lanes=c.lanes, latency=block.latency)
+    row_sums = m.submodules.row_sums = VectorSums(
+        fmt=block.activations, vectors=c.rows, lanes=c.lanes, latency=block.latency)
     accumulator = m.submodules.row_accumulator = Accumulator(
         sums=row_sums.sums, total=c.row_sum, count=c.rows, outputs=1)
     m.d.comb += [

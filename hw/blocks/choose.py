@@ -57,6 +57,10 @@ def kind_for(weights: Format, activations: Format) -> type[Block]:
 
 def block_for(*, target: str, weights: Format, activations: Format, rows: int, cols: int,
               lanes: int) -> Block:
-    """Block that suits two formats, whatever the target and the shape: see :func:`kind_for`."""
+    """Block that suits two formats: see :func:`kind_for`.
+
+    Target and shape decide nothing yet: they are for blocks made of a target's cells, of which
+    there are none, and for those that pay from some shape on.
+    """
     return kind_for(weights, activations)(weights=weights, activations=activations, rows=rows,
                                           cols=cols, lanes=lanes)

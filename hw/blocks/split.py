@@ -10,8 +10,8 @@ from hw.arith import adder_tree
 from hw.blocks.grid import DotProductGrid
 from hw.blocks.interface import Block
 from hw.blocks.popcount import AndPopcountGrid
-from hw.blocks.row_sums import RowSums
 from hw.blocks.sum_tree import tree_latency
+from hw.blocks.vector_sums import VectorSums
 from hw.delay import delay
 from hw.formats import shape_of
 
@@ -89,16 +89,15 @@ class SplitGrid(Block):
         constant = self.lanes * weight.offset * activation.offset
         of_row: list[list[Value]] = [[] for _ in range(self.rows)]
         if weight.offset:
-            sums = m.submodules.row_sums = RowSums(
-                activations=activation.format, rows=self.rows, lanes=self.lanes,
-                latency=self._summed)
+            sums = m.submodules.row_sums = VectorSums(
+                fmt=activation.format, vectors=self.rows, lanes=self.lanes, latency=self._summed)
             m.d.comb += sums.i.eq(inner.i.p.activations)
             factor = activation.scale * weight.offset
             of_row = [[_times(sums.o[row], factor) + constant] for row in range(self.rows)]
         of_col: list[list[Value]] = [[] for _ in range(self.cols)]
         if activation.offset:
-            sums = m.submodules.col_sums = RowSums(
-                activations=weight.format, rows=self.cols, lanes=self.lanes, latency=self._summed)
+            sums = m.submodules.col_sums = VectorSums(
+                fmt=weight.format, vectors=self.cols, lanes=self.lanes, latency=self._summed)
             m.d.comb += sums.i.eq(inner.i.p.weights)
             factor = weight.scale * activation.offset
             of_col = [[_times(sums.o[col], factor)] for col in range(self.cols)]

@@ -14,11 +14,11 @@ from hw.blocks import DotProductGrid, block_for
 from hw.blocks.floats import FloatGrid
 from hw.blocks.grid import DotProduct
 from hw.blocks.popcount import AndPopcountGrid, XnorPopcountGrid
-from hw.blocks.row_sums import RowSums
 from hw.blocks.select import SelectGrid
 from hw.blocks.split import SplitGrid, split
 from hw.blocks.sum_tree import SumTree, tree_latency
 from hw.blocks.table import TableGrid
+from hw.blocks.vector_sums import VectorSums
 from sim.packing import pack, unpack
 from sim.streams import measure_latency, measure_throughput, run, transform
 
@@ -199,9 +199,9 @@ def test_a_reset_forgets_beats_under_way(rng, cycle):
 
 @pytest.mark.parametrize("lanes", LANES)
 @pytest.mark.parametrize("activations", ["s4", "u3", "u1", "s5n", "odd3"])
-def test_row_sums_in_step_with_a_block(rng, activations, lanes):
+def test_vector_sums_in_step_with_a_block(rng, activations, lanes):
     block = grid("s4", activations, 3, 1, lanes)
-    rows = RowSums(activations=block.activations, rows=3, lanes=lanes, latency=block.latency)
+    rows = VectorSums(fmt=block.activations, vectors=3, lanes=lanes, latency=block.latency)
     assert rows.sums == levels_range(block.activations).times(lanes).format
     m = Module()
     m.submodules.block = block
@@ -230,9 +230,9 @@ def test_row_sums_in_step_with_a_block(rng, activations, lanes):
 
 @pytest.mark.parametrize("extra", [0, 1, 3])
 @pytest.mark.parametrize("lanes", [1, 4, 5])
-def test_row_sums_have_the_latency_they_are_told(rng, lanes, extra):
+def test_vector_sums_have_the_latency_they_are_told(rng, lanes, extra):
     latency = tree_latency(lanes) + extra
-    dut = RowSums(activations=parse("s4"), rows=2, lanes=lanes, latency=latency)
+    dut = VectorSums(fmt=parse("s4"), vectors=2, lanes=lanes, latency=latency)
     levels = rng.integers(-8, 8, size=(12, 2, lanes))
     seen = []
 
@@ -292,4 +292,4 @@ def test_bad_trees():
     with pytest.raises(ValueError, match="^Count must be a positive integer, not 0$"):
         SumTree(term=Range(0, 1), count=0)
     with pytest.raises(ValueError, match="^Latency must be at least 2, not 1$"):
-        RowSums(activations=parse("s4"), rows=1, lanes=5, latency=1)
+        VectorSums(fmt=parse("s4"), vectors=1, lanes=5, latency=1)

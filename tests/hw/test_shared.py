@@ -77,7 +77,7 @@ def test_different_ones_do_not(texts):
     # Sums of products and sums of activations have trees and accumulators of their own.
     both = modules(texts["both"])
     assert {"mac_sum_tree", "mac_sum_tree_2", "mac_accumulator", "mac_accumulator_2"} <= set(both)
-    assert count(texts["both"], "mac_row_sums") == 1
+    assert count(texts["both"], "mac_vector_sums") == 1
     plain = modules(texts["plain"])
     assert not [name for name in plain if name.endswith("_2")]
 
