@@ -26,7 +26,7 @@ class BlockScaled(Format):
 
     A level ``n`` of a block whose exponent has code ``x`` is ``n * 2**(unit + x - 127)``. The unit
     is the element's, and of signed integers of N bits ``2**(2 - N)``, as MXINT8 (``mx_s8``) has
-    it: a number is less than 2 there.
+    it: numbers are at least -2 and less than 2 there, where the exponent is 0.
 
     Parameters
     ----------

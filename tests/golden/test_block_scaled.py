@@ -38,6 +38,13 @@ def test_elements_are_those_of_the_format(name):
     assert fmt.contains(levels).all() and fmt.stem.startswith("mx_")
 
 
+@pytest.mark.parametrize("bits", range(1, 17))
+def test_signed_integers_are_at_least_minus_2_and_less_than_2(bits):
+    fmt = mx(f"mx_s{bits}")
+    numbers = dequantize_blocks([fmt.min, fmt.max], [127], fmt)
+    assert numbers.tolist() == [-2, 2 - 2.0**fmt.unit] and fmt.unit == 2 - bits
+
+
 def test_exponents_are_e8m0():
     codes = np.arange(255)
     values = codes.astype(np.uint8).view(ml_dtypes.float8_e8m0fnu).astype(np.float64)
