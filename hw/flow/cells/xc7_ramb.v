@@ -5,6 +5,88 @@
 `define REFUSE_UNLESS(condition, message) \
     if (!(condition)) begin $fatal(1, message); initial $fatal(1, message); end
 
+// What must hold of either cell, whose widest data has so many bits.
+`define REFUSE_OTHERS(cell, widest) \
+    `REFUSE_UNLESS(DOA_REG == 0 && DOB_REG == 0, `"cell: output registers must be off`") \
+    `REFUSE_UNLESS(IS_CLKARDCLK_INVERTED == 0 && IS_CLKBWRCLK_INVERTED == 0, \
+                   `"cell: clocks must not be inverted`") \
+    `REFUSE_UNLESS(RAM_MODE == "TDP" || RAM_MODE == "SDP", \
+                   `"cell: RAM_MODE must be TDP or SDP`") \
+    `REFUSE_UNLESS(RAM_MODE == "SDP" ? WRITE_WIDTH_A == 0 && READ_WIDTH_B == 0 \
+                   : READ_WIDTH_A < widest && WRITE_WIDTH_B < widest, \
+                   `"cell: widths must be those of the RAM_MODE`")
+
+// Either cell, with LANES bytes to each side's data pins.
+module exactmac_ramb #(
+    parameter LANES = 2,
+    parameter integer READ_WIDTH_A = 0, READ_WIDTH_B = 0, WRITE_WIDTH_A = 0, WRITE_WIDTH_B = 0,
+    parameter WRITE_MODE_A = "WRITE_FIRST", WRITE_MODE_B = "WRITE_FIRST",
+    parameter [9*LANES-1:0] INIT_A = 0, INIT_B = 0, SRVAL_A = 0, SRVAL_B = 0,
+    parameter [8192*LANES-1:0] INITIAL = 0,
+    parameter [1024*LANES-1:0] PARITY = 0
+) (
+    input CLKARDCLK, CLKBWRCLK, ENARDEN, ENBWREN, RSTRAMARSTRAM, RSTRAMB,
+    input [12+$clog2(LANES):0] ADDRARDADDR, ADDRBWRADDR,
+    input [8*LANES-1:0] DIADI, DIBDI,
+    input [LANES-1:0] DIPADIP, DIPBDIP,
+    input [LANES-1:0] WEA,
+    input [2*LANES-1:0] WEBWE,
+    output [8*LANES-1:0] DOADO, DOBDO,
+    output [LANES-1:0] DOPADOP, DOPBDOP
+);
+    localparam HALF = 9 * LANES;
+    localparam WIDE_READ = READ_WIDTH_A == 2 * HALF, WIDE_WRITE = WRITE_WIDTH_B == 2 * HALF;
+    wire [2*HALF-1:0] read_a, read_b;
+    wire [2*HALF-1:0] data_a, data_b;
+
+    // The model keeps a parity bit on top of its byte, the pins keep parity apart.
+    genvar k;
+    generate
+        for (k = 0; k < LANES; k = k + 1) begin : lane
+            assign data_a[9*k+:9] = {DIPADIP[k], DIADI[8*k+:8]};
+            assign data_a[9*(k+LANES)+:9] = 0;
+            // The widest write takes its lower half from the pins of side A.
+            assign data_b[9*k+:9] = WIDE_WRITE ? {DIPADIP[k], DIADI[8*k+:8]}
+                                               : {DIPBDIP[k], DIBDI[8*k+:8]};
+            assign data_b[9*(k+LANES)+:9] = {DIPBDIP[k], DIBDI[8*k+:8]};
+            assign {DOPADOP[k], DOADO[8*k+:8]} = read_a[9*k+:9];
+            assign {DOPBDOP[k], DOBDO[8*k+:8]} = WIDE_READ ? read_a[9*(k+LANES)+:9]
+                                                          : read_b[9*k+:9];
+        end
+    endgenerate
+
+    function [HALF-1:0] interleave(input [HALF-1:0] value);
+        integer i;
+        for (i = 0; i < LANES; i = i + 1)
+            interleave[9*i+:9] = {value[8*LANES+i], value[8*i+:8]};
+    endfunction
+
+    exactmac_ram #(
+        .ADDRESS(13 + $clog2(LANES)), .BYTES(2 * LANES), .GATED_RESET(1),
+        .READ_A(READ_WIDTH_A), .WRITE_A(WRITE_WIDTH_A),
+        .READ_B(READ_WIDTH_B), .WRITE_B(WRITE_WIDTH_B),
+        .MODE_A(WRITE_MODE_A), .MODE_B(WRITE_MODE_B),
+        .INITIAL_A({WIDE_READ ? interleave(INIT_B) : {HALF{1'b0}}, interleave(INIT_A)}),
+        .INITIAL_B({{HALF{1'b0}}, interleave(INIT_B)}),
+        .RESET_A({WIDE_READ ? interleave(SRVAL_B) : {HALF{1'b0}}, interleave(SRVAL_A)}),
+        .RESET_B({{HALF{1'b0}}, interleave(SRVAL_B)})
+    ) ram (
+        .clock_a(CLKARDCLK), .enable_a(ENARDEN), .reset_a(RSTRAMARSTRAM),
+        .address_a(ADDRARDADDR), .write_a({{LANES{1'b0}}, WEA}),
+        .data_a(data_a), .read_a(read_a),
+        .clock_b(CLKBWRCLK), .enable_b(ENBWREN), .reset_b(RSTRAMB),
+        .address_b(ADDRBWRADDR), .write_b(WEBWE),
+        .data_b(data_b), .read_b(read_b)
+    );
+
+    integer row, byte_;
+    initial
+        for (row = 0; row < 512; row = row + 1)
+            for (byte_ = 0; byte_ < 2 * LANES; byte_ = byte_ + 1)
+                ram.memory[row][9*byte_+:9] = {
+                    PARITY[2*LANES*row+byte_], INITIAL[8*(2*LANES*row+byte_)+:8]};
+endmodule
+
 /* verilator lint_off MODDUP */
 module RAMB18E1 #(
     parameter integer DOA_REG = 0, DOB_REG = 0,
@@ -38,75 +120,26 @@ module RAMB18E1 #(
     output [1:0] DOPADOP, DOPBDOP
 );
 /* verilator lint_on MODDUP */
-    `REFUSE_UNLESS(DOA_REG == 0 && DOB_REG == 0, "RAMB18E1: output registers must be off")
-    `REFUSE_UNLESS(IS_CLKARDCLK_INVERTED == 0 && IS_CLKBWRCLK_INVERTED == 0,
-                   "RAMB18E1: clocks must not be inverted")
-    `REFUSE_UNLESS(RAM_MODE == "TDP" || RAM_MODE == "SDP", "RAMB18E1: RAM_MODE must be TDP or SDP")
-    `REFUSE_UNLESS(RAM_MODE == "SDP" ? WRITE_WIDTH_A == 0 && READ_WIDTH_B == 0
-                   : READ_WIDTH_A < 36 && WRITE_WIDTH_B < 36,
-                   "RAMB18E1: widths must be those of the RAM_MODE")
+    `REFUSE_OTHERS(RAMB18E1, 36)
 
-    localparam WIDE_READ = READ_WIDTH_A == 36, WIDE_WRITE = WRITE_WIDTH_B == 36;
-    wire [35:0] read_a, read_b;
-    wire [35:0] data_a, data_b;
-    wire [17:0] unused_a, unused_b;
-
-    // The model keeps a parity bit on top of its byte, the pins keep parity apart.
-    genvar k;
-    generate
-        for (k = 0; k < 2; k = k + 1) begin : lane
-            assign data_a[9*k+:9] = {DIPADIP[k], DIADI[8*k+:8]};
-            assign data_a[9*(k+2)+:9] = 0;
-            // The widest write takes its lower half from the pins of side A.
-            assign data_b[9*k+:9] = WIDE_WRITE ? {DIPADIP[k], DIADI[8*k+:8]}
-                                               : {DIPBDIP[k], DIBDI[8*k+:8]};
-            assign data_b[9*(k+2)+:9] = {DIPBDIP[k], DIBDI[8*k+:8]};
-            assign {DOPADOP[k], DOADO[8*k+:8]} = read_a[9*k+:9];
-            assign {DOPBDOP[k], DOBDO[8*k+:8]} = WIDE_READ ? read_a[9*(k+2)+:9]
-                                                          : read_b[9*k+:9];
-        end
-    endgenerate
-
-    function [17:0] interleave(input [17:0] value);
-        integer i;
-        for (i = 0; i < 2; i = i + 1)
-            interleave[9*i+:9] = {value[16+i], value[8*i+:8]};
-    endfunction
-
-    exactmac_ram #(
-        .ADDRESS(14), .BYTES(4), .GATED_RESET(1),
-        .READ_A(READ_WIDTH_A), .WRITE_A(WRITE_WIDTH_A),
-        .READ_B(READ_WIDTH_B), .WRITE_B(WRITE_WIDTH_B),
-        .MODE_A(WRITE_MODE_A), .MODE_B(WRITE_MODE_B),
-        .INITIAL_A({WIDE_READ ? interleave(INIT_B) : 18'd0, interleave(INIT_A)}),
-        .INITIAL_B({18'd0, interleave(INIT_B)}),
-        .RESET_A({WIDE_READ ? interleave(SRVAL_B) : 18'd0, interleave(SRVAL_A)}),
-        .RESET_B({18'd0, interleave(SRVAL_B)})
-    ) ram (
-        .clock_a(CLKARDCLK), .enable_a(ENARDEN), .reset_a(RSTRAMARSTRAM),
-        .address_a(ADDRARDADDR[13:0]), .write_a({2'd0, WEA}),
-        .data_a(data_a), .read_a(read_a),
-        .clock_b(CLKBWRCLK), .enable_b(ENBWREN), .reset_b(RSTRAMB),
-        .address_b(ADDRBWRADDR[13:0]), .write_b(WEBWE),
-        .data_b(data_b), .read_b(read_b)
-    );
-
-    localparam [16383:0] INITIAL = {
-        INIT_3F, INIT_3E, INIT_3D, INIT_3C, INIT_3B, INIT_3A, INIT_39, INIT_38, INIT_37,
-        INIT_36, INIT_35, INIT_34, INIT_33, INIT_32, INIT_31, INIT_30, INIT_2F, INIT_2E,
-        INIT_2D, INIT_2C, INIT_2B, INIT_2A, INIT_29, INIT_28, INIT_27, INIT_26, INIT_25,
-        INIT_24, INIT_23, INIT_22, INIT_21, INIT_20, INIT_1F, INIT_1E, INIT_1D, INIT_1C,
-        INIT_1B, INIT_1A, INIT_19, INIT_18, INIT_17, INIT_16, INIT_15, INIT_14, INIT_13,
-        INIT_12, INIT_11, INIT_10, INIT_0F, INIT_0E, INIT_0D, INIT_0C, INIT_0B, INIT_0A,
-        INIT_09, INIT_08, INIT_07, INIT_06, INIT_05, INIT_04, INIT_03, INIT_02, INIT_01, INIT_00};
-    localparam [2047:0] PARITY = {
-        INITP_07, INITP_06, INITP_05, INITP_04, INITP_03, INITP_02, INITP_01, INITP_00};
-    integer row, byte_;
-    initial
-        for (row = 0; row < 512; row = row + 1)
-            for (byte_ = 0; byte_ < 4; byte_ = byte_ + 1)
-                ram.memory[row][9*byte_+:9] = {
-                    PARITY[4*row+byte_], INITIAL[8*(4*row+byte_)+:8]};
+    exactmac_ramb #(
+        .LANES(2),
+        .READ_WIDTH_A(READ_WIDTH_A), .READ_WIDTH_B(READ_WIDTH_B),
+        .WRITE_WIDTH_A(WRITE_WIDTH_A), .WRITE_WIDTH_B(WRITE_WIDTH_B),
+        .WRITE_MODE_A(WRITE_MODE_A), .WRITE_MODE_B(WRITE_MODE_B),
+        .INIT_A(INIT_A), .INIT_B(INIT_B), .SRVAL_A(SRVAL_A), .SRVAL_B(SRVAL_B),
+        .INITIAL({
+            INIT_3F, INIT_3E, INIT_3D, INIT_3C, INIT_3B, INIT_3A, INIT_39, INIT_38, INIT_37,
+            INIT_36, INIT_35, INIT_34, INIT_33, INIT_32, INIT_31, INIT_30, INIT_2F, INIT_2E,
+            INIT_2D, INIT_2C, INIT_2B, INIT_2A, INIT_29, INIT_28, INIT_27, INIT_26, INIT_25,
+            INIT_24, INIT_23, INIT_22, INIT_21, INIT_20, INIT_1F, INIT_1E, INIT_1D, INIT_1C,
+            INIT_1B, INIT_1A, INIT_19, INIT_18, INIT_17, INIT_16, INIT_15, INIT_14, INIT_13,
+            INIT_12, INIT_11, INIT_10, INIT_0F, INIT_0E, INIT_0D, INIT_0C, INIT_0B, INIT_0A,
+            INIT_09, INIT_08, INIT_07, INIT_06, INIT_05, INIT_04, INIT_03, INIT_02, INIT_01,
+            INIT_00}),
+        .PARITY({
+            INITP_07, INITP_06, INITP_05, INITP_04, INITP_03, INITP_02, INITP_01, INITP_00})
+    ) both (.*);
 endmodule
 
 /* verilator lint_off MODDUP */
@@ -155,87 +188,38 @@ module RAMB36E1 #(
     output [3:0] DOPADOP, DOPBDOP
 );
 /* verilator lint_on MODDUP */
-    `REFUSE_UNLESS(DOA_REG == 0 && DOB_REG == 0, "RAMB36E1: output registers must be off")
-    `REFUSE_UNLESS(IS_CLKARDCLK_INVERTED == 0 && IS_CLKBWRCLK_INVERTED == 0,
-                   "RAMB36E1: clocks must not be inverted")
-    `REFUSE_UNLESS(RAM_MODE == "TDP" || RAM_MODE == "SDP", "RAMB36E1: RAM_MODE must be TDP or SDP")
-    `REFUSE_UNLESS(RAM_MODE == "SDP" ? WRITE_WIDTH_A == 0 && READ_WIDTH_B == 0
-                   : READ_WIDTH_A < 72 && WRITE_WIDTH_B < 72,
-                   "RAMB36E1: widths must be those of the RAM_MODE")
+    `REFUSE_OTHERS(RAMB36E1, 72)
     `REFUSE_UNLESS(RAM_EXTENSION_A == "NONE" && RAM_EXTENSION_B == "NONE",
                    "RAMB36E1: RAM_EXTENSION must be NONE")
     `REFUSE_UNLESS(EN_ECC_READ == "FALSE" && EN_ECC_WRITE == "FALSE",
                    "RAMB36E1: error correction must be off")
 
-    localparam WIDE_READ = READ_WIDTH_A == 72, WIDE_WRITE = WRITE_WIDTH_B == 72;
-    wire [71:0] read_a, read_b;
-    wire [71:0] data_a, data_b;
-    wire [35:0] unused_a, unused_b;
-
-    // The model keeps a parity bit on top of its byte, the pins keep parity apart.
-    genvar k;
-    generate
-        for (k = 0; k < 4; k = k + 1) begin : lane
-            assign data_a[9*k+:9] = {DIPADIP[k], DIADI[8*k+:8]};
-            assign data_a[9*(k+4)+:9] = 0;
-            // The widest write takes its lower half from the pins of side A.
-            assign data_b[9*k+:9] = WIDE_WRITE ? {DIPADIP[k], DIADI[8*k+:8]}
-                                               : {DIPBDIP[k], DIBDI[8*k+:8]};
-            assign data_b[9*(k+4)+:9] = {DIPBDIP[k], DIBDI[8*k+:8]};
-            assign {DOPADOP[k], DOADO[8*k+:8]} = read_a[9*k+:9];
-            assign {DOPBDOP[k], DOBDO[8*k+:8]} = WIDE_READ ? read_a[9*(k+4)+:9]
-                                                          : read_b[9*k+:9];
-        end
-    endgenerate
-
-    function [35:0] interleave(input [35:0] value);
-        integer i;
-        for (i = 0; i < 4; i = i + 1)
-            interleave[9*i+:9] = {value[32+i], value[8*i+:8]};
-    endfunction
-
-    exactmac_ram #(
-        .ADDRESS(15), .BYTES(8), .GATED_RESET(1),
-        .READ_A(READ_WIDTH_A), .WRITE_A(WRITE_WIDTH_A),
-        .READ_B(READ_WIDTH_B), .WRITE_B(WRITE_WIDTH_B),
-        .MODE_A(WRITE_MODE_A), .MODE_B(WRITE_MODE_B),
-        .INITIAL_A({WIDE_READ ? interleave(INIT_B) : 36'd0, interleave(INIT_A)}),
-        .INITIAL_B({36'd0, interleave(INIT_B)}),
-        .RESET_A({WIDE_READ ? interleave(SRVAL_B) : 36'd0, interleave(SRVAL_A)}),
-        .RESET_B({36'd0, interleave(SRVAL_B)})
-    ) ram (
-        .clock_a(CLKARDCLK), .enable_a(ENARDEN), .reset_a(RSTRAMARSTRAM),
-        .address_a(ADDRARDADDR[14:0]), .write_a({4'd0, WEA}),
-        .data_a(data_a), .read_a(read_a),
-        .clock_b(CLKBWRCLK), .enable_b(ENBWREN), .reset_b(RSTRAMB),
-        .address_b(ADDRBWRADDR[14:0]), .write_b(WEBWE),
-        .data_b(data_b), .read_b(read_b)
-    );
-
-    localparam [32767:0] INITIAL = {
-        INIT_7F, INIT_7E, INIT_7D, INIT_7C, INIT_7B, INIT_7A, INIT_79, INIT_78, INIT_77,
-        INIT_76, INIT_75, INIT_74, INIT_73, INIT_72, INIT_71, INIT_70, INIT_6F, INIT_6E,
-        INIT_6D, INIT_6C, INIT_6B, INIT_6A, INIT_69, INIT_68, INIT_67, INIT_66, INIT_65,
-        INIT_64, INIT_63, INIT_62, INIT_61, INIT_60, INIT_5F, INIT_5E, INIT_5D, INIT_5C,
-        INIT_5B, INIT_5A, INIT_59, INIT_58, INIT_57, INIT_56, INIT_55, INIT_54, INIT_53,
-        INIT_52, INIT_51, INIT_50, INIT_4F, INIT_4E, INIT_4D, INIT_4C, INIT_4B, INIT_4A,
-        INIT_49, INIT_48, INIT_47, INIT_46, INIT_45, INIT_44, INIT_43, INIT_42, INIT_41,
-        INIT_40, INIT_3F, INIT_3E, INIT_3D, INIT_3C, INIT_3B, INIT_3A, INIT_39, INIT_38,
-        INIT_37, INIT_36, INIT_35, INIT_34, INIT_33, INIT_32, INIT_31, INIT_30, INIT_2F,
-        INIT_2E, INIT_2D, INIT_2C, INIT_2B, INIT_2A, INIT_29, INIT_28, INIT_27, INIT_26,
-        INIT_25, INIT_24, INIT_23, INIT_22, INIT_21, INIT_20, INIT_1F, INIT_1E, INIT_1D,
-        INIT_1C, INIT_1B, INIT_1A, INIT_19, INIT_18, INIT_17, INIT_16, INIT_15, INIT_14,
-        INIT_13, INIT_12, INIT_11, INIT_10, INIT_0F, INIT_0E, INIT_0D, INIT_0C, INIT_0B,
-        INIT_0A, INIT_09, INIT_08, INIT_07, INIT_06, INIT_05, INIT_04, INIT_03, INIT_02,
-        INIT_01, INIT_00};
-    localparam [4095:0] PARITY = {
-        INITP_0F, INITP_0E, INITP_0D, INITP_0C, INITP_0B, INITP_0A, INITP_09, INITP_08,
-        INITP_07, INITP_06, INITP_05, INITP_04, INITP_03, INITP_02, INITP_01, INITP_00};
-    integer row, byte_;
-    initial
-        for (row = 0; row < 512; row = row + 1)
-            for (byte_ = 0; byte_ < 8; byte_ = byte_ + 1)
-                ram.memory[row][9*byte_+:9] = {
-                    PARITY[8*row+byte_], INITIAL[8*(8*row+byte_)+:8]};
+    exactmac_ramb #(
+        .LANES(4),
+        .READ_WIDTH_A(READ_WIDTH_A), .READ_WIDTH_B(READ_WIDTH_B),
+        .WRITE_WIDTH_A(WRITE_WIDTH_A), .WRITE_WIDTH_B(WRITE_WIDTH_B),
+        .WRITE_MODE_A(WRITE_MODE_A), .WRITE_MODE_B(WRITE_MODE_B),
+        .INIT_A(INIT_A), .INIT_B(INIT_B), .SRVAL_A(SRVAL_A), .SRVAL_B(SRVAL_B),
+        .INITIAL({
+            INIT_7F, INIT_7E, INIT_7D, INIT_7C, INIT_7B, INIT_7A, INIT_79, INIT_78, INIT_77,
+            INIT_76, INIT_75, INIT_74, INIT_73, INIT_72, INIT_71, INIT_70, INIT_6F, INIT_6E,
+            INIT_6D, INIT_6C, INIT_6B, INIT_6A, INIT_69, INIT_68, INIT_67, INIT_66, INIT_65,
+            INIT_64, INIT_63, INIT_62, INIT_61, INIT_60, INIT_5F, INIT_5E, INIT_5D, INIT_5C,
+            INIT_5B, INIT_5A, INIT_59, INIT_58, INIT_57, INIT_56, INIT_55, INIT_54, INIT_53,
+            INIT_52, INIT_51, INIT_50, INIT_4F, INIT_4E, INIT_4D, INIT_4C, INIT_4B, INIT_4A,
+            INIT_49, INIT_48, INIT_47, INIT_46, INIT_45, INIT_44, INIT_43, INIT_42, INIT_41,
+            INIT_40, INIT_3F, INIT_3E, INIT_3D, INIT_3C, INIT_3B, INIT_3A, INIT_39, INIT_38,
+            INIT_37, INIT_36, INIT_35, INIT_34, INIT_33, INIT_32, INIT_31, INIT_30, INIT_2F,
+            INIT_2E, INIT_2D, INIT_2C, INIT_2B, INIT_2A, INIT_29, INIT_28, INIT_27, INIT_26,
+            INIT_25, INIT_24, INIT_23, INIT_22, INIT_21, INIT_20, INIT_1F, INIT_1E, INIT_1D,
+            INIT_1C, INIT_1B, INIT_1A, INIT_19, INIT_18, INIT_17, INIT_16, INIT_15, INIT_14,
+            INIT_13, INIT_12, INIT_11, INIT_10, INIT_0F, INIT_0E, INIT_0D, INIT_0C, INIT_0B,
+            INIT_0A, INIT_09, INIT_08, INIT_07, INIT_06, INIT_05, INIT_04, INIT_03, INIT_02,
+            INIT_01, INIT_00}),
+        .PARITY({
+            INITP_0F, INITP_0E, INITP_0D, INITP_0C, INITP_0B, INITP_0A, INITP_09, INITP_08,
+            INITP_07, INITP_06, INITP_05, INITP_04, INITP_03, INITP_02, INITP_01, INITP_00})
+    ) both (.ADDRARDADDR(ADDRARDADDR[14:0]), .ADDRBWRADDR(ADDRBWRADDR[14:0]), .*);
 endmodule
+`undef REFUSE_OTHERS
 `undef REFUSE_UNLESS
