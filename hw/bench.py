@@ -6,7 +6,6 @@ Verilator and in Amaranth's simulator, in one run on one machine. Vectors are pa
 unpacked within the time measured; compiling is apart.
 """
 
-import argparse
 import sys
 import tempfile
 import time
@@ -19,7 +18,6 @@ from rich.table import Table
 from golden import digits
 from hw import emit
 from hw.bus import AxiTile
-from hw.flow.tools import ToolFailed, ToolMissing
 from hw.options import Parser, add_numbers, add_shape, config_of, integer
 from sim.jobs import run
 from sim.pysim import AmaranthSimulation
@@ -29,7 +27,7 @@ from sim.verilator import VerilatorSimulation
 __all__ = ["main", "parser"]
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Return the parser of the command line."""
     parser = Parser(prog="python -m hw.bench", allow_abbrev=False,
                     description="Time emission, compilation and simulation of a tile.")
@@ -47,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser()
     args = arguments.parse_args(argv)
     console = Console()
-    try:
+    with arguments.reported():
         config = config_of(args)
         data = digits.load()
         if not 1 <= args.images <= len(data.images):
@@ -66,12 +64,8 @@ def main(argv: list[str] | None = None) -> int:
                 seconds, (levels, trace) = _timed(
                     lambda backend=backend: run(config, backend, phases))
                 rows[name] = levels, trace.cycles, seconds
-    except (ValueError, ToolMissing) as error:
-        arguments.error(str(error))
-    except ToolFailed as error:
-        arguments.exit(1, f"{arguments.prog}: failed: {error}\n")
     if len({(levels.tobytes(), cycles) for levels, cycles, _ in rows.values()}) != 1:
-        arguments.exit(1, f"{arguments.prog}: failed: the simulators differ\n")
+        arguments.fail("the simulators differ")
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("simulator", "cycles", "seconds", "cycles per second"):

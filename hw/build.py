@@ -369,7 +369,7 @@ def main(argv: list[str] | None = None) -> int:
     except (OutputError, ToolMissing) as error:
         arguments.error(str(error))
     except (Mismatch, ToolFailed, OSError) as error:
-        arguments.exit(1, f"{arguments.prog}: failed: {error}\n")
+        arguments.fail(str(error))
     if args.json:
         print(json.dumps(manifest, indent=2))
     else:

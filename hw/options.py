@@ -4,6 +4,8 @@ import argparse
 import json
 import re
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NoReturn
@@ -12,6 +14,7 @@ from golden.contracts import CONTRACTS, contract
 from golden.formats import MAX_BITS, BlockScaled, IntFormat, parse
 from hw.config import EMITTED, ZERO_POINTS, TileConfig
 from hw.emit import check_name
+from hw.flow.tools import ToolFailed, ToolMissing
 from hw.targets import TARGETS, Target, target
 
 __all__ = ["Parser", "Request", "add_numbers", "add_shape", "config_of", "integer",
@@ -76,6 +79,20 @@ class Parser(argparse.ArgumentParser):
         """End with one line and status 2."""
         self.exit(2, f"{self.prog}: error: {message}\n")
 
+    def fail(self, message: str) -> NoReturn:
+        """End with one line and status 1."""
+        self.exit(1, f"{self.prog}: failed: {message}\n")
+
+    @contextmanager
+    def reported(self, *failures: type[Exception]) -> Iterator[None]:
+        """End with one line where a tool fails or one of these is raised, or input is bad."""
+        try:
+            yield
+        except (ToolFailed, *failures) as error:
+            self.fail(str(error))
+        except (ValueError, OSError, ToolMissing) as error:
+            self.error(str(error))
+
 
 def integer(text: str) -> int:
     """Type of an option that takes a whole number."""
@@ -84,8 +101,11 @@ def integer(text: str) -> int:
     return int(text)
 
 
-def add_numbers(parser: argparse.ArgumentParser):
-    """Add the options of formats and contract, but for ``--bits``."""
+def add_numbers(parser: argparse.ArgumentParser, *, parameters: bool = False):
+    """Add the options of formats and contract, but for ``--bits``.
+
+    Where asked also the one that fixes parameters, which :func:`config_of` leaves aside.
+    """
     numbers = parser.add_argument_group("numbers")
     numbers.add_argument("--weights", metavar="FORMAT", help="format of the weights")
     numbers.add_argument("--activations", metavar="FORMAT", help="format of the activations")
@@ -100,12 +120,14 @@ def add_numbers(parser: argparse.ArgumentParser):
                          help="put results of 8 bits through a table: a JSON list of the levels "
                               "that codes 0 to 255 become, or `loaded`, where each parameter set "
                               "brings one")
-    numbers.add_argument("--parameters", metavar="FILE",
-                         help="fix the parameters, rather than load them: a JSON object of each "
-                              "field of a record with its value, or with a list of one per channel")
     numbers.add_argument("--multiplier-bits", type=integer, metavar="N",
                          help="width of the multiplier, of contracts that leave it open "
                               "(default: 31)")
+    if parameters:
+        numbers.add_argument("--parameters", metavar="FILE",
+                             help="fix the parameters, rather than load them: a JSON object of "
+                                  "each field of a record with its value, or with a list of one "
+                                  "per channel")
 
 
 def add_shape(parser: argparse.ArgumentParser):
@@ -126,7 +148,7 @@ def add_shape(parser: argparse.ArgumentParser):
                             "%(default)s)")
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Return the parser of the command line."""
     parser = Parser(
         prog="python -m hw.build", allow_abbrev=False,
@@ -139,7 +161,7 @@ def parser() -> argparse.ArgumentParser:
                         help="2 to 16; short for --weights sNn --activations sN --output sN "
                              "--zero-points activations, each of which can be given too; 1 is "
                              "short for --weights binary --activations bit --output bit")
-    add_numbers(parser)
+    add_numbers(parser, parameters=True)
     add_shape(parser)
 
     flow = parser.add_argument_group("flow")
@@ -170,7 +192,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 def config_of(args: argparse.Namespace) -> TileConfig:
-    """Return the configuration that the arguments describe; ``ValueError`` if there is none."""
+    """Return the configuration that the arguments describe, of loaded parameters.
+
+    ``ValueError`` if there is none.
+    """
     given = {"weights": args.weights, "activations": args.activations, "output": args.output}
     if args.bits is not None:
         if not 1 <= args.bits <= MAX_BITS:
@@ -195,13 +220,11 @@ def config_of(args: argparse.Namespace) -> TileConfig:
             raise ValueError(f"{name.capitalize()}: {error}") from None
     movable = (args.bits != 1 and isinstance(formats["activations"], IntFormat)
                and not isinstance(formats["weights"], BlockScaled))
-    config = TileConfig(
+    return TileConfig(
         **formats, contract=contract(args.requant, multiplier_bits=args.multiplier_bits),
         rows=args.rows, cols=args.cols, lanes=args.lanes, depth=args.depth, outputs=args.outputs,
         channels=args.channels, window=args.window, target=args.target, lut=_lut(args.lut),
         zero_points=args.zero_points or ("activations" if movable else "none"))
-    return config if args.parameters is None else replace(
-        config, parameters=_parameters(args.parameters))
 
 
 def _parameters(file: str) -> tuple[tuple[str, int | tuple[int, ...]], ...]:
@@ -239,6 +262,8 @@ def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
     if not args.out:
         raise ValueError("Out must name a folder, not ''")
     config = config_of(args)
+    if args.parameters is not None:
+        config = replace(config, parameters=_parameters(args.parameters))
     if args.area is not None and args.no_area:
         raise ValueError(f"Area must not be off (--no-area) for --area {args.area}")
     names = [] if args.no_area else (args.area or ",".join(TARGETS)).split(",")

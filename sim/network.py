@@ -24,7 +24,6 @@ from golden.networks import Dense
 from golden.quantize import quantize, run_float
 from golden.run import run as run_golden
 from hw.config import TileConfig
-from hw.flow.tools import ToolFailed, ToolMissing
 from hw.options import Parser, add_numbers, add_shape, config_of
 from sim.backend import Backend
 from sim.layers import run_network
@@ -97,7 +96,7 @@ def widths(text: str) -> list[int]:
     return list(range(first, last + 1))
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Return the parser of the command line."""
     parser = Parser(prog="python -m sim.network", allow_abbrev=False,
                     description="Run the digits network (64-64-10, scikit-learn's 8x8 images) on "
@@ -118,7 +117,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser()
     args = arguments.parse_args(argv)
     console, results = Console(), []
-    try:
+    with arguments.reported(Mismatch):
         if args.csv is not None and not args.csv.parent.is_dir():
             raise ValueError(f"Csv must be in a folder that exists, not {args.csv}")
         configs = []
@@ -138,10 +137,6 @@ def main(argv: list[str] | None = None) -> int:
                 results.append(run_digits(config, simulation(config, args.simulator)))
         if args.csv is not None:
             write_csv(args.csv, results)
-    except (Mismatch, ToolFailed) as error:
-        arguments.exit(1, f"{arguments.prog}: failed: {error}\n")
-    except (ValueError, OSError, ToolMissing) as error:
-        arguments.error(str(error))
     console.print(table(results))
     return 0
 

@@ -122,7 +122,7 @@ def main(argv: list[str] | None = None) -> int:
         except ToolMissing as error:
             arguments.error(str(error))
         except (Refuted, ProductMismatch, ToolFailed) as refuted:
-            arguments.exit(1, f"{arguments.prog}: failed: {refuted}\n")
+            arguments.fail(str(refuted))
     console.print(table)
     return 0
 

@@ -150,6 +150,7 @@ def test_sweep_and_csv(tmp_path, capsys):
     ("", "Weights must be given, by --weights or by --bits"),
     ("--bits 4 --csv /nowhere/table.csv", "Csv must be in a folder that exists, not "
                                           "/nowhere/table.csv"),
+    ("--bits 4 --parameters own.json", "unrecognized arguments: --parameters own.json"),
 ])
 def test_bad_input(capsys, arguments, message):
     with pytest.raises(SystemExit) as end:
@@ -163,7 +164,15 @@ def test_bad_input(capsys, arguments, message):
 def test_bench(capsys):
     assert bench.main(["--bits", "2", "--rows", "1", "--cols", "1", "--images", "2"]) == 0
     assert "results and cycles are equal" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments, message", [
+    ("--images 0", "Images must be in range [1, 540], not 0"),
+    ("--parameters own.json", "unrecognized arguments: --parameters own.json"),
+])
+def test_bad_input_of_bench(capsys, arguments, message):
     with pytest.raises(SystemExit) as end:
-        bench.main(["--bits", "2", "--images", "0"])
-    assert end.value.code == 2
-    assert "Images must be in range [1, 540], not 0" in capsys.readouterr().err
+        bench.main(["--bits", "2", *arguments.split()])
+    captured = capsys.readouterr()
+    assert (end.value.code, captured.out) == (2, "")
+    assert captured.err == f"python -m hw.bench: error: {message}\n"

@@ -1,0 +1,31 @@
+"""How a front door ends where it cannot do what is asked."""
+
+import pytest
+
+from hw.flow.tools import ToolFailed, ToolMissing
+from hw.options import Parser
+
+
+class Differs(Exception):
+    pass
+
+
+@pytest.mark.parametrize("error, status, line", [
+    (Differs("at 3"), 1, "failed: at 3"),
+    (ToolFailed("yosys", "out of gates"), 1, "failed: yosys failed: out of gates"),
+    (ToolMissing("g++", "apt-get install g++"), 2,
+     "error: g++ is not installed; run: apt-get install g++"),
+    (ValueError("Bits must be 4, not 5"), 2, "error: Bits must be 4, not 5"),
+    (OSError("disk is full"), 2, "error: disk is full"),
+])
+def test_what_is_raised_becomes_a_line_and_a_status(capsys, error, status, line):
+    parser = Parser(prog="door")
+    with pytest.raises(SystemExit) as end, parser.reported(Differs):
+        raise error
+    assert end.value.code == status
+    assert capsys.readouterr().err == f"door: {line}\n"
+
+
+def test_what_nobody_expects_is_raised_on():
+    with pytest.raises(Differs), Parser(prog="door").reported():
+        raise Differs
