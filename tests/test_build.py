@@ -3,11 +3,8 @@
 import json
 import os
 import re
-import shutil
-import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -15,8 +12,7 @@ from golden.contracts import CONTRACTS
 from golden.formats import FLOATS, IntFormat
 from hw import build
 from hw.config import TileConfig
-from hw.flow.tools import ToolFailed, ToolMissing
-from sim.verify import Mismatch
+from hw.flow.tools import ToolMissing
 
 NAME = "mac_s4n_s4_s4_4x4x4"
 FILES = {f"{NAME}{suffix}" for suffix in (
@@ -283,94 +279,6 @@ def test_a_table_is_in_the_manifest(tmp_path):
         assert manifest["config"]["lut"] == ("loaded" if lut == "loaded" else "fixed")
 
 
-def test_an_output_folder_that_cannot_be_made(tmp_path, capsys):
-    (tmp_path / "file").write_text("")
-    line = refused(capsys, "--bits", "4", out=tmp_path / "file")
-    assert line == (f"Output folder must be writable, not {tmp_path / 'file' / NAME} "
-                    "(File exists)")
-
-
-@pytest.mark.parametrize("what", ["file", "link", "notes"])
-def test_what_is_not_from_a_build_is_left_alone(tmp_path, capsys, what):
-    place = tmp_path / NAME
-    if what == "file":
-        place.write_text("precious")
-    elif what == "link":
-        place.symlink_to(tmp_path)
-    else:
-        place.mkdir()
-        (place / "notes").write_text("precious")
-    line = refused(capsys, "--bits", "4", "--no-area", out=tmp_path)
-    assert line == (f"Output folder must be new, empty or of an earlier build, not {place}"
-                    if what == "notes" else f"Output must go to a folder, not {place}")
-    assert place.is_symlink() or "precious" in (
-        place.read_text() if what == "file" else (place / "notes").read_text())
-
-
-def test_files_of_others_stay_and_another_configuration_is_said(tmp_path, capsys):
-    arguments = ("--bits", "4", "--no-area", "--no-verify")
-    run(*arguments, "--vcd", "--rows", "1", "--name", "mine", out=tmp_path)
-    (tmp_path / "mine" / "notes").write_text("kept")
-    capsys.readouterr()
-    run(*arguments, "--depth", "64", "--name", "mine", out=tmp_path)
-    said = capsys.readouterr().out
-    assert "a tile of the same name with rows 1, depth 1024" in said
-    found = files(tmp_path / "mine")
-    assert found["notes"] == b"kept" and "mine.vcd" not in found
-    assert sorted([*json.loads(found["manifest.json"])["files"], "notes"]) == sorted(found)
-    assert os.listdir(tmp_path) == ["mine"]
-
-
-def test_the_core_runs_in_fusesoc(tmp_path):
-    """Its target sim, in Icarus, as a user of FuseSoC would run it."""
-    pytest.importorskip("fusesoc.coremanager")
-    if shutil.which("iverilog") is None:
-        pytest.skip("iverilog is not installed; run: apt-get install iverilog")
-    run("--bits", "2", "--no-verify", "--no-area", "--name", "mine", out=tmp_path / "build")
-    done = subprocess.run(
-        [sys.executable, "-m", "fusesoc.main", "--cores-root", "build", "run", "--target", "sim",
-         "--tool", "icarus", "exactmac:tiles:mine"], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0 and "PASS" in done.stdout, done.stdout + done.stderr
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_build_leaves_nothing(tmp_path, number):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hw.build", "--bits", "4", "--out", str(tmp_path / "out")],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    while not (tmp_path / "out").exists() or not list((tmp_path / "out").glob(".*/*/*.core")):
-        assert process.poll() is None
-        time.sleep(0.01)
-    os.killpg(process.pid, number)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (130, "")
-    assert err == "python -m hw.build: interrupted; nothing was written\n"
-    assert os.listdir(tmp_path / "out") == []
-
-
-def boom(error):
-    def raising(*args, **kwargs):
-        raise error
-    return raising
-
-
-@pytest.mark.parametrize("what, error, status, message", [
-    ("verify", Mismatch("Verilog differs"), 1, "Verilog differs"),
-    ("synthesize", ToolFailed("yosys", "out of gates"), 1, "yosys failed: out of gates"),
-])
-def test_a_failure_leaves_what_stood_there(tmp_path, capsys, monkeypatch, what, error, status,
-                                           message):
-    arguments = ("--bits", "2", "--rows", "1", "--cols", "1")
-    monkeypatch.setattr(build, "available", lambda: "not asked")
-    assert run(*arguments, "--no-verify", "--no-area", out=tmp_path) == 0
-    before = files(tmp_path / "mac_s2n_s2_s2_1x1x4")
-    capsys.readouterr()
-    monkeypatch.setattr(build, what, boom(error))
-    assert refused(capsys, *arguments, "--area", "ice40", out=tmp_path, status=status) == message
-    assert files(tmp_path / "mac_s2n_s2_s2_1x1x4") == before
-    assert os.listdir(tmp_path) == ["mac_s2n_s2_s2_1x1x4"]
-
-
 @pytest.mark.parametrize("arguments, missing, message", [
     ("--require-verilog --no-area", "g++",
      "g++ is not installed; run: apt-get install g++"),
@@ -393,21 +301,3 @@ def test_a_missing_tool(tmp_path, capsys, monkeypatch, arguments, missing, messa
     line = refused(capsys, "--bits", "4", *arguments.split(), out=tmp_path / "out")
     assert line == message
     assert not (tmp_path / "out").exists()
-
-
-def test_the_core_file_is_read_by_fusesoc(tmp_path, monkeypatch):
-    core = pytest.importorskip("fusesoc.coremanager")
-    config = pytest.importorskip("fusesoc.config")
-    librarymanager = pytest.importorskip("fusesoc.librarymanager")
-    run("--bits", "4", "--no-verify", "--no-area", out=tmp_path / "build")
-    monkeypatch.chdir(tmp_path)
-    manager = core.CoreManager(config.Config())
-    manager.add_library(librarymanager.Library("tiles", str(tmp_path / "build")), [])
-    found = manager.get_cores()
-    name = f"exactmac:tiles:{NAME}:{build.VERSION}"
-    assert name in found
-    tile = found[name]
-    assert tile.get_toplevel({"target": "sim", "is_toplevel": True}) == f"{NAME}_tb"
-    assert {f["name"] for f in tile.get_files({"target": "default"})} == {f"{NAME}.v"}
-    assert {f["name"] for f in tile.get_files({"target": "sim", "is_toplevel": True})} == FILES - {
-        "manifest.json", f"{NAME}.core", f"{NAME}_instance.vh"}

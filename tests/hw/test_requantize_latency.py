@@ -1,0 +1,99 @@
+# amaranth: UnusedElaboratable=no
+"""When the results of a requantizer are there, and that a reset forgets them."""
+
+import numpy as np
+import pytest
+from amaranth.hdl import ResetInserter, Signal
+from amaranth.lib import data
+
+from golden.contracts import CONTRACTS as EVERY_CONTRACT
+from golden.contracts import S32, contract
+from golden.formats import parse
+from golden.lfsr import draws
+from golden.ranges import dot_range, levels_range
+from golden.requantize import requantize
+from hw.config import TileConfig
+from hw.requantize import Requantizer
+from sim.streams import measure_latency, measure_throughput, run, transform
+from sim.vectors import random_parameters
+from tests.hw.requantizers import (
+    ACTIVATIONS,
+    CONTRACTS,
+    DEPTH,
+    ONE_SHIFT,
+    WEIGHTS,
+    Case,
+    with_zero_points,
+)
+
+LATENCY = dict.fromkeys(ONE_SHIFT, 5) | {"none": 1, "tflite": 7, "tflite_single": 5}
+
+
+@pytest.mark.parametrize("zero_points", [False, True])
+@pytest.mark.parametrize("name", CONTRACTS)
+def test_latency_throughput_and_bubbles(rng, name, zero_points):
+    sums = dot_range(WEIGHTS, ACTIVATIONS, DEPTH)
+    case = Case(name, sums, "s8", zero_points=zero_points)
+    rows = with_zero_points(case, rng, 30)
+    if not zero_points:
+        del rows["weight_zero_point"], rows["row_sum"]
+    shape = case.dut.i.payload.shape()
+    assert isinstance(shape, data.StructLayout)
+    payloads = [shape.from_bits(row) for row in case.payloads(rows)]
+    assert case.dut.latency == LATENCY[name] + 2 * zero_points
+    assert measure_latency(case.dut, payloads[0]) == case.dut.latency
+    assert measure_throughput(case.dut, payloads, len(payloads)) == 1
+    received = transform(case.dut, payloads, len(payloads), stall_i=lambda: rng.random() < 0.4)
+    np.testing.assert_array_equal(received, case.golden(rows))
+
+
+@pytest.mark.parametrize("cycle", range(1, 9))
+def test_a_reset_forgets_sums_under_way(cycle):
+    dut = Case("tflite", levels_range(S32), "s8").dut
+    reset = Signal()
+    seen = []
+
+    async def testbench(ctx):
+        ctx.set(dut.i.valid, 1)
+        for _ in range(cycle):
+            await ctx.tick()
+        ctx.set(dut.i.valid, 0)
+        ctx.set(reset, 1)
+        await ctx.tick()
+        ctx.set(reset, 0)
+        for _ in range(2 * dut.latency):
+            seen.append(ctx.get(dut.o.valid))
+            await ctx.tick()
+
+    run(ResetInserter(reset)(dut), testbench)
+    assert not any(seen)
+
+
+LATENCIES = LATENCY | {"tflite_int16x8": 5, "onnx": 9, "onnx_zp_inside": 13, "q31": 6, "precise": 5,
+                       "rndnu": 5, "pulp": 6, "pulp_round": 6, "nvdla": 5, "thresholds": 5}
+
+
+@pytest.mark.parametrize("name", EVERY_CONTRACT)
+def test_every_contract_has_its_latency_and_is_golden(rng, name):
+    config = TileConfig(
+        weights=WEIGHTS, activations=ACTIVATIONS, contract=contract(name), depth=DEPTH,
+        output=None if name == "none" else parse("s4"))
+    dut = Requantizer(contract=config.contract, sums=config.accumulator, total=config.sum_format,
+                      output=config.output_format, record=config.record)
+    sums = rng.integers(config.unbiased.lo, config.unbiased.hi + 1, size=200)
+    parameters = random_parameters(config, rng, len(sums))
+    layout = dut.i.payload.shape()
+    assert isinstance(layout, data.StructLayout)
+    states = draws(5, sums.shape) if name == "stochastic" else None
+    payloads = [layout.const({"sum": int(x), "parameters": {
+        field: int(values[k]) for field, values in parameters.items()},
+        **({} if states is None else {"state": int(states[k])})}) for k, x in enumerate(sums)]
+    assert dut.latency == LATENCIES[name]
+    assert measure_latency(dut, payloads[0]) == dut.latency
+    assert measure_throughput(dut, payloads[:20], 20) == 1
+    want = [requantize(np.array([x]), config.contract, config.output,
+                       {field: values[k] for field, values in parameters.items()},
+                       unbiased=config.unbiased,
+                       draws=None if states is None else states[k:k + 1])[0]
+            for k, x in enumerate(sums)]
+    np.testing.assert_array_equal(transform(dut, payloads, len(payloads)), want)

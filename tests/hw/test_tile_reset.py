@@ -1,0 +1,50 @@
+# amaranth: UnusedElaboratable=no
+"""A reset of a tile, at any cycle."""
+
+import pytest
+
+from hw.bus import AxiTile
+from sim import jobs
+from tests.hw.tiles import SHAPES, Bench, integers, phase_of, tile_config
+
+RESET_SHAPES = {
+    "1x1x1": SHAPES["1x1x1"],
+    "4x2x2": dict(rows=4, cols=2, lanes=2, depth=4, channels=2),
+    "2x2x2": dict(rows=2, cols=2, lanes=2, depth=4, channels=2),
+}
+
+
+@pytest.mark.parametrize("ready", [False, True])
+@pytest.mark.parametrize("shape, name, zero_points", [
+    ("1x1x1", "half_up", "none"),
+    ("4x2x2", "none", "none"),  # few words, many outputs: a reset meets the drain's whole count
+    ("2x2x2", "tflite", "both"),
+])
+def test_reset_at_every_cycle(rng, shape, name, zero_points, ready):
+    config = tile_config(name, zero_points, **RESET_SHAPES[shape])
+    broken = jobs.streams(config, [phase_of(config, rng, [2, 1, 2])])
+    phases = [phase_of(config, rng, [2, 1, 1, 2])]
+    whole = jobs.streams(config, phases)
+    beats = jobs.output_beats(config, jobs.expected(config, phases))
+    want = integers(beats)
+    tile = AxiTile(config)
+    bench = Bench(tile)
+    # From the first word to well after the last output.
+    cycles = len(broken["s_axis_parameters"].last) + 5 + 3 * config.steps + tile.tile.latency + 6
+    done, times = [], []
+
+    async def testbench(ctx):
+        for cycle in range(cycles + 1):
+            await bench.reset(ctx)
+            got = await bench.feed(ctx, broken, cycles=cycle, ready=lambda cycle: ready)
+            await bench.reset(ctx)
+            received = await bench.feed(ctx, whole, outputs=len(want))
+            assert [(data, last) for _, data, last in received] == want, f"cycle {cycle}"
+            # In the same cycles as ever, too.
+            times.append([time for time, *_ in received])
+            assert times[-1] == times[0], f"cycle {cycle}"
+            done.append(len(got))
+
+    bench.run(testbench)
+    assert len(done) == cycles + 1
+    assert done[-1] == (3 * config.steps if ready else 0)

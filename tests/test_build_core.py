@@ -1,0 +1,40 @@
+"""The .core file of a build, as FuseSoC takes it."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from hw import build
+from tests.test_build import FILES, NAME, run
+
+
+def test_the_core_runs_in_fusesoc(tmp_path):
+    """Its target sim, in Icarus, as a user of FuseSoC would run it."""
+    pytest.importorskip("fusesoc.coremanager")
+    if shutil.which("iverilog") is None:
+        pytest.skip("iverilog is not installed; run: apt-get install iverilog")
+    run("--bits", "2", "--no-verify", "--no-area", "--name", "mine", out=tmp_path / "build")
+    done = subprocess.run(
+        [sys.executable, "-m", "fusesoc.main", "--cores-root", "build", "run", "--target", "sim",
+         "--tool", "icarus", "exactmac:tiles:mine"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0 and "PASS" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_core_file_is_read_by_fusesoc(tmp_path, monkeypatch):
+    core = pytest.importorskip("fusesoc.coremanager")
+    config = pytest.importorskip("fusesoc.config")
+    librarymanager = pytest.importorskip("fusesoc.librarymanager")
+    run("--bits", "4", "--no-verify", "--no-area", out=tmp_path / "build")
+    monkeypatch.chdir(tmp_path)
+    manager = core.CoreManager(config.Config())
+    manager.add_library(librarymanager.Library("tiles", str(tmp_path / "build")), [])
+    found = manager.get_cores()
+    name = f"exactmac:tiles:{NAME}:{build.VERSION}"
+    assert name in found
+    tile = found[name]
+    assert tile.get_toplevel({"target": "sim", "is_toplevel": True}) == f"{NAME}_tb"
+    assert {f["name"] for f in tile.get_files({"target": "default"})} == {f"{NAME}.v"}
+    assert {f["name"] for f in tile.get_files({"target": "sim", "is_toplevel": True})} == FILES - {
+        "manifest.json", f"{NAME}.core", f"{NAME}_instance.vh"}
