@@ -103,8 +103,8 @@ class Build:
     def waves(self):
         """Write the waves of a run without stalls."""
         backend = AmaranthSimulation(self.tile, self.tile.ports)
-        backend.run(streams(self.config, self.phases), self.want.size // self.config.outputs,
-                    vcd=self.path(".vcd"))
+        backend.run(streams(self.config, self.phases),
+                    len(output_beats(self.config, self.want).last), vcd=self.path(".vcd"))
 
     def synthesize(self, target: Target):
         """Estimate area and, where asked for, write and verify the netlist."""

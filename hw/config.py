@@ -125,8 +125,7 @@ class TileConfig:
                 raise ValueError(f"Zero points must be none where {name} have a format without "
                                  f"them, {fmt}, not {self.zero_points!r}")
         if isinstance(self.output, BlockScaled):
-            raise ValueError(f"Output must be the format of elements, {self.output.element}, for "
-                             f"results have no exponents of their own, not {self.output}")
+            self._check_output_blocks()
         if self.block_scaled:
             self._check_blocks()
         if isinstance(self.output, LoadedCodebook):
@@ -152,6 +151,21 @@ class TileConfig:
         if self.zero_points != "none":
             raise ValueError("Zero points must be none where operands are block-scaled, "
                              f"not {self.zero_points!r}")
+
+    def _check_output_blocks(self):
+        if self.cols % BLOCK:
+            raise ValueError(f"Cols must be a multiple of the {BLOCK} results of a block where "
+                             f"the output is block-scaled, not {self.cols}")
+        if BLOCK % self.outputs:
+            raise ValueError(f"Outputs must divide the {BLOCK} results of a block where the output "
+                             f"is block-scaled, not be {self.outputs}")
+        if self.lut is not None:
+            raise ValueError(f"Lut must be None for {self.output}, whose codes alone are no "
+                             f"numbers, not {'loaded' if self.lut == 'loaded' else 'fixed'}")
+        if self.parameters is not None and self.channels % BLOCK:
+            raise ValueError(f"Channels must be a multiple of the {BLOCK} results of a block where "
+                             "the output is block-scaled and parameters are fixed, "
+                             f"not {self.channels}")
 
     def _check_lut(self):
         fmt = self.output_format

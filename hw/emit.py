@@ -8,7 +8,7 @@ from typing import Any
 from amaranth.lib import wiring
 
 from golden.contracts import LFSR_BITS, LFSR_TAPS, Clamped, Scaled
-from golden.formats import IntFormat
+from golden.formats import BLOCK, EXPONENT_BIAS, BlockScaled, IntFormat
 from golden.ranges import Range
 from hw.bus import AxiTile
 from hw.config import TileConfig
@@ -160,7 +160,17 @@ def _formula(c: TileConfig) -> dict[str, Any]:
     return {
         "formula": c.contract.formula(c.output_format), "x": f"sum{taken} + bias, {c.sum_format}",
         "rounded_to": levels if isinstance(c.contract, Clamped) else None,
+        **({"exponent": _exponent(c.output)} if isinstance(c.output, BlockScaled) else {}),
     }
+
+
+def _exponent(fmt: BlockScaled) -> str:
+    """Say what code a block's exponent has."""
+    most = fmt.max.bit_length() - 1
+    return (f"largest that any of the block's {BLOCK} results asks for: floor(log2(abs(v))) - "
+            f"{most} + {EXPONENT_BIAS}, between exponent_min and exponent_max, where v is the "
+            f"result of exponent {EXPONENT_BIAS}, neither rounded nor clamped; exponent_min where "
+            f"v is 0, or of a sign that the clamp takes away")
 
 
 def manifest(tile: AxiTile, name: str, **more) -> dict[str, Any]:

@@ -1,9 +1,12 @@
-"""From an exact scaled sum to the nearest level of a format that is not an integer one.
+"""From an exact scaled sum to the nearest level of a format.
 
 The number arrives as a product and the places by which it is to be shifted right. It is shifted to
 units of a level, keeping one bit below them (the *guard*) and whether anything is left below that
 (the *sticky* bit), and saturated to what the format needs; then each kind of format has its own
 way to the code. Beyond its ends a format saturates.
+
+An integer output without an exponent does not come here: its zero point is added at the rounding,
+see :func:`hw.scale.offset_and_clamp`.
 """
 
 from collections.abc import Callable
@@ -13,12 +16,12 @@ from amaranth.hdl import Cat, Const, Mux, Value
 from amaranth.lib import data
 
 from golden.contracts import Rounding
-from golden.formats import INFINITY, NAN, Codebook, FloatFormat, Format, OddFormat
+from golden.formats import INFINITY, NAN, Codebook, FloatFormat, Format, IntFormat, OddFormat
 from golden.ranges import Range
 from hw.arith import clamp, round_up, saturate, shift_right
 from hw.pipeline import Pipeline
 
-__all__ = ["nearest_code", "code_latency", "special_code"]
+__all__ = ["nearest_code", "code_latency", "sign_of", "special_code"]
 
 
 def nearest_code(pipe: Pipeline, value: Value, right: Value, rounding: Rounding, fmt: Format
@@ -53,6 +56,16 @@ def special_code(flags: data.View, code: Value, fmt: FloatFormat) -> Value:
     return Mux(flags.nan | flags.up | flags.down, special, code)
 
 
+def sign_of(fmt: Format, code: Value) -> tuple[Value, Value]:
+    """Whether the level of a code is negative, and whether it is positive."""
+    place = _place(fmt, code)
+    if isinstance(fmt, FloatFormat | IntFormat):
+        return place < 0, place > 0
+    levels = fmt.levels()
+    negative = int((levels < 0).sum())
+    return place < negative, place >= len(levels) - int((levels > 0).sum())
+
+
 def _place(fmt: Format, code: Value) -> Value:
     """Integer that is in the order of the levels: a code's place among the others."""
     if isinstance(fmt, FloatFormat):
@@ -72,6 +85,12 @@ def code_latency(fmt: Format) -> int:
     """Cycles from a product to the code: shift, those of the kind of format, clamp."""
     _, latency = _CODERS[type(fmt)]
     return 2 + latency
+
+
+def _integer(pipe: Pipeline, near: Value, sticky: Value, rounding: Rounding, fmt: IntFormat
+             ) -> Value:
+    """What is above the guard, rounded. One register."""
+    return pipe.register(near[1:].as_signed() + round_up(near, sticky, rounding), "place")
 
 
 def _odd(pipe: Pipeline, near: Value, sticky: Value, rounding: Rounding, fmt: OddFormat) -> Value:
@@ -155,6 +174,7 @@ def _float(pipe: Pipeline, near: Value, sticky: Value, rounding: Rounding, fmt: 
 
 
 _CODERS: dict[type, tuple[Callable, int]] = {
+    IntFormat: (_integer, 1),
     OddFormat: (_odd, 1),
     Codebook: (_entry, 1),
     FloatFormat: (_float, 3),

@@ -83,8 +83,10 @@ def ports(config: TileConfig) -> tuple[StreamPort, ...]:
         job.append(Field("base", bits, BASE_BITS))
         bits += BASE_BITS
     result = [Field("codes", 0, c.output_format.bits, (c.outputs,), str(c.output_format))]
+    if isinstance(c.output_format, BlockScaled):
+        result.append(Field("exponent", _bits(result), EXPONENT.bits, (), "e8m0"))
     if c.block_scaled:
-        result.append(Field("outside", c.outputs * c.output_format.bits, 1))
+        result.append(Field("outside", _bits(result), 1))
     loaded = StreamPort("s_axis_parameters", "i_parameters", WORD_BITS,
                         "last word of a parameter set", (Field("word", 0, WORD_BITS),))
     return (

@@ -12,7 +12,7 @@ from golden.contracts import (
     Stochastic,
     Thresholds,
 )
-from golden.formats import FloatFormat, Format, IntFormat
+from golden.formats import BlockScaled, FloatFormat, Format, IntFormat
 from hw.blocks.specials import FLAGS
 from hw.delay import delay
 from hw.formats import constant, shape_of
@@ -20,6 +20,7 @@ from hw.levels import code_latency, nearest_code, special_code
 from hw.pipeline import Pipeline
 from hw.scale import SCALERS, offset_and_clamp, product
 from hw.shared import Shared
+from hw.shared_exponent import ASK_LATENCY, ask, unrounded
 
 __all__ = ["Requantizer"]
 
@@ -52,7 +53,9 @@ class Requantizer(Shared):
     ======================  ======  ===================================================
 
     Where the output is no integer format, :func:`hw.levels.nearest_code` takes the place of the
-    last three stages of a multiply-shift: shift, zero point and clamp.
+    last three stages of a multiply-shift: shift, zero point and clamp. Where it is block-scaled,
+    results are not rounded yet, for their exponent is still to be found: they are what
+    :class:`~hw.shared_exponent.SharedExponent` takes, three cycles after the product.
 
     Multiply-shift are all that :class:`~golden.contracts.MultiplyShift` describes, and
     ``stochastic``, whose state comes beside the sum too. The contract
@@ -84,7 +87,8 @@ class Requantizer(Shared):
         ``sum``, ``parameters`` (a StructLayout of the record), ``row_sum`` and ``flags`` (where
         there are), and ``state`` (with contract ``stochastic``).
     o : Out(stream.Signature(shape_of(output), always_ready=True))
-        Results, in order.
+        Results, in order; of a block-scaled output with the layout of
+        :func:`hw.shared_exponent.unrounded`.
     """
 
     i: stream.Interface
@@ -117,9 +121,13 @@ class Requantizer(Shared):
             payload["flags"] = FLAGS
         if isinstance(contract, Stochastic):
             payload["state"] = LFSR_BITS
+        result = shape_of(output)
+        if isinstance(output, BlockScaled):
+            assert isinstance(contract, MultiplyShift)  # or the contract had refused it
+            result = unrounded(contract, total, output, propagates=propagates)
         super().__init__({
             "i": In(stream.Signature(data.StructLayout(payload), always_ready=True)),
-            "o": Out(stream.Signature(shape_of(output), always_ready=True)),
+            "o": Out(stream.Signature(result, always_ready=True)),
         })
 
     @property
@@ -154,12 +162,19 @@ class Requantizer(Shared):
             assert isinstance(self.contract, MultiplyShift)  # or the contract had refused it
             if self.propagates:
                 pipe.hold("flags", delay(m, Value.cast(self.i.p.flags), pipe.stage, "flags"))
-            code = nearest_code(
-                pipe, *product(pipe, self.contract, total), self.contract.rounding, self.output)
-            if self.propagates:
-                assert isinstance(self.output, FloatFormat)  # or the tile had been refused
-                code = special_code(data.View(FLAGS, pipe.take("flags")), code, self.output)
-            m.d.comb += self.o.payload.eq(code)
+            value, right = product(pipe, self.contract, total)
+            if isinstance(self.output, BlockScaled):
+                pipe.hold("value", value)
+                pipe.hold("right", right)
+                pipe.hold("asked", ask(m, pipe, self.output))
+                m.d.comb += [Value.cast(self.o.p[name]).eq(pipe.take(name))
+                             for name in self.o.payload.shape().members]
+            else:
+                code = nearest_code(pipe, value, right, self.contract.rounding, self.output)
+                if self.propagates:
+                    assert isinstance(self.output, FloatFormat)  # or the tile had been refused
+                    code = special_code(data.View(FLAGS, pipe.take("flags")), code, self.output)
+                m.d.comb += self.o.payload.eq(code)
         else:
             scale, _ = SCALERS[type(self.contract)]
             # One bit more than the output's: what saturates there is so far out of its range that
@@ -204,6 +219,7 @@ def _scale_latency(contract: Contract, output: Format) -> int:
         return output.bits
     if not isinstance(output, IntFormat):
         assert isinstance(contract, MultiplyShift)
-        return 1 + contract.adds + code_latency(output)
+        rest = ASK_LATENCY if isinstance(output, BlockScaled) else code_latency(output)
+        return 1 + contract.adds + rest
     _, latency = SCALERS[type(contract)]
     return latency(contract) + 2

@@ -37,7 +37,7 @@ _FORMATS = {
        for name, other in {"binary": "odd1", "bit": "u1", "ternary": "s2n"}.items()},
     **{name: _float(fmt) for name, fmt in FLOATS.items()},
     "codebook:L/L...": "2 to 16 ascending integers of 16 bits",
-    "mx_F": "those of format F, with a power of two for each block of 32; operands only",
+    "mx_F": "those of format F, with a power of two for each block of 32",
     "codebookN:loaded=F": "2^N integers of format F, loaded at run time, N 1 .. 4",
 }
 

@@ -9,21 +9,22 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from golden.contracts import LFSR_BITS, WORD_BITS
-from golden.formats import BlockScaled, Format, LoadedCodebook, element_of
+from golden.contracts import LFSR_BITS, WORD_BITS, MultiplyShift
+from golden.formats import EXPONENT, BlockScaled, Format, LoadedCodebook, element_of
 from hw.accumulate import Accumulator
 from hw.beside import flags_of, row_sum_of, states_of
 from hw.blocks import Block, block_for
-from hw.blocks.loaded import LoadedLevels
 from hw.blocks.scaled import BASE_BITS, ScaledBlock
 from hw.config import TileConfig
 from hw.delay import delay
 from hw.fixed_parameters import FixedParameters
 from hw.formats import beat_layout, shape_of
+from hw.heads import levels_of, look_up
 from hw.lut import Table
 from hw.parameters import ParameterStore
 from hw.requantize import Requantizer
 from hw.shared import Shared
+from hw.shared_exponent import SharedExponent
 
 __all__ = ["MacTile"]
 
@@ -63,6 +64,9 @@ class MacTile(Shared):
     :class:`~hw.blocks.scaled.ScaledBlock`. A beat is of one block of each vector, and brings their
     exponents. A job one of whose blocks is outside of the window has results without meaning; with
     them, and with all results after them until a reset, ``outside`` is set.
+
+    Where the output is block-scaled, each 32 results of a row share an exponent, which their
+    largest one decides: see :class:`~hw.shared_exponent.SharedExponent`.
 
     With ``lut``, a :class:`~hw.lut.Table` follows each requantizer; where it is loaded, the first
     words of a parameter set are its, and a job uses the one that came with its records.
@@ -104,7 +108,8 @@ class MacTile(Shared):
     i_parameters : In(stream.Signature(StructLayout))
         ``word`` and ``last``. There is none where parameters are fixed.
     o : Out(stream.Signature(StructLayout))
-        ``codes`` is ``[outputs]``; ``outside``, where an operand is block-scaled, says whether a
+        ``codes`` is ``[outputs]``; ``exponent``, where the output is block-scaled, is the code of
+        their block's; ``outside``, where an operand is block-scaled, says whether a
         block was, of this job or before; ``last`` marks a job's last.
     """
 
@@ -133,11 +138,17 @@ class MacTile(Shared):
             codes = tuple(c.output_format.encode(codes).tolist())
         self._tables = [Table(codes=None if codes == "loaded" else codes)
                         for _ in range(0 if codes is None else c.outputs)]
+        self._beside = data.StructLayout({**({"outside": 1} if c.block_scaled else {}), "last": 1})
+        self._shared = None
+        if isinstance(c.output, BlockScaled):
+            assert isinstance(c.contract, MultiplyShift)  # or the contract had refused it
+            self._shared = SharedExponent(contract=c.contract, total=c.sum_format, output=c.output,
+                                          outputs=c.outputs, propagates=c.propagates,
+                                          beside=self._beside.size)
         self._result = data.StructLayout({
             "codes": data.ArrayLayout(shape_of(c.output_format), c.outputs),
-            **({"outside": 1} if c.block_scaled else {}),
-            "last": 1,
-        })
+            **({"exponent": shape_of(EXPONENT)} if self._shared else {}),
+            **self._beside.members})
         job: dict[str, Any] = {"beats": c.max_beats.bit_length(), "group": ceil_log2(c.groups)}
         if c.draws:
             job["states"] = data.ArrayLayout(LFSR_BITS, c.rows)
@@ -161,11 +172,12 @@ class MacTile(Shared):
     def latency(self) -> int:
         """Cycles from a job's last beat to its first output."""
         return (self._block.latency + Accumulator.latency + ParameterStore.latency
-                + self._result_latency + FIFO_LATENCY)
+                + self._result_latency + (self._shared.latency if self._shared else 0)
+                + FIFO_LATENCY)
 
     @property
     def _result_latency(self) -> int:
-        # From a total and its record to its result.
+        # From a total and its record to its result, but for a shared exponent.
         return self._requantizers[0].latency + (Table.latency if self._tables else 0)
 
     @property
@@ -226,7 +238,7 @@ class MacTile(Shared):
             if isinstance(getattr(c, name), BlockScaled):
                 m.d.comb += block.i.p[f"{name}_exponents"].eq(beats.exponents)
                 beats = beats.codes
-            m.d.comb += block.i.p[name].eq(self._levels(m, name, beats, job.bank, store))
+            m.d.comb += block.i.p[name].eq(levels_of(m, c, name, beats, job.bank, store))
         with m.If(enter):
             m.d.sync += beat.eq(beat + 1)
             with m.If(last):
@@ -300,20 +312,11 @@ class MacTile(Shared):
         codes = [requantizer.o.payload for requantizer in self._requantizers]
         valid = self._requantizers[0].o.valid
         if self._tables:
-            codes = self._look_up(m, codes, finished_bank, store)
+            codes = look_up(m, c, self._tables, codes, finished_bank, store)
             valid = delay(m, valid, Table.latency, "looked_up", reset_less=False)
 
-        result = Signal(self._result)
-        m.d.comb += [
-            result.last.eq(delay(m, accumulator.o.p.last, store.latency + self._result_latency,
-                                 "step_last")),
-            results.w_data.eq(result),
-            results.w_en.eq(valid),
-            self.o.payload.eq(results.r_data),
-            self.o.valid.eq(results.r_rdy),
-            results.r_en.eq(self.o.ready),
-        ]
-        m.d.comb += [result.codes[k].eq(code) for k, code in enumerate(codes)]
+        beside = Signal(self._beside)
+        m.d.comb += beside.last.eq(accumulator.o.p.last)
         if isinstance(block, ScaledBlock):
             m.d.comb += block.i.p.base.eq(job.base)
             # Sticky; with the results of a job goes what it is at the job's end.
@@ -322,8 +325,29 @@ class MacTile(Shared):
             m.d.sync += outside.eq(outside | block.outside)
             with m.If(arrived):
                 m.d.sync += outside_until.eq(outside | block.outside)
-            m.d.comb += result.outside.eq(delay(
-                m, outside_until, store.latency + self._result_latency, "outside_until"))
+            m.d.comb += beside.outside.eq(outside_until)
+        beside = delay(m, beside, store.latency + self._result_latency, "beside")
+
+        result = Signal(self._result)
+        if self._shared is not None:
+            shared = m.submodules.shared_exponent = self._shared
+            m.d.comb += [
+                *(shared.i.p.items[k].eq(code) for k, code in enumerate(codes)),
+                shared.i.p.beside.eq(beside),
+                shared.i.valid.eq(valid),
+                result.exponent.eq(shared.o.p.exponent),
+            ]
+            codes, valid = shared.o.p.codes, shared.o.valid
+            beside = data.View(self._beside, shared.o.p.beside)
+        m.d.comb += [
+            *(result.codes[k].eq(code) for k, code in enumerate(codes)),
+            *(result[name].eq(beside[name]) for name in self._beside.members),
+            results.w_data.eq(result),
+            results.w_en.eq(valid),
+            self.o.payload.eq(results.r_data),
+            self.o.valid.eq(results.r_rdy),
+            results.r_en.eq(self.o.ready),
+        ]
 
         # What is under way always fits the output queue. See the class for the two conditions on
         # a last beat; a cycle in which the drain stalls does not count against the backlog.
@@ -354,35 +378,3 @@ class MacTile(Shared):
         return FixedParameters(record={name: c.record[name] for name in c.fixed_per_channel},
                                values=c.fixed_per_channel, channels=c.groups * c.cols,
                                outputs=c.outputs)
-
-    def _look_up(self, m, codes, bank, store):
-        """What the tables make of ``codes``; ``bank`` is that of their job, as old as they are."""
-        for k, (table, code) in enumerate(zip(self._tables, codes, strict=True)):
-            m.submodules[f"table_{k}"] = table
-            m.d.comb += [table.code.eq(code), table.enable.eq(1)]
-            if isinstance(store, ParameterStore) and "lut" in self.config.head:
-                m.d.comb += [
-                    table.bank.eq(bank),
-                    table.write.valid.eq(store.write.valid & (
-                        store.write.index < self.config.head["lut"])),
-                    table.write.bank.eq(store.write.bank),
-                    table.write.index.eq(store.write.index),
-                    table.write.word.eq(store.write.word),
-                ]
-        return [table.result for table in self._tables]
-
-    def _levels(self, m, name, codes, bank, store):
-        """Levels of a beat's codes where they are of a loaded codebook; else the codes."""
-        fmt, head = getattr(self.config, name), self.config.head
-        if name not in head:
-            return codes
-        before = list(head)[:list(head).index(name)]
-        loaded = m.submodules[name] = LoadedLevels(
-            fmt=fmt, vectors=codes.shape().length, lanes=self.config.lanes,
-            first=sum(head[other] for other in before), words=store.head)
-        m.d.comb += [
-            loaded.write.eq(store.write),
-            loaded.bank.eq(bank),
-            loaded.codes.eq(codes),
-        ]
-        return loaded.levels

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from golden import block_scaled, ops, specials
+from golden.block_scaled import Blocks, requantize_blocks
 from golden.contracts import S32, WORD_BITS
-from golden.formats import EXPONENT, EXPONENT_BIAS
+from golden.formats import BLOCK, EXPONENT, EXPONENT_BIAS, BlockScaled
 from golden.lfsr import check_states, leap
 from golden.ranges import INT64
 from golden.requantize import requantize
@@ -23,7 +24,10 @@ from sim.packing import pack, pack_fields, unpack
 from sim.phases import Phase, fold, matmul_phases, operand_format
 
 __all__ = ["Phase", "operand_format", "fold", "matmul_phases", "streams", "expected",
-           "output_beats", "output_levels", "run", "matmul"]
+           "output_beats", "output_levels", "run", "matmul", "Tensor"]
+
+Tensor = np.ndarray | Blocks
+"""Levels, or those of blocks and their exponents."""
 
 
 def streams(config: TileConfig, phases: Sequence[Phase]) -> dict[str, Beats]:
@@ -111,16 +115,16 @@ def _words(config: TileConfig, phase: Phase) -> np.ndarray:
     return np.concatenate([*head, words])
 
 
-def expected(config: TileConfig, phases: Sequence[Phase]) -> np.ndarray:
+def expected(config: TileConfig, phases: Sequence[Phase]) -> Tensor:
     """What golden says of every output, those that a driver drops included.
 
     Returns
     -------
     array of int64, ``(jobs, rows, cols)``
-        Levels.
+        Levels; of a block-scaled output ``Blocks`` of these.
     """
     c = config
-    results = []
+    results, scales = [], []
     for phase in phases:
         starts = np.cumsum(phase.beats) - phase.beats
         x, w = phase.activations, phase.weights
@@ -136,6 +140,7 @@ def expected(config: TileConfig, phases: Sequence[Phase]) -> np.ndarray:
         if c.zero_points == "both":
             rows = np.add.reduceat(x.sum(axis=2), starts, axis=0)
         levels = np.empty_like(sums)
+        exponents = np.empty((*sums.shape[:2], -(-c.cols // BLOCK)), dtype=np.int64)
         for group in np.unique(phase.group):
             mine = phase.group == group
             columns = slice(group * c.cols, (group + 1) * c.cols)
@@ -146,15 +151,21 @@ def expected(config: TileConfig, phases: Sequence[Phase]) -> np.ndarray:
             draws = None
             if phase.states is not None:
                 draws = leap(phase.states[mine][:, :, None], np.arange(c.cols))
-            levels[mine] = requantize(unbiased, c.contract, c.output, record, unbiased=c.unbiased,
-                                      draws=draws)
+            if isinstance(c.output, BlockScaled):
+                levels[mine], exponents[mine] = requantize_blocks(
+                    unbiased, c.contract, c.output, record, unbiased=c.unbiased)
+            else:
+                levels[mine] = requantize(unbiased, c.contract, c.output, record,
+                                          unbiased=c.unbiased, draws=draws)
         if c.propagates:
             counts = specials.count(phase.activations, phase.weights)
             levels = specials.resolve(
                 levels, np.add.reduceat(counts, starts, axis=1), c.output_format)
         table = phase.table if c.lut == "loaded" else c.lut
         results.append(levels if table is None else lookup(table, levels, c.output_format))
-    return np.concatenate(results)
+        scales.append(exponents)
+    levels = np.concatenate(results)
+    return Blocks(levels, np.concatenate(scales)) if isinstance(c.output, BlockScaled) else levels
 
 
 def _exponents(config: TileConfig, phase: Phase) -> list[np.ndarray]:
@@ -164,35 +175,46 @@ def _exponents(config: TileConfig, phase: Phase) -> list[np.ndarray]:
             for name, vectors in (("activations", config.rows), ("weights", config.cols))]
 
 
-def output_beats(config: TileConfig, levels: np.ndarray) -> Beats:
-    """Beats of the output port that carry ``levels``, ``(jobs, rows, cols)``.
+def output_beats(config: TileConfig, results: Tensor) -> Beats:
+    """Beats of the output port that carry results, as :func:`expected` has them.
 
     Those of block-scaled operands say that none was outside of the window, for golden refuses it.
     """
     c = config
+    levels, exponents = results if isinstance(results, Blocks) else (results, None)
     codes = c.output_format.encode(levels.reshape(-1, c.outputs))
+    fields = [(code, c.output_format.bits) for code in codes.T]
+    if exponents is not None:
+        fields.append((np.repeat(exponents.reshape(-1), BLOCK // c.outputs), EXPONENT.bits))
     last = np.zeros((len(levels), c.steps), dtype=bool)
     last[:, -1] = True
-    data = pack(codes, c.output_format.bits)
-    surplus = ports(c)[-1].bytes - data.shape[1]
-    return Beats(np.pad(data, ((0, 0), (0, surplus))), last.reshape(-1), {})
+    return Beats(pack_fields(fields, 8 * ports(c)[-1].bytes), last.reshape(-1), {})
 
 
-def output_levels(config: TileConfig, beats: np.ndarray) -> np.ndarray:
-    """Levels ``(jobs, rows, cols)`` of ``tdata``: the inverse of :func:`output_beats`."""
+def output_levels(config: TileConfig, beats: np.ndarray) -> Tensor:
+    """Results of ``tdata``: the inverse of :func:`output_beats`.
+
+    The exponent of a block is that of its first beat.
+    """
     c = config
     codes = unpack(beats, c.output_format.bits, c.outputs)
-    return c.output_format.decode(codes).reshape(-1, c.rows, c.cols)
+    levels = c.output_format.decode(codes).reshape(-1, c.rows, c.cols)
+    if not isinstance(c.output, BlockScaled):
+        return levels
+    lsb = ports(c)[-1].fields[1].lsb
+    bits = np.unpackbits(beats[::BLOCK // c.outputs], axis=1, bitorder="little")
+    exponents = np.packbits(bits[:, lsb:lsb + EXPONENT.bits], axis=1, bitorder="little")
+    return Blocks(levels, exponents.astype(np.int64).reshape(-1, c.rows, c.cols // BLOCK))
 
 
 def run(config: TileConfig, backend: Backend, phases: Sequence[Phase], *, stall: float = 0.0,
-        seed: int = 0) -> tuple[np.ndarray, Trace]:
+        seed: int = 0) -> tuple[Tensor, Trace]:
     """Run ``phases`` on a simulated tile.
 
     Returns
     -------
-    array of int64 ``(jobs, rows, cols)``, Trace
-        Levels, and what the simulation saw.
+    array of int64 ``(jobs, rows, cols)``, or Blocks; Trace
+        Results as :func:`expected` has them, and what the simulation saw.
     """
     jobs = sum(len(phase.beats) for phase in phases)
     trace = backend.run(streams(config, phases), jobs * config.steps, stall=stall, seed=seed)
@@ -201,23 +223,32 @@ def run(config: TileConfig, backend: Backend, phases: Sequence[Phase], *, stall:
 
 def matmul(config: TileConfig, backend: Backend, activations: np.ndarray, weights: np.ndarray,
            parameters: Mapping[str, np.ndarray], *, stall: float = 0.0, seed: int = 0, **more
-           ) -> tuple[np.ndarray, Trace]:
+           ) -> tuple[Tensor, Trace]:
     """Compute ``requantize(activations @ weights.T)`` on a simulated tile.
 
     Parameters are as for :func:`run` and, all others, for :func:`matmul_phases`.
 
     Returns
     -------
-    array of int64 ``(vectors, channels)``, Trace
-        Levels, and what the simulation saw.
+    array of int64 ``(vectors, channels)``, or Blocks; Trace
+        Levels, of a block-scaled output with their exponents; and what the simulation saw.
     """
     phases = list(matmul_phases(config, activations, weights, parameters, **more))
-    levels, trace = run(config, backend, phases, stall=stall, seed=seed)
-    vectors, start, parts = len(activations), 0, []
-    for phase in phases:
-        groups = int(phase.group.max()) + 1
-        blocks = levels[start:start + len(phase.beats)].reshape(
-            -1, groups, config.rows, config.cols)
-        parts.append(blocks.transpose(0, 2, 1, 3).reshape(-1, groups * config.cols))
-        start += len(phase.beats)
-    return np.concatenate(parts, axis=1)[:vectors, :len(weights)], trace
+    results, trace = run(config, backend, phases, stall=stall, seed=seed)
+
+    def joined(each: np.ndarray, channels: int) -> np.ndarray:
+        # ``(jobs, rows, per group)``, one phase beside the other.
+        start, parts = 0, []
+        for phase in phases:
+            groups = int(phase.group.max()) + 1
+            jobs = each[start:start + len(phase.beats)]
+            jobs = jobs.reshape(-1, groups, *each.shape[1:]).transpose(0, 2, 1, 3)
+            parts.append(jobs.reshape(-1, groups * each.shape[2]))
+            start += len(phase.beats)
+        return np.concatenate(parts, axis=1)[:len(activations), :channels]
+
+    channels = len(weights)
+    if not isinstance(results, Blocks):
+        return joined(results, channels), trace
+    return Blocks(joined(results.levels, channels),
+                  joined(results.exponents, -(-channels // BLOCK))), trace

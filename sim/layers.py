@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from golden.block_scaled import Blocks
 from golden.formats import Codebook, LoadedCodebook
 from golden.networks import INPUT, Dense, Layer, Linear, Network
 from golden.run import run as run_golden
@@ -56,7 +57,9 @@ def run_layer(config: TileConfig, backend: Backend, network: Network, layer: Lay
     if not isinstance(layer, Dense):
         raise ValueError(f"Layer must be a Dense one to run on a tile, not {type(layer).__name__} "
                          f"{layer.name!r}")
-    return matmul(config, backend, x, **operands(config, network, layer))
+    levels, trace = matmul(config, backend, x, **operands(config, network, layer))
+    assert not isinstance(levels, Blocks)
+    return levels, trace
 
 
 def run_network(config: TileConfig, backend: Backend, network: Network, x: np.ndarray

@@ -215,8 +215,8 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
         first = (np.arange(blocks * c.rows).reshape(blocks, 1, c.rows) * channels
                  + start + np.arange(groups)[:, None] * c.cols)
         yield Phase(
-            {name: np.pad(values[start:start + count], (0, surplus), mode="edge")
-             for name, values in parameters.items()},
+            _padded({name: values[start:start + count] for name, values in parameters.items()},
+                    surplus),
             np.tile(np.arange(groups), blocks),
             np.full(blocks * groups, beats),
             np.broadcast_to(x[:, None], (*shape, c.rows, c.lanes)).reshape(-1, c.rows, c.lanes),
@@ -225,6 +225,15 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
             {name: np.broadcast_to(each.swapaxes(2, 3), (*shape, each.shape[2])).reshape(
                 -1, each.shape[2]) for name, each in own.items()},
             np.full(blocks * groups, base))
+
+
+def _padded(parameters: dict[str, np.ndarray], surplus: int) -> dict[str, np.ndarray]:
+    """Parameters with as many more as the last channel's, which ask for no exponent above its."""
+    padded = {name: np.pad(values, (0, surplus), mode="edge")
+              for name, values in parameters.items()}
+    if "exponent_max" in padded and surplus:
+        padded["exponent_max"][-surplus:] = padded["exponent_min"][-surplus:]
+    return padded
 
 
 def _check_fixed(config: TileConfig, parameters: Mapping[str, np.ndarray]):

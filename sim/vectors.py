@@ -15,7 +15,18 @@ from golden.contracts import (
     Scaled,
     Thresholds,
 )
-from golden.formats import NAN, Codebook, FloatFormat, Format, IntFormat, LoadedCodebook, element_of
+from golden.formats import (
+    EXPONENT,
+    EXPONENT_BIAS,
+    NAN,
+    BlockScaled,
+    Codebook,
+    FloatFormat,
+    Format,
+    IntFormat,
+    LoadedCodebook,
+    element_of,
+)
 from golden.multipliers import scale_parameters, threshold_parameters
 from golden.networks import Dense, Linear, Network
 from golden.quantize import quantize
@@ -179,7 +190,10 @@ def revealing_parameters(config: TileConfig, products: int) -> dict[str, int]:
     found |= {name: int(value) for name, value in scaling.items()}
     if "zero_point" in c.record:
         found["zero_point"] = middle
-    return found | {"clamp_min": fmt.min, "clamp_max": fmt.max}
+    found |= {"clamp_min": fmt.min, "clamp_max": fmt.max}
+    if isinstance(fmt, BlockScaled):
+        found |= {"exponent_min": EXPONENT.min, "exponent_max": EXPONENT.max}
+    return found
 
 
 def _largest_scale(contract: Clamped, real: float, sum_format: IntFormat) -> dict[str, np.ndarray]:
@@ -288,6 +302,12 @@ def random_parameters(config: TileConfig, rng: np.random.Generator, records: int
         whole = rng.integers(2, size=records) == 0
         parameters["clamp_min"] = np.where(whole, fmt.min, ends[0])
         parameters["clamp_max"] = np.where(whole, fmt.max, ends[1])
+    if isinstance(fmt, BlockScaled):
+        # Mostly all that is asked for, else a few about what the tensor's own scale is.
+        near = rng.integers(EXPONENT_BIAS - 6, EXPONENT_BIAS + 6, size=(2, records))
+        lo, hi = np.sort(near, axis=0)
+        parameters["exponent_min"] = np.where(whole, EXPONENT.min, lo)
+        parameters["exponent_max"] = np.where(whole, EXPONENT.max, hi)
     return parameters
 
 

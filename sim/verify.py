@@ -8,7 +8,7 @@ import numpy as np
 
 from hw.config import TileConfig
 from sim.backend import Backend, SimulationError
-from sim.jobs import Phase, output_beats, streams
+from sim.jobs import Phase, Tensor, output_beats, streams
 
 __all__ = ["Mismatch", "Verification", "verify", "STALLS"]
 
@@ -48,7 +48,7 @@ class Verification:
         return asdict(self)
 
 
-def verify(config: TileConfig, backend: Backend, phases: Sequence[Phase], want: np.ndarray, *,
+def verify(config: TileConfig, backend: Backend, phases: Sequence[Phase], want: Tensor, *,
            subject: str, simulator: str) -> Verification:
     """Run ``phases`` and compare every output and ``tlast`` with golden.
 
@@ -57,7 +57,7 @@ def verify(config: TileConfig, backend: Backend, phases: Sequence[Phase], want: 
     config : TileConfig
     backend : Backend
     phases : sequence of Phase
-    want : array ``(jobs, rows, cols)``
+    want : array ``(jobs, rows, cols)``, or Blocks
         As :func:`sim.jobs.expected` has it.
     subject, simulator : str
         For the report.
@@ -84,5 +84,5 @@ def verify(config: TileConfig, backend: Backend, phases: Sequence[Phase], want: 
                 f"instead of {beats.data[wrong[0]][::-1].tobytes().hex()} "
                 f"(last {beats.last[wrong[0]]:d})")
         cycles += trace.cycles
-    return Verification(subject, simulator, len(STALLS) * want.size, cycles,
+    return Verification(subject, simulator, len(STALLS) * beats.last.size * config.outputs, cycles,
                         max(int(phase.beats.max()) for phase in phases))

@@ -1,13 +1,16 @@
 """Every contract in emitted Verilog: all 16-bit sums, and a million over the range it takes.
 
-And results that are no integers, by each rounding.
+And results that are no integers, by each rounding; those that share an exponent among them.
 """
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from golden.block_scaled import Blocks
 from golden.contracts import CONTRACTS, ExactSum, contract
-from golden.formats import parse
+from golden.formats import BLOCK, parse
 from hw.config import TileConfig
 from sim.jobs import Phase, expected, run
 from sim.simulation import simulation
@@ -30,26 +33,27 @@ def tile(name, output=None):
 
 def phase(config, rng, activations, weights, groups):
     """One-beat jobs."""
-    return Phase(random_parameters(config, rng, 32 * COLS), groups, np.ones(len(groups), int),
-                 activations, weights, random_states(config, rng, len(groups)))
+    return Phase(random_parameters(config, rng, config.groups * config.cols), groups,
+                 np.ones(len(groups), int), activations, weights,
+                 random_states(config, rng, len(groups)))
 
 
-def every_sum(config, rng):
-    """Each of 2**16 sums with each of eight groups of records: the sum times one."""
-    sums = np.repeat(np.arange(-32768, 32768).reshape(-1, ROWS), 8, axis=0)
+def every_sum(config, rng, groups=8):
+    """Each of 2**16 sums with each of so many groups of records: the sum times one."""
+    sums = np.repeat(np.arange(-32768, 32768).reshape(-1, ROWS), groups, axis=0)
     activations = np.stack([sums, np.zeros_like(sums)], axis=2)
-    weights = np.zeros((len(sums), COLS, 2), int)
+    weights = np.zeros((len(sums), config.cols, 2), int)
     weights[:, :, 0] = 1
-    return phase(config, rng, activations, weights, np.arange(len(sums)) % 8)
+    return phase(config, rng, activations, weights, np.arange(len(sums)) % groups)
 
 
 def random_sums(config, rng, outputs):
     """Sums of every size up to 2**31, positive and negative."""
-    jobs = -(-outputs // (ROWS * COLS))
+    jobs = -(-outputs // (ROWS * config.cols))
     size = 2.0 ** rng.uniform(0, 15, (jobs, 1, 1))
     activations = np.rint(rng.uniform(-size, size, (jobs, ROWS, 2))).astype(int)
-    weights = rng.integers(-32767, 32768, (jobs, COLS, 2))
-    return phase(config, rng, activations, weights, rng.integers(32, size=jobs))
+    weights = rng.integers(-32767, 32768, (jobs, config.cols, 2))
+    return phase(config, rng, activations, weights, rng.integers(config.groups, size=jobs))
 
 
 DEFAULT = ("half_up", "tflite", "onnx", "thresholds")
@@ -81,3 +85,25 @@ def test_verilog_is_golden(rng, name, output):
         levels, counts = np.unique(want, return_counts=True)
         assert len(levels) > 0.9 * len(config.output.levels())
         assert counts.max() < want.size * 0.75
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name, output", [
+    ("half_even", "mx_e2m1"), ("half_even", "mx_e4m3fn"), ("half_up", "mx_s8"),
+    ("half_away", "mx_e3m2"), ("floor", "mx_odd4"), ("pulp", "mx_cfloat8_1_4_3"),
+    ("zero", "mx_e5m2"), ("rndnu", "mx_codebook:-9/-2/0/3/5"), ("pulp_round", "mx_ternary")])
+def test_verilog_shares_exponents_as_golden_does(rng, name, output):
+    config = replace(tile(name, "s8"), output=parse(output), cols=BLOCK, outputs=BLOCK // 2)
+    phases = [every_sum(config, rng, groups=1),
+              *(random_sums(config, rng, 250_000) for _ in range(4))]
+    want = expected(config, phases)
+    found, _ = run(config, simulation(config), phases)
+    assert isinstance(want, Blocks) and isinstance(found, Blocks)
+    np.testing.assert_array_equal(found.levels, want.levels)
+    np.testing.assert_array_equal(found.exponents, want.exponents)
+    assert want.levels[:2**16 // ROWS].size == 2**16 * BLOCK
+    assert want.levels[2**16 // ROWS:].size >= 10**6
+    levels, counts = np.unique(want.levels, return_counts=True)
+    assert len(levels) > 0.9 * len(parse(output).levels())
+    assert counts.max() < want.levels.size * 0.9
+    assert len(np.unique(want.exponents)) > 10
