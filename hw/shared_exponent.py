@@ -7,8 +7,16 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from golden.contracts import S32, MultiplyShift
-from golden.formats import BLOCK, EXPONENT, EXPONENT_BIAS, BlockScaled, FloatFormat, IntFormat
+from golden.contracts import S32, MultiplyShift, Rounding
+from golden.formats import (
+    BLOCK,
+    EXPONENT,
+    EXPONENT_BIAS,
+    BlockScaled,
+    FloatFormat,
+    Format,
+    IntFormat,
+)
 from golden.ranges import Range, levels_range
 from hw.arith import clamp
 from hw.blocks.specials import FLAGS
@@ -19,7 +27,7 @@ from hw.pipeline import Pipeline
 from hw.scale import leading_zeros
 from hw.shared import Shared
 
-__all__ = ["SharedExponent", "ASK_LATENCY", "ask", "unrounded"]
+__all__ = ["SharedExponent", "ASK_LATENCY", "ask", "code_beside", "unrounded"]
 
 ASK_LATENCY = 3
 """Registers of :func:`ask`."""
@@ -71,6 +79,23 @@ def ask(m: Module, pipe: Pipeline, fmt: BlockScaled) -> Value:
     code = pipe.register(code, "code")
     lo, hi = pipe.take("exponent_min"), pipe.take("exponent_max")
     return pipe.register(Mux(pipe.take("asks"), clamp(code, lo, hi), lo)[:EXPONENT.bits], "asked")
+
+
+def code_beside(pipe: Pipeline, exponent: Value, rounding: Rounding, fmt: Format) -> Value:
+    """Code of the level of ``fmt`` nearest to ``value / 2**(right + exponent - 127)``, clamped.
+
+    The pipeline holds all but the exponent's code. One register more than
+    :func:`hw.levels.nearest_code`.
+    """
+    # To the left as far as any level is; what goes further saturates just as well, and beyond its
+    # own width to the right nothing is left of a number but its sign.
+    left = fmt.max.bit_length()
+    right = pipe.take("right") + exponent - (EXPONENT_BIAS - left)
+    most = left + len(pipe["value"]) + 1
+    right = Mux(right < 0, 0, Mux(right > most, most, right))[:most.bit_length()]
+    right = pipe.register(right, "places")
+    value = Cat(Const(0, left), pipe.take("value")).as_signed()
+    return nearest_code(pipe, value, right, rounding, fmt)
 
 
 class SharedExponent(Shared):
@@ -190,10 +215,16 @@ class SharedExponent(Shared):
             ]
             return read.data
 
-        shared = delay(m, exponent, 1, "exponent")
+        shared, element = delay(m, exponent, 1, "exponent"), self.output.element
         for k, item in enumerate(self.i.p.items):
             item = kept(Value.cast(item)[:self._kept.size], f"memory_{k}")
-            m.d.comb += self.o.p.codes[k].eq(self._code(m, data.View(self._kept, item), shared))
+            item = data.View(self._kept, item)
+            pipe = Pipeline(m, {name: Value.cast(item[name]) for name in self._kept.members})
+            code = code_beside(pipe, shared, self.contract.rounding, element)
+            if self.propagates:
+                assert isinstance(element, FloatFormat)  # or the tile had been refused
+                code = special_code(data.View(FLAGS, pipe.take("flags")), code, element)
+            m.d.comb += self.o.p.codes[k].eq(code)
         beside = kept(self.i.p.beside, "memory_beside") if self.beside else Const(0, 0)
         rest = self.latency - steps - 1
         m.d.comb += [
@@ -202,21 +233,3 @@ class SharedExponent(Shared):
             self.o.valid.eq(delay(m, leaving, rest + 1, "valid", reset_less=False)),
         ]
         return m
-
-    def _code(self, m: Module, item: data.View, exponent: Value) -> Value:
-        """Code of a result in units of its block's exponent."""
-        fmt = self.output.element
-        pipe = Pipeline(m, {name: Value.cast(item[name]) for name in self._kept.members})
-        # To the left as far as any level is; what goes further saturates just as well, and beyond
-        # its own width to the right nothing is left but the sign.
-        left = fmt.max.bit_length()
-        right = pipe.take("right") + exponent - (EXPONENT_BIAS - left)
-        most = left + len(item["value"]) + 1
-        right = Mux(right < 0, 0, Mux(right > most, most, right))[:most.bit_length()]
-        right = pipe.register(right, "places")
-        value = Cat(Const(0, left), pipe.take("value")).as_signed()
-        code = nearest_code(pipe, value, right, self.contract.rounding, fmt)
-        if self.propagates:
-            assert isinstance(fmt, FloatFormat)  # or the tile had been refused
-            code = special_code(data.View(FLAGS, pipe.take("flags")), code, fmt)
-        return code

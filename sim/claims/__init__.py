@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from golden.contracts import CONTRACTS, DoubleRounding, MultiplyShift, Rounding, contract
-from golden.formats import IntFormat, parse
+from golden.formats import BlockScaled, IntFormat, parse
 from hw.units.fused_add import LEFT_ADDEND, LEFT_PRODUCT
 from sim.claims.base import Claim
+from sim.claims.exponents import asked, beside
 from sim.claims.floats import (
     conversion,
     float_product,
@@ -18,13 +19,17 @@ from sim.claims.levels import guarded, to_levels
 from sim.claims.multipliers import multiplier, multiplies
 from sim.claims.requantizers import requantizer, shifter
 
-__all__ = ["Claim", "claims", "conversion", "float_product", "float_requantizer", "fused",
-           "guarded", "inside", "inside_rounded", "multiplier", "requantizer", "shifter",
-           "to_levels"]
+__all__ = ["Claim", "asked", "beside", "claims", "conversion", "float_product",
+           "float_requantizer", "fused", "guarded", "inside", "inside_rounded", "multiplier",
+           "requantizer", "shifter", "to_levels"]
 
 LEVELS = {"odd4": False, "e2m1": False, "codebook:-9/-4/-1/0/2/3/11": False,
           "e4m3fn": True, "cfloat8_1_4_3:denormals=paper": True}
 """Outputs that are no integers, and whether their levels are too many to begin at the product."""
+
+
+BLOCKS = ("mx_s4", "mx_u4", "mx_odd4", "mx_e2m1", "mx_codebook:-9/-4/-1/0/2/3/11")
+"""Outputs whose blocks share an exponent, of each kind of element."""
 
 
 def claims() -> Iterator[Claim]:
@@ -41,11 +46,22 @@ def claims() -> Iterator[Claim]:
         for output, many in LEVELS.items():
             if name != "zero" or parse(output).contains(0):
                 yield to_levels(name, parse(output), shifted=many)
+    for output in map(_blocks, BLOCKS):
+        yield asked(output)
+        for name in ("half_up", "half_even", "half_away", "floor", "zero"):
+            if name != "zero" or output.contains(0):
+                yield beside(name, output)
     yield from (conversion(), float_product())
     for output in map(_int, ("s8", "u4")):
         yield from (float_requantizer(output), inside(output), inside_rounded(output))
     # Beyond these the hardware takes the ends' shifts, and the rounded sum is theirs.
     yield from (fused(distance) for distance in range(-LEFT_ADDEND - 2, LEFT_PRODUCT + 3))
+
+
+def _blocks(name: str) -> BlockScaled:
+    fmt = parse(name)
+    assert isinstance(fmt, BlockScaled)
+    return fmt
 
 
 def _int(name: str) -> IntFormat:

@@ -1,5 +1,7 @@
 """Requantizers whose output is not an integer format."""
 
+from collections.abc import Mapping, Sequence
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 
 from golden.contracts import MultiplyShift, Rounding, contract
@@ -10,7 +12,7 @@ from hw.levels import nearest_code
 from hw.scale import product
 from sim.claims.base import Claim, Transparent, circuit, divided
 
-__all__ = ["guarded", "to_levels"]
+__all__ = ["guarded", "right_level", "to_levels"]
 
 SUMS = IntFormat(20)
 """Of the sums, as of those of integer outputs."""
@@ -82,6 +84,17 @@ def _to_levels(name: str, output: Format, shifted: bool) -> str:
         assert pipe.product is not None
         inputs = (total, pipe.product, *held.values())
 
+    return right_level(m, inputs, held, code, exact, shift, _allowed(way, held["shift"]),
+                       way.rounding, output)
+
+
+def right_level(m: Module, inputs: Sequence[Signal], held: Mapping[str, Signal], code: Value,
+                exact: Value, shift: Value, allowed: Value, rounding: Rounding, output: Format
+                ) -> str:
+    """RTLIL of a claim that ``code`` is that of ``exact / 2**shift``, rounded and clamped.
+
+    Where ``allowed``, and where the ends of the clamp that are ``held`` are codes that have levels.
+    """
     # The level of the code, and of those beside it; that of a code without one is none.
     levels = output.levels().tolist()
     codes = output.encode(output.levels()).tolist()
@@ -107,10 +120,10 @@ def _to_levels(name: str, output: Format, shifted: bool) -> str:
 
     place, lo, hi = places["given"], places["clamp_min"], places["clamp_max"]
     right = (sound["given"] & (place >= lo) & (place <= hi)
-             & ((place == lo) | _reached(exact, shift, below, level, even["level"], way.rounding))
-             & ((place == hi) | ~_reached(exact, shift, level, above, even["above"], way.rounding)))
-    # An allowed shift, and a clamp of codes that have levels, and is not empty.
-    asked = (_allowed(way, held["shift"]) & (lo <= hi) & sound["clamp_min"] & sound["clamp_max"])
+             & ((place == lo) | _reached(exact, shift, below, level, even["level"], rounding))
+             & ((place == hi) | ~_reached(exact, shift, level, above, even["above"], rounding)))
+    # The clamp is not empty.
+    asked = allowed & (lo <= hi) & sound["clamp_min"] & sound["clamp_max"]
     return circuit(m, inputs, ~asked | right, Const(1))
 
 

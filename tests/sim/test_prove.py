@@ -6,8 +6,8 @@ import pytest
 from amaranth.hdl import Const, Mux
 
 from golden.contracts import Rounding
-from golden.formats import IntFormat, parse
-from hw import levels, scale
+from golden.formats import BlockScaled, IntFormat, parse
+from hw import levels, scale, shared_exponent
 from hw.blocks.select import SelectDot
 from hw.flow.tools import ToolFailed
 from hw.units import fused_add
@@ -16,6 +16,7 @@ from sim.products import ProductMismatch
 
 U4 = IntFormat(4, signed=False)
 CODEBOOK, PAPER = parse("codebook:-9/-4/-1/0/2/3/11"), parse("cfloat8_1_4_3:denormals=paper")
+MX = BlockScaled(parse("e2m1"))
 MULTIPLIERS = 263
 
 
@@ -28,6 +29,7 @@ MULTIPLIERS = 263
     claims.guarded("half_up"), claims.to_levels("half_even", parse("odd4")),
     claims.to_levels("pulp", parse("e2m1")), claims.to_levels("zero", CODEBOOK),
     claims.to_levels("half_away", PAPER, shifted=True),
+    claims.asked(MX), claims.beside("half_up", MX),
     claims.conversion(), claims.float_product(), claims.float_requantizer(U4), claims.inside(U4),
 ], ids=lambda claim: f"{claim.subject} {claim.instance}")
 def test_a_claim_holds(claim):
@@ -109,10 +111,36 @@ def test_a_wrong_float32_is_refuted(monkeypatch, name, broken, claim):
 
 def test_every_kind_of_level_is_claimed():
     claimed = {tuple(claim.instance.split(" to ")) for claim in claims.claims()
-               if claim.subject.startswith("requantizer to levels")}
+               if claim.subject.startswith("requantizer to levels")
+               and "exponent" not in claim.subject}
     names = ("half_up", "half_even", "half_away", "floor", "zero", "pulp")
     outputs = ("odd4", "e2m1", "e4m3fn", str(PAPER), str(CODEBOOK))
     assert claimed == {(name, output) for name in names for output in outputs} - {("zero", "odd4")}
+
+
+@pytest.mark.parametrize("name, broken, claim", [
+    ("leading_zeros", lambda m, value: Const(3), claims.asked(MX)),
+    ("sign_of", lambda fmt, code: (code[0], code[0]), claims.asked(MX)),
+    ("nearest_code", lambda pipe, value, right, rounding, fmt: levels.nearest_code(
+        pipe, value, right + 1, rounding, fmt), claims.beside("half_even", MX)),
+    ("EXPONENT_BIAS", 128, claims.beside("floor", MX)),
+], ids=["digits", "signs", "shift", "bias"])
+def test_a_wrong_exponent_is_refuted(monkeypatch, name, broken, claim):
+    monkeypatch.setattr(shared_exponent, name, broken)
+    with pytest.raises(prove.Refuted, match=rf"^{claim.subject} {re.escape(claim.instance)} "
+                                            r"differs from its definition at .*right = "):
+        prove.prove(claim)
+
+
+def test_every_kind_of_block_is_claimed():
+    made = [claim for claim in claims.claims() if "exponent" in claim.subject]
+    elements = ("s4", "u4", "odd4", "e2m1", str(CODEBOOK))
+    assert {claim.instance for claim in made if claim.subject.startswith("exponent")} == {
+        f"mx_{element}" for element in elements}
+    names = ("half_up", "half_even", "half_away", "floor", "zero")
+    assert {tuple(claim.instance.split(" to ")) for claim in made
+            if claim.subject.startswith("requantizer")} == {
+        (name, f"mx_{element}") for name in names for element in elements} - {("zero", "mx_odd4")}
 
 
 def test_a_claim_that_the_solver_cannot_read_is_not_refuted():
@@ -159,6 +187,8 @@ def test_everything_is_proven(capsys):
     assert re.search(r"shift to levels, product free +6 +Yosys sat", said)
     assert re.search(r"requantizer to levels, product free +17 +Yosys sat", said)
     assert re.search(r"requantizer to levels, shifted free +12 +Yosys sat", said)
+    assert re.search(r"exponent asked for, product free +5 +Yosys sat", said)
+    assert re.search(r"requantizer to levels, product and exponent free +24 +Yosys sat", said)
     assert re.search(r"int32 to float32 +1 +Yosys sat", said)
     assert re.search(r"float32 product, product free +1 +Yosys sat", said)
     assert re.search(r"float32 requantizer, product free +2 +Yosys sat", said)

@@ -1,0 +1,71 @@
+"""Requantizers whose output is block-scaled: the exponent asked for, and levels beside one."""
+
+from amaranth.hdl import Const, Module, Mux, Signal, signed
+
+from golden.contracts import MultiplyShift, contract
+from golden.formats import EXPONENT, EXPONENT_BIAS, BlockScaled
+from golden.ranges import levels_range
+from hw.formats import shape_of
+from hw.shared_exponent import ask, code_beside
+from sim.claims.base import Claim, Transparent, circuit
+from sim.claims.levels import right_level
+
+__all__ = ["asked", "beside"]
+
+VALUE = signed(51)
+"""Of a product: of a total of 20 bits, as in the other claims, and a multiplier of 31."""
+
+RIGHT = 6
+"""Bits of its shift."""
+
+
+def asked(output: BlockScaled) -> Claim:
+    """The exponent that a product asks for, against how many powers of two it has reached."""
+    return Claim("exponent asked for, product free", str(output), lambda: _asked(output))
+
+
+def _held(output: BlockScaled) -> dict[str, Signal]:
+    way = contract("half_up")
+    assert isinstance(way, MultiplyShift)
+    fields = way.fields(levels_range(EXPONENT), output)
+    return {"value": Signal(VALUE, name="value"), "right": Signal(RIGHT, name="right"),
+            **{field: Signal(shape_of(fields[field]), name=field)
+               for field in ("clamp_min", "clamp_max", "exponent_min", "exponent_max")}}
+
+
+def _asked(output: BlockScaled) -> str:
+    m, held = Module(), _held(output)
+    got = ask(m, Transparent(m, held), output)
+    value, lo, hi = held["value"], held["exponent_min"], held["exponent_max"]
+    size = Mux(value < 0, -value, value)
+    digits = sum(size >= 1 << place for place in range(VALUE.width))
+    code = digits - output.max.bit_length() - held["right"] + EXPONENT_BIAS
+    # The clamp lets a negative level through, a positive one; its ends are codes of levels.
+    levels = output.levels()
+    codes = output.encode(levels)
+    below = held["clamp_min"].as_unsigned().matches(*codes[levels < 0].tolist())
+    above = held["clamp_max"].as_unsigned().matches(*codes[levels > 0].tolist())
+    want = Mux(((value < 0) & below) | ((value > 0) & above),
+               Mux(code < lo, lo, Mux(code > hi, hi, code)), lo)
+    sound = (lo <= hi)
+    for end in ("clamp_min", "clamp_max"):
+        sound = sound & held[end].as_unsigned().matches(*codes.tolist())
+    return circuit(m, tuple(held.values()), Mux(sound, got, 0), Mux(sound, want, 0))
+
+
+def beside(name: str, output: BlockScaled) -> Claim:
+    """The level of a product beside an exponent, against the levels beside the one it gives."""
+    return Claim("requantizer to levels, product and exponent free", f"{name} to {output}",
+                 lambda: _beside(name, output))
+
+
+def _beside(name: str, output: BlockScaled) -> str:
+    way, m, held = contract(name), Module(), _held(output)
+    assert isinstance(way, MultiplyShift)
+    exponent = Signal(shape_of(EXPONENT), name="exponent")
+    code = code_beside(Transparent(m, held), exponent, way.rounding, output.element)
+    right = held["right"] + exponent - EXPONENT_BIAS
+    exact = held["value"] << Mux(right < 0, -right, 0)[:EXPONENT.bits - 1]
+    shift = Mux(right < 0, 0, right)[:EXPONENT.bits]
+    inputs = (exponent, *held.values())
+    return right_level(m, inputs, held, code, exact, shift, Const(1), way.rounding, output.element)
