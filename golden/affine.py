@@ -1,12 +1,13 @@
 """Real numbers become levels and back: ``real = step * (level - zero_point)``.
 
 One of the two places where floats are rounded (:mod:`golden.multipliers` is the other); ties go
-up.
+up, but in block-scaled tensors to the even code.
 """
 
 import numpy as np
 
-from golden.formats import Format, IntFormat
+from golden.block_scaled import Tensor, dequantize_blocks, quantize_blocks
+from golden.formats import EXPONENT_BIAS, BlockScaled, Format, IntFormat
 from golden.networks import Quantization
 from golden.specials import as_floats
 
@@ -20,10 +21,11 @@ def round_to_step(x, step) -> np.ndarray:
     return step * _half_up(np.asarray(x, dtype=np.float64) / step)
 
 
-def quantize(x, quantization: Quantization) -> np.ndarray:
+def quantize(x, quantization: Quantization) -> Tensor:
     """Levels of real numbers, saturated to the format; of two as near, the upper one.
 
-    For an integer format that is ``floor(x / step + 1/2) + zero_point``.
+    For an integer format that is ``floor(x / step + 1/2) + zero_point``. To a block-scaled format
+    :func:`golden.block_scaled.quantize_blocks` converts, with the exponents that there may be.
 
     Parameters
     ----------
@@ -34,13 +36,15 @@ def quantize(x, quantization: Quantization) -> np.ndarray:
 
     Returns
     -------
-    array of ``int64``
+    array of ``int64``, or of a block-scaled format Blocks
     """
     x = np.asarray(x, dtype=np.float64)
     if not np.isfinite(x).all():
         raise ValueError(f"Numbers to quantize must be finite, not {x[~np.isfinite(x)].flat[0]}")
     step, zero_point = _per_channel(quantization, x.ndim)
     fmt = quantization.format
+    if isinstance(fmt, BlockScaled):
+        return quantize_blocks(np.ldexp(x / step, fmt.unit), fmt, exponents=quantization.exponents)
     if not isinstance(fmt, IntFormat):
         levels = fmt.levels()
         halfway = (levels[:-1] + levels[1:]) / 2
@@ -51,8 +55,19 @@ def quantize(x, quantization: Quantization) -> np.ndarray:
 
 
 def dequantize(levels, quantization: Quantization) -> np.ndarray:
-    """Real numbers that levels stand for; infinities and NaN where the format propagates them."""
-    levels = quantization.format.check(levels)
+    """Real numbers that levels stand for; infinities and NaN where the format propagates them.
+
+    Parameters
+    ----------
+    levels : array_like of integers, or of a block-scaled format Blocks
+    quantization : Quantization
+    """
+    fmt = quantization.format
+    if isinstance(fmt, BlockScaled):
+        numbers = dequantize_blocks(levels[0], levels[1], fmt)
+        step, _ = _per_channel(quantization, numbers.ndim)
+        return np.ldexp(step, -fmt.unit) * numbers
+    levels = fmt.check(levels)
     step, zero_point = _per_channel(quantization, levels.ndim)
     return step * (as_floats(levels) if quantization.format.propagates else levels - zero_point)
 
@@ -99,11 +114,11 @@ def asymmetric(lo, hi, fmt: Format) -> Quantization:
 
 
 def limits(quantization: Quantization) -> tuple[np.ndarray, np.ndarray]:
-    """Real numbers that the lowest and the highest level stand for."""
+    """Real numbers that the lowest and the highest level stand for, with the largest exponent."""
     fmt = quantization.format
     zero_point = np.asarray(quantization.zero_point)
-    return (quantization.step * (fmt.min - zero_point),
-            quantization.step * (fmt.max - zero_point))
+    step = quantization.step * 2.0**(quantization.exponents.hi - EXPONENT_BIAS)
+    return step * (fmt.min - zero_point), step * (fmt.max - zero_point)
 
 
 def _half_up(x: np.ndarray) -> np.ndarray:

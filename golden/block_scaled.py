@@ -10,7 +10,7 @@ Combined exponents must lie in a window, ``0 <= x_codes[b] + w_codes[b] - base <
 outside is refused, whatever its levels.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -22,9 +22,10 @@ from golden.ranges import INT64, Range, values_range
 from golden.requantize import prepared
 from golden.rounding import fraction, nearest_level
 from golden.scaling import add, product
+from golden.specials import as_floats
 
-__all__ = ["Blocks", "quantize_blocks", "dequantize_blocks", "requantize_blocks", "blocks_of",
-           "shift_levels", "shifts", "shifted", "matmul"]
+__all__ = ["Blocks", "Tensor", "parts", "on_levels", "quantize_blocks", "dequantize_blocks",
+           "requantize_blocks", "blocks_of", "shift_levels", "shifts", "shifted", "matmul"]
 
 
 class Blocks(NamedTuple):
@@ -41,7 +42,24 @@ class Blocks(NamedTuple):
     exponents: np.ndarray
 
 
-def quantize_blocks(values, fmt: BlockScaled, *, window: int | None = None) -> Blocks:
+Tensor = np.ndarray | Blocks
+"""Levels; of a block-scaled format with their exponents."""
+
+
+def parts(tensor: Tensor) -> dict[str, np.ndarray]:
+    """Arrays that a tensor is made of: ``levels``, and ``exponents`` where it has some."""
+    return tensor._asdict() if isinstance(tensor, Blocks) else {"levels": tensor}
+
+
+def on_levels(function: Callable[[np.ndarray], np.ndarray], tensor: Tensor) -> Tensor:
+    """Return the tensor with what ``function`` makes of its levels."""
+    if isinstance(tensor, Blocks):
+        return tensor._replace(levels=function(tensor.levels))
+    return function(tensor)
+
+
+def quantize_blocks(values, fmt: BlockScaled, *, window: int | None = None,
+                    exponents: Range | None = None) -> Blocks:
     """Levels of real numbers, and the codes of their blocks' exponents.
 
     The exponent of a block is ``floor(log2(max|v|)) - emax``, where ``2**emax`` is the highest
@@ -57,12 +75,18 @@ def quantize_blocks(values, fmt: BlockScaled, *, window: int | None = None) -> B
     window : int, optional
         Blocks whose exponents are ``window`` or more below the largest get one that is
         ``window - 1`` below it, and coarser steps.
+    exponents : Range, optional
+        In place of a window, codes that blocks may have: one beyond becomes the nearest, that of a
+        block of zeros the least.
 
     Raises
     ------
     ValueError
-        Where a number is not finite, or the format has no positive level.
+        Where a number is not finite, or the format has no positive level; or where both a window
+        and exponents are given.
     """
+    if window is not None and exponents is not None:
+        raise ValueError(f"Window must be None where exponents are given, not {window}")
     values = np.asarray(values, dtype=np.float64)
     if not np.isfinite(values).all():
         raise ValueError("Numbers to quantize must be finite, "
@@ -78,17 +102,18 @@ def quantize_blocks(values, fmt: BlockScaled, *, window: int | None = None) -> B
     least, most = (codes[used].min(), codes[used].max()) if used.any() else 2 * (EXPONENT_BIAS,)
     if window is not None:
         least = max(least, most - window + 1)
-    codes = np.maximum(np.where(used, codes, least), least).astype(np.int64)
+    if exponents is not None:
+        least, most = exponents.lo, exponents.hi
+    codes = np.clip(np.where(used, codes, least), least, most).astype(np.int64)
 
     scaled = np.ldexp(values, EXPONENT_BIAS - fmt.unit - _each(codes, values.shape[-1]))
     return Blocks(nearest_level(*fraction(scaled), fmt, Rounding.HALF_EVEN), codes)
 
 
 def dequantize_blocks(levels, codes, fmt: BlockScaled) -> np.ndarray:
-    """Real numbers that levels and their blocks' exponents stand for."""
+    """Real numbers that levels and their blocks' exponents stand for; infinities and NaN too."""
     levels = fmt.check(levels)
-    return np.ldexp(levels.astype(np.float64),
-                    blocks_of(codes, levels.shape) - EXPONENT_BIAS + fmt.unit)
+    return np.ldexp(as_floats(levels), blocks_of(codes, levels.shape) - EXPONENT_BIAS + fmt.unit)
 
 
 def requantize_blocks(sums, contract: Contract, output: BlockScaled, parameters: Mapping, *,
@@ -145,11 +170,19 @@ def blocks_of(codes, shape: tuple[int, ...]) -> np.ndarray:
     return _each(codes, shape[-1])
 
 
-def shift_levels(levels, codes) -> np.ndarray:
-    """Return levels as integers on one scale, that of the least of the exponents."""
+def shift_levels(levels, codes, *, least: int | None = None) -> np.ndarray:
+    """Return levels as integers on one scale, that of the least of the exponents.
+
+    Parameters
+    ----------
+    levels : array_like of integers, ``(..., K)``
+    codes : array_like of int, ``(..., ceil(K / 32))``
+    least : int, optional
+        Code whose scale to have instead, if not above any.
+    """
     levels = integers(levels, "Level")
     each = blocks_of(codes, levels.shape)
-    return shifted(levels, each - each.min(initial=EXPONENT.max))
+    return shifted(levels, each - (each.min(initial=EXPONENT.max) if least is None else least))
 
 
 def shifts(x_codes, w_codes, *, base, window: int) -> np.ndarray:

@@ -5,10 +5,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from golden.affine import asymmetric, dequantize, quantize, symmetric
-from golden.formats import Format
+from golden.block_scaled import quantize_blocks
+from golden.formats import EXPONENT, BlockScaled, Format
 from golden.networks import Quantization
+from golden.ranges import Range
 
-__all__ = ["FRACTIONS", "least_error", "least_error_rows", "apart"]
+__all__ = ["FRACTIONS", "least_error", "least_error_rows", "apart", "highest_exponents"]
 
 FRACTIONS: Sequence[float] = tuple(np.linspace(1.0, 0.2, 33).tolist())
 """Shares of the largest magnitude that are tried, the widest range first."""
@@ -86,11 +88,27 @@ def apart(values, winners, fmt: Format, *, zero_point: bool) -> Quantization:
 
     def won(candidate: Quantization) -> float:
         # A row in which n outputs share the highest level counts as 1 / n.
-        levels = quantize(values, candidate)
+        levels = np.asarray(quantize(values, candidate))
         highest = levels == levels.max(axis=1, keepdims=True)
         return (highest[rows, winners] / highest.sum(axis=1)).sum()
 
     return max(candidates, key=won)  # the first of equals
+
+
+def highest_exponents(values, fmt: BlockScaled, binades: int) -> Quantization:
+    """Exponents of ``values`` in a block-scaled format, at most so many: the largest one and below.
+
+    The scale is 1, for exponents are scales enough.
+
+    Parameters
+    ----------
+    values : array_like of float, ``(..., K)``
+    fmt : BlockScaled
+    binades : int
+        At least 1.
+    """
+    most = int(quantize_blocks(values, fmt).exponents.max())
+    return Quantization(fmt, exponents=Range(max(most - binades + 1, EXPONENT.min), most))
 
 
 def _symmetric(lo: float, hi: float, fmt: Format) -> Iterator[Quantization]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from golden.block_scaled import Blocks, Tensor, shift_levels
 from golden.contracts import Contract, contract
 from golden.formats import Format
 from golden.networks import Network
@@ -78,6 +79,8 @@ def quantized(digits: Digits, *, weights: Format, activations: Format,
         weight_ranges="least_error", window=window, classifier=True, name="digits")
 
 
-def accuracy(outputs: np.ndarray, labels: np.ndarray) -> float:
+def accuracy(outputs: Tensor, labels: np.ndarray) -> float:
     """Share of rows whose largest output, the first of equal ones, is at the label's place."""
+    if isinstance(outputs, Blocks):
+        outputs = shift_levels(*outputs)
     return float(np.mean(np.argmax(outputs, axis=1) == labels))

@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 
 from golden.contracts import Contract
-from golden.formats import Format
+from golden.formats import EXPONENT, EXPONENT_BIAS, BlockScaled, Format
+from golden.ranges import Range, levels_range
 from golden.units import FusedScheme, Scheme
 
 __all__ = ["Quantization", "Layer", "Linear", "Dense", "Conv2d", "Pool", "Rescale", "Add", "Sub",
@@ -30,7 +31,8 @@ class Quantization:
     """How a tensor's levels stand for real numbers: ``real = step * (level - zero_point)``.
 
     ``step = scale * 2**format.unit``: the scale is that of the format's own numbers, such as
-    ``0.5`` in a float format whose unit is smaller.
+    ``0.5`` in a float format whose unit is smaller. In a block-scaled tensor this is times
+    ``2**(code - 127)``, of the code of the block's exponent.
 
     Parameters
     ----------
@@ -40,19 +42,38 @@ class Quantization:
         Per tensor, or per output channel.
     zero_point : int or array of int
         A level of the format; per tensor, or per output channel.
+    exponents : Range
+        Codes that the blocks of a block-scaled tensor may have; those of weights are in their
+        layer. Of other formats 127 alone, which stands for 1.
+
+    Raises
+    ------
+    ValueError
+        Where a scale is not positive and finite, or the exponents are none of the format's.
     """
 
     format: Format
     scale: float | np.ndarray = 1.0
     zero_point: int | np.ndarray = 0
+    exponents: Range = Range(EXPONENT_BIAS, EXPONENT_BIAS)
 
     def __post_init__(self):
         check_scale(self.scale)
+        allowed = (levels_range(EXPONENT) if isinstance(self.format, BlockScaled)
+                   else Range(EXPONENT_BIAS, EXPONENT_BIAS))
+        if self.exponents not in allowed:
+            raise ValueError(f"Exponents must be in range {allowed} for {self.format}, "
+                             f"not {self.exponents}")
 
     @property
     def step(self) -> float | np.ndarray:
-        """What one level stands for."""
+        """What one level stands for; of a block-scaled tensor where the exponent's code is 127."""
         return self.scale * 2.0**self.format.unit
+
+    @property
+    def least_step(self) -> float | np.ndarray:
+        """What one level stands for where the exponent is the least."""
+        return self.step * 2.0**(self.exponents.lo - EXPONENT_BIAS)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -97,7 +118,8 @@ class Linear(Layer):
         (:mod:`golden.tables`).
     exponents : array of integers, ``(channels, ceil(features / 32))``, optional
         Codes of block-scaled weights' exponents (:mod:`golden.block_scaled`), 127 where a weight's
-        step is that of ``weight``. The layer's sums, and so its bias, are in units of the least.
+        step is that of ``weight``. The layer's sums, and so its bias, are in units of the least of
+        them and of the least that its input may have.
     """
 
     weights: np.ndarray

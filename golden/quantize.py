@@ -19,21 +19,27 @@ from golden.affine import (
     round_to_step,
     symmetric,
 )
-from golden.block_scaled import quantize_blocks
-from golden.calibration import FRACTIONS, apart, least_error, least_error_rows
+from golden.block_scaled import Tensor, quantize_blocks
+from golden.calibration import (
+    FRACTIONS,
+    apart,
+    highest_exponents,
+    least_error,
+    least_error_rows,
+)
 from golden.contracts import Clamped, Contract, ExactSum, Thresholds
 from golden.formats import EXPONENT_BIAS, BlockScaled, Format, IntFormat, integers
 from golden.lfsr import leap
+from golden.linear import linear_results, linear_sums, shifted_range, sum_ranges
 from golden.multipliers import scale_parameters, threshold_parameters
 from golden.networks import INPUT, Dense, Network, Quantization
-from golden.ranges import Range, dot_range
-from golden.requantize import requantize
-from golden.run import linear_draws, linear_sums, prove, sum_ranges
+from golden.ranges import Range, levels_range
+from golden.run import prove
 
 __all__ = [
     "FloatDense", "run_float", "quantize_network", "quantize_weights", "ZeroPoints", "WeightRanges",
     "asymmetric", "dequantize", "limits", "quantize", "round_to_step", "symmetric",
-    "apart", "least_error", "least_error_rows",
+    "apart", "least_error", "least_error_rows", "highest_exponents",
 ]
 
 ZeroPoints = Literal["none", "activations", "both"]
@@ -105,7 +111,7 @@ def quantize_weights(weights, fmt: Format, *, zero_point: bool = False,
         raise ValueError(f"Weight ranges must be max or least_error, not {ranges!r}")
     chosen = least_error_rows(weights, fmt, zero_point=zero_point,
                               shares=FRACTIONS if ranges == "least_error" else (1.0,))
-    return quantize(weights, chosen), chosen
+    return np.asarray(quantize(weights, chosen)), chosen
 
 
 def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Format,
@@ -119,7 +125,8 @@ def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Form
     Weights are quantized per output channel, by :func:`quantize_weights`, or where they are
     block-scaled by :func:`golden.block_scaled.quantize_blocks`. Tensors are given the
     range with the least squared error over the examples, as the layers quantized so far compute
-    them. A ReLU becomes a clamp at the zero point.
+    them; where they are block-scaled, the highest exponents of the examples
+    (:func:`golden.calibration.highest_exponents`). A ReLU becomes a clamp at the zero point.
 
     Parameters
     ----------
@@ -139,7 +146,9 @@ def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Form
     weight_ranges : "max" or "least_error"
         As in :func:`quantize_weights`.
     window : int
-        Exponents that block-scaled weights may have.
+        Exponents that block-scaled tensors may have. Where both activations and weights are, the
+        products of the two have so many: ``(window + 1) // 2`` of activations, and of weights
+        what is left, ``window + 1`` less these. A block-scaled output has the activations'.
     classifier : bool
         Only the largest of the last layer's outputs matters: its range keeps the examples' winners
         (by the float network; no labels are needed) apart from the rest.
@@ -158,7 +167,7 @@ def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Form
     """
     if output is None and not isinstance(contract, ExactSum):
         output = activations
-    _check_request(layers, activations, output, contract, zero_points)
+    _check_request(layers, activations, output, contract, zero_points, window)
     calibration = np.asarray(calibration, dtype=np.float64)
     if not np.isfinite(calibration).all():
         raise ValueError("Calibration must be finite, "
@@ -167,7 +176,13 @@ def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Form
     if calibration.shape[1:] != (features,) or not len(calibration):
         raise ValueError(f"Calibration must have shape (examples, {features}), "
                          f"not {calibration.shape}")
+
+    share = (window + 1) // 2 if isinstance(weights, BlockScaled) else window
+    left = window + 1 - share if isinstance(activations, BlockScaled) else window
+
     def ranged(values, fmt: Format, choose=least_error, *examples) -> Quantization:
+        if isinstance(fmt, BlockScaled):
+            return highest_exponents(values, fmt, share)
         movable = zero_points != "none" and isinstance(fmt, IntFormat)
         return choose(values, *examples, fmt, zero_point=movable)
 
@@ -176,13 +191,13 @@ def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Form
     for index, layer in enumerate(layers):
         made, sums, unbiased = _weigh(layer, index, x, network, weights, contract,
                                       zero_points == "both" and isinstance(weights, IntFormat),
-                                      weight_ranges, window)
+                                      weight_ranges, left)
         step = _step(made, network)
         bias = integers(list(map(int, round_to_step(layer.biases() / step, 1))), "Bias")
         real = step * (sums + bias).astype(np.float64)
         if layer.relu:
             real = np.maximum(real, 0)
-        if output is None:
+        if output is None or isinstance(contract, ExactSum):
             chosen = Quantization(contract.output_format(unbiased, output), step, 0)
         elif classifier and layer is layers[-1]:
             winners = np.argmax(run_float(layers, calibration), axis=1)
@@ -192,16 +207,17 @@ def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Form
         made = replace(made, output=chosen, parameters=_parameters(
             contract, unbiased, bias, step, chosen, relu=layer.relu))
         network = replace(network, layers=(*network.layers, made))
-        x = requantize(sums, contract, output, made.parameters, unbiased=unbiased,
-                       draws=linear_draws(made, sums.shape))
+        x = linear_results(made, sums, unbiased)
     prove(network)
     return network
 
 
 def _check_request(layers: Sequence[FloatDense], activations: Format, output: Format | None,
-                   contract: Contract, zero_points: str):
+                   contract: Contract, zero_points: str, window: int):
     if zero_points not in ("none", "activations", "both"):
         raise ValueError(f"Zero points must be none, activations or both, not {zero_points!r}")
+    if window < 1:
+        raise ValueError(f"Window must be at least 1, not {window}")
     if not layers:
         raise ValueError("Layers must be one or more, not none")
     for before, after in pairwise(layers):
@@ -220,7 +236,7 @@ def _check_request(layers: Sequence[FloatDense], activations: Format, output: Fo
                          f"not {output}")
 
 
-def _weigh(layer: FloatDense, index: int, x: np.ndarray, network: Network, fmt: Format,
+def _weigh(layer: FloatDense, index: int, x: Tensor, network: Network, fmt: Format,
            contract: Contract, zero_point: bool, ranges: WeightRanges, window: int
            ) -> tuple[Dense, np.ndarray, Range]:
     # The layer as far as its sums go: without parameters, its output still its input's.
@@ -235,10 +251,12 @@ def _weigh(layer: FloatDense, index: int, x: np.ndarray, network: Network, fmt: 
         unbiased = _sums_range(made, network)
     else:
         # A bias has as many bits as the sums of these weights need, but 32 at least.
-        widest = dot_range(fmt, taken.format, layer.weights.shape[1]).format.width
+        products = levels_range(fmt) * shifted_range(taken)
+        widest = products.times(layer.weights.shape[1]).format.width
         for places in (max(30, widest - 2), 30):
             weight = _spread(layer, fmt, taken, zero_point, ranges, places)
-            made = replace(made, weights=quantize(layer.weights, weight), weight=weight)
+            made = replace(made, weights=np.asarray(quantize(layer.weights, weight)),
+                           weight=weight)
             unbiased = _sums_range(made, network)
             bias = np.abs(layer.biases() / _step(made, network)).max(initial=0.0)
             if bias < 2.0 ** (contract.bias_format(unbiased).width - 2):
@@ -261,7 +279,7 @@ def _spread(layer: FloatDense, fmt: Format, taken: Quantization, zero_point: boo
     scale = np.asarray(weight.scale)
     coarsest = scale.max(initial=0.0, where=used) or 1.0
     most = 2.0 ** (places + fmt.unit)
-    finest = np.maximum(np.abs(layer.biases()) / (taken.step * most), coarsest * 2.0**-24)
+    finest = np.maximum(np.abs(layer.biases()) / (taken.least_step * most), coarsest * 2.0**-24)
     return replace(weight, scale=np.where(used, np.maximum(scale, finest), finest))
 
 
@@ -270,7 +288,7 @@ def _step(layer: Dense, network: Network) -> np.ndarray:
     step = np.broadcast_to(layer.weight.step, len(layer.weights))
     if layer.exponents is not None:
         step = step * 2.0**(int(layer.exponents.min()) - EXPONENT_BIAS)
-    return network.quantization(layer.inputs[0]).step * step
+    return network.quantization(layer.inputs[0]).least_step * step
 
 
 def _parameters(contract: Contract, unbiased: Range, bias: np.ndarray, step: np.ndarray,
@@ -288,6 +306,9 @@ def _parameters(contract: Contract, unbiased: Range, bias: np.ndarray, step: np.
     assert isinstance(contract, Clamped)
     ones = np.ones(len(bias), dtype=np.int64)
     zero_points = {"zero_point": zero_point * ones} if isinstance(fmt, IntFormat) else {}
+    exponents = ({"exponent_min": output.exponents.lo * ones,
+                  "exponent_max": output.exponents.hi * ones}
+                 if isinstance(fmt, BlockScaled) else {})
     return {"bias": bias,
             **scale_parameters(contract, step / output.step, contract.sum_format(unbiased)),
-            **zero_points, "clamp_min": lowest * ones, "clamp_max": fmt.max * ones}
+            **zero_points, "clamp_min": lowest * ones, "clamp_max": fmt.max * ones, **exponents}

@@ -1,14 +1,15 @@
 """Runs a quantized network, layer by layer, after proving that no sum can leave its contract."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from golden import elementwise, ops, specials
-from golden.block_scaled import shift_levels
-from golden.contracts import ExactSum, Stochastic
-from golden.formats import NAN, BlockScaled, Format, IntFormat
-from golden.lfsr import draws
+from golden.block_scaled import Blocks, Tensor, blocks_of, on_levels, parts
+from golden.formats import BlockScaled, Format, IntFormat, integers
+from golden.linear import linear_results, linear_sums, output_of, sum_ranges
 from golden.networks import (
     INPUT,
     Add,
@@ -20,46 +21,44 @@ from golden.networks import (
     Mul,
     Network,
     Pool,
+    Quantization,
     Rescale,
     Sub,
 )
-from golden.ranges import Range, levels_range, weights_range
-from golden.requantize import check_parameters, requantize
+from golden.ranges import Range
+from golden.requantize import check_parameters
 from golden.tables import check_table, lookup
 from golden.units import Addition, Multiplication, Operation, Rescaling
 
-__all__ = ["run", "prove", "linear_sums", "linear_draws", "sum_ranges", "operations"]
+__all__ = ["run", "prove", "operations"]
 
 
-def run(network: Network, x) -> dict[str, np.ndarray]:
+def run(network: Network, x) -> dict[str, Any]:
     """Return every tensor of a network, as levels, by name; ``"input"`` among them.
+
+    Those of block-scaled formats are :class:`~golden.block_scaled.Blocks`, all others arrays.
 
     Parameters
     ----------
     network : Network
         Proven first, by :func:`prove`.
-    x : array_like of integers
+    x : array_like of integers, or Blocks
         Levels of the input format, the batch first.
 
     Raises
     ------
+    TypeError
+        Where the input is not Blocks and its format block-scaled, or the other way round.
     ValueError
-        Where the proof fails, or an input is no level of its format.
+        Where the proof fails, or an input is no level of its format, or has an exponent that its
+        quantization has not.
     """
     unbiased = prove(network)
-    tensors = {INPUT: network.input.format.check(x, "Input")}
+    tensors: dict[str, Any] = {INPUT: _checked(x, network.input)}
     for layer in network.layers:
         x, *others = (tensors[name] for name in layer.inputs)
         if isinstance(layer, Linear):
-            propagates = network.quantization(layer.inputs[0]).format.propagates
-            sums = linear_sums(layer, specials.numbers(x) if propagates else x, network)
-            y = requantize(
-                sums, layer.contract, _output(layer), layer.parameters,
-                unbiased=unbiased[layer.name], draws=linear_draws(layer, sums.shape))
-            if propagates:
-                y = specials.resolve(y, specials.count(x, layer.weights), layer.output.format)
-            if layer.table is not None:
-                y = lookup(layer.table, y, layer.output.format)
+            y = _linear(layer, x, network, unbiased[layer.name])
         elif isinstance(layer, Pool):
             pool = ops.average_pool if layer.kind == "average" else ops.max_pool
             y = pool(x, size=layer.size, stride=layer.stride, padding=layer.padding)
@@ -76,63 +75,34 @@ def run(network: Network, x) -> dict[str, np.ndarray]:
     return tensors
 
 
-def linear_sums(layer: Linear, x, network: Network) -> np.ndarray:
-    """Exact sums of a layer, before its bias: ``sum((x - x_zero_point) * (w - w_zero_point))``.
-
-    Parameters
-    ----------
-    layer : Linear
-        Of ``network``.
-    x : array_like of integers
-        Levels of the tensor that the layer takes.
-    """
-    zero_points = {"x_zero_point": _input_zero_point(layer, network),
-                   "w_zero_point": layer.weight.zero_point}
-    if isinstance(layer, Conv2d):
-        return ops.conv2d(x, layer.weights, stride=layer.stride, padding=layer.padding,
-                          dilation=layer.dilation, groups=layer.groups, **zero_points)
-    if isinstance(layer, Dense):
-        return ops.dense(x, _scaled(layer), **zero_points)
-    raise TypeError(f"Linear layer must be a Dense or a Conv2d, not {layer!r}")
-
-
-def _scaled(layer: Linear) -> np.ndarray:
-    # Weights of a layer on one scale.
-    scaled = isinstance(layer.weight.format, BlockScaled)
-    if scaled and not isinstance(layer, Dense):
-        raise ValueError(f"Layer {layer.name!r} must be a Dense one to have block-scaled weights, "
-                         f"not a {type(layer).__name__}")
-    if scaled != (layer.exponents is not None):
-        given = "given" if scaled else "left out"
-        raise ValueError(f"Exponents of layer {layer.name!r} must be {given} for weights of "
-                         f"{layer.weight.format}, not {layer.exponents!r}")
-    return shift_levels(layer.weights, layer.exponents) if scaled else layer.weights
+def _checked(x, quantization: Quantization) -> Tensor:
+    # The input of a network, once it is found to be of its quantization.
+    fmt = quantization.format
+    if isinstance(fmt, BlockScaled) != isinstance(x, Blocks):
+        kind = "Blocks" if isinstance(fmt, BlockScaled) else "an array of levels"
+        raise TypeError(f"Input must be {kind} for {fmt}, not {type(x).__name__}")
+    if not isinstance(x, Blocks):
+        return fmt.check(x, "Input")
+    found = Blocks(fmt.check(x.levels, "Input"), integers(x.exponents, "Exponent"))
+    blocks_of(found.exponents, found.levels.shape)
+    allowed = quantization.exponents
+    bad = np.argwhere((found.exponents < allowed.lo) | (found.exponents > allowed.hi))
+    if len(bad):
+        where = tuple(bad[0].tolist())
+        raise ValueError(f"Exponent of input block {where} must be in range {allowed}, "
+                         f"not {found.exponents[where]}")
+    return found
 
 
-def linear_draws(layer: Linear, shape: tuple[int, ...]) -> np.ndarray | None:
-    """Draws of a layer's outputs, which have that shape; None where its contract draws nothing."""
-    return draws(layer.seed, shape) if isinstance(layer.contract, Stochastic) else None
-
-
-def sum_ranges(layer: Linear, network: Network) -> list[Range]:
-    """Range of the sums of each output channel, before its bias, for every possible input.
-
-    Exact, from the weights, the zero points and the input's format.
-    """
-    weights = layer.weight.format.check(layer.weights, f"Weight of layer {layer.name!r}")
-    if layer.weight.format.propagates and (np.abs(weights) >= NAN).any():
-        raise ValueError(f"Weights of layer {layer.name!r} must be numbers, not infinite or NaN")
-    weights = np.asarray(_scaled(layer))
-    zero_points = layer.weight.format.check_zero_point(
-        layer.weight.zero_point, f"Weight zero point of layer {layer.name!r}")
-    if zero_points.shape not in ((), (len(weights),)):
-        raise ValueError(f"Weight zero point of layer {layer.name!r} must be a scalar or have "
-                         f"one entry for each of {len(weights)} channels, not shape "
-                         f"{zero_points.shape}")
-    zero_point = _input_zero_point(layer, network)
-    inputs = levels_range(network.quantization(layer.inputs[0]).format)
-    return weights_range(weights - zero_points.reshape(-1, *[1] * (weights.ndim - 1)),
-                         inputs - Range(zero_point, zero_point))
+def _linear(layer: Linear, x: Tensor, network: Network, unbiased: Range) -> Tensor:
+    if not network.quantization(layer.inputs[0]).format.propagates:
+        y = linear_results(layer, linear_sums(layer, x, network), unbiased)
+    else:
+        sums = linear_sums(layer, on_levels(specials.numbers, x), network)
+        counts = specials.count(parts(x)["levels"], layer.weights)
+        y = on_levels(lambda levels: specials.resolve(levels, counts, layer.output.format),
+                      linear_results(layer, sums, unbiased))
+    return y if layer.table is None else lookup(layer.table, y, layer.output.format)
 
 
 def operations(layer: Layer, network: Network) -> Sequence[Operation]:
@@ -159,10 +129,11 @@ def operations(layer: Layer, network: Network) -> Sequence[Operation]:
 def prove(network: Network) -> dict[str, Range]:
     """Prove that every layer computes what it says, whatever levels its inputs have.
 
-    Of a linear layer, that the weights, zero points and parameters are in their formats, and that
-    each channel's sum plus bias stays within the contract's range through every step. All the
-    steps are monotonic in the sum, so the two ends of its range decide. Of a pool, that its
-    output has its input's format and zero point. Of the layers that bring tensors together, what
+    Of a linear layer, that the weights, zero points and parameters are in their formats, that the
+    zero point and exponents of its output are those of its parameters, and that each channel's sum
+    plus bias stays within the contract's range through every step. All the steps are monotonic in
+    the sum, so the two ends of its range decide. Of a pool, that its output has its input's format
+    and zero point. Of the layers that bring tensors together, what
     :func:`golden.elementwise.check` says, and that their zero points are those of the tensors.
 
     Returns
@@ -193,10 +164,11 @@ def prove(network: Network) -> dict[str, Range]:
 
 
 def _prove_linear(layer: Linear, network: Network) -> Range:
+    taken = network.quantization(layer.inputs[0])
+    _check_blocks(layer, taken.format)
     ranges = sum_ranges(layer, network)
     unbiased = Range(min(r.lo for r in ranges), max(r.hi for r in ranges))
-    contract, output = layer.contract, _output(layer)
-    taken = network.quantization(layer.inputs[0])
+    contract, output = layer.contract, output_of(layer)
     if taken.format.propagates and not (isinstance(layer, Dense)
                                         and layer.output.format.propagates):
         raise ValueError(f"Layer {layer.name!r} must be a Dense one whose output propagates "
@@ -213,23 +185,41 @@ def _prove_linear(layer: Linear, network: Network) -> Range:
             if value.size not in (1, len(ranges)):
                 raise ValueError(f"Parameter {name} must have 1 entry or {len(ranges)}, one per "
                                  f"channel, not {value.size}")
-        if "zero_point" in values and (values["zero_point"] != layer.output.zero_point).any():
-            raise ValueError(f"Parameter zero_point must be {layer.output.zero_point}, as the "
-                             f"output's, not {values['zero_point'].tolist()}")
+        exponents = layer.output.exponents
+        for name, wanted in (("zero_point", layer.output.zero_point),
+                             ("exponent_min", exponents.lo), ("exponent_max", exponents.hi)):
+            if name in values and (values[name] != wanted).any():
+                raise ValueError(f"Parameter {name} must be {wanted}, as the output's, "
+                                 f"not {values[name].tolist()}")
     except ValueError as error:
         raise ValueError(f"Layer {layer.name!r}: {error}") from error
     for channel, sums in enumerate(ranges):
-        own = {name: value.flat[channel if value.size > 1 else 0]
-               for name, value in values.items()}
+        own = replace(layer, parameters={name: value.flat[channel if value.size > 1 else 0]
+                                         for name, value in values.items()})
         try:
             for end in (sums.lo, sums.hi):
                 # The levels of contract "none" are what they are: its output must hold them.
-                layer.output.format.check(
-                    requantize(end, contract, output, own, unbiased=unbiased,
-                               draws=linear_draws(layer, ())), "Output")
+                levels = parts(linear_results(own, end, unbiased))["levels"]
+                layer.output.format.check(levels, "Output")
         except ValueError as error:
             raise ValueError(f"Layer {layer.name!r}, channel {channel}: {error}") from error
     return unbiased
+
+
+def _check_blocks(layer: Linear, taken: Format):
+    # What is block-scaled is in the layers that have an axis of features to cut into blocks.
+    made = layer.output.format
+    for fmt, verb in ((taken, "take"), (made, "make")):
+        if isinstance(fmt, BlockScaled) and not isinstance(layer, Dense):
+            raise ValueError(f"Layer {layer.name!r} must be a Dense one to {verb} a tensor of "
+                             f"{fmt}, not a {type(layer).__name__}")
+    if isinstance(made, BlockScaled):
+        if output_of(layer) is None:
+            raise ValueError(f"Contract of layer {layer.name!r} must be one of multiply and shift "
+                             f"to make a tensor of {made}, not {layer.contract.name}")
+        if layer.table is not None:
+            raise ValueError(f"Table of layer {layer.name!r} must be None where its output is "
+                             f"{made}, whose codes alone are no numbers")
 
 
 def _prove_pool(layer: Pool, network: Network):
@@ -238,6 +228,9 @@ def _prove_pool(layer: Pool, network: Network):
         raise ValueError(
             f"Output of pool {layer.name!r} must have the input's format {taken.format} and zero "
             f"point {taken.zero_point}, not {made.format} and {made.zero_point}")
+    if isinstance(taken.format, BlockScaled):
+        raise ValueError(f"Input of pool {layer.name!r} must have a format without exponents, "
+                         f"not {taken.format}")
     if taken.format.propagates:
         raise ValueError(f"Input of pool {layer.name!r} must have a format that refuses infinities "
                          f"and NaN, not {taken.format}")
@@ -280,17 +273,3 @@ def _integer(name: str, fmt: Format) -> IntFormat:
     if not isinstance(fmt, IntFormat):
         raise TypeError(f"Format of tensor {name!r} must be an integer one, not {fmt}")
     return fmt
-
-
-def _input_zero_point(layer: Linear, network: Network) -> int:
-    taken = network.quantization(layer.inputs[0])
-    name = f"Zero point of tensor {layer.inputs[0]!r}"
-    zero_point = taken.format.check_zero_point(taken.zero_point, name)
-    if zero_point.ndim:
-        raise ValueError(f"{name} must be a scalar, not shape {zero_point.shape}")
-    return int(zero_point)
-
-
-def _output(layer: Linear) -> Format | None:
-    # The exact sum's format follows from the sum; a contract that has one is not told another.
-    return None if isinstance(layer.contract, ExactSum) else layer.output.format

@@ -5,8 +5,12 @@ import numpy as np
 import pytest
 
 from golden import block_scaled
-from golden.block_scaled import dequantize_blocks, quantize_blocks
-from golden.formats import BLOCK, EXPONENT, BlockScaled, parse
+from golden.affine import dequantize, limits, quantize
+from golden.block_scaled import Blocks, dequantize_blocks, on_levels, parts, quantize_blocks
+from golden.calibration import highest_exponents
+from golden.formats import BLOCK, EXPONENT, INFINITY, NAN, BlockScaled, parse
+from golden.networks import Quantization
+from golden.ranges import Range
 
 DTYPES = {
     "mx_e2m1": ml_dtypes.float4_e2m1fn, "mx_e2m3": ml_dtypes.float6_e2m3fn,
@@ -181,3 +185,51 @@ def test_numbers_that_are_refused():
     with pytest.raises(ValueError, match="^Format must have a positive level to quantize to, "
                                          "not mx_s1$"):
         quantize_blocks([1.0], mx("mx_s1"))
+    with pytest.raises(ValueError, match="^Window must be None where exponents are given, not 3$"):
+        quantize_blocks([1.0], mx("mx_e2m1"), window=3, exponents=Range(0, 9))
+
+
+def test_exponents_in_a_given_range():
+    fmt, exponents = mx("mx_e2m1"), Range(124, 126)
+    values = [[64.0], [1.0], [0.75], [2.0**-4], [2.0**-9], [0.0]]
+    levels, codes = quantize_blocks(values, fmt, exponents=exponents)
+    np.testing.assert_array_equal(codes[:, 0], [126, 125, 124, 124, 124, 124])
+    # Saturated, as they are, and in coarser steps.
+    np.testing.assert_array_equal(dequantize_blocks(levels, codes, fmt)[:, 0],
+                                  [3.0, 1.0, 0.75, 2.0**-4, 0, 0])
+    tensor = Quantization(fmt, scale=0.5, exponents=exponents)
+    found = quantize(np.array(values) / 2, tensor)
+    assert isinstance(found, Blocks)
+    np.testing.assert_array_equal(found.levels, levels)
+    np.testing.assert_array_equal(found.exponents, codes)
+    np.testing.assert_array_equal(dequantize(found, tensor),
+                                  dequantize_blocks(levels, codes, fmt) / 2)
+    assert limits(tensor) == (-1.5, 1.5)
+    assert (tensor.step, tensor.least_step) == (0.25, 0.25 / 8)
+
+
+def test_the_highest_exponents():
+    fmt = mx("mx_s8")
+    for values, binades, expected in [
+            ([[1.0, 3.0], [0.25, 0]], 1, Range(128, 128)), ([[1.0, 3.0]], 5, Range(124, 128)),
+            ([[0.0]], 2, Range(126, 127)), ([[2.0**-125]], 9, Range(0, 2)),
+            ([[2.0**200]], 1, Range(254, 254)), ([[1.0]], 300, Range(0, 127))]:
+        found = highest_exponents(values, fmt, binades)
+        assert (found.exponents, found.scale, found.format) == (expected, 1.0, fmt)
+
+
+def test_specials_stand_for_themselves():
+    fmt = mx("mx_e5m2:specials=propagate")
+    blocks = Blocks(np.array([NAN, INFINITY, -INFINITY, 4]), np.array([130]))
+    np.testing.assert_array_equal(dequantize(blocks, Quantization(fmt)),
+                                  [np.nan, np.inf, -np.inf, 2.0**(2 - 16 + 3)])
+
+
+def test_parts_of_a_tensor():
+    levels, codes = np.array([1, 2]), np.array([127])
+    assert parts(levels) == {"levels": levels} and list(parts(Blocks(levels, codes))) == [
+        "levels", "exponents"]
+    doubled = on_levels(lambda each: 2 * each, Blocks(levels, codes))
+    assert isinstance(doubled, Blocks) and doubled.exponents is codes
+    for found in (doubled.levels, on_levels(lambda each: 2 * each, levels)):
+        np.testing.assert_array_equal(found, [2, 4])

@@ -8,10 +8,11 @@ import pytest
 from golden import ops
 from golden.contracts import contract
 from golden.formats import IntFormat, parse
+from golden.linear import linear_sums, sum_ranges
 from golden.networks import INPUT, Conv2d, Dense, Layer, Linear, Network, Pool, Quantization
 from golden.ranges import Range
 from golden.requantize import requantize
-from golden.run import linear_sums, prove, run, sum_ranges
+from golden.run import prove, run
 
 S8, S4, S2, U2 = (parse(name) for name in ("s8", "s4", "s2", "u2"))
 HALF_UP, TFLITE = contract("half_up"), contract("tflite")

@@ -9,9 +9,10 @@ from golden import digits
 from golden.block_scaled import blocks_of
 from golden.contracts import contract
 from golden.formats import parse
+from golden.linear import linear_sums
 from golden.networks import Conv2d, Dense, Network
 from golden.quantize import FloatDense, quantize, quantize_network, run_float
-from golden.run import linear_sums, prove, run
+from golden.run import prove, run
 
 
 def network_of(rng, weights="mx_e2m1", features=70, **more):

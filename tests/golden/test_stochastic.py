@@ -12,11 +12,12 @@ from golden import digits
 from golden.contracts import MultiplyShift, Rounding, Stochastic, contract
 from golden.formats import IntFormat, parse
 from golden.lfsr import draws
+from golden.linear import linear_sums
 from golden.networks import Conv2d, Dense, Network, Quantization
 from golden.quantize import quantize
 from golden.ranges import levels_range
 from golden.requantize import requantize
-from golden.run import linear_sums, run
+from golden.run import run
 
 S8, S16 = parse("s8"), parse("s16")
 WAY = contract("stochastic")
