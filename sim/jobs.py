@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from golden import block_scaled, ops, specials
-from golden.block_scaled import Blocks, requantize_blocks
+from golden.block_scaled import Blocks, Tensor, requantize_blocks
 from golden.contracts import S32, WORD_BITS
 from golden.formats import BLOCK, EXPONENT, EXPONENT_BIAS, BlockScaled
 from golden.lfsr import check_states, leap
@@ -24,10 +24,7 @@ from sim.packing import pack, pack_fields, unpack
 from sim.phases import Phase, fold, matmul_phases, operand_format
 
 __all__ = ["Phase", "operand_format", "fold", "matmul_phases", "streams", "expected",
-           "output_beats", "output_levels", "run", "matmul", "Tensor"]
-
-Tensor = np.ndarray | Blocks
-"""Levels, or those of blocks and their exponents."""
+           "output_beats", "output_levels", "run", "matmul"]
 
 
 def streams(config: TileConfig, phases: Sequence[Phase]) -> dict[str, Beats]:

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from golden.block_scaled import Blocks
-from golden.formats import Codebook, LoadedCodebook
+from golden.block_scaled import Blocks, Tensor, parts
+from golden.formats import EXPONENT_BIAS, Codebook, LoadedCodebook
 from golden.networks import INPUT, Dense, Layer, Linear, Network
 from golden.run import run as run_golden
 from hw.config import TileConfig
@@ -32,8 +32,11 @@ def codebooks(config: TileConfig, network: Network, layer: Linear) -> dict[str, 
             if isinstance(fmt := getattr(config, name), LoadedCodebook)}
 
 
-def operands(config: TileConfig, network: Network, layer: Linear) -> dict[str, Any]:
-    """All that :func:`sim.jobs.matmul` is told of a layer, by name, but for its activations.
+def operands(config: TileConfig, network: Network, layer: Linear, x: Tensor) -> dict[str, Any]:
+    """All that :func:`sim.jobs.matmul` is told of a layer that is given ``x``, by name.
+
+    The base is what golden's sums are in units of: the least exponents that the layer's input may
+    have, and its weights have.
 
     Raises
     ------
@@ -45,25 +48,30 @@ def operands(config: TileConfig, network: Network, layer: Linear) -> dict[str, A
         if table is None or tuple(np.asarray(table).tolist()) != config.lut:
             raise ValueError(f"Table of layer {layer.name!r} must be the tile's")
         table = None
-    return {"weights": layer.weights, "parameters": folded(config, network, layer),
-            "first_draw": layer.seed, "table": table,
-            "codebooks": codebooks(config, network, layer),
-            "exponents": {} if layer.exponents is None else {"weights": layer.exponents}}
+    exponents, base = {}, network.quantization(layer.inputs[0]).exponents.lo
+    if isinstance(x, Blocks):
+        exponents["activations"] = x.exponents
+    if layer.exponents is None:
+        base += EXPONENT_BIAS
+    else:
+        exponents["weights"] = layer.exponents
+        base += int(layer.exponents.min())
+    return {"activations": parts(x)["levels"], "weights": layer.weights,
+            "parameters": folded(config, network, layer), "first_draw": layer.seed, "table": table,
+            "codebooks": codebooks(config, network, layer), "exponents": exponents, "base": base}
 
 
 def run_layer(config: TileConfig, backend: Backend, network: Network, layer: Layer,
-              x: np.ndarray) -> tuple[np.ndarray, Trace]:
-    """Run one layer on a simulated tile; return its levels and the trace."""
+              x: Tensor) -> tuple[Tensor, Trace]:
+    """Run one layer on a simulated tile; return its results and the trace."""
     if not isinstance(layer, Dense):
         raise ValueError(f"Layer must be a Dense one to run on a tile, not {type(layer).__name__} "
                          f"{layer.name!r}")
-    levels, trace = matmul(config, backend, x, **operands(config, network, layer))
-    assert not isinstance(levels, Blocks)
-    return levels, trace
+    return matmul(config, backend, **operands(config, network, layer, x))
 
 
-def run_network(config: TileConfig, backend: Backend, network: Network, x: np.ndarray
-                ) -> tuple[np.ndarray, list[Trace]]:
+def run_network(config: TileConfig, backend: Backend, network: Network, x: Tensor
+                ) -> tuple[Tensor, list[Trace]]:
     """Run a network on a simulated tile, each layer on the hardware's result of the one before.
 
     Parameters
@@ -72,30 +80,34 @@ def run_network(config: TileConfig, backend: Backend, network: Network, x: np.nd
     backend : Backend
     network : Network
         Of Dense layers.
-    x : array ``(vectors, features)``
+    x : array ``(vectors, features)``, or Blocks
         Levels of the network's input.
 
     Returns
     -------
-    array of int64, list of Trace
-        The output's levels, and what the simulation of each layer saw.
+    array of int64 or Blocks, list of Trace
+        The output, and what the simulation of each layer saw.
 
     Raises
     ------
     Mismatch
-        Naming the layer, the index and both values where hardware and golden first differ.
+        Naming the layer, the index and both values where levels, or else exponents, of hardware
+        and golden first differ.
     """
     golden, tensors, traces = run_golden(network, x), {INPUT: x}, []
     for layer in network.layers:
         try:
-            levels, trace = run_layer(config, backend, network, layer, tensors[layer.inputs[0]])
+            found, trace = run_layer(config, backend, network, layer, tensors[layer.inputs[0]])
         except SimulationError as error:
             raise Mismatch(f"Layer {layer.name} does not finish: {error}") from error
-        wrong = np.argwhere(levels != golden[layer.name])
-        if len(wrong):
-            where = tuple(wrong[0].tolist())
-            raise Mismatch(f"Layer {layer.name} differs from golden at index {where}: "
-                           f"{levels[where]} instead of {golden[layer.name][where]}")
-        tensors[layer.name] = levels
+        for name, want in parts(golden[layer.name]).items():
+            own = parts(found)[name]
+            wrong = np.argwhere(own != want)
+            if len(wrong):
+                where = tuple(wrong[0].tolist())
+                place = {"levels": "index", "exponents": "exponent"}[name]
+                raise Mismatch(f"Layer {layer.name} differs from golden at {place} {where}: "
+                               f"{own[where]} instead of {want[where]}")
+        tensors[layer.name] = found
         traces.append(trace)
     return tensors[network.layers[-1].name], traces

@@ -18,8 +18,9 @@ from rich.progress import Progress
 from rich.table import Table
 
 from golden import digits
+from golden.block_scaled import parts
 from golden.contracts import ExactSum
-from golden.formats import MAX_BITS, element_of
+from golden.formats import MAX_BITS
 from golden.networks import Dense
 from golden.quantize import quantize, run_float
 from golden.run import run as run_golden
@@ -46,7 +47,7 @@ class Result:
     float_accuracy, golden_accuracy, hardware_accuracy : float
         Shares of the test images.
     compared : int
-        Elements of intermediate tensors that were compared, all equal.
+        Levels and exponents of intermediate tensors that were compared, all equal.
     cycles : int
         From the first to the last transfer, over all layers.
     utilisation : float
@@ -71,8 +72,9 @@ def run_digits(config: TileConfig, backend: Backend) -> Result:
     network = digits_network(config, data)
     x = quantize(data.images, network.input)
     golden = run_golden(network, x)
-    levels, traces = run_network(config, backend, network, x)
-    beats = sum(math.ceil(len(x) / config.rows) * math.ceil(len(layer.weights) / config.cols)
+    found, traces = run_network(config, backend, network, x)
+    blocks = math.ceil(len(data.images) / config.rows)
+    beats = sum(blocks * math.ceil(len(layer.weights) / config.cols)
                 * math.ceil(layer.weights.shape[1] / config.lanes)
                 for layer in network.layers if isinstance(layer, Dense))
     span = sum(trace.final[WEIGHTS] - trace.first[WEIGHTS] + 1 for trace in traces)
@@ -81,8 +83,9 @@ def run_digits(config: TileConfig, backend: Backend) -> Result:
         output=str(config.output), contract=config.contract.name,
         float_accuracy=digits.accuracy(run_float(data.layers, data.images), data.labels),
         golden_accuracy=digits.accuracy(golden[network.layers[-1].name], data.labels),
-        hardware_accuracy=digits.accuracy(levels, data.labels),
-        compared=sum(golden[layer.name].size for layer in network.layers),
+        hardware_accuracy=digits.accuracy(found, data.labels),
+        compared=sum(part.size for layer in network.layers
+                     for part in parts(golden[layer.name]).values()),
         cycles=sum(trace.cycles for trace in traces), utilisation=beats / span)
 
 
@@ -127,9 +130,8 @@ def main(argv: list[str] | None = None) -> int:
             if isinstance(configs[-1].contract, ExactSum):
                 raise ValueError("Contract must be one whose results another layer takes, "
                                  "not none")
-            activations = element_of(configs[-1].activations)
-            if configs[-1].output != activations:
-                raise ValueError(f"Output must be {activations}, as the activations "
+            if configs[-1].output != configs[-1].activations:
+                raise ValueError(f"Output must be {configs[-1].activations}, as the activations "
                                  f"of the next layer, not {configs[-1].output}")
         with Progress(console=console, transient=True,
                       disable=not console.is_terminal) as progress:

@@ -70,8 +70,8 @@ def digits_phases(config: TileConfig, images: int) -> list[Phase]:
     phases = []
     for layer in network.layers:
         assert isinstance(layer, Dense)
-        phases += matmul_phases(config, tensors[layer.inputs[0]],
-                                **operands(config, network, layer))
+        phases += matmul_phases(config, **operands(config, network, layer,
+                                                   tensors[layer.inputs[0]]))
     return phases
 
 
@@ -81,14 +81,13 @@ def digits_network(config: TileConfig, data: digits.Digits) -> Network:
     Where the output is not what another layer takes, a tile gets the first layer alone: of the
     contract ``none``, whose output is the exact sum, without its ReLU. A tile's own table follows
     every layer, as it must; where tables are loaded, results stay what they are. Of a loaded
-    codebook the table has levels that are closer the nearer they are to 0. Block-scaled
-    activations share one exponent, their tensor's scale, as the elements that the tile makes do.
+    codebook the table has levels that are closer the nearer they are to 0.
     """
     if isinstance(config.contract, ExactSum):
         data = replace(data, layers=(replace(data.layers[0], relu=False),))
-    elif config.output != _table_of(element_of(config.activations)):
+    elif config.output != _table_of(config.activations):
         data = replace(data, layers=data.layers[:1])
-    weights, activations = _table_of(config.weights), _table_of(element_of(config.activations))
+    weights, activations = _table_of(config.weights), _table_of(config.activations)
     network = digits.quantized(data, weights=weights, activations=activations,
                                output=config.output, requantization=config.contract,
                                zero_points=config.zero_points, window=config.window)

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from golden.block_scaled import Tensor
 from hw.config import TileConfig
 from sim.backend import Backend, SimulationError
-from sim.jobs import Phase, Tensor, output_beats, streams
+from sim.jobs import Phase, output_beats, streams
 
 __all__ = ["Mismatch", "Verification", "verify", "STALLS"]
 

@@ -43,6 +43,8 @@ def test_accuracy_on_the_verilog(bits, points):
     "--bits 6 --zero-points none --requant tflite --channels 24",
     "--bits 8 --activations u8 --output u8 --requant half_even --multiplier-bits 12",
     "--bits 8 --requant stochastic --lut loaded --outputs 2",
+    "--weights mx_e2m1 --activations mx_e4m3fn --output mx_e4m3fn --rows 1 --cols 32 --lanes 2",
+    "--weights s4n --activations mx_s8 --output mx_s8 --rows 1 --cols 32 --lanes 2 --window 5",
     "--weights mx_e2m1 --activations mx_e4m3fn --output e4m3fn --rows 2",
     "--weights mx_s3 --activations s8 --output s8 --window 2 --cols 2 --lanes 16",
 ], ids=str)
@@ -96,13 +98,14 @@ def test_amaranth_runs_the_same_network():
 class Faulty:
     """A backend with one wrong bit in one output."""
 
-    def __init__(self, backend, output):
-        self.backend, self.output, self.ports = backend, output, backend.ports
+    def __init__(self, backend, output, bit=0):
+        self.backend, self.output, self.bit = backend, output, bit
+        self.ports = backend.ports
 
     def run(self, *args, **kwargs):
         trace = self.backend.run(*args, **kwargs)
         data = trace.data.copy()
-        data[self.output, 0] ^= 1
+        data[self.output, self.bit // 8] ^= 1 << self.bit % 8
         return replace(trace, data=data)
 
 
@@ -115,6 +118,18 @@ def test_a_difference_is_named():
     with pytest.raises(Mismatch, match=r"^Layer dense0 differs from golden at index \(0, 3\): "
                                        r"(-?\d+) instead of (?!\1$)-?\d+$"):
         run_network(config, backend, quantized, quantize(data.images[:2], quantized.input))
+
+
+def test_a_difference_of_exponents_is_named():
+    config = tile("--weights", "mx_s4", "--activations", "mx_e2m1", "--output", "mx_e2m1",
+                  "--rows", "1", "--cols", "32", "--lanes", "4", "--outputs", "32")
+    quantized = digits_network(config, digits.load())
+    x = quantize(digits.load().images[:2], quantized.input)
+    # Beat 3 is the second half of the second image's 64 channels: 32 codes and their exponent.
+    backend = Faulty(simulation(config, "amaranth"), 3, bit=32 * 4)
+    with pytest.raises(Mismatch, match=r"^Layer dense0 differs from golden at exponent \(1, 1\): "
+                                       r"(\d+) instead of (?!\1$)\d+$"):
+        run_network(config, backend, quantized, x)
 
 
 def test_other_layers_are_refused():
@@ -146,6 +161,8 @@ def test_sweep_and_csv(tmp_path, capsys):
                     "not '4..2'"),
     ("--bits 4 --requant none", "Contract must be one whose results another layer takes, not none"),
     ("--bits 4 --output s8", "Output must be s4, as the activations of the next layer, not s8"),
+    ("--weights mx_s4 --activations mx_s8 --output s8",
+     "Output must be mx_s8, as the activations of the next layer, not s8"),
     ("--bits 4 --depth 32", "Depth must be at least the 64 products of a sum, not 32"),
     ("", "Weights must be given, by --weights or by --bits"),
     ("--bits 4 --csv /nowhere/table.csv", "Csv must be in a folder that exists, not "
