@@ -14,6 +14,7 @@ from golden.rounding import nearest_level
 from hw.config import TileConfig
 from hw.ports import ports
 from hw.shared_exponent import SharedExponent
+from hw.tile import MacTile
 from sim import jobs, streams
 from sim.jobs import matmul
 from sim.vectors import random_phase
@@ -145,11 +146,13 @@ def test_tile_is_golden(rng, config):
     verify(config, simulation(config), phases, want, subject="design", simulator="Amaranth")
 
 
-def test_block_is_busy_in_every_cycle(rng):
+def test_block_is_busy_in_every_cycle_and_latency(rng):
     config = tile(rows=1, outputs=2)
     phase = phase_of(config, rng, np.full(9, config.steps))
     _, trace = jobs.run(config, simulation(config), [phase])
     assert trace.final["s_axis_weights"] - trace.first["s_axis_weights"] + 1 == 9 * config.steps
+    _, one = jobs.run(config, simulation(config), [phase_of(config, rng, [3])])
+    assert one.first["m_axis_o"] - one.final["s_axis_weights"] == MacTile(config).latency
     # And results leave as fast, block after block.
     assert trace.final["m_axis_o"] - trace.first["m_axis_o"] + 1 == 9 * config.steps
 
