@@ -5,11 +5,10 @@ that the codes of an 8-bit tensor become; ``python -m hw.build --bits 8 --lut si
 that table behind the requantizers.
 """
 
-import argparse
 import json
 import sys
-from typing import NoReturn
 
+from golden.command import Parser
 from golden.contracts import Rounding
 from golden.formats import parse
 from golden.networks import Quantization
@@ -22,16 +21,11 @@ NAMES = {"hard_swish": "hard_swish", "sigmoid": "logistic", "tanh": "tanh"}
 """Functions, and what TFLite calls their kernels."""
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message}\n")
-
-
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Return the parser of the command line."""
-    parser = _Parser(prog="python -m golden.lut", allow_abbrev=False,
-                     description="Write a function of 8-bit codes as a table: a JSON list of the "
-                                 "levels that codes 0 to 255 become.")
+    parser = Parser(prog="python -m golden.lut", allow_abbrev=False,
+                    description="Write a function of 8-bit codes as a table: a JSON list of the "
+                                "levels that codes 0 to 255 become.")
     parser.add_argument("function", choices=FUNCTIONS, help="what is computed")
     for to, text in (("", "what comes in"), ("to-", "what comes out")):
         parser.add_argument(f"--{to}format", metavar="FORMAT", default="s8",
@@ -45,10 +39,9 @@ def parser() -> argparse.ArgumentParser:
                                 " (default: the lowest level of sigmoid, 0 of tanh, else that of "
                                 "what comes in)" if to else " (default: 0)"))
     parser.add_argument("--rounding", choices=[each.value for each in Rounding],
-                        default=Rounding.HALF_UP.value,
-                        help="of the exact result, once (default: %(default)s)")
+                        help="of the exact result, once (default: half_up)")
     parser.add_argument("--tflite", action="store_true",
-                        help="as TFLite's reference kernel computes it, instead")
+                        help="as TFLite's reference kernel computes it and rounds, instead")
     return parser
 
 
@@ -64,10 +57,14 @@ def main(argv: list[str] | None = None) -> int:
             args.function, (args.scale, taken.zero_point))
         made = Quantization(fmt, scale if args.to_scale is None else args.to_scale,
                             zero_point if args.to_zero_point is None else args.to_zero_point)
+        if args.tflite and args.rounding is not None:
+            raise ValueError("Rounding must be left out for --tflite, whose kernels have their "
+                             f"own, not {args.rounding}")
         if args.tflite:
             table = KERNELS[NAMES[args.function]](taken, made)
         else:
-            table = tabulate(FUNCTIONS[args.function], taken, made, Rounding(args.rounding))
+            table = tabulate(FUNCTIONS[args.function], taken, made,
+                             Rounding(args.rounding or Rounding.HALF_UP))
     except ValueError as error:
         arguments.error(str(error))
     print(json.dumps(table.tolist()))

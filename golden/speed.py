@@ -5,11 +5,13 @@ Millions of accumulators per second and core, of every contract, for random s32 
 best, so that other work on the machine changes little.
 """
 
+import sys
 import time
 from collections.abc import Mapping
 
 import numpy as np
 
+from golden.command import Parser
 from golden.contracts import (
     CONTRACTS,
     LFSR_BITS,
@@ -71,13 +73,17 @@ def _parameters(name: str, output: Format | None, channels: int) -> Mapping[str,
     return {"bias": bias}
 
 
-def main():
-    """Print the table."""
+def main(argv: list[str] | None = None) -> int:
+    """Parse the arguments, of which there are none, and print the table; return the exit status."""
+    Parser(prog="python -m golden.speed", allow_abbrev=False,
+           description="Measure how fast golden requantizes, by every contract."
+           ).parse_args(argv)
     print("M accumulators/s per core   per tensor   per channel")
     for name in CONTRACTS:
         speeds = [accumulators_per_second(name, per_channel=each) / 1e6 for each in (False, True)]
         print(f"{name:<26} {speeds[0]:>11.0f} {speeds[1]:>13.0f}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -4,15 +4,16 @@ Needs scikit-learn (the extra ``train``); nothing else does. The result depends 
 version and on the machine's floating point, which is why it is kept in the repository.
 """
 
-import argparse
 import platform
+import sys
 from pathlib import Path
 
 import numpy as np
 
+from golden.command import Parser
 from golden.digits import PATH
 
-__all__ = ["train"]
+__all__ = ["main", "train"]
 
 SEED = 0
 
@@ -54,10 +55,25 @@ def train(path: Path = PATH, seed: int = SEED):
           f"{model.score(test_images / 16, test_labels):.4f} of {len(test_labels)} test images")
 
 
+def main(argv: list[str] | None = None) -> int:
+    """Parse the arguments and train; return the exit status."""
+    parser = Parser(prog="python -m golden.train", allow_abbrev=False,
+                    description="Train the packaged digits network.")
+    parser.add_argument("--out", type=Path, default=PATH, metavar="FILE",
+                        help="what is written (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=SEED, metavar="N",
+                        help="of the split and of the training (default: %(default)s)")
+    args = parser.parse_args(argv)
+    try:
+        train(args.out, args.seed)
+    except ModuleNotFoundError as error:
+        if error.name != "sklearn":
+            raise
+        parser.error("scikit-learn is not installed; run: pip install -e '.[train]'")
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+    return 0
+
+
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m golden.train", allow_abbrev=False,
-                                     description="Train the packaged digits network.")
-    parser.add_argument("--out", type=Path, default=PATH, help="default: %(default)s")
-    parser.add_argument("--seed", type=int, default=SEED, help="default: %(default)s")
-    arguments = parser.parse_args()
-    train(arguments.out, arguments.seed)
+    sys.exit(main())

@@ -24,7 +24,6 @@ together goes through the block of that pair, in emitted Verilog that Verilator 
 what comes out must be the product of golden's levels; see :mod:`sim.products`.
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -105,10 +104,10 @@ KINDS = {"circuits": _claimed, "products": _compared}
 def main(argv: list[str] | None = None) -> int:
     """Parse the arguments, prove and print; return the exit status."""
     arguments = Parser(prog="python -m sim.prove", allow_abbrev=False,
-                       description="Prove parts of the hardware equal to their definitions.",
-                       formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+                       description="Prove parts of the hardware equal to their definitions.")
     arguments.add_argument("--only", choices=KINDS, help="circuits by a solver, or products by "
-                                                         "simulating every pair of codes")
+                                                         "simulating every pair of codes "
+                                                         "(default: both)")
     args = arguments.parse_args(argv)
     console = Console()
     table = Table(box=None, pad_edge=False, header_style="bold")

@@ -85,7 +85,18 @@ def test_speed_of_every_contract(name, per_channel):
 
 def test_speed_prints_a_line_per_contract(monkeypatch, capsys):
     monkeypatch.setattr(speed, "accumulators_per_second", lambda name, per_channel: 4e7)
-    speed.main()
+    assert speed.main([]) == 0
     title, *lines = capsys.readouterr().out.splitlines()
     assert title == "M accumulators/s per core   per tensor   per channel"
     assert [line.split() for line in lines] == [[name, "40", "40"] for name in CONTRACTS]
+
+
+def test_speed_has_no_options(capsys):
+    with pytest.raises(SystemExit) as end:
+        speed.main(["--help"])
+    assert end.value.code == 0 and "how fast golden requantizes" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as end:
+        speed.main(["half_up"])
+    assert end.value.code == 2
+    assert capsys.readouterr().err == (
+        "python -m golden.speed: error: unrecognized arguments: half_up\n")

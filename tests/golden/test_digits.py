@@ -1,4 +1,5 @@
 import re
+import sys
 from importlib import import_module
 
 import numpy as np
@@ -119,6 +120,15 @@ def test_training_imports_nothing_more():
     train = import_module("golden.train")
     assert train.PATH == digits.PATH
     assert "sklearn" not in vars(train)
+
+
+def test_training_without_scikit_learn(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    with pytest.raises(SystemExit) as end:
+        import_module("golden.train").main([])
+    assert end.value.code == 2
+    assert capsys.readouterr().err == ("python -m golden.train: error: scikit-learn is not "
+                                       "installed; run: pip install -e '.[train]'\n")
 
 
 def test_training_starts_from_the_same_images(tmp_path):

@@ -45,6 +45,8 @@ def test_every_option(capsys):
     ("tanh --scale 1 --format s4", "Table must be of an integer format of 8 bits, not s4"),
     ("tanh --scale 1 --to-scale 1 --tflite",
      "Output of TANH must have scale 1/128 and zero point 0, not 1.0 and 0"),
+    ("tanh --scale 1 --tflite --rounding half_up",
+     "Rounding must be left out for --tflite, whose kernels have their own, not half_up"),
     ("tanh", "the following arguments are required: --scale"),
     ("cosh --scale 1", None),
 ])

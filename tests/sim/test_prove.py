@@ -156,6 +156,13 @@ def test_bad_input(capsys):
     assert re.fullmatch(r"python -m sim\.prove: error: .*--fast\n", capsys.readouterr().err)
 
 
+def test_help_says_what_is_done_by_default(capsys):
+    with pytest.raises(SystemExit) as end:
+        prove.main(["--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert end.value.code == 0 and said.endswith("every pair of codes (default: both)")
+
+
 def test_a_selection_without_its_sign_is_refuted(monkeypatch):
     monkeypatch.setattr(SelectDot, "term", lambda dot, m, weight, activation: Mux(
         weight[0], activation.plus, 0))
