@@ -169,7 +169,7 @@ BAD = [
     ("--bits 0", "Bits must be in range [1, 16], not 0"),
     ("--bits 17", "Bits must be in range [1, 16], not 17"),
     ("--bits 4 --weights odd9", "Weights: Format width must be in range [1, 8] for odd levels, "
-                                "not 9"),
+                                "not 9 (odd9)"),
     ("--bits 4 --weights binary --zero-points both", "Zero points must be none where weights have "
      "a format without them, binary, not 'both'"),
     ("--weights s4 --activations odd4 --output s4 --zero-points activations", "Zero points must be "
@@ -186,7 +186,8 @@ BAD = [
     ("--bits 4 --activations float8",
      "Activations: Format must be one of s1..s16, u1..u16, either with n for the narrow range, "
      "odd1..odd8, bit, ternary, binary, cfloat8_1_4_3, cfloat8_1_5_2, e4m3fn, e5m2, e2m1, e2m3, "
-     "e3m2, codebook:LEVEL/LEVEL..., codebookN:loaded=FORMAT, mx_FORMAT, not 'float8'"),
+     "e3m2, codebook:LEVEL/LEVEL..., codebook1..codebook4 with :loaded=INTEGER, "
+     "mx_FORMAT, not 'float8'"),
     ("--bits 4 --output s1n", "Output: Format must have at least 2 levels, not the 1 of s1n"),
     ("--bits 4 --requant halfup",
      f"Contract must be one of {', '.join(CONTRACTS)}, not 'halfup'"),
@@ -231,7 +232,8 @@ BAD = [
     ("--bits 4 --weights s04",
      "Weights: Format must be one of s1..s16, u1..u16, either with n for the narrow range, "
      "odd1..odd8, bit, ternary, binary, cfloat8_1_4_3, cfloat8_1_5_2, e4m3fn, e5m2, e2m1, e2m3, "
-     "e3m2, codebook:LEVEL/LEVEL..., codebookN:loaded=FORMAT, mx_FORMAT, not 's04'"),
+     "e3m2, codebook:LEVEL/LEVEL..., codebook1..codebook4 with :loaded=INTEGER, "
+     "mx_FORMAT, not 's04'"),
     ("--bits 4 --name module", "Name must not be a word of SystemVerilog's, not 'module'"),
     ("--bits 4 --area ice40 --pnr", "Area must include ecp5 for --pnr, not ice40"),
     ("--bits 4 --no-area --netlist", "Area must be at least one target for --netlist, not none"),

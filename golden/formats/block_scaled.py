@@ -43,8 +43,8 @@ class BlockScaled(Format):
 
     def __post_init__(self):
         if isinstance(self.element, BlockScaled | LoadedCodebook):
-            raise ValueError(f"Element of a block-scaled format must be neither loaded nor "
-                             f"block-scaled, not {self.element}")
+            raise ValueError("Element of a block-scaled format must be an integer, an odd, a float "
+                             f"or a fixed codebook format, not {self.element}")
 
     @property
     def bits(self) -> int:

@@ -46,12 +46,15 @@ def parse(name: str) -> Format:
     """
     family, colon, parameters = name.partition(":")
     if name.startswith("mx_"):
-        return BlockScaled(parse(name.removeprefix("mx_")))
+        try:
+            element = parse(name.removeprefix("mx_"))
+        except ValueError as error:
+            raise ValueError(f"Element of {name!r}: {error}") from None
+        return BlockScaled(element)
     if family == "codebook":
         return _codebook(name, parameters)
-    if match := re.fullmatch(r"codebook([0-9]{1,3}):loaded=([su])([1-9][0-9]{0,3})(n?)", name):
-        return LoadedCodebook(int(match[1]), IntFormat(
-            int(match[3]), signed=match[2] == "s", narrow=bool(match[4])))
+    if match := re.fullmatch(r"codebook([0-9]{1,3}):loaded=(.*)", name):
+        return LoadedCodebook(int(match[1]), _range(match[2]))
     if family in FLOATS and colon:
         return _float(name, family, parameters)
     if name in _NAMED:
@@ -61,7 +64,7 @@ def parse(name: str) -> Format:
         raise ValueError(
             f"Format must be one of s1..s{MAX_BITS}, u1..u{MAX_BITS}, either with n for the narrow "
             f"range, odd1..odd8, {', '.join(_NAMED)}, codebook:LEVEL/LEVEL..., "
-            f"codebookN:loaded=FORMAT, mx_FORMAT, not {name!r}")
+            f"codebook1..codebook4 with :loaded=INTEGER, mx_FORMAT, not {name!r}")
     width = int(match[2])
     if match[1] == "odd":
         return OddFormat(width)
@@ -84,6 +87,14 @@ def _float(name: str, family: str, parameters: str) -> Format:
                              f"by commas, not {parameters!r}")
         changed[key] = int(value) if key == "bias" else value
     return replace(FLOATS[family], **changed)
+
+
+def _range(text: str) -> IntFormat:
+    match = re.fullmatch(r"([su])([1-9][0-9]{0,3})(n?)", text)
+    if match is None:
+        raise ValueError("Codebook range must be an integer format within s16 (s1..s16, u1..u15), "
+                         f"not {text!r}")
+    return IntFormat(int(match[2]), signed=match[1] == "s", narrow=bool(match[3]))
 
 
 def _codebook(name: str, levels: str) -> Format:

@@ -37,7 +37,7 @@ class OddFormat(Format):
     def __post_init__(self):
         if not 1 <= operator.index(self.width) <= MAX_WIDTH:
             raise ValueError(f"Format width must be in range [1, {MAX_WIDTH}] for odd levels, "
-                             f"not {self.width!r}")
+                             f"not {self.width!r} (odd{self.width})")
 
     @property
     def bits(self) -> int:

@@ -169,10 +169,12 @@ def test_messages(arguments, message):
 
 
 @pytest.mark.parametrize("name, message", [
-    ("mx_mx_e2m1", "Element of a block-scaled format must be neither loaded nor block-scaled, "
-                   "not mx_e2m1"),
-    ("mx_codebook4:loaded=s8", "Element of a block-scaled format must be neither loaded nor "
-                               "block-scaled, not codebook4:loaded=s8"),
+    *[(f"mx_{element}", "Element of a block-scaled format must be an integer, an odd, a float or a "
+       f"fixed codebook format, not {element}") for element in ("mx_e2m1", "codebook4:loaded=s8")],
+    *[(f"mx_{element}", rf"Element of 'mx_{element}': Format must be one of s1\.\.s16, .*, "
+       f"not '{element}'") for element in ("", "e2m")],
+    ("mx_odd9", r"Element of 'mx_odd9': Format width must be in range \[1, 8\] for odd levels, "
+                r"not 9 \(odd9\)"),
 ])
 def test_elements_that_are_refused(name, message):
     with pytest.raises(ValueError, match=f"^{message}$"):

@@ -202,6 +202,8 @@ FLOAT_PARAMETERS = (r"Parameters of cfloat8_1_4_3 must be bias=N or denormals=ie
     ("codebook:1//2", "Codebook must be integers separated by slashes, not 'codebook:1//2'"),
     ("codebook0:loaded=s8", "Codebook bits must be in range [1, 4], not 0"),
     ("codebook5:loaded=s8", "Codebook bits must be in range [1, 4], not 5"),
+    *[(f"codebook4:loaded={text}", "Codebook range must be an integer format within s16 "
+       f"(s1..s16, u1..u15), not {text!r}") for text in ("e2m1", "odd4", "", "s08")],
     ("codebook4:loaded=s17", "Codebook range must be within s16, not s17"),
     ("codebook4:loaded=u16", "Codebook range must be within s16, not u16"),
     ("cfloat8_1_4_3:bias=64", "Bias of cfloat8_1_4_3 must be in range [0, 63], not 64"),

@@ -69,8 +69,8 @@ class TestEveryFormat:
     ("u17", r"^Format width must be in range \[1, 16\], not 17 \('u17'\)$"),
     ("s1n", r"^Format must have at least 2 levels, not the 1 of s1n$"),
     ("u1n", r"^Format must have at least 2 levels, not the 1 of u1n$"),
-    ("odd0", r"^Format width must be in range \[1, 8\] for odd levels, not 0$"),
-    ("odd9", r"^Format width must be in range \[1, 8\] for odd levels, not 9$"),
+    ("odd0", r"^Format width must be in range \[1, 8\] for odd levels, not 0 \(odd0\)$"),
+    ("odd9", r"^Format width must be in range \[1, 8\] for odd levels, not 9 \(odd9\)$"),
     *[(name, rf"^Format must be one of s1\.\.s16, u1\.\.u16, either with n for the narrow range, "
              rf"odd1\.\.odd8, .*, not {re.escape(repr(name))}$")
       for name in ("", "s", "8", "i8", "S8", "s8N", "s-1", "s8 ", "s1.5", "s8\n", "odd", "odd4n",
