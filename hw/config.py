@@ -170,7 +170,8 @@ class TileConfig:
     def _check_lut(self):
         fmt = self.output_format
         if fmt.bits != CODE_BITS:
-            raise ValueError(f"Lut must be for an output of {CODE_BITS} bits, not {fmt}")
+            exact = f", the exact sum of contract {self.contract.name}" * (self.output is None)
+            raise ValueError(f"Lut must be for an output of {CODE_BITS} bits, not {fmt}{exact}")
         if self.lut == "loaded":
             return
         if not isinstance(self.lut, tuple):
@@ -194,10 +195,11 @@ class TileConfig:
                              f"are fixed, not {getattr(self, name)}")
         for name, value in self.parameters:
             title = name.replace("_", " ").capitalize()
-            for each in value if isinstance(value, tuple) else (value,):
+            for index, each in enumerate(value if isinstance(value, tuple) else (value,)):
                 if not isinstance(each, int) or isinstance(each, bool):
-                    raise TypeError(f"{title} must be an integer or a tuple of them, "
-                                    f"not {value!r}")
+                    place = f" at index {index}" * isinstance(value, tuple)
+                    raise TypeError(f"{title} must be an integer, or a list of one per channel, "
+                                    f"not {each!r}{place}")
             if isinstance(value, tuple) and len(value) != self.channels:
                 raise ValueError(f"{title} must be one value or {self.channels}, one per channel, "
                                  f"not {len(value)}")

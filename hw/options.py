@@ -1,31 +1,45 @@
 """The command line of :mod:`hw.build`: what may be asked for, and what must hold of it."""
 
 import argparse
-import json
 import re
 import shlex
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import NoReturn
 
 from golden.contracts import CONTRACTS, contract
-from golden.formats import MAX_BITS, BlockScaled, IntFormat, parse
+from golden.formats import FLOATS, MAX_BITS, BlockScaled, IntFormat, parse
 from hw.config import EMITTED, ZERO_POINTS, TileConfig
 from hw.emit import check_name
 from hw.flow.tools import ToolFailed, ToolMissing
+from hw.given import lut_of, parameters_of
 from hw.targets import TARGETS, Target, target
 
 __all__ = ["Parser", "Request", "add_numbers", "add_shape", "config_of", "integer",
            "parser", "request_of"]
 
+_WIDTH = 85
+
+
+def _wrapped(words: Iterable[str]) -> str:
+    # In the second column of the text below.
+    return textwrap.fill(", ".join(words), _WIDTH, break_on_hyphens=False).replace(
+        "\n", f"\n{'':11}")
+
+
 EPILOG = f"""\
-formats    sN or uN: signed or unsigned integer of N bits, 1 to {MAX_BITS}; with an n (s8n) the
-           narrow range, one level less, so that a signed one is symmetric; mx_FORMAT: an exponent
-           for each 32 elements of that format
-contracts  {', '.join(CONTRACTS)} (--list tells more)
+formats    sN, uN: signed or unsigned integers of N bits, 1 to {MAX_BITS}; with an n (s8n) one
+           level less, so that signed ones are symmetric
+           oddN: odd integers of N bits, 1 to 8; ternary: -1, 0, 1; binary: -1, 1; bit: 0, 1
+           {_wrapped(FLOATS)}: floats
+           codebook:L/L...: these levels; codebookN:loaded=FORMAT: 2^N, loaded at run time
+           mx_FORMAT: an exponent for each 32 elements of that format; operands only
+contracts  {_wrapped(CONTRACTS)}
 targets    {', '.join(TARGETS)}
+           (--list tells more of formats, contracts and targets)
 
 examples
   python -m hw.build --bits 4
@@ -113,7 +127,8 @@ def add_numbers(parser: argparse.ArgumentParser, *, parameters: bool = False):
                          help="format of the results; none with --requant none")
     numbers.add_argument("--zero-points", metavar="WHICH",
                          help=f"operands that have one: {', '.join(ZERO_POINTS)} (default: "
-                              "activations, or none where these are no integers or with --bits 1)")
+                              "activations, or none with --bits 1, and where activations are no "
+                              "integers or weights block-scaled)")
     numbers.add_argument("--requant", default=CONTRACTS[0], metavar="CONTRACT",
                          help="how sums become results (default: %(default)s)")
     numbers.add_argument("--lut", metavar="FILE",
@@ -125,9 +140,11 @@ def add_numbers(parser: argparse.ArgumentParser, *, parameters: bool = False):
                               "(default: 31)")
     if parameters:
         numbers.add_argument("--parameters", metavar="FILE",
-                             help="fix the parameters, rather than load them: a JSON object of "
-                                  "each field of a record with its value, or with a list of one "
-                                  "per channel")
+                             help="fix the parameters, rather than load them: a JSON object that "
+                                  "gives each field of a record (parameters.record in "
+                                  "manifest.json) an integer, or a list of them with exactly "
+                                  "--channels entries; clamps and zero points are levels of "
+                                  "their format, a scale the bits of a float32")
 
 
 def add_shape(parser: argparse.ArgumentParser):
@@ -139,10 +156,12 @@ def add_shape(parser: argparse.ArgumentParser):
             ("lanes", 4, "products per sum and cycle"),
             ("depth", 1024, "most products per sum; sizes the accumulator"),
             ("outputs", 1, "results per cycle, a divisor of cols"),
-            ("channels", 256, "records of the parameter store"),
-            ("window", 16, "combined exponents of block-scaled operands that are summed exactly")):
+            ("channels", 256, "records of the parameter store")):
         shape.add_argument(f"--{name}", type=integer, default=default, metavar="N",
                            help=f"{text} (default: %(default)s)")
+    shape.add_argument("--window", type=integer, metavar="N",
+                       help="combined exponents that are summed exactly, of block-scaled operands "
+                            f"only (default: {TileConfig.window})")
     shape.add_argument("--target", default="generic", metavar="TARGET",
                        help=f"whose cells the Verilog may use: {', '.join(EMITTED)} (default: "
                             "%(default)s)")
@@ -153,7 +172,7 @@ def parser() -> Parser:
     parser = Parser(
         prog="python -m hw.build", allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EPILOG,
-        description="Emit a quantized multiply-accumulate tile as Verilog, verify it bit by bit "
+        description="Emit a quantized multiply-accumulate tile as Verilog, verify it bit by bit\n"
                     "against the numpy reference, and estimate its area.")
     parser.add_argument("model", nargs="?", metavar="MODEL",
                         help="a TFLite or ONNX model; not readable yet")
@@ -220,38 +239,16 @@ def config_of(args: argparse.Namespace) -> TileConfig:
             raise ValueError(f"{name.capitalize()}: {error}") from None
     movable = (args.bits != 1 and isinstance(formats["activations"], IntFormat)
                and not isinstance(formats["weights"], BlockScaled))
-    return TileConfig(
+    config = TileConfig(
         **formats, contract=contract(args.requant, multiplier_bits=args.multiplier_bits),
         rows=args.rows, cols=args.cols, lanes=args.lanes, depth=args.depth, outputs=args.outputs,
-        channels=args.channels, window=args.window, target=args.target, lut=_lut(args.lut),
+        channels=args.channels, window=TileConfig.window if args.window is None else args.window,
+        target=args.target, lut=lut_of(args.lut),
         zero_points=args.zero_points or ("activations" if movable else "none"))
-
-
-def _parameters(file: str) -> tuple[tuple[str, int | tuple[int, ...]], ...]:
-    """Return what ``--parameters`` names; fields and values are checked where these are known."""
-    try:
-        fields = json.loads(Path(file).read_text())
-    except (OSError, ValueError, RecursionError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no JSON"
-        raise ValueError(f"Parameters must be a file of JSON, not {file} ({reason})") from None
-    if not isinstance(fields, dict):
-        raise ValueError(f"Parameters must be an object of fields, not what is in {file}")
-    return tuple((name, tuple(value) if isinstance(value, list) else value)
-                 for name, value in fields.items())
-
-
-def _lut(text: str | None) -> tuple[int, ...] | Literal["loaded"] | None:
-    """Return the table that ``--lut`` names; its levels are checked where their format is known."""
-    if text is None or text == "loaded":
-        return text
-    try:
-        levels = json.loads(Path(text).read_text())
-    except (OSError, ValueError, RecursionError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no JSON"
-        raise ValueError(f"Lut must be loaded or a file of JSON, not {text} ({reason})") from None
-    if not isinstance(levels, list) or not all(type(level) is int for level in levels):
-        raise ValueError(f"Lut must be a list of integers, not what is in {text}")
-    return tuple(levels)
+    if args.window is not None and not config.block_scaled:
+        raise ValueError("Window must be left out where no operand is block-scaled, "
+                         f"not {args.window}")
+    return config
 
 
 def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
@@ -263,14 +260,14 @@ def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
         raise ValueError("Out must name a folder, not ''")
     config = config_of(args)
     if args.parameters is not None:
-        config = replace(config, parameters=_parameters(args.parameters))
+        config = replace(config, parameters=parameters_of(args.parameters))
     if args.area is not None and args.no_area:
         raise ValueError(f"Area must not be off (--no-area) for --area {args.area}")
-    names = [] if args.no_area else (args.area or ",".join(TARGETS)).split(",")
-    if args.area is not None and set(names) - set(TARGETS):
+    names = list(TARGETS) if args.area is None else args.area.split(",")
+    if set(names) - set(TARGETS):
         raise ValueError(f"Area must be some of {','.join(TARGETS)}, separated by commas, "
                          f"not {args.area!r}")
-    areas = tuple(target(name) for name in dict.fromkeys(names))
+    areas = () if args.no_area else tuple(target(name) for name in dict.fromkeys(names))
     if args.pnr and not any(each.name == "ecp5" for each in areas):
         raise ValueError("Area must include ecp5 for --pnr, not "
                          f"{','.join(each.name for each in areas) or 'none'}")

@@ -141,6 +141,10 @@ def test_list_and_help(capsys):
         run("--help")
     assert end.value.code == 0
     text = capsys.readouterr().out
+    for family in ("sN, uN", "oddN", "ternary", "binary", "bit", *FLOATS, "codebook:L/L...",
+                   "codebookN:loaded=FORMAT", "mx_FORMAT"):
+        assert re.search(rf"\b{re.escape(family)}(?!\w)", text.split("\nformats ")[1]), family
+    assert "window N" in text and "(default: 16)" in " ".join(text.split())
     assert "examples" in text and "exit status" in text and "--require-verilog" in text
 
 
@@ -212,6 +216,11 @@ BAD = [
     ("--bits 4 --requant rndnu --multiplier-bits 31",
      "Multiplier bits must be 24 for contract rndnu, not 31"),
     ("--bits 4 --lut loaded", "Lut must be for an output of 8 bits, not s4"),
+    ("--bits 8 --requant none --lut loaded",
+     "Lut must be for an output of 8 bits, not s33, the exact sum of contract none"),
+    ("--bits 4 --window 8", "Window must be left out where no operand is block-scaled, not 8"),
+    ("--weights mx_s4 --activations mx_s4 --output s4 --window 65",
+     "Window must be in range [1, 64], not 65"),
     ("--bits 8 --lut nowhere.json",
      "Lut must be loaded or a file of JSON, not nowhere.json (No such file or directory)"),
     ("--bits 8 --lut pyproject.toml",
@@ -226,6 +235,8 @@ BAD = [
                              "not 'ecp6'"),
     ("--bits 4 --area ecp5, ", "Area must be some of generic,ice40,ecp5,xc7, separated by commas, "
                                "not 'ecp5,'"),
+    ("--bits 4 --area=", "Area must be some of generic,ice40,ecp5,xc7, separated by commas, "
+                         "not ''"),
     ("--bits 4 --area ecp5 --no-area", "Area must not be off (--no-area) for --area ecp5"),
     ("--bits 1_0", "argument --bits: must be an integer, not '1_0'"),
     ("--bits ４", "argument --bits: must be an integer, not '４'"),
@@ -259,8 +270,8 @@ def test_bad_input(tmp_path, capsys, arguments, message):
 @pytest.mark.parametrize("levels, message", [
     ([1] * 255, "Lut must have 256 levels, not 255"),
     ([1] * 255 + [-129], "Lut level must be in range [-128, 127] of s8, not -129 at index 255"),
-    ([1.5] * 256, "Lut must be a list of integers, not what is in {}"),
-    ([True] * 256, "Lut must be a list of integers, not what is in {}"),
+    ([1.5] * 256, "Lut must be a list of integers, not 1.5 at index 0"),
+    ([1] * 255 + [True], "Lut must be a list of integers, not True at index 255"),
     ({}, "Lut must be a list of integers, not what is in {}"),
 ], ids=str)
 def test_bad_tables(tmp_path, capsys, levels, message):

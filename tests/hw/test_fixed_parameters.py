@@ -223,10 +223,10 @@ def test_equal_tiles_are_equal_values():
      "Parameters must be a tuple of fields and values, or None, not {'bias': 0, "),
     ({"scale": 3}, ValueError, "Parameters must be bias, multiplier, shift, zero_point, clamp_min, "
      "clamp_max, not bias, multiplier, shift, zero_point, clamp_min, clamp_max, scale"),
-    ({"bias": None}, TypeError, "Bias must be an integer or a tuple of them, not None"),
-    ({"bias": True}, TypeError, "Bias must be an integer or a tuple of them, not True"),
+    ({"bias": None}, TypeError, "Bias must be an integer, or a list of one per channel, not None"),
+    ({"bias": True}, TypeError, "Bias must be an integer, or a list of one per channel, not True"),
     ({"bias": (0,) * 6 + (0.5,)}, TypeError,
-     "Bias must be an integer or a tuple of them, not (0, "),
+     "Bias must be an integer, or a list of one per channel, not 0.5 at index 6"),
     ({"bias": (0,) * 6}, ValueError, "Bias must be one value or 7, one per channel, not 6"),
     ({"bias": ()}, ValueError, "Bias must be one value or 7, one per channel, not 0"),
     ({"clamp_max": 128}, ValueError, "Clamp max must be in range [-128, 127] of s8, not 128"),
