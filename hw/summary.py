@@ -36,10 +36,16 @@ _FORMATS = {
     **{name: f"{', '.join(map(str, parse(name).levels().tolist()))}: {other}"
        for name, other in {"binary": "odd1", "bit": "u1", "ternary": "s2n"}.items()},
     **{name: _float(fmt) for name, fmt in FLOATS.items()},
-    "codebook:L/L...": "2 to 16 ascending integers of 16 bits",
-    "mx_F": "those of format F, with a power of two for each block of 32",
-    "codebookN:loaded=F": "2^N integers of format F, loaded at run time, N 1 .. 4",
+    "codebook:L/L...": "2 to 16 ascending integers of s16, -32768 .. 32767",
+    "codebookN:loaded=F": "up to 2^N integers of F, which is s1 .. s16 or u1 .. u15, loaded at run "
+                          "time, N 1 .. 4; operands only",
+    "mx_F": "those of any other format F but a loaded one, with a power of two for each block of "
+            "32",
 }
+
+
+_TABLES = {"fixed": "behind the results, fixed",
+           "loaded": "behind the results, loaded with each parameter set"}
 
 
 def listing_json() -> dict[str, dict[str, str]]:
@@ -54,7 +60,7 @@ def listing_json() -> dict[str, dict[str, str]]:
 def listing() -> RenderableType:
     """Formats, contracts and targets, as ``--list`` shows them."""
     tables: list[RenderableType] = []
-    headings = {"formats": ("format", "levels"), "targets": ("target", "area estimated for"),
+    headings = {"formats": ("format", "numbers"), "targets": ("target", "area estimated for"),
                 "contracts": ("contract", "result; x is sum plus bias")}
     for kind, rows in listing_json().items():
         table = _table(*headings[kind])
@@ -86,6 +92,8 @@ def summary(manifest: dict[str, Any], folder: Path, areas: list[Area],
     facts.add_row("requantizer", f"{c['contract']}, {c['outputs']} result"
                                  f"{'s' * (c['outputs'] > 1)} a cycle, {c['channels']} channels"
                                  f"{', parameters fixed' * ('fixed' in manifest)}")
+    if c["lut"]:
+        facts.add_row("table", _TABLES[c["lut"]])
     facts.add_row("timing", f"latency {manifest['latency']['cycles']} cycles, jobs of "
                             f"{c['rows'] * c['cols'] // c['outputs']} beats or more keep the "
                             "block busy")

@@ -44,6 +44,8 @@ class Result:
     Parameters
     ----------
     weights, activations, output, contract : str
+    table : str
+        ``fixed`` or ``loaded`` where one follows the requantizers, else empty.
     float_accuracy, golden_accuracy, hardware_accuracy : float
         Shares of the test images.
     compared : int
@@ -58,6 +60,7 @@ class Result:
     activations: str
     output: str
     contract: str
+    table: str
     float_accuracy: float
     golden_accuracy: float
     hardware_accuracy: float
@@ -81,6 +84,7 @@ def run_digits(config: TileConfig, backend: Backend) -> Result:
     return Result(
         weights=str(config.weights), activations=str(config.activations),
         output=str(config.output), contract=config.contract.name,
+        table=str(config.describe()["lut"] or ""),
         float_accuracy=digits.accuracy(run_float(data.layers, data.images), data.labels),
         golden_accuracy=digits.accuracy(golden[network.layers[-1].name], data.labels),
         hardware_accuracy=digits.accuracy(found, data.labels),
@@ -161,7 +165,8 @@ def table(results: list[Result]) -> Table:
     for column in ("float", "golden", "hardware", "cycles", "utilisation"):
         table.add_column(column, justify="right", no_wrap=True)
     for r in results:
-        table.add_row(f"{r.weights} x {r.activations} -> {r.output} ({r.contract})",
+        behind = f", {r.table} table" if r.table else ""
+        table.add_row(f"{r.weights} x {r.activations} -> {r.output} ({r.contract}{behind})",
                       f"{r.float_accuracy:.2%}", f"{r.golden_accuracy:.2%}",
                       f"{r.hardware_accuracy:.2%}", f"{r.cycles:,}", f"{r.utilisation:.2%}")
     table.caption = (f"{sum(r.compared for r in results):,} elements of intermediate tensors "

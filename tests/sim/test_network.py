@@ -145,6 +145,29 @@ def test_other_layers_are_refused():
         run_layer(config, simulation(config, "amaranth"), quantized, layer, np.zeros((1, 8, 8, 1)))
 
 
+@pytest.mark.parametrize("lut, named", [(None, "half_up"), ("loaded", "half_up, loaded table"),
+                                        ("table.json", "half_up, fixed table")])
+def test_a_row_names_the_table(tmp_path, monkeypatch, capsys, lut, named):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")  # a row of one line
+    (tmp_path / "table.json").write_text(str(list(range(-128, 128))))
+    monkeypatch.setattr(network, "simulation", lambda *arguments: None)
+    # As if golden were the hardware.
+    monkeypatch.setattr(network, "run_network", lambda config, backend, quantized, x: (
+        run_golden(quantized, x)["dense1"], [Trace()]))
+    assert network.main(["--bits", "8", *(["--lut", lut] if lut else []), "--csv", "rows.csv"]) == 0
+    assert f"s8n x s8 -> s8 ({named}) " in capsys.readouterr().out
+    [row] = csv.DictReader((tmp_path / "rows.csv").read_text().splitlines())
+    assert row["table"] == ("" if lut is None else "loaded" if lut == "loaded" else "fixed")
+
+
+class Trace:
+    """Of one beat."""
+
+    first = final = {network.WEIGHTS: 0}
+    cycles = 1
+
+
 @needs_verilator
 def test_sweep_and_csv(tmp_path, capsys):
     assert network.main(["--bits", "3..4", "--csv", str(tmp_path / "table.csv")]) == 0
