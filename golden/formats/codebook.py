@@ -32,7 +32,7 @@ class Codebook(Format):
     TypeError
         Where one is no integer.
     ValueError
-        Where they are too few or too many, not ascending, or beyond 16 bits.
+        Where they are too few or too many, not ascending, or not in s16.
     """
 
     table: tuple[int, ...]
