@@ -36,7 +36,7 @@ formats    sN, uN: signed or unsigned integers of N bits, 1 to {MAX_BITS}; with 
            oddN: odd integers of N bits, 1 to 8; ternary: -1, 0, 1; binary: -1, 1; bit: 0, 1
            {_wrapped(FLOATS)}: floats
            codebook:L/L...: these levels; codebookN:loaded=FORMAT: 2^N, loaded at run time
-           mx_FORMAT: an exponent for each 32 elements of that format; operands only
+           mx_FORMAT: an exponent for each 32 elements of that format
 contracts  {_wrapped(CONTRACTS)}
 targets    {', '.join(TARGETS)}
            (--list tells more of formats, contracts and targets)
