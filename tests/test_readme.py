@@ -167,3 +167,17 @@ def test_the_main_job_prints_what_readme_shows(tmp_path):
 @pytest.mark.skipif(build.available() is not None, reason=str(build.available()))
 def test_the_digits_table_is_what_readme_shows():
     assert printed("sim.network", "--bits", "1..8") == shown("weights x activations")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(build.available() is not None, reason=str(build.available()))
+@pytest.mark.parametrize("weights, tensors, more, said", [
+    ("e4m3fn", "e4m3fn", (), "`e4m3fn` {}"), ("e2m1", "e2m1", (), "`e2m1` {}"),
+    ("odd4", "odd4", (), "`odd4` {}"),
+    ("mx_e2m1", "mx_e4m3fn", ("--cols", "32"), "of their own, {}")])
+def test_the_digits_in_other_formats_are_what_readme_says(weights, tensors, more, said):
+    row = "\n".join(printed("sim.network", "--weights", weights, "--activations", tensors,
+                            "--output", tensors, *more))
+    _, golden, hardware = re.findall(r"[\d.]+%", row)[:3]
+    assert golden == hardware
+    assert said.format(golden.replace("%", " %")) in README
