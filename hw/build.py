@@ -309,7 +309,7 @@ def main(argv: list[str] | None = None) -> int:
         with interruptible():
             manifest, run = build(request, console)
     except KeyboardInterrupt:
-        arguments.exit(130, f"{arguments.prog}: interrupted; nothing was written\n")
+        arguments.interrupted("; nothing was written")
     except (OutputError, ToolMissing) as error:
         arguments.error(str(error))
     except (Mismatch, ToolFailed, OSError) as error:

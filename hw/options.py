@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
+from golden import command
 from golden.contracts import CONTRACTS, contract
 from golden.formats import FLOATS, MAX_BITS, BlockScaled, IntFormat, parse
 from hw.config import EMITTED, ZERO_POINTS, TileConfig
@@ -86,16 +87,16 @@ class Request:
     command: str
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """End with one line and status 2."""
-        self.exit(2, f"{self.prog}: error: {message}\n")
+class Parser(command.Parser):
+    """A parser that ends in one line, whatever ends it."""
 
     def fail(self, message: str) -> NoReturn:
         """End with one line and status 1."""
         self.exit(1, f"{self.prog}: failed: {message}\n")
+
+    def interrupted(self, rest: str = "") -> NoReturn:
+        """End with one line and the status of a program that Ctrl-C has ended."""
+        self.exit(130, f"{self.prog}: interrupted{rest}\n")
 
     @contextmanager
     def reported(self, *failures: type[Exception]) -> Iterator[None]:
@@ -106,6 +107,8 @@ class Parser(argparse.ArgumentParser):
             self.fail(str(error))
         except (ValueError, OSError, ToolMissing) as error:
             self.error(str(error))
+        except KeyboardInterrupt:
+            self.interrupted()
 
 
 def integer(text: str) -> int:
@@ -262,7 +265,7 @@ def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
     if args.parameters is not None:
         config = replace(config, parameters=parameters_of(args.parameters))
     if args.area is not None and args.no_area:
-        raise ValueError(f"Area must not be off (--no-area) for --area {args.area}")
+        raise ValueError(f"Area must not be off (--no-area) for --area {args.area!r}")
     names = list(TARGETS) if args.area is None else args.area.split(",")
     if set(names) - set(TARGETS):
         raise ValueError(f"Area must be some of {','.join(TARGETS)}, separated by commas, "

@@ -127,6 +127,8 @@ def main(argv: list[str] | None = None) -> int:
     with arguments.reported(Mismatch):
         if args.csv is not None and not args.csv.parent.is_dir():
             raise ValueError(f"Csv must be in a folder that exists, not {args.csv}")
+        if args.csv is not None and args.csv.is_dir():
+            raise ValueError(f"Csv must be a file, not the folder {args.csv}")
         configs = []
         for bits in args.bits or [None]:
             args.bits = bits

@@ -122,6 +122,8 @@ def main(argv: list[str] | None = None) -> int:
             arguments.error(str(error))
         except (Refuted, ProductMismatch, ToolFailed) as refuted:
             arguments.fail(str(refuted))
+        except KeyboardInterrupt:
+            arguments.interrupted()
     console.print(table)
     return 0
 

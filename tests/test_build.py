@@ -238,7 +238,7 @@ BAD = [
                                "not 'ecp5,'"),
     ("--bits 4 --area=", "Area must be some of generic,ice40,ecp5,xc7, separated by commas, "
                          "not ''"),
-    ("--bits 4 --area ecp5 --no-area", "Area must not be off (--no-area) for --area ecp5"),
+    ("--bits 4 --area ecp5 --no-area", "Area must not be off (--no-area) for --area 'ecp5'"),
     ("--bits 1_0", "argument --bits: must be an integer, not '1_0'"),
     ("--bits ４", "argument --bits: must be an integer, not '４'"),
     ("--bits 4 --weights s04",

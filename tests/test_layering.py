@@ -12,7 +12,7 @@ DESCRIPTIONS = ("golden.formats", "golden.contracts", "golden.ranges", "golden.n
 FRONT_DOORS = ("hw.build", "hw.bench", "sim.network", "sim.prove")
 ALLOWED = {
     "golden": ("golden", "numpy"),
-    "hw": ("hw", "amaranth", "numpy", "rich", *DESCRIPTIONS),
+    "hw": ("hw", "amaranth", "numpy", "rich", "golden.command", *DESCRIPTIONS),
     "sim": ("sim", "hw", "golden", "amaranth", "numpy", "rich"),
 }
 # Imported only when their function is called, by those who asked for it.

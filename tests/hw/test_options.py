@@ -17,6 +17,7 @@ class Differs(Exception):
      "error: g++ is not installed; run: apt-get install g++"),
     (ValueError("Bits must be 4, not 5"), 2, "error: Bits must be 4, not 5"),
     (OSError("disk is full"), 2, "error: disk is full"),
+    (KeyboardInterrupt(), 130, "interrupted"),
 ])
 def test_what_is_raised_becomes_a_line_and_a_status(capsys, error, status, line):
     parser = Parser(prog="door")

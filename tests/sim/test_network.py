@@ -190,6 +190,7 @@ def test_sweep_and_csv(tmp_path, capsys):
     ("", "Weights must be given, by --weights or by --bits"),
     ("--bits 4 --csv /nowhere/table.csv", "Csv must be in a folder that exists, not "
                                           "/nowhere/table.csv"),
+    ("--bits 4 --csv .", "Csv must be a file, not the folder ."),
     ("--bits 4 --parameters own.json", "unrecognized arguments: --parameters own.json"),
 ])
 def test_bad_input(capsys, arguments, message):
