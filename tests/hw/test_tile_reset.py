@@ -11,17 +11,19 @@ RESET_SHAPES = {
     "1x1x1": SHAPES["1x1x1"],
     "4x2x2": dict(rows=4, cols=2, lanes=2, depth=4, channels=2),
     "2x2x2": dict(rows=2, cols=2, lanes=2, depth=4, channels=2),
+    "1x32x2/8": dict(rows=1, cols=32, lanes=2, depth=4, channels=32, outputs=8),
 }
 
 
 @pytest.mark.parametrize("ready", [False, True])
-@pytest.mark.parametrize("shape, name, zero_points", [
-    ("1x1x1", "half_up", "none"),
-    ("4x2x2", "none", "none"),  # few words, many outputs: a reset meets the drain's whole count
-    ("2x2x2", "tflite", "both"),
+@pytest.mark.parametrize("shape, name, zero_points, output", [
+    ("1x1x1", "half_up", "none", "s8"),
+    ("4x2x2", "none", "none", "s8"),  # few words, many outputs: it meets the drain's whole count
+    ("2x2x2", "tflite", "both", "s8"),
+    pytest.param("1x32x2/8", "half_up", "none", "mx_e2m1", marks=pytest.mark.slow),
 ])
-def test_reset_at_every_cycle(rng, shape, name, zero_points, ready):
-    config = tile_config(name, zero_points, **RESET_SHAPES[shape])
+def test_reset_at_every_cycle(rng, shape, name, zero_points, output, ready):
+    config = tile_config(name, zero_points, ("s4n", "u4", output), **RESET_SHAPES[shape])
     broken = jobs.streams(config, [phase_of(config, rng, [2, 1, 2])])
     phases = [phase_of(config, rng, [2, 1, 1, 2])]
     whole = jobs.streams(config, phases)
