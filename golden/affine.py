@@ -6,7 +6,7 @@ up, but in block-scaled tensors to the even code.
 
 import numpy as np
 
-from golden.block_scaled import Tensor, dequantize_blocks, quantize_blocks
+from golden.block_scaled import Tensor, check_kind, dequantize_blocks, quantize_blocks
 from golden.formats import EXPONENT_BIAS, BlockScaled, Format, IntFormat
 from golden.networks import Quantization
 from golden.specials import as_floats
@@ -14,6 +14,9 @@ from golden.specials import as_floats
 __all__ = [
     "round_to_step", "quantize", "dequantize", "symmetric", "asymmetric", "limits",
 ]
+
+
+MOST = np.finfo(np.float64).max
 
 
 def round_to_step(x, step) -> np.ndarray:
@@ -44,7 +47,10 @@ def quantize(x, quantization: Quantization) -> Tensor:
     step, zero_point = _per_channel(quantization, x.ndim)
     fmt = quantization.format
     if isinstance(fmt, BlockScaled):
-        return quantize_blocks(np.ldexp(x / step, fmt.unit), fmt, exponents=quantization.exponents)
+        # What exceeds float64 saturates as well where it ends.
+        with np.errstate(over="ignore"):
+            scaled = np.clip(np.ldexp(x / step, fmt.unit), -MOST, MOST)
+        return quantize_blocks(scaled, fmt, exponents=quantization.exponents)
     if not isinstance(fmt, IntFormat):
         levels = fmt.levels()
         halfway = (levels[:-1] + levels[1:]) / 2
@@ -61,8 +67,14 @@ def dequantize(levels, quantization: Quantization) -> np.ndarray:
     ----------
     levels : array_like of integers, or of a block-scaled format Blocks
     quantization : Quantization
+
+    Raises
+    ------
+    TypeError
+        Where they are Blocks and the format is not block-scaled, or the other way round.
     """
     fmt = quantization.format
+    check_kind(levels, fmt, "Levels")
     if isinstance(fmt, BlockScaled):
         numbers = dequantize_blocks(levels[0], levels[1], fmt)
         step, _ = _per_channel(quantization, numbers.ndim)

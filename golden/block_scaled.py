@@ -17,15 +17,16 @@ import numpy as np
 
 from golden import ops
 from golden.contracts import Contract, MultiplyShift, Rounding
-from golden.formats import BLOCK, EXPONENT, EXPONENT_BIAS, BlockScaled, integers
+from golden.formats import BLOCK, EXPONENT, EXPONENT_BIAS, BlockScaled, Format, integers
 from golden.ranges import INT64, Range, values_range
-from golden.requantize import prepared
+from golden.requantize import biased, prepared
 from golden.rounding import fraction, nearest_level
-from golden.scaling import add, product
+from golden.scaling import product
 from golden.specials import as_floats
 
-__all__ = ["Blocks", "Tensor", "parts", "on_levels", "quantize_blocks", "dequantize_blocks",
-           "requantize_blocks", "blocks_of", "shift_levels", "shifts", "shifted", "matmul"]
+__all__ = ["Blocks", "Tensor", "check_kind", "parts", "on_levels", "quantize_blocks",
+           "dequantize_blocks", "requantize_blocks", "blocks_of", "shift_levels", "shifts",
+           "shifted", "matmul"]
 
 
 class Blocks(NamedTuple):
@@ -44,6 +45,13 @@ class Blocks(NamedTuple):
 
 Tensor = np.ndarray | Blocks
 """Levels; of a block-scaled format with their exponents."""
+
+
+def check_kind(tensor, fmt: Format, name: str):
+    """Raise ``TypeError`` where a tensor of ``fmt`` is not Blocks and should be, or is and not."""
+    if isinstance(fmt, BlockScaled) != isinstance(tensor, Blocks):
+        kind = "Blocks" if isinstance(fmt, BlockScaled) else "an array of levels"
+        raise TypeError(f"{name} must be {kind} for {fmt}, not {type(tensor).__name__}")
 
 
 def parts(tensor: Tensor) -> dict[str, np.ndarray]:
@@ -82,19 +90,22 @@ def quantize_blocks(values, fmt: BlockScaled, *, window: int | None = None,
     Raises
     ------
     ValueError
-        Where a number is not finite, or the format has no positive level; or where both a window
-        and exponents are given.
+        Where a number is not finite, or the format has no positive level; where there is no axis of
+        numbers; where a window is less than 1, or given beside exponents.
     """
     if window is not None and exponents is not None:
         raise ValueError(f"Window must be None where exponents are given, not {window}")
+    if window is not None and window < 1:
+        raise ValueError(f"Window must be at least 1, not {window}")
     values = np.asarray(values, dtype=np.float64)
+    _check_axes(values.shape, "Numbers to quantize")
     if not np.isfinite(values).all():
         raise ValueError("Numbers to quantize must be finite, "
                          f"not {values[~np.isfinite(values)].flat[0]}")
     if fmt.max < 1:
         raise ValueError(f"Format must have a positive level to quantize to, not {fmt}")
     sizes = np.abs(values) if fmt.min < 0 else np.maximum(values, 0)
-    largest = _in_blocks(sizes, 0).max(axis=-1)
+    largest = _grouped(sizes, 0).max(axis=-1)
     # frexp has its fraction in [1/2, 1): the exponent of what is above 0 is one too many.
     emax = fmt.max.bit_length() - 1 + fmt.unit
     codes = np.clip(np.frexp(largest)[1] - 1 - emax + EXPONENT_BIAS, EXPONENT.min, EXPONENT.max)
@@ -106,7 +117,8 @@ def quantize_blocks(values, fmt: BlockScaled, *, window: int | None = None,
         least, most = exponents.lo, exponents.hi
     codes = np.clip(np.where(used, codes, least), least, most).astype(np.int64)
 
-    scaled = np.ldexp(values, EXPONENT_BIAS - fmt.unit - _each(codes, values.shape[-1]))
+    with np.errstate(over="ignore"):  # infinite is what saturates in any case
+        scaled = np.ldexp(values, EXPONENT_BIAS - fmt.unit - _each(codes, values.shape[-1]))
     return Blocks(nearest_level(*fraction(scaled), fmt, Rounding.HALF_EVEN), codes)
 
 
@@ -119,6 +131,8 @@ def dequantize_blocks(levels, codes, fmt: BlockScaled) -> np.ndarray:
 def requantize_blocks(sums, contract: Contract, output: BlockScaled, parameters: Mapping, *,
                       unbiased: Range | None = None) -> Blocks:
     """Turn exact sums into levels and their blocks' exponents, 32 channels to a block.
+
+    Some millions of results per second, as far as int64 holds what is shifted.
 
     A result, ``v = (sum + bias) * multiplier / 2**shift`` in units of a level where the exponent's
     code is 127, asks for the code ``floor(log2(|v|)) - floor(log2(output.max)) + 127``, or for the
@@ -141,12 +155,12 @@ def requantize_blocks(sums, contract: Contract, output: BlockScaled, parameters:
     sums, values = prepared(np.atleast_1d(sums), contract, output, parameters, unbiased=unbiased)
     if not isinstance(contract, MultiplyShift):
         raise TypeError(f"Contract must be one of multiply and shift, not {contract!r}")
-    x, right = product(add(sums, values["bias"]), contract, values)
+    x, right = product(biased(sums, contract, values), contract, values)
     x, right, lo, hi = np.broadcast_arrays(x, right, values["exponent_min"], values["exponent_max"])
-    digits = _bit_length(np.abs(x.astype(object)))
+    digits = _bit_length(np.abs(x))
     asked = np.clip(digits - output.max.bit_length() - right + EXPONENT_BIAS, lo, hi)
     asks = np.where(x > 0, values["clamp_max"] > 0, (x < 0) & (values["clamp_min"] < 0))
-    codes = _in_blocks(np.where(asks, asked, lo), EXPONENT.min).max(axis=-1).astype(np.int64)
+    codes = _grouped(np.where(asks, asked, lo), EXPONENT.min).max(axis=-1).astype(np.int64)
 
     shift = right + _each(codes, x.shape[-1]) - EXPONENT_BIAS
     levels = nearest_level(shifted(x, np.maximum(-shift, 0)), np.maximum(shift, 0), output,
@@ -163,6 +177,7 @@ def blocks_of(codes, shape: tuple[int, ...]) -> np.ndarray:
         Where a code is not from 0 to 254, or there is not one for each block.
     """
     codes = EXPONENT.check(codes, "Exponent")
+    _check_axes(shape, "Levels")
     wanted = (*shape[:-1], -(-shape[-1] // BLOCK))
     if codes.shape != wanted:
         raise ValueError(f"Exponents must have shape {wanted}, one for each {BLOCK} levels, "
@@ -182,7 +197,10 @@ def shift_levels(levels, codes, *, least: int | None = None) -> np.ndarray:
     """
     levels = integers(levels, "Level")
     each = blocks_of(codes, levels.shape)
-    return shifted(levels, each - (each.min(initial=EXPONENT.max) if least is None else least))
+    lowest = int(each.min(initial=EXPONENT.max))
+    if least is not None and least > lowest:
+        raise ValueError(f"Least exponent must be at most the {lowest} that there is, not {least}")
+    return shifted(levels, each - (lowest if least is None else least))
 
 
 def shifts(x_codes, w_codes, *, base, window: int) -> np.ndarray:
@@ -261,15 +279,25 @@ def matmul(x, x_codes, weights, w_codes, *, base: int, window: int = 16) -> np.n
     return np.asarray(parts.sum(axis=0), dtype=parts.dtype)
 
 
-_bit_length = np.frompyfunc(int.bit_length, 1, 1)
+def _check_axes(shape: tuple[int, ...], name: str):
+    if not shape:
+        raise ValueError(f"{name} must have an axis of blocks, not shape {shape}")
+
+
+def _bit_length(sizes: np.ndarray) -> np.ndarray:
+    # float64 has 53 digits: below, it is exact.
+    if values_range(sizes).hi < 1 << 53:
+        return np.frexp(sizes.astype(np.float64))[1]
+    return np.vectorize(int.bit_length, otypes=[np.int64])(sizes.astype(object))
 
 
 def _each(codes: np.ndarray, depth: int) -> np.ndarray:
     return np.repeat(codes, BLOCK, axis=-1)[..., :depth]
 
 
-def _in_blocks(values: np.ndarray, fill: int) -> np.ndarray:
+def _grouped(values: np.ndarray, fill: int) -> np.ndarray:
     # (..., blocks, 32)
-    surplus = -values.shape[-1] % BLOCK
+    count = -(-values.shape[-1] // BLOCK)
+    surplus = count * BLOCK - values.shape[-1]
     padded = np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, surplus)], constant_values=fill)
-    return padded.reshape(*values.shape[:-1], -1, BLOCK)
+    return padded.reshape(*values.shape[:-1], count, BLOCK)

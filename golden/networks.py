@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from golden.contracts import Contract
-from golden.formats import EXPONENT, EXPONENT_BIAS, BlockScaled, Format
+from golden.formats import EXPONENT, EXPONENT_BIAS, BlockScaled, Format, IntFormat
 from golden.ranges import Range, levels_range
 from golden.units import FusedScheme, Scheme
 
@@ -59,6 +59,10 @@ class Quantization:
 
     def __post_init__(self):
         check_scale(self.scale)
+        if not isinstance(self.format, IntFormat):
+            self.format.check_zero_point(self.zero_point)
+        if not isinstance(self.exponents, Range):
+            raise TypeError(f"Exponents must be a Range, not {self.exponents!r}")
         allowed = (levels_range(EXPONENT) if isinstance(self.format, BlockScaled)
                    else Range(EXPONENT_BIAS, EXPONENT_BIAS))
         if self.exponents not in allowed:

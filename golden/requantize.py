@@ -37,7 +37,7 @@ from golden.scaling import (
     product,
 )
 
-__all__ = ["requantize", "check_clamp", "check_parameters", "prepared"]
+__all__ = ["requantize", "check_clamp", "check_parameters", "biased", "prepared"]
 
 BLOCK = 1 << 15
 """Sums that are requantized at once: few enough that what is made of them, 256 KiB at each step,
@@ -113,6 +113,14 @@ def prepared(sums, contract: Contract, output: Format | None, parameters: Mappin
             raise ValueError(f"{_title(name)} must have 1 entry or {channels}, one per channel, "
                              f"not {value.size}")
     return sums, values
+
+
+def biased(sums: np.ndarray, contract: Contract, values: Mapping) -> np.ndarray:
+    """Sums plus bias; ``ValueError`` where one is outside of what the contract takes."""
+    total = add(sums, values["bias"])
+    if contract.takes is not None:
+        check_within(total, contract.takes, "Sum plus bias")
+    return total
 
 
 def check_parameters(contract: Contract, output: Format | None, parameters: Mapping, *,
@@ -216,9 +224,7 @@ def _in_blocks(sums: np.ndarray, contract: Contract, output: Format | None, valu
 
 def _requantize(sums: np.ndarray, contract: Contract, output: Format | None,
                 values: Mapping, draws: np.ndarray | None) -> np.ndarray:
-    total = add(sums, values["bias"])
-    if contract.takes is not None:
-        check_within(total, contract.takes, "Sum plus bias")
+    total = biased(sums, contract, values)
     match contract:
         case Thresholds():
             assert output is not None  # or check_parameters had refused it

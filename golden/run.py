@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from golden import elementwise, ops, specials
-from golden.block_scaled import Blocks, Tensor, blocks_of, on_levels, parts
+from golden.block_scaled import Blocks, Tensor, blocks_of, check_kind, on_levels, parts
 from golden.formats import BlockScaled, Format, IntFormat, integers
 from golden.linear import linear_results, linear_sums, output_of, sum_ranges
 from golden.networks import (
@@ -78,9 +78,7 @@ def run(network: Network, x) -> dict[str, Any]:
 def _checked(x, quantization: Quantization) -> Tensor:
     # The input of a network, once it is found to be of its quantization.
     fmt = quantization.format
-    if isinstance(fmt, BlockScaled) != isinstance(x, Blocks):
-        kind = "Blocks" if isinstance(fmt, BlockScaled) else "an array of levels"
-        raise TypeError(f"Input must be {kind} for {fmt}, not {type(x).__name__}")
+    check_kind(x, fmt, "Input")
     if not isinstance(x, Blocks):
         return fmt.check(x, "Input")
     found = Blocks(fmt.check(x.levels, "Input"), integers(x.exponents, "Exponent"))

@@ -61,10 +61,10 @@ def main(argv: list[str] | None = None) -> int:
             backends = {"Verilator": compiled, "Amaranth": AmaranthSimulation(tile, tile.ports)}
             rows = {}
             for name, backend in backends.items():
-                seconds, (levels, trace) = _timed(
+                seconds, (_, trace) = _timed(
                     lambda backend=backend: run(config, backend, phases))
-                rows[name] = levels, trace.cycles, seconds
-    if len({(levels.tobytes(), cycles) for levels, cycles, _ in rows.values()}) != 1:
+                rows[name] = trace.data, trace.cycles, seconds
+    if len({(data.tobytes(), cycles) for data, cycles, _ in rows.values()}) != 1:
         arguments.fail("the simulators differ")
 
     table = Table(box=None, pad_edge=False, header_style="bold")

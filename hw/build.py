@@ -23,6 +23,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from golden.block_scaled import requantize_blocks
+from golden.formats import BlockScaled
 from golden.requantize import requantize
 from hw import emit
 from hw.blocks import DotProductGrid
@@ -200,8 +202,13 @@ def check_fixed(config: TileConfig):
     parameters = {name: value for name, value in config.parameters if name != "weight_zero_point"}
     draws = np.ones(config.channels, dtype=np.int64) if config.draws else None
     for end in (config.unbiased.lo, config.unbiased.hi):
-        requantize([end] * config.channels, config.contract, config.output, parameters,
-                   unbiased=config.unbiased, draws=draws)
+        sums = [end] * config.channels
+        if isinstance(config.output, BlockScaled):
+            requantize_blocks(sums, config.contract, config.output, parameters,
+                              unbiased=config.unbiased)
+        else:
+            requantize(sums, config.contract, config.output, parameters,
+                       unbiased=config.unbiased, draws=draws)
 
 
 def check_tools(request: Request):

@@ -5,6 +5,8 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Literal
 
+import numpy as np
+
 from golden.contracts import WORD_BITS, Contract, Scaled, Stochastic, contract
 from golden.formats import BLOCK, MAX_BITS, BlockScaled, Format, IntFormat, LoadedCodebook
 from golden.ranges import Range, dot_range, levels_range
@@ -42,12 +44,14 @@ class TileConfig:
         How sums become outputs.
     rows, cols : int
         A job computes ``rows * cols`` sums: ``rows`` activation vectors by ``cols`` weight vectors.
+        Where the output is block-scaled ``cols`` is a multiple of 32.
     lanes : int
         Products per sum and beat.
     depth : int
         Most products of one sum; sizes the accumulator.
     outputs : int
-        Results per cycle, a divisor of ``cols``; also the number of requantizers.
+        Results per cycle, a divisor of ``cols``; also the number of requantizers. Where the output
+        is block-scaled a divisor of 32.
     channels : int
         Records of the parameter store, which has whole groups of ``cols``.
     zero_points : str
@@ -58,11 +62,13 @@ class TileConfig:
         exactly, 1 to 64. Others raise a flag.
     lut : tuple of int, "loaded" or None
         What becomes of each result, which then has 8 bits: the levels that its codes 0 to 255
-        become; or ``loaded``, where each parameter set brings such a table.
+        become; or ``loaded``, where each parameter set brings such a table. None where the output
+        is block-scaled, whose codes alone are no numbers.
     parameters : tuple of (str, int or tuple of int) or None
         Every field of the record with its level, or with one for each channel, where they never
         change: the hardware then has neither the store nor the stream that fills it. Kept in the
-        order of the record, and levels that are the same for every channel as one.
+        order of the record, and levels that are the same for every channel as one. Where the
+        output is block-scaled ``channels`` is then a multiple of 32.
     target : str
         Whose cells the hardware may use.
 
@@ -204,8 +210,15 @@ class TileConfig:
                 raise ValueError(f"{title} must be one value or {self.channels}, one per channel, "
                                  f"not {len(value)}")
             self.record[name].check(value, title)
-        # Tiles that do the same are equal, however their parameters were listed.
         given = dict(self.parameters)
+        for name in ("clamp", "exponent"):
+            if f"{name}_min" in given:
+                ends = np.broadcast_arrays(given[f"{name}_min"], given[f"{name}_max"])
+                for lo, hi in zip(*(end.flat for end in ends), strict=True):
+                    if lo > hi:
+                        raise ValueError(f"{name.capitalize()} minimum must be at most the maximum "
+                                         f"{hi}, not {lo}")
+        # Tiles that do the same are equal, however their parameters were listed.
         object.__setattr__(self, "parameters", tuple(
             (name, _alike(given[name])) for name in self.record))
 

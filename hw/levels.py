@@ -35,7 +35,7 @@ def nearest_code(pipe: Pipeline, value: Value, right: Value, rounding: Rounding,
     pipe.hold("sticky", sticky)
     shifted = pipe.register(shifted, "shifted")
     # One bit more than the levels have: what is cut off there is nearest to an end.
-    width = Range(fmt.min - 1, fmt.max + 1).format.width
+    width = Range(min(fmt.min - 1, -1), fmt.max + 1).format.width
     near = Cat(shifted[0], saturate(shifted[1:].as_signed(), width)).as_signed()
     coder, _ = _CODERS[type(fmt)]
     place = coder(pipe, near, pipe.take("sticky"), rounding, fmt)
@@ -60,10 +60,12 @@ def sign_of(fmt: Format, code: Value) -> tuple[Value, Value]:
     """Whether the level of a code is negative, and whether it is positive."""
     place = _place(fmt, code)
     if isinstance(fmt, FloatFormat | IntFormat):
-        return place < 0, place > 0
+        # Of a code without a sign it would be a comparison of nothing.
+        return place < 0 if fmt.min < 0 else Const(0, 1), place > 0
     levels = fmt.levels()
-    negative = int((levels < 0).sum())
-    return place < negative, place >= len(levels) - int((levels > 0).sum())
+    negative, positive = int((levels < 0).sum()), int((levels > 0).sum())
+    return (place < negative if negative else Const(0, 1),
+            place >= len(levels) - positive if positive < len(levels) else Const(1, 1))
 
 
 def _place(fmt: Format, code: Value) -> Value:

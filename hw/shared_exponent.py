@@ -89,7 +89,7 @@ def code_beside(pipe: Pipeline, exponent: Value, rounding: Rounding, fmt: Format
     """
     # To the left as far as any level is; what goes further saturates just as well, and beyond its
     # own width to the right nothing is left of a number but its sign.
-    left = fmt.max.bit_length()
+    left = levels_range(fmt).magnitude.bit_length()
     right = pipe.take("right") + exponent - (EXPONENT_BIAS - left)
     most = left + len(pipe["value"]) + 1
     right = Mux(right < 0, 0, Mux(right > most, most, right))[:most.bit_length()]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from golden.block_scaled import blocks_of
+from golden.block_scaled import blocks_of, shifts
 from golden.formats import BLOCK, EXPONENT, EXPONENT_BIAS, BlockScaled, integers
 from hw.config import TileConfig
 
@@ -34,7 +34,7 @@ def checked(config: TileConfig, exponents: Mapping[str, np.ndarray], base: int |
     Raises
     ------
     ValueError
-        Where they do not fit the operand or the tile.
+        Where they do not fit the operand or the tile, or a block is outside of the window.
     """
     scaled = scaled_operands(config)
     for name in exponents:
@@ -51,6 +51,12 @@ def checked(config: TileConfig, exponents: Mapping[str, np.ndarray], base: int |
         base = sum(int(codes[name].min()) if name in codes else EXPONENT_BIAS
                    for name in ("activations", "weights"))
     check_bases(base)
+    if codes:
+        # Each vector of one operand meets each of the other: the ends of a block's exponents do.
+        ends = [np.stack([each.min(axis=0), each.max(axis=0)], axis=-1) for each in (
+            codes.get(name, np.full((1, -(-shapes[name][1] // BLOCK)), EXPONENT_BIAS))
+            for name in ("activations", "weights"))]
+        shifts(*ends, base=base, window=config.window)
     return codes, base
 
 

@@ -18,7 +18,7 @@ from golden.requantize import requantize
 from golden.tables import check_table, lookup
 from hw.config import TileConfig
 from hw.ports import ports
-from sim.backend import Backend, Beats, Trace
+from sim.backend import Backend, Beats, SimulationError, Trace
 from sim.exponents import check_bases, scaled_operands
 from sim.packing import pack, pack_fields, unpack
 from sim.phases import Phase, fold, matmul_phases, operand_format
@@ -191,7 +191,10 @@ def output_beats(config: TileConfig, results: Tensor) -> Beats:
 def output_levels(config: TileConfig, beats: np.ndarray) -> Tensor:
     """Results of ``tdata``: the inverse of :func:`output_beats`.
 
-    The exponent of a block is that of its first beat.
+    Raises
+    ------
+    SimulationError
+        Where the beats of a block have not one exponent.
     """
     c = config
     codes = unpack(beats, c.output_format.bits, c.outputs)
@@ -199,9 +202,12 @@ def output_levels(config: TileConfig, beats: np.ndarray) -> Tensor:
     if not isinstance(c.output, BlockScaled):
         return levels
     lsb = ports(c)[-1].fields[1].lsb
-    bits = np.unpackbits(beats[::BLOCK // c.outputs], axis=1, bitorder="little")
-    exponents = np.packbits(bits[:, lsb:lsb + EXPONENT.bits], axis=1, bitorder="little")
-    return Blocks(levels, exponents.astype(np.int64).reshape(-1, c.rows, c.cols // BLOCK))
+    bits = np.unpackbits(beats, axis=1, bitorder="little")[:, lsb:lsb + EXPONENT.bits]
+    exponents = np.packbits(bits, axis=1, bitorder="little").astype(np.int64)
+    exponents = exponents.reshape(-1, c.rows, c.cols // BLOCK, BLOCK // c.outputs)
+    if (exponents != exponents[..., :1]).any():
+        raise SimulationError("a block has more than one exponent")
+    return Blocks(levels, exponents[..., 0])
 
 
 def run(config: TileConfig, backend: Backend, phases: Sequence[Phase], *, stall: float = 0.0,

@@ -10,7 +10,7 @@ from math import prod
 
 import numpy as np
 
-from golden.formats import Codebook, Format, LoadedCodebook
+from golden.formats import BLOCK, BlockScaled, Codebook, Format, LoadedCodebook
 from golden.lfsr import leap
 from golden.tables import identity
 from hw.config import TileConfig
@@ -174,6 +174,10 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
     if weights.shape[1] != depth:
         raise ValueError(f"Weights must have the {depth} columns of the activations, "
                          f"not {weights.shape[1]}")
+    if c.parameters is not None and isinstance(c.output, BlockScaled) and channels % BLOCK:
+        raise ValueError(f"Channels must be a multiple of the {BLOCK} results of a block where the "
+                         f"output is block-scaled and the tile has its parameters for good, "
+                         f"not {channels}")
     if depth < 1:
         raise ValueError(f"Activations must have at least 1 column, not {depth}")
     if depth > c.depth:

@@ -12,6 +12,8 @@ was proven, by what, and in how long; it fails on the first input that is found.
 - Requantizers to levels that are no integers (odd ones, floats, a codebook): from the product on,
   against the borders to the levels beside the one that comes out; floats of 8 bits in two steps,
   the shift and what follows.
+- Requantizers to blocks that share an exponent: the exponent that a product asks for, against the
+  powers of two that it has reached; and the level of a product beside any exponent, as above.
 - Requantizers in float32: the int32 as a float32, for every int32; from the product of
   significands, which is left free, to the output of ``onnx``, with any scale; and that of
   ``onnx_zp_inside`` in three steps: product to float32, that plus the zero point, and the sum,

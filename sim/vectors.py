@@ -303,7 +303,7 @@ def random_parameters(config: TileConfig, rng: np.random.Generator, records: int
         parameters["clamp_max"] = np.where(whole, fmt.max, ends[1])
     if isinstance(fmt, BlockScaled):
         # Mostly all that is asked for, else a few about what the tensor's own scale is.
-        near = rng.integers(EXPONENT_BIAS - 6, EXPONENT_BIAS + 6, size=(2, records))
+        near = rng.integers(EXPONENT_BIAS - 12, EXPONENT_BIAS + 6, size=(2, records))
         lo, hi = np.sort(near, axis=0)
         parameters["exponent_min"] = np.where(whole, EXPONENT.min, lo)
         parameters["exponent_max"] = np.where(whole, EXPONENT.max, hi)

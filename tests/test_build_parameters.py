@@ -41,6 +41,20 @@ def test_a_tile_with_its_own_parameters(tmp_path, capsys):
     assert "parameters fixed" in " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.skipif(build.available() is not None, reason=str(build.available()))
+def test_a_tile_with_its_own_exponents(tmp_path):
+    own = {"bias": 7, "multiplier": [*range(1 << 20, (1 << 20) + 32)], "shift": 20, "clamp_min": 0,
+           "clamp_max": 12, "exponent_min": 120, "exponent_max": 130}
+    file = tmp_path / "own.json"
+    file.write_text(json.dumps(own))
+    shape = "--weights s4 --activations s4 --output mx_e2m1 --rows 1 --cols 32 --lanes 1 " \
+            "--depth 16 --outputs 16 --channels 32 --no-area --name mine"
+    assert run(*shape.split(), "--parameters", str(file), out=tmp_path) == 0
+    manifest = json.loads((tmp_path / "mine" / "manifest.json").read_text())
+    assert manifest["verification"] == "Verilog equals golden"
+    assert manifest["fixed"] == own
+
+
 def test_other_parameters_are_another_tile(tmp_path, capsys):
     for bias in (1, 2):
         run(*arguments(tmp_path, OWN | {"bias": bias}), "--no-verify", out=tmp_path / "out")

@@ -24,11 +24,13 @@ __all__ = ["Claim", "asked", "beside", "claims", "conversion", "float_product",
            "requantizer", "shifter", "to_levels"]
 
 LEVELS = {"odd4": False, "e2m1": False, "codebook:-9/-4/-1/0/2/3/11": False,
+          "codebook:43/54/93/97": False,
           "e4m3fn": True, "cfloat8_1_4_3:denormals=paper": True}
 """Outputs that are no integers, and whether their levels are too many to begin at the product."""
 
 
-BLOCKS = ("mx_s4", "mx_u4", "mx_odd4", "mx_e2m1", "mx_codebook:-9/-4/-1/0/2/3/11")
+BLOCKS = ("mx_s4", "mx_u4", "mx_odd4", "mx_e2m1", "mx_codebook:-9/-4/-1/0/2/3/11",
+          "mx_codebook:-100/-7/0/3", "mx_codebook:1/24/44/71")
 """Outputs whose blocks share an exponent, of each kind of element."""
 
 

@@ -56,3 +56,26 @@ def test_verilog_is_golden_and_flags_what_is_outside(rng, arguments):
                                       + np.zeros_like(flags))
         others = np.arange(60) != job
         np.testing.assert_array_equal(levels[others], want[others])
+
+
+@pytest.mark.parametrize("output", [
+    "mx_u4", *(pytest.param(output, marks=pytest.mark.slow) for output in (
+        "mx_bit", "mx_codebook:1/24/44/71", "mx_codebook:-100/-7/0/3", "mx_u16", "mx_u2n"))])
+def test_verilog_of_every_kind_of_block_is_golden(rng, output):
+    config = config_of(parser().parse_args([
+        *"--weights s4 --activations s4 --rows 1 --cols 32 --lanes 1 --depth 16 --outputs 16 "
+         "--channels 64 --output".split(), output]))
+    phases = [corner_phase(config, rng), random_phase(config, rng, jobs=400)]
+    verify(config, simulation(config), phases, jobs.expected(config, phases), subject="Verilog",
+           simulator="Verilator")
+
+
+def test_blocks_outside_of_the_window_are_refused(rng):
+    config = config_of(parser().parse_args([*SHAPE, *DEFAULT[0].split()]))
+    exponents = {"activations": np.full((2, 1), 127), "weights": np.array([[100], [130]])}
+    parameters = random_phase(config, rng, jobs=1).parameters
+    with pytest.raises(ValueError, match=r"^Combined exponent of block .* must be in range "
+                                         r"\[227, 242\], not 257$"):
+        list(jobs.matmul_phases(config, np.zeros((2, 4), int), np.zeros((2, 4), int),
+                                {name: values[:2] for name, values in parameters.items()},
+                                exponents=exponents))

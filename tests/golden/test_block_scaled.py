@@ -235,3 +235,40 @@ def test_parts_of_a_tensor():
     assert isinstance(doubled, Blocks) and doubled.exponents is codes
     for found in (doubled.levels, on_levels(lambda each: 2 * each, levels)):
         np.testing.assert_array_equal(found, [2, 4])
+
+
+@pytest.mark.parametrize("call, error, message", [
+    (lambda: quantize_blocks([1.0], mx("mx_e2m1"), window=0), ValueError,
+     "Window must be at least 1, not 0"),
+    (lambda: quantize_blocks(3.0, mx("mx_e2m1")), ValueError,
+     r"Numbers to quantize must have an axis of blocks, not shape \(\)"),
+    (lambda: dequantize_blocks(3, 127, mx("mx_e2m1")), ValueError,
+     r"Levels must have an axis of blocks, not shape \(\)"),
+    (lambda: block_scaled.shift_levels([1, 2], [100], least=120), ValueError,
+     "Least exponent must be at most the 100 that there is, not 120"),
+    (lambda: dequantize([1, 2], Quantization(mx("mx_e2m1"))), TypeError,
+     "Levels must be Blocks for mx_e2m1, not list"),
+    (lambda: dequantize(block_scaled.Blocks(np.ones((1, 2)), np.ones((1, 1))),
+                        Quantization(parse("s8"))), TypeError,
+     "Levels must be an array of levels for s8, not Blocks"),
+    (lambda: Quantization(mx("mx_e2m1"), exponents=(100, 120)), TypeError,
+     r"Exponents must be a Range, not \(100, 120\)"),
+    (lambda: Quantization(parse("e2m1"), zero_point=3), ValueError,
+     "Zero point must be 0 for e2m1, which is no integer format, not 3"),
+    (lambda: Quantization(mx("mx_s4"), zero_point=3), ValueError,
+     "Zero point must be 0 for mx_s4, which is no integer format, not 3"),
+])
+def test_what_is_no_tensor_of_blocks_is_refused(call, error, message):
+    with pytest.raises(error, match=f"^{message}$"):
+        call()
+
+
+def test_numbers_beyond_float64_saturate():
+    fmt = mx("mx_e2m1")
+    found = quantize([1e10, -1e10], Quantization(fmt, scale=1e-300))
+    assert found[0].tolist() == [12, -12] and found[1].tolist() == [127]
+
+
+def test_an_empty_batch_has_no_blocks():
+    found = quantize_blocks(np.zeros((0, 40)), mx("mx_e2m1"))
+    assert (found.levels.shape, found.exponents.shape) == ((0, 40), (0, 2))

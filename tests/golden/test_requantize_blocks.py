@@ -13,7 +13,8 @@ from golden.requantize import requantize
 from golden.rounding import nearest_level
 
 FORMATS = ["mx_e2m1", "mx_e4m3fn", "mx_e3m2", "mx_cfloat8_1_5_2", "mx_s8", "mx_s4n", "mx_u4",
-           "mx_odd4", "mx_ternary", "mx_binary", "mx_codebook:-9/-2/0/3/5"]
+           "mx_odd4", "mx_ternary", "mx_binary", "mx_bit", "mx_codebook:-9/-2/0/3/5",
+           "mx_codebook:-100/-7/0/3", "mx_codebook:1/24/44/71"]
 CONTRACTS = ["half_up", "half_even", "half_away", "floor", "pulp"]
 
 
@@ -148,3 +149,25 @@ def test_requantize_refuses_a_block_scaled_output():
     with pytest.raises(TypeError, match="^Output must not be block-scaled, not mx_e2m1: "
                                         "requantize_blocks makes its exponents too$"):
         requantize([1], contract("half_up"), mx("mx_e2m1"), usual(mx("mx_e2m1")))
+
+
+def test_an_empty_batch_has_no_blocks():
+    fmt = mx("mx_e2m1")
+    found = requantize_blocks(np.zeros((0, 70), dtype=int), contract("half_up"), fmt, usual(fmt))
+    assert (found.levels.shape, found.exponents.shape) == ((0, 70), (0, 3))
+    found = requantize_blocks(np.zeros((2, 0), dtype=int), contract("half_up"), fmt, usual(fmt))
+    assert (found.levels.shape, found.exponents.shape) == ((2, 0), (2, 0))
+
+
+def test_a_sum_that_the_contract_does_not_take_is_refused():
+    fmt = mx("mx_e2m1")
+    with pytest.raises(ValueError, match=r"^Sum plus bias must be .*, not 2147483648 at index 0$"):
+        requantize_blocks([1], contract("rndnu"), fmt, usual(fmt, bias=(1 << 31) - 1, shift=20))
+
+
+def test_sizes_that_float64_does_not_hold():
+    fmt = mx("mx_e2m1")
+    sums = [(1 << 53) - 1, (1 << 54) - 1, -(1 << 60), (1 << 62) - 1]
+    for value in sums:
+        found = requantize_blocks([value], contract("floor"), fmt, usual(fmt))
+        assert found.exponents.tolist() == [abs(value).bit_length() - 4 + 127]

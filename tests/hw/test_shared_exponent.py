@@ -16,6 +16,7 @@ from hw.ports import ports
 from hw.shared_exponent import SharedExponent
 from hw.tile import MacTile
 from sim import jobs, streams
+from sim.backend import SimulationError
 from sim.jobs import matmul
 from sim.vectors import random_phase
 from sim.verify import verify
@@ -71,6 +72,7 @@ def wanted(dut, items):
 @pytest.mark.parametrize("output, name, outputs", [
     ("mx_e2m1", "half_even", 1), ("mx_e4m3fn", "half_up", 4), ("mx_s8", "half_away", 32),
     ("mx_odd4", "floor", 8), ("mx_codebook:-9/-2/0/3", "half_up", 16), ("mx_u4", "half_even", 2),
+    ("mx_codebook:1/24/44/71", "floor", 16), ("mx_bit", "half_up", 8),
     ("mx_cfloat8_1_5_2", "zero", 4)])
 @pytest.mark.parametrize("stall", [0.0, 0.5])
 def test_codes_are_in_units_of_the_largest_exponent(rng, output, name, outputs, stall):
@@ -87,7 +89,8 @@ def test_codes_are_in_units_of_the_largest_exponent(rng, output, name, outputs, 
     assert [int(one.beside) for one in got] == beside
 
 
-@pytest.mark.parametrize("output", ["mx_e2m1", "mx_e4m3fn", "mx_s8", "mx_odd4", "mx_u1"])
+@pytest.mark.parametrize("output", ["mx_e2m1", "mx_e4m3fn", "mx_s8", "mx_odd4", "mx_u1",
+                                    "mx_codebook:-100/-7/0/3", "mx_codebook:1/24/44/71"])
 def test_shifts_as_far_as_they_go(output):
     # To the left and to the right of all levels, the smallest and the largest numbers.
     dut = shared_exponent(output, outputs=32)
@@ -132,6 +135,8 @@ def tile(weights="s4n", activations="s4", output="mx_e2m1", name="half_even", **
                       output=parse(output), contract=contract(name), **shape)
 
 
+FIXED = dict(bias=0, multiplier=1, shift=0, clamp_min=-12, clamp_max=12, exponent_min=0,
+             exponent_max=254)
 TILES = [tile(), tile("mx_e2m1", "s4", "mx_s8", "half_up", rows=1, outputs=32, window=4),
          tile("u4", "s4", "mx_e4m3fn", "pulp", zero_points="both", rows=1, outputs=16),
          tile("e4m3fn:specials=propagate", "u2", "mx_e4m3fn:specials=propagate", "half_up", rows=1)]
@@ -200,9 +205,11 @@ def test_port_has_the_exponent_behind_the_codes():
      "not mx_e2m1"),
     (dict(output=parse("mx_s1")), "Output must have a positive level where it is block-scaled, "
                                   "not mx_s1"),
-    (dict(channels=40, parameters=tuple(dict(
-        bias=0, multiplier=1, shift=0, clamp_min=-12, clamp_max=12, exponent_min=0,
-        exponent_max=254).items())),
+    (dict(channels=32, parameters=tuple((FIXED | dict(exponent_min=9, exponent_max=8)).items())),
+     "Exponent minimum must be at most the maximum 8, not 9"),
+    (dict(channels=32, parameters=tuple((FIXED | dict(clamp_min=4, clamp_max=-4)).items())),
+     "Clamp minimum must be at most the maximum -4, not 4"),
+    (dict(channels=40, parameters=tuple(FIXED.items())),
      "Channels must be a multiple of the 32 results of a block where the output is block-scaled "
      "and parameters are fixed, not 40"),
 ])
@@ -215,3 +222,27 @@ def test_outputs_must_divide_a_block():
     with pytest.raises(ValueError, match="^Outputs must divide the 32 results of a block, "
                                          "not be 3$"):
         shared_exponent(outputs=3)
+
+
+def test_fixed_parameters_need_whole_blocks_of_channels(rng):
+    config = tile(channels=32, parameters=tuple(FIXED.items()))
+    x, w = rng.integers(-8, 8, (3, 7)), rng.integers(-7, 8, (32, 7))
+    parameters = {name: np.full(32, value) for name, value in FIXED.items()}
+    found, _ = matmul(config, simulation(config), x, w, parameters)
+    want = requantize_blocks(x @ w.T, config.contract, config.output, FIXED)
+    np.testing.assert_array_equal(found.levels, want.levels)
+    np.testing.assert_array_equal(found.exponents, want.exponents)
+    with pytest.raises(ValueError, match="^Channels must be a multiple of the 32 results of a "
+                                         "block where the output is block-scaled and the tile has "
+                                         "its parameters for good, not 20$"):
+        matmul(config, simulation(config), x, w[:20],
+               {name: values[:20] for name, values in parameters.items()})
+
+
+def test_a_block_with_two_exponents_is_no_result():
+    config = tile(outputs=16)
+    beats = jobs.output_beats(config, Blocks(np.zeros((1, 2, 32), int), np.full((1, 2, 1), 99)))
+    assert jobs.output_levels(config, beats.data).exponents.tolist() == [[[99], [99]]]
+    beats.data[1, 8] ^= 1
+    with pytest.raises(SimulationError, match="^a block has more than one exponent$"):
+        jobs.output_levels(config, beats.data)

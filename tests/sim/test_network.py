@@ -202,8 +202,12 @@ def test_bad_input(capsys, arguments, message):
 
 
 @needs_verilator
-def test_bench(capsys):
-    assert bench.main(["--bits", "2", "--rows", "1", "--cols", "1", "--images", "2"]) == 0
+@pytest.mark.parametrize("arguments", [
+    "--bits 2 --rows 1 --cols 1",
+    pytest.param("--weights s4n --activations mx_s4 --output mx_s4 --rows 1 --cols 32 --outputs 16",
+                 marks=pytest.mark.slow)])
+def test_bench(capsys, arguments):
+    assert bench.main([*arguments.split(), "--images", "2"]) == 0
     assert "results and cycles are equal" in capsys.readouterr().out
 
 
