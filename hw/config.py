@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from golden.contracts import WORD_BITS, Contract, Scaled, Stochastic, contract
+from golden.contracts import WORD_BITS, Contract, Scaled, Stochastic, Thresholds, contract
 from golden.formats import BLOCK, MAX_BITS, BlockScaled, Format, IntFormat, LoadedCodebook
 from golden.ranges import Range, dot_range, levels_range
 
@@ -134,9 +134,9 @@ class TileConfig:
             self._check_output_blocks()
         if self.block_scaled:
             self._check_blocks()
-        if isinstance(self.output, LoadedCodebook):
-            raise ValueError("Output must be a format whose levels are known, as the borders "
-                             "between them decide; contract thresholds loads such borders, "
+        if isinstance(self.output, LoadedCodebook) and isinstance(self.contract, Thresholds):
+            raise ValueError("Output must be a format whose levels are known for contract "
+                             f"{self.contract.name}, which loads the borders between them, "
                              f"not {self.output}")
         if self.propagates and not (self.output is not None and self.output.propagates):
             raise ValueError("Output must be a format whose specials propagate, as an operand's "
@@ -310,13 +310,13 @@ class TileConfig:
     def head(self) -> dict[str, int]:
         """Words of the parameter stream in front of the records of a set, by what they load.
 
-        A table for results, and one for each operand that is a loaded codebook: level ``k`` in
-        word ``k``.
+        A table for results, and one for each operand that is a loaded codebook, then for such an
+        output: level ``k`` in word ``k``.
         """
         head = {"lut": LUT_WORDS} if self.lut == "loaded" else {}
         return head | {name: 1 << fmt.bits for name, fmt in (
-            ("weights", self.weights), ("activations", self.activations))
-            if isinstance(fmt, LoadedCodebook)}
+            ("weights", self.weights), ("activations", self.activations),
+            ("output", self.output)) if isinstance(fmt, LoadedCodebook)}
 
     @property
     def max_beats(self) -> int:

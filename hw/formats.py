@@ -11,6 +11,7 @@ from golden.formats import (
     FloatFormat,
     Format,
     IntFormat,
+    LoadedCodebook,
     OddFormat,
     element_of,
 )
@@ -18,7 +19,7 @@ from golden.ranges import levels_range
 from hw.arith import lookup
 
 __all__ = ["beat_layout", "constant", "level", "level_shape", "levels_by_code", "most_shift",
-           "shape_of", "unpacked"]
+           "shape_of", "table_layout", "unpacked"]
 
 
 def shape_of(fmt: Format) -> Shape:
@@ -38,6 +39,11 @@ def beat_layout(fmt: Format, vectors: int, lanes: int) -> data.Layout:
         return codes
     return data.StructLayout(
         {"codes": codes, "exponents": data.ArrayLayout(shape_of(EXPONENT), vectors)})
+
+
+def table_layout(fmt: LoadedCodebook) -> data.ArrayLayout:
+    """Layout of a table that is loaded: a level for each code."""
+    return data.ArrayLayout(shape_of(fmt.range), 1 << fmt.bits)
 
 
 def constant(fmt: Format, level: int) -> Const:

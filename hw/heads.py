@@ -3,16 +3,18 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Module, Value
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import data
 
-from hw.blocks.loaded import LoadedLevels
+from golden.formats import LoadedCodebook
 from hw.config import TileConfig
 from hw.fixed_parameters import FixedParameters
+from hw.formats import beat_layout
+from hw.loaded import LoadedTable
 from hw.lut import Table
 from hw.parameters import ParameterStore
 
-__all__ = ["levels_of", "look_up"]
+__all__ = ["levels_of", "look_up", "table_of"]
 
 Store = ParameterStore | FixedParameters
 
@@ -53,16 +55,22 @@ def levels_of(m: Module, config: TileConfig, name: str, codes: data.View, bank: 
 
     Of any other format than a loaded codebook they are the codes themselves.
     """
-    fmt, head = getattr(config, name), config.head
-    if name not in head or not isinstance(store, ParameterStore):
+    fmt = getattr(config, name)
+    if not isinstance(fmt, LoadedCodebook):
         return codes
+    vectors, table = codes.shape().length, table_of(m, config, name, bank, store)
+    levels = Signal(beat_layout(fmt.range, vectors, config.lanes), name=f"levels_of_{name}")
+    m.d.comb += [levels[vector][lane].eq(table[codes[vector][lane]])
+                 for vector in range(vectors) for lane in range(config.lanes)]
+    return levels
+
+
+def table_of(m: Module, config: TileConfig, name: str, bank: Value, store: Store) -> data.View:
+    """Levels of the codebook that is loaded for ``name``, by :func:`look_up`'s bank and store."""
+    assert isinstance(store, ParameterStore)  # or the configuration had been refused
+    head = config.head
     before = list(head)[:list(head).index(name)]
-    loaded = m.submodules[name] = LoadedLevels(
-        fmt=fmt, vectors=codes.shape().length, lanes=config.lanes,
-        first=sum(head[other] for other in before), words=store.head)
-    m.d.comb += [
-        loaded.write.eq(store.write),
-        loaded.bank.eq(bank),
-        loaded.codes.eq(codes),
-    ]
-    return loaded.levels
+    table = m.submodules[f"{name}_table"] = LoadedTable(
+        fmt=getattr(config, name), first=sum(head[other] for other in before), words=store.head)
+    m.d.comb += [table.write.eq(store.write), table.bank.eq(bank)]
+    return table.levels

@@ -16,9 +16,19 @@ from amaranth.hdl import Cat, Const, Mux, Value
 from amaranth.lib import data
 
 from golden.contracts import Rounding
-from golden.formats import INFINITY, NAN, Codebook, FloatFormat, Format, IntFormat, OddFormat
+from golden.formats import (
+    INFINITY,
+    NAN,
+    Codebook,
+    FloatFormat,
+    Format,
+    IntFormat,
+    LoadedCodebook,
+    OddFormat,
+)
 from golden.ranges import Range
 from hw.arith import clamp, round_up, saturate, shift_right
+from hw.formats import table_layout
 from hw.pipeline import Pipeline
 
 __all__ = ["nearest_code", "code_latency", "sign_of", "special_code"]
@@ -29,7 +39,8 @@ def nearest_code(pipe: Pipeline, value: Value, right: Value, rounding: Rounding,
     """Code of the level of ``fmt`` nearest to ``value / 2**right``, clamped.
 
     As :func:`golden.rounding.nearest_level`, then between the two codes that the pipeline holds as
-    ``clamp_min`` and ``clamp_max``. Takes :func:`code_latency` registers.
+    ``clamp_min`` and ``clamp_max``. Takes :func:`code_latency` registers. Of a loaded codebook the
+    pipeline also has the ``table``, which is read after the first of them.
     """
     shifted, sticky = shift_right(value, right)
     pipe.hold("sticky", sticky)
@@ -113,11 +124,32 @@ def _entry(pipe: Pipeline, near: Value, sticky: Value, rounding: Rounding, fmt: 
         at = {Rounding.FLOOR: True, Rounding.ZERO: hi > 0, Rounding.HALF_UP: True,
               Rounding.HALF_EVEN: place % 2 == 0, Rounding.HALF_AWAY: border >= 0}[rounding]
         reached.append(near >= border if at else (near > border) | ((near == border) & sticky))
-    # They are reached in order, so the highest that is decides.
-    count = Const(0, fmt.bits)
+    return pipe.register(_highest(reached, fmt.bits), "place")
+
+
+def _loaded(pipe: Pipeline, near: Value, sticky: Value, rounding: Rounding, fmt: LoadedCodebook
+            ) -> Value:
+    """Count as :func:`_entry` does, between the levels that the table has. One register.
+
+    Codes that the table has not repeat its highest level: what is counted beyond that is clamped.
+    """
+    table, reached = data.View(table_layout(fmt), pipe["table"]), []
+    for place, (lo, hi) in enumerate(pairwise(table[code] for code in range(1 << fmt.bits)), 1):
+        border = {Rounding.FLOOR: hi << 1, Rounding.ZERO: Mux(hi > 0, hi, lo) << 1}.get(
+            rounding, lo + hi)
+        at = {Rounding.FLOOR: Const(1, 1), Rounding.ZERO: hi > 0, Rounding.HALF_UP: Const(1, 1),
+              Rounding.HALF_EVEN: Const(place % 2 == 0, 1),
+              Rounding.HALF_AWAY: border >= 0}[rounding]
+        reached.append((near > border) | ((near == border) & (at | sticky)))
+    return pipe.register(_highest(reached, fmt.bits), "place")
+
+
+def _highest(reached: list[Value], bits: int) -> Value:
+    """Place of the highest level that is reached: they are in order, so it decides."""
+    count = Const(0, bits)
     for place, each in enumerate(reached, 1):
         count = Mux(each, place, count)
-    return pipe.register(count, "place")
+    return count
 
 
 def _float(pipe: Pipeline, near: Value, sticky: Value, rounding: Rounding, fmt: FloatFormat
@@ -179,6 +211,7 @@ _CODERS: dict[type, tuple[Callable, int]] = {
     IntFormat: (_integer, 1),
     OddFormat: (_odd, 1),
     Codebook: (_entry, 1),
+    LoadedCodebook: (_loaded, 1),
     FloatFormat: (_float, 3),
 }
 """By kind of format: the function from guarded number to place, and its registers."""

@@ -12,10 +12,10 @@ from golden.contracts import (
     Stochastic,
     Thresholds,
 )
-from golden.formats import BlockScaled, FloatFormat, Format, IntFormat
+from golden.formats import BlockScaled, FloatFormat, Format, IntFormat, LoadedCodebook
 from hw.blocks.specials import FLAGS
 from hw.delay import delay
-from hw.formats import constant, shape_of
+from hw.formats import constant, shape_of, table_layout
 from hw.levels import code_latency, nearest_code, special_code
 from hw.pipeline import Pipeline
 from hw.scale import SCALERS, offset_and_clamp, product
@@ -89,10 +89,14 @@ class Requantizer(Shared):
     o : Out(stream.Signature(shape_of(output), always_ready=True))
         Results, in order; of a block-scaled output with the layout of
         :func:`hw.shared_exponent.unrounded`.
+    table : In(ArrayLayout(shape_of(output.range), 1 << output.bits))
+        Of a loaded codebook as the output: level of each code, ascending, the highest repeated.
+        For a sum it is read :attr:`table_latency` cycles after that.
     """
 
     i: stream.Interface
     o: stream.Interface
+    table: data.View
 
     def __init__(self, *, contract: Contract, sums: IntFormat, total: IntFormat, output: Format,
                  record: dict[str, Format], fixed: dict[str, int] | None = None,
@@ -128,6 +132,7 @@ class Requantizer(Shared):
         super().__init__({
             "i": In(stream.Signature(data.StructLayout(payload), always_ready=True)),
             "o": Out(stream.Signature(result, always_ready=True)),
+            **({"table": In(table_layout(output))} if isinstance(output, LoadedCodebook) else {}),
         })
 
     @property
@@ -136,11 +141,18 @@ class Requantizer(Shared):
         correction = 2 if self.row_sum is not None else 0
         return correction + 1 + _scale_latency(self.contract, self.output)
 
+    @property
+    def table_latency(self) -> int:
+        """Cycles from a sum to where the table of a loaded output is read for it."""
+        return self.latency - code_latency(self.output) + 1
+
     def body(self, platform):
         m = Module()
+        loaded = isinstance(self.output, LoadedCodebook)
         pipe = Pipeline(m, {
             name: constant(fmt, self.fixed[name]) if name in self.fixed
-            else self.i.p.parameters[name] for name, fmt in self.record.items()})
+            else self.i.p.parameters[name] for name, fmt in self.record.items()},
+            (lambda name, stage: Value.cast(self.table)) if loaded else None)
         if isinstance(self.contract, Stochastic):
             pipe.hold("state", self.i.p.state)
         unbiased = self.i.p["sum"]

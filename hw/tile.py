@@ -19,7 +19,7 @@ from hw.config import TileConfig
 from hw.delay import delay
 from hw.fixed_parameters import FixedParameters
 from hw.formats import beat_layout, shape_of
-from hw.heads import levels_of, look_up
+from hw.heads import levels_of, look_up, table_of
 from hw.lut import Table
 from hw.parameters import ParameterStore
 from hw.requantize import Requantizer
@@ -58,7 +58,8 @@ class MacTile(Shared):
         i_weights ------+                         two banks        ``outputs``
 
     An operand that is a loaded codebook becomes its levels in front of the block, by the table
-    that the first words of a parameter set bring: that of the set whose records the job uses.
+    that the first words of a parameter set bring: that of the set whose records the job uses. An
+    output that is one has the levels nearest to the results likewise.
 
     Where an operand is block-scaled, sums are in units of the job's ``base``: see
     :class:`~hw.blocks.scaled.ScaledBlock`. A beat is of one block of each vector, and brings their
@@ -181,6 +182,15 @@ class MacTile(Shared):
         return self._requantizers[0].latency + (Table.latency if self._tables else 0)
 
     @property
+    def _reading(self) -> int:
+        # Cycles by which a table is read after the records: its bank is in use until a job's last
+        # result has been looked up or found in it.
+        requantizer, head = self._requantizers[0], self.config.head
+        if "lut" in head:
+            return ParameterStore.latency + requantizer.latency
+        return ParameterStore.latency + requantizer.table_latency if "output" in head else 0
+
+    @property
     def output_queue(self) -> int:
         """Transfers that the output queue holds: as many as one per cycle has under way."""
         return self.latency
@@ -189,9 +199,7 @@ class MacTile(Shared):
         m = Module()
         c = self.config
         block = m.submodules.block = self._block
-        # A table that is loaded is in use until a job's last result has been looked up in it.
-        reading = (ParameterStore.latency + self._requantizers[0].latency
-                   if "lut" in c.head else 0)
+        reading = self._reading
         store = m.submodules.store = self._store(
             max_jobs=JOB_QUEUE + block.latency + 3 + reading)
         job_layout = data.StructLayout({**self.i_job.payload.shape().members,
@@ -292,6 +300,9 @@ class MacTile(Shared):
                 requantizer.i.p.parameters.eq(store.records[k]),
                 requantizer.i.valid.eq(stepped),
             ]
+        if "output" in c.head:
+            table = table_of(m, c, "output", finished_bank, store)
+            m.d.comb += [requantizer.table.eq(table) for requantizer in self._requantizers]
         if c.zero_points == "both":
             row_sum = row_sum_of(m, c, block, arrived, step & row_ends)
             row_sum = delay(m, row_sum, store.latency, "row_sum")

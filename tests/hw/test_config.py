@@ -85,19 +85,38 @@ def test_sums_of_formats_without_zero_count_the_lanes_that_are_left():
         -10 * 225, 10 * 225)
 
 
-def test_outputs_of_a_loaded_codebook_are_refused():
-    with pytest.raises(ValueError, match=(
-            "^Output must be a format whose levels are known, as the borders between them decide; "
-            "contract thresholds loads such borders, not codebook4:loaded=s8$")):
-        config(output=parse("codebook4:loaded=s8"))
+@pytest.mark.parametrize("name, message", [
+    ("thresholds", "Output must be a format whose levels are known for contract thresholds, which "
+                   "loads the borders between them, not codebook4:loaded=s8"),
+    ("tflite", "Output must be an integer format for contract tflite, not codebook4:loaded=s8"),
+    ("stochastic",
+     "Output must be an integer format for contract stochastic, not codebook4:loaded=s8"),
+    ("none", "Output must not be given for contract none, whose output is the exact sum, "
+             "not codebook4:loaded=s8"),
+])
+def test_contracts_without_outputs_of_a_loaded_codebook(name, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        config(output=parse("codebook4:loaded=s8"), contract=contract(name))
 
 
-def test_codebooks_are_not_loaded_where_parameters_are_fixed():
+def test_outputs_of_a_loaded_codebook_have_no_specials_and_no_lut():
+    with pytest.raises(ValueError, match="^Output must be a format whose specials propagate, as an "
+                                         "operand's do, not codebook4:loaded=s8$"):
+        config(output=parse("codebook4:loaded=s8"), weights=parse("e4m3fn:specials=propagate"))
+    with pytest.raises(ValueError,
+                       match="^Lut must be for an output of 8 bits, not codebook4:loaded=s8$"):
+        config(output=parse("codebook4:loaded=s8"), lut="loaded")
+
+
+@pytest.mark.parametrize("name", ["weights", "activations", "output"])
+def test_codebooks_are_not_loaded_where_parameters_are_fixed(name):
     fixed = dict(bias=0, multiplier=1, shift=0, zero_point=0, clamp_min=-8, clamp_max=7)
+    if name == "output":
+        del fixed["zero_point"]
     with pytest.raises(ValueError, match=(
-            "^Weights must not be a loaded codebook where parameters are fixed, "
+            f"^{name.capitalize()} must not be a loaded codebook where parameters are fixed, "
             "not codebook4:loaded=s8$")):
-        config(weights=parse("codebook4:loaded=s8"), parameters=tuple(fixed.items()))
+        config(**{name: parse("codebook4:loaded=s8")}, parameters=tuple(fixed.items()))
 
 
 @pytest.mark.parametrize("name", ["weights", "activations", "output"])
