@@ -77,7 +77,7 @@ class Build:
         self.path(".v").write_text(emit.verilog(self.tile, name))
         self.path("_instance.vh").write_text(emit.template(self.tile.ports, name))
         beats = streams(self.config, self.phases)
-        beats["m_axis_o"] = output_beats(self.config, self.want)
+        beats["m_axis_o"] = output_beats(self.config, self.want, self.phases)
         files = []
         for port in self.tile.ports:
             each = beats[port.name]
@@ -105,8 +105,8 @@ class Build:
     def waves(self):
         """Write the waves of a run without stalls."""
         backend = AmaranthSimulation(self.tile, self.tile.ports)
-        backend.run(streams(self.config, self.phases),
-                    len(output_beats(self.config, self.want).last), vcd=self.path(".vcd"))
+        outputs = len(output_beats(self.config, self.want, self.phases).last)
+        backend.run(streams(self.config, self.phases), outputs, vcd=self.path(".vcd"))
 
     def synthesize(self, target: Target):
         """Estimate area and, where asked for, write and verify the netlist."""

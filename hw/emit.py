@@ -151,7 +151,9 @@ def _table(c: TileConfig, name: str) -> str:
     if name == "lut":
         return "code k at bits [8 * (k % 4), 8 * (k % 4) + 8) of word k // 4"
     fmt = getattr(c, name)
-    return f"level of code k in word k, {fmt.range} in its lowest bits"
+    # Operands have no codes beyond their table's; results are found among all of them.
+    rest = "; ascending, the highest in all words that are left" * (name == "output")
+    return f"level of code k in word k, {fmt.range} in its lowest bits{rest}"
 
 
 def _formula(c: TileConfig) -> dict[str, Any]:

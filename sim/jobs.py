@@ -11,7 +11,7 @@ import numpy as np
 from golden import block_scaled, ops, specials
 from golden.block_scaled import Blocks, Tensor, requantize_blocks
 from golden.contracts import S32, WORD_BITS
-from golden.formats import BLOCK, EXPONENT, EXPONENT_BIAS, BlockScaled
+from golden.formats import BLOCK, EXPONENT, EXPONENT_BIAS, BlockScaled, Format, LoadedCodebook
 from golden.lfsr import check_states, leap
 from golden.ranges import INT64
 from golden.requantize import requantize
@@ -21,9 +21,9 @@ from hw.ports import ports
 from sim.backend import Backend, Beats, SimulationError, Trace
 from sim.exponents import check_bases, scaled_operands
 from sim.packing import pack, pack_fields, unpack
-from sim.phases import Phase, fold, matmul_phases, operand_format
+from sim.phases import Phase, fold, format_of, matmul_phases, record_of
 
-__all__ = ["Phase", "operand_format", "fold", "matmul_phases", "streams", "expected",
+__all__ = ["Phase", "format_of", "record_of", "fold", "matmul_phases", "streams", "expected",
            "output_beats", "output_levels", "run", "matmul"]
 
 
@@ -54,7 +54,7 @@ def streams(config: TileConfig, phases: Sequence[Phase]) -> dict[str, Beats]:
                        widths["base"]))
 
     def operand(name):
-        codes = np.concatenate([operand_format(c, name, phase.codebooks).encode(
+        codes = np.concatenate([format_of(c, name, phase.codebooks).encode(
             getattr(phase, name)) for phase in phases])
         codes = codes.reshape(len(codes), -1)
         if name not in scaled_operands(c):
@@ -96,17 +96,17 @@ def _sets(config: TileConfig, phases: Sequence[Phase], job: str) -> Beats:
 def _words(config: TileConfig, phase: Phase) -> np.ndarray:
     """Words of a parameter set, as bytes ``(words, 4)``: the tables, if any, and the records."""
     codes = [(fmt.encode(fmt.check(phase.parameters[name], name.replace("_", " ").capitalize())),
-              fmt.bits) for name, fmt in config.record.items()]
+              config.record[name].bits) for name, fmt in record_of(config, phase.codebooks).items()]
     words = pack_fields(codes, config.words * WORD_BITS).reshape(-1, WORD_BITS // 8)
     head = []
     if "lut" in config.head:
         fmt = config.output_format
         table = fmt.encode(check_table(phase.table, fmt)).astype(np.uint8)
         head.append(table.reshape(-1, WORD_BITS // 8))
-    for name in ("weights", "activations"):
+    for name in ("weights", "activations", "output"):
         if name in config.head:
-            # Codes that the table has not are never sent.
-            levels = operand_format(config, name, phase.codebooks).levels()
+            # Codes that the table has not are never sent; an output has its highest level there.
+            levels = format_of(config, name, phase.codebooks).levels()
             levels = np.pad(levels, (0, config.head[name] - len(levels)), mode="edge")
             head.append(pack(S32.encode(levels)[:, None], WORD_BITS))
     return np.concatenate([*head, words])
@@ -148,11 +148,12 @@ def expected(config: TileConfig, phases: Sequence[Phase]) -> Tensor:
             draws = None
             if phase.states is not None:
                 draws = leap(phase.states[mine][:, :, None], np.arange(c.cols))
+            output = format_of(c, "output", phase.codebooks) if c.output is not None else None
             if isinstance(c.output, BlockScaled):
                 levels[mine], exponents[mine] = requantize_blocks(
                     unbiased, c.contract, c.output, record, unbiased=c.unbiased)
             else:
-                levels[mine] = requantize(unbiased, c.contract, c.output, record,
+                levels[mine] = requantize(unbiased, c.contract, output, record,
                                           unbiased=c.unbiased, draws=draws)
         if c.propagates:
             counts = specials.count(phase.activations, phase.weights)
@@ -172,14 +173,17 @@ def _exponents(config: TileConfig, phase: Phase) -> list[np.ndarray]:
             for name, vectors in (("activations", config.rows), ("weights", config.cols))]
 
 
-def output_beats(config: TileConfig, results: Tensor) -> Beats:
+def output_beats(config: TileConfig, results: Tensor, phases: Sequence[Phase] = ()) -> Beats:
     """Beats of the output port that carry results, as :func:`expected` has them.
 
-    Those of block-scaled operands say that none was outside of the window, for golden refuses it.
+    Where the output is a loaded codebook, ``phases`` are those that the results are of: codes are
+    places in the table of each. Those of block-scaled operands say that none was outside of the
+    window, for golden refuses it.
     """
     c = config
     levels, exponents = results if isinstance(results, Blocks) else (results, None)
-    codes = c.output_format.encode(levels.reshape(-1, c.outputs))
+    codes = np.concatenate([fmt.encode(part) for fmt, part in _by_format(c, phases, levels)])
+    codes = codes.reshape(-1, c.outputs)
     fields = [(code, c.output_format.bits) for code in codes.T]
     if exponents is not None:
         fields.append((np.repeat(exponents.reshape(-1), BLOCK // c.outputs), EXPONENT.bits))
@@ -188,7 +192,17 @@ def output_beats(config: TileConfig, results: Tensor) -> Beats:
     return Beats(pack_fields(fields, 8 * ports(c)[-1].bytes), last.reshape(-1), {})
 
 
-def output_levels(config: TileConfig, beats: np.ndarray) -> Tensor:
+def _by_format(config: TileConfig, phases: Sequence[Phase], each: np.ndarray
+               ) -> list[tuple[Format, np.ndarray]]:
+    # Of ``each`` job: the format of its results, those of all jobs that have the same at once.
+    if not (phases and isinstance(config.output, LoadedCodebook)):
+        return [(config.output_format, each)]
+    ends = np.cumsum([len(phase.beats) for phase in phases])
+    return [(format_of(config, "output", phase.codebooks), each[end - len(phase.beats):end])
+            for phase, end in zip(phases, ends.tolist(), strict=True)]
+
+
+def output_levels(config: TileConfig, beats: np.ndarray, phases: Sequence[Phase] = ()) -> Tensor:
     """Results of ``tdata``: the inverse of :func:`output_beats`.
 
     Raises
@@ -197,8 +211,8 @@ def output_levels(config: TileConfig, beats: np.ndarray) -> Tensor:
         Where the beats of a block have not one exponent.
     """
     c = config
-    codes = unpack(beats, c.output_format.bits, c.outputs)
-    levels = c.output_format.decode(codes).reshape(-1, c.rows, c.cols)
+    codes = unpack(beats, c.output_format.bits, c.outputs).reshape(-1, c.rows, c.cols)
+    levels = np.concatenate([fmt.decode(part) for fmt, part in _by_format(c, phases, codes)])
     if not isinstance(c.output, BlockScaled):
         return levels
     lsb = ports(c)[-1].fields[1].lsb
@@ -221,7 +235,7 @@ def run(config: TileConfig, backend: Backend, phases: Sequence[Phase], *, stall:
     """
     jobs = sum(len(phase.beats) for phase in phases)
     trace = backend.run(streams(config, phases), jobs * config.steps, stall=stall, seed=seed)
-    return output_levels(config, trace.data), trace
+    return output_levels(config, trace.data, phases), trace
 
 
 def matmul(config: TileConfig, backend: Backend, activations: np.ndarray, weights: np.ndarray,

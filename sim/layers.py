@@ -25,9 +25,10 @@ def folded(config: TileConfig, network: Network, layer: Linear) -> dict[str, np.
 
 
 def codebooks(config: TileConfig, network: Network, layer: Linear) -> dict[str, Codebook]:
-    """Formats of a layer's operands that the tile loads."""
+    """Formats of a layer's operands and output that the tile loads."""
     given = {"weights": layer.weight.format,
-             "activations": network.quantization(layer.inputs[0]).format}
+             "activations": network.quantization(layer.inputs[0]).format,
+             "output": layer.output.format}
     return {name: fmt.check_table(given[name]) for name in given
             if isinstance(fmt := getattr(config, name), LoadedCodebook)}
 

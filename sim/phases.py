@@ -16,7 +16,7 @@ from golden.tables import identity
 from hw.config import TileConfig
 from sim.exponents import checked, of_beats
 
-__all__ = ["Phase", "operand_format", "fold", "matmul_phases"]
+__all__ = ["Phase", "format_of", "record_of", "fold", "matmul_phases"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class Phase:
     weights : array ``(sum(beats), cols, lanes)``
         Levels of every beat.
     codebooks : mapping of str to Codebook
-        Those that are loaded, of ``weights``, ``activations`` or both.
+        Those that are loaded, of ``weights``, ``activations`` and ``output``.
     states : array ``(jobs, rows)``, optional
         What the first output of each row draws, where the tile's contract draws.
     table : array ``(256,)``, optional
@@ -57,15 +57,15 @@ class Phase:
     base: np.ndarray | None = None
 
 
-def operand_format(config: TileConfig, name: str, codebooks: Mapping[str, Codebook]) -> Format:
-    """Format of ``weights`` or ``activations``: where it is a loaded codebook, what is loaded.
+def format_of(config: TileConfig, name: str, codebooks: Mapping[str, Codebook]) -> Format:
+    """Format of ``weights``, ``activations`` or ``output``: of a loaded codebook, what is loaded.
 
     Raises
     ------
     ValueError
         Where no codebook is given that the tile loads, or one that it does not.
     """
-    fmt = getattr(config, name)
+    fmt = config.output_format if name == "output" else getattr(config, name)
     if not isinstance(fmt, LoadedCodebook):
         if name in codebooks:
             raise ValueError(f"Codebook of {name} must be left out for {fmt}, which is not loaded")
@@ -73,6 +73,13 @@ def operand_format(config: TileConfig, name: str, codebooks: Mapping[str, Codebo
     if name not in codebooks:
         raise ValueError(f"Codebook of {name} must be given for {fmt}")
     return fmt.check_table(codebooks[name])
+
+
+def record_of(config: TileConfig, codebooks: Mapping[str, Codebook]) -> dict[str, Format]:
+    """Fields of a parameter record: the ends of a loaded output's clamp are levels of its table."""
+    output = format_of(config, "output", codebooks)
+    return {name: output if isinstance(fmt, LoadedCodebook) else fmt
+            for name, fmt in config.record.items()}
 
 
 def fold(config: TileConfig, weights: np.ndarray, parameters: Mapping[str, np.ndarray], *,
@@ -116,7 +123,7 @@ def fold(config: TileConfig, weights: np.ndarray, parameters: Mapping[str, np.nd
     sums = weights.sum(axis=1, dtype=np.int64).astype(object)
     bias = np.broadcast_to(parameters["bias"], (channels,)).astype(object)
     surplus = -depth % config.lanes
-    idle = surplus * prod(operand_format(config, name, codebooks or {}).idle
+    idle = surplus * prod(format_of(config, name, codebooks or {}).idle
                           for name in ("weights", "activations"))
     if idle and config.block_scaled:
         raise ValueError(f"Depth must be a multiple of the {config.lanes} lanes where operands are "
@@ -191,7 +198,8 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
 
     # Surplus rows and columns are computed and dropped. What surplus lanes add is in the bias.
     books = codebooks or {}
-    idle = {name: operand_format(c, name, books).idle for name in ("weights", "activations")}
+    formats = {name: format_of(c, name, books) for name in ("weights", "activations", "output")}
+    idle = {name: fmt.idle for name, fmt in formats.items() if name != "output"}
     scales, base = checked(c, exponents or {}, base, {"activations": activations.shape,
                                                       "weights": weights.shape})
     x = np.full((blocks * c.rows, beats * c.lanes), idle["activations"])

@@ -1,5 +1,6 @@
 """Jobs to verify a tile with: the digits network where it fits, corners, and random ones."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from golden.contracts import (
     ExactSum,
     MultiplyShift,
     Onnx,
+    Rounding,
     Scaled,
     Thresholds,
 )
@@ -34,7 +36,7 @@ from golden.ranges import INT64, Range, dot_range
 from golden.run import run as run_golden
 from hw.config import CODE_BITS, TileConfig
 from sim.exponents import random_exponents
-from sim.jobs import Phase, matmul_phases, operand_format
+from sim.jobs import Phase, format_of, matmul_phases, record_of
 from sim.layers import operands
 
 __all__ = ["verification_phases", "digits_network", "digits_phases",
@@ -83,13 +85,14 @@ def digits_network(config: TileConfig, data: digits.Digits) -> Network:
     every layer, as it must; where tables are loaded, results stay what they are. Of a loaded
     codebook the table has levels that are closer the nearer they are to 0.
     """
+    output = None if config.output is None else _table_of(config.output)
     if isinstance(config.contract, ExactSum):
         data = replace(data, layers=(replace(data.layers[0], relu=False),))
-    elif config.output != _table_of(config.activations):
+    elif output != _table_of(config.activations):
         data = replace(data, layers=data.layers[:1])
     weights, activations = _table_of(config.weights), _table_of(config.activations)
     network = digits.quantized(data, weights=weights, activations=activations,
-                               output=config.output, requantization=config.contract,
+                               output=output, requantization=config.contract,
                                zero_points=config.zero_points, window=config.window)
     if not isinstance(config.lut, tuple):
         return network
@@ -103,7 +106,7 @@ def random_phase(config: TileConfig, rng: np.random.Generator, *, jobs: int) -> 
     beats = rng.integers(1, min(config.max_beats, 16) + 1, jobs)
     groups = min(config.groups, 16)
     codebooks = random_codebooks(config, rng)
-    x, w = (operand_format(config, name, codebooks) for name in ("activations", "weights"))
+    x, w = (format_of(config, name, codebooks) for name in ("activations", "weights"))
     activations = _operands(rng, x, (beats.sum(), config.rows, config.lanes))
     weights = _operands(rng, w, (beats.sum(), config.cols, config.lanes))
     # A sum has at most `depth` products: the lanes beyond, of a longest job's last beat, are idle.
@@ -111,7 +114,7 @@ def random_phase(config: TileConfig, rng: np.random.Generator, *, jobs: int) -> 
     used = config.depth - (config.max_beats - 1) * config.lanes
     activations[full, :, used:] = x.idle
     weights[full, :, used:] = w.idle
-    return Phase(random_parameters(config, rng, groups * config.cols),
+    return Phase(random_parameters(config, rng, groups * config.cols, codebooks),
                  rng.integers(groups, size=jobs), beats, activations, weights,
                  random_states(config, rng, jobs), random_table(config, rng), codebooks,
                  *random_exponents(config, rng, beats))
@@ -148,7 +151,7 @@ def corner_phase(config: TileConfig, rng: np.random.Generator, most: int = SHIPP
                      + [1, min(2, c.max_beats), 1, 1])
     activations, weights = [], []
     codebooks = random_codebooks(c, rng)
-    formats = {name: operand_format(c, name, codebooks) for name in ("weights", "activations")}
+    formats = {name: format_of(c, name, codebooks) for name in ("weights", "activations")}
     for job, count in enumerate(beats):
         a = _random(rng, formats["activations"], (count, c.rows, c.lanes))
         w = _random(rng, formats["weights"], (count, c.cols, c.lanes))
@@ -156,8 +159,8 @@ def corner_phase(config: TileConfig, rng: np.random.Generator, most: int = SHIPP
             a[:], w[:] = pairs[job % len(pairs)]
         activations.append(a)
         weights.append(w)
-    parameters = random_parameters(c, rng, min(c.groups, 4) * c.cols)
-    reveal = revealing_parameters(c, longest * c.lanes)
+    parameters = random_parameters(c, rng, min(c.groups, 4) * c.cols, codebooks)
+    reveal = revealing_parameters(c, longest * c.lanes, codebooks)
     for name, value in reveal.items() if c.parameters is None else ():
         parameters[name][:c.cols] = value
     group = np.arange(len(beats)) % min(c.groups, 4)
@@ -168,7 +171,8 @@ def corner_phase(config: TileConfig, rng: np.random.Generator, most: int = SHIPP
                  *random_exponents(config, rng, beats, largest))
 
 
-def revealing_parameters(config: TileConfig, products: int) -> dict[str, int]:
+def revealing_parameters(config: TileConfig, products: int,
+                         codebooks: Mapping[str, Codebook] | None = None) -> dict[str, int]:
     """Parameters that bring the largest sums of so many products to the ends of the output."""
     c = config
     found: dict[str, int] = {"bias": 0}
@@ -176,7 +180,7 @@ def revealing_parameters(config: TileConfig, products: int) -> dict[str, int]:
         found["weight_zero_point"] = 0
     if isinstance(c.contract, ExactSum):
         return found
-    fmt = c.output_format
+    fmt = format_of(c, "output", codebooks or {})
     middle = 0 if fmt.min < 0 or not isinstance(fmt, IntFormat) else (fmt.max + 1) // 2
     largest = max(1, dot_range(c.weights, c.activations, products).magnitude)
     largest <<= c.window - 1 if c.block_scaled else 0
@@ -227,14 +231,25 @@ def random_table(config: TileConfig, rng: np.random.Generator) -> np.ndarray | N
 
 
 def random_codebooks(config: TileConfig, rng: np.random.Generator) -> dict[str, Codebook]:
-    """Any levels, those at the ends of their range among them, for each operand that loads some."""
+    """Any levels for each operand that loads some, and for such an output.
+
+    Those at the ends of their range are among them; of an output's only one where rounding is to
+    be towards a level 0. An output has, every other time, a level less than it could.
+    """
     found = {}
-    for name in ("weights", "activations"):
+    for name in ("weights", "activations", "output"):
         fmt = getattr(config, name)
-        if isinstance(fmt, LoadedCodebook):
-            between = fmt.levels()[1:-1]
-            rest = rng.choice(between, size=min((1 << fmt.bits) - 2, len(between)), replace=False)
-            found[name] = Codebook([fmt.min, *np.sort(rest).tolist(), fmt.max])
+        if not isinstance(fmt, LoadedCodebook):
+            continue
+        levels, count = {fmt.min, fmt.max}, 1 << fmt.bits
+        if name == "output":
+            if isinstance(config.contract, MultiplyShift) and (
+                    config.contract.rounding is Rounding.ZERO):
+                levels = {0, fmt.max or fmt.min}
+            count = max(2, count - int(rng.integers(2)))
+        between = np.setdiff1d(fmt.levels(), list(levels))
+        rest = rng.choice(between, size=min(count - len(levels), len(between)), replace=False)
+        found[name] = Codebook(sorted(levels.union(rest.tolist())))
     return found
 
 
@@ -247,8 +262,8 @@ def _table_of(fmt: Format) -> Format:
     return Codebook(np.unique(np.rint(fmt.max * places * np.abs(places)).astype(int)).tolist())
 
 
-def random_parameters(config: TileConfig, rng: np.random.Generator, records: int
-                      ) -> dict[str, np.ndarray]:
+def random_parameters(config: TileConfig, rng: np.random.Generator, records: int,
+                      codebooks: Mapping[str, Codebook] | None = None) -> dict[str, np.ndarray]:
     """Parameters that the contract takes with any sum the tile can form; or those it has for good.
 
     Half of the biases are small; scales mostly bring results near the output's range, where
@@ -258,7 +273,8 @@ def random_parameters(config: TileConfig, rng: np.random.Generator, records: int
     if c.parameters is not None:
         return {name: np.array(c.fixed_per_channel[name][:records]) if name in c.fixed_per_channel
                 else np.full(records, c.fixed[name]) for name in c.record}
-    parameters = {name: _random(rng, fmt, records) for name, fmt in c.record.items()}
+    parameters = {name: _random(rng, fmt, records)
+                  for name, fmt in record_of(c, codebooks or {}).items()}
     takes = c.contract.takes or c.record["bias"]
     lo, hi = takes.min, takes.max
     if c.contract.takes is not None:
@@ -271,7 +287,7 @@ def random_parameters(config: TileConfig, rng: np.random.Generator, records: int
     largest = [max(abs(c.unbiased.lo + b), abs(c.unbiased.hi + b)) for b in bias.tolist()]
     bits = np.array([total.bit_length() for total in largest])
     # Binary places by which the largest total exceeds the output, give or take a few.
-    fmt = c.output_format
+    fmt = format_of(c, "output", codebooks or {})
     size = fmt.bits if isinstance(fmt, IntFormat) else fmt.max.bit_length()
     aim = bits - size + rng.integers(-4, 5, size=records)
     anywhere = rng.integers(4, size=records) == 0

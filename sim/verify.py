@@ -68,7 +68,7 @@ def verify(config: TileConfig, backend: Backend, phases: Sequence[Phase], want: 
     Mismatch
         With the first output that differs, or the reason why there is none.
     """
-    inputs, beats, cycles = streams(config, phases), output_beats(config, want), 0
+    inputs, beats, cycles = streams(config, phases), output_beats(config, want, phases), 0
     for seed, stall in enumerate(STALLS):
         try:
             trace = backend.run(inputs, len(beats.last), stall=stall, seed=seed)

@@ -32,14 +32,21 @@ ACTIVATIONS = {"name": "activations", "words": 4,
                "layout": "level of code k in word k, u7 in its lowest bits"}
 
 
+OUTPUT = {"name": "output", "words": 8,
+          "layout": "level of code k in word k, s8 in its lowest bits; ascending, the highest in "
+                    "all words that are left"}
+
+
 @pytest.mark.parametrize("formats, lut, tables", [
     (("s3", "u3"), None, []),
     (("s3", "u3"), "loaded", [LUT]),
     (("codebook3:loaded=s6", "u3"), None, [WEIGHTS]),
     (("codebook3:loaded=s6", "codebook2:loaded=u7"), "loaded", [LUT, WEIGHTS, ACTIVATIONS]),
+    (("codebook3:loaded=s6", "codebook2:loaded=u7", "codebook3:loaded=s8"), None,
+     [WEIGHTS, ACTIVATIONS, OUTPUT]),
 ])
 def test_tables_in_front_of_the_records(rng, formats, lut, tables):
-    config = tile_config(*formats, output="s8", lut=lut)
+    config = tile_config(*formats[:2], output=formats[2] if formats[2:] else "s8", lut=lut)
     said = manifest(config)
     parameters = said["parameters"]
     assert parameters["tables"] == tables
@@ -57,6 +64,8 @@ def test_tables_in_front_of_the_records(rng, formats, lut, tables):
     ("half_even", "odd4", "clamp(half_even(x * multiplier / 2^shift))", "levels of odd4"),
     ("pulp", "codebook:-9/0/5", "clamp(floor((x * multiplier + addend) / 2^shift))",
      "levels of codebook:-9/0/5"),
+    ("half_up", "codebook2:loaded=s8", "clamp(half_up(x * multiplier / 2^shift))",
+     "levels of codebook2:loaded=s8"),
     ("thresholds", "e2m1", "level(count(x >= threshold_k))", None),
     ("onnx", "u8", "clamp(rne(float32(x) *f scale) + zero_point)", "integers"),
     ("onnx_zp_inside", "u8", "clamp(rne(float32(x) *f scale +f zero_point))", "integers"),

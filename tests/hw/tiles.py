@@ -46,7 +46,7 @@ def simulation(config):
 def check(config, phases, stalls=(0.0, 0.3, 0.6), backend=None):
     """Equal to golden under stalls; `AmaranthSimulation` sees to holding and to the watchdog."""
     want = jobs.expected(config, phases)
-    last = jobs.output_beats(config, want).last
+    last = jobs.output_beats(config, want, phases).last
     backend = backend or simulation(config)
     for seed, stall in enumerate(stalls):
         levels, trace = jobs.run(config, backend, phases, stall=stall, seed=seed)

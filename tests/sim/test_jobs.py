@@ -280,4 +280,4 @@ def test_codebooks_that_are_loaded(rng):
     with refuse("Codebook of weights must be given for codebook2:loaded=s6"):
         jobs.fold(config, w, {"bias": bias})
     with refuse("Codebook of activations must be left out for u4, which is not loaded"):
-        jobs.operand_format(config, "activations", {"activations": book})
+        jobs.format_of(config, "activations", {"activations": book})

@@ -47,6 +47,7 @@ def test_accuracy_on_the_verilog(bits, points):
     "--weights s4n --activations mx_s8 --output mx_s8 --rows 1 --cols 32 --lanes 2 --window 5",
     "--weights mx_e2m1 --activations mx_e4m3fn --output e4m3fn --rows 2",
     "--weights mx_s3 --activations s8 --output s8 --window 2 --cols 2 --lanes 16",
+    "--weights s4n --activations codebook4:loaded=s8 --output codebook4:loaded=s8",
 ], ids=str)
 def test_every_tensor_is_golden(arguments):
     config = tile(*arguments.split())
