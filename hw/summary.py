@@ -38,7 +38,7 @@ _FORMATS = {
     **{name: _float(fmt) for name, fmt in FLOATS.items()},
     "codebook:L/L...": "2 to 16 ascending integers of s16, -32768 .. 32767",
     "codebookN:loaded=F": "up to 2^N integers of F, which is s1 .. s16 or u1 .. u15, loaded at run "
-                          "time, N 1 .. 4; operands only",
+                          "time, N 1 .. 4",
     "mx_F": "those of any other format F but a loaded one, with a power of two for each block of "
             "32",
 }
