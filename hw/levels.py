@@ -139,7 +139,7 @@ def _loaded(pipe: Pipeline, near: Value, sticky: Value, rounding: Rounding, fmt:
             rounding, lo + hi)
         at = {Rounding.FLOOR: Const(1, 1), Rounding.ZERO: hi > 0, Rounding.HALF_UP: Const(1, 1),
               Rounding.HALF_EVEN: Const(place % 2 == 0, 1),
-              Rounding.HALF_AWAY: border >= 0}[rounding]
+              Rounding.HALF_AWAY: border >= 0 if fmt.min < 0 else Const(1, 1)}[rounding]
         reached.append((near > border) | ((near == border) & (at | sticky)))
     return pipe.register(_highest(reached, fmt.bits), "place")
 

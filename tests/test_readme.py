@@ -174,7 +174,8 @@ def test_the_digits_table_is_what_readme_shows():
 @pytest.mark.parametrize("weights, tensors, more, said", [
     ("e4m3fn", "e4m3fn", (), "`e4m3fn` {}"), ("e2m1", "e2m1", (), "`e2m1` {}"),
     ("odd4", "odd4", (), "`odd4` {}"),
-    ("mx_e2m1", "mx_e4m3fn", ("--cols", "32"), "of their own, {}")])
+    ("mx_e2m1", "mx_e4m3fn", ("--cols", "32"), "of their own, {}"),
+    ("codebook4:loaded=s8", "codebook4:loaded=s8", (), "loaded for each layer, {}")])
 def test_the_digits_in_other_formats_are_what_readme_says(weights, tensors, more, said):
     row = "\n".join(printed("sim.network", "--weights", weights, "--activations", tensors,
                             "--output", tensors, *more))

@@ -68,7 +68,8 @@ LEVELS = [
     ("thresholds", "binary"), ("precise", "odd2"),
     *((name, "codebook4:loaded=s8") for name in ("half_up", "half_even", "half_away", "floor",
                                                  "zero", "pulp_round")),
-    ("half_even", "codebook3:loaded=u15"),
+    ("half_even", "codebook3:loaded=u15"), ("half_away", "codebook3:loaded=u15"),
+    ("floor", "codebook:43/54/93/97"), ("half_up", "codebook:-97/-43/-7/-1"),
 ]
 
 
