@@ -20,6 +20,7 @@ from golden.contracts import (
     Scaled,
     Stochastic,
     Thresholds,
+    title_of,
 )
 from golden.formats import NAN, BlockScaled, Format, IntFormat, integers
 from golden.lfsr import check_states
@@ -110,7 +111,7 @@ def prepared(sums, contract: Contract, output: Format | None, parameters: Mappin
     channels = _channels(sums)
     for name, value in values.items():
         if value.size not in (1, channels):
-            raise ValueError(f"{_title(name)} must have 1 entry or {channels}, one per channel, "
+            raise ValueError(f"{title_of(name)} must have 1 entry or {channels}, one per channel, "
                              f"not {value.size}")
     return sums, values
 
@@ -138,13 +139,13 @@ def check_parameters(contract: Contract, output: Format | None, parameters: Mapp
     if set(parameters) != set(fields):
         raise ValueError(f"Parameters must be {', '.join(fields)} for contract {contract.name}, "
                          f"not {', '.join(parameters) or 'none'}")
-    values = {name: fmt.check(parameters[name], _title(name)) for name, fmt in fields.items()}
+    values = {name: fmt.check(parameters[name], title_of(name)) for name, fmt in fields.items()}
     for name, value in values.items():
         if value.ndim > 1:
-            raise ValueError(f"{_title(name)} must be a scalar or have one axis, not shape "
+            raise ValueError(f"{title_of(name)} must be a scalar or have one axis, not shape "
                              f"{value.shape}")
         if value.size == 0:
-            raise ValueError(f"{_title(name)} must have an entry, not none")
+            raise ValueError(f"{title_of(name)} must have an entry, not none")
     if isinstance(contract, Scaled):
         shifts = contract.shift_range(contract.sum_format(unbiased))
         shift = values["shift"]
@@ -249,8 +250,3 @@ def _requantize(sums: np.ndarray, contract: Contract, output: Format | None,
     zero_point = values["zero_point"]
     clamped = np.clip(scaled, values["clamp_min"] - zero_point, values["clamp_max"] - zero_point)
     return np.asarray(clamped, dtype=np.int64) + zero_point
-
-
-def _title(name: str) -> str:
-    words = {"min": "minimum", "max": "maximum"}
-    return " ".join(words.get(word, word) for word in name.split("_")).capitalize()

@@ -65,6 +65,8 @@ def main(argv: list[str] | None = None) -> int:
                         help="of the split and of the training (default: %(default)s)")
     args = parser.parse_args(argv)
     try:
+        if not args.out.parent.is_dir():
+            raise ValueError(f"Out must be in a folder that exists, not {args.out}")
         train(args.out, args.seed)
     except ModuleNotFoundError as error:
         if error.name != "sklearn":

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from golden.contracts import WORD_BITS, Contract, Scaled, Stochastic, Thresholds, contract
+from golden.contracts import WORD_BITS, Contract, Scaled, Stochastic, Thresholds, contract, title_of
 from golden.formats import BLOCK, MAX_BITS, BlockScaled, Format, IntFormat, LoadedCodebook
 from golden.ranges import Range, dot_range, levels_range
 
@@ -166,7 +166,7 @@ class TileConfig:
             raise ValueError(f"Outputs must divide the {BLOCK} results of a block where the output "
                              f"is block-scaled, not be {self.outputs}")
         if self.lut is not None:
-            raise ValueError(f"Lut must be None for {self.output}, whose codes alone are no "
+            raise ValueError(f"Lut must be left out for {self.output}, whose codes alone are no "
                              f"numbers, not {'loaded' if self.lut == 'loaded' else 'fixed'}")
         if self.parameters is not None and self.channels % BLOCK:
             raise ValueError(f"Channels must be a multiple of the {BLOCK} results of a block where "
@@ -192,15 +192,18 @@ class TileConfig:
                             f"not {self.parameters!r}")
         names = [name for name, _ in self.parameters]
         if sorted(names) != sorted(self.record):
-            raise ValueError(f"Parameters must be {', '.join(self.record)}, "
-                             f"not {', '.join(names) or 'none'}")
+            missing = [name for name in self.record if name not in names]
+            what = (f"lacking {', '.join(missing)}" if missing else
+                    f"having {', '.join(name for name in names if name not in self.record)}")
+            found = f"{', '.join(names)} ({what})" if names else "none"
+            raise ValueError(f"Parameters must be {', '.join(self.record)}, not {found}")
         if self.lut == "loaded":
             raise ValueError("Lut must not be loaded where parameters are fixed")
         for name in self.head:
             raise ValueError(f"{name.capitalize()} must not be a loaded codebook where parameters "
                              f"are fixed, not {getattr(self, name)}")
         for name, value in self.parameters:
-            title = name.replace("_", " ").capitalize()
+            title = title_of(name)
             for index, each in enumerate(value if isinstance(value, tuple) else (value,)):
                 if not isinstance(each, int) or isinstance(each, bool):
                     place = f" at index {index}" * isinstance(value, tuple)

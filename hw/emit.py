@@ -8,7 +8,7 @@ from typing import Any
 from amaranth.lib import wiring
 
 from golden.contracts import LFSR_BITS, LFSR_TAPS, Clamped, Scaled
-from golden.formats import BLOCK, EXPONENT_BIAS, BlockScaled, IntFormat
+from golden.formats import BLOCK, EXPONENT_BIAS, BlockScaled, Format, IntFormat, element_of
 from golden.ranges import Range
 from hw.bus import AxiTile
 from hw.config import TileConfig
@@ -156,6 +156,11 @@ def _table(c: TileConfig, name: str) -> str:
     return f"level of code k in word k, {fmt.range} in its lowest bits{rest}"
 
 
+def _code_of(field: str, fmt: Format) -> str:
+    """Name of the format of a record's field: of exponents as ports have it, else of elements."""
+    return "e8m0" if field.startswith("exponent") else str(element_of(fmt))
+
+
 def _formula(c: TileConfig) -> dict[str, Any]:
     """Say what becomes of a sum."""
     taken = " - weight_zero_point * row_sum" * (c.zero_points == "both")
@@ -182,7 +187,7 @@ def manifest(tile: AxiTile, name: str, **more) -> dict[str, Any]:
     lsb = 0
     record = []
     for field, fmt in c.record.items():
-        record.append({"name": field, "lsb": lsb, "bits": fmt.bits, "format": str(fmt)})
+        record.append({"name": field, "lsb": lsb, "bits": fmt.bits, "format": _code_of(field, fmt)})
         lsb += fmt.bits
     return {
         "name": name,

@@ -49,7 +49,7 @@ examples
   python -m hw.build --bits 2 --requant none --no-area
 
 exit status  0 all that was asked for succeeded; 1 verification, or a run of a tool, failed;
-             2 bad input, or a tool that was asked for is missing
+             2 bad input, or a tool that was asked for is missing; 130 interrupted
 """
 
 
@@ -155,10 +155,11 @@ def add_shape(parser: argparse.ArgumentParser):
     shape = parser.add_argument_group("shape")
     for name, default, text in (
             ("rows", 4, "activation vectors of a job"),
-            ("cols", 4, "weight vectors of a job"),
-            ("lanes", 4, "products per sum and cycle"),
+            ("cols", 4, "weight vectors of a job; a multiple of 32 for a block-scaled output"),
+            ("lanes", 4, "products per sum and cycle; a divisor of 32 for block-scaled operands"),
             ("depth", 1024, "most products per sum; sizes the accumulator"),
-            ("outputs", 1, "results per cycle, a divisor of cols"),
+            ("outputs", 1, "results per cycle, a divisor of cols, and of 32 for a block-scaled "
+                           "output"),
             ("channels", 256, "records of the parameter store")):
         shape.add_argument(f"--{name}", type=integer, default=default, metavar="N",
                            help=f"{text} (default: %(default)s)")

@@ -10,7 +10,7 @@ import numpy as np
 
 from golden import block_scaled, ops, specials
 from golden.block_scaled import Blocks, Tensor, requantize_blocks
-from golden.contracts import S32, WORD_BITS
+from golden.contracts import S32, WORD_BITS, title_of
 from golden.formats import BLOCK, EXPONENT, EXPONENT_BIAS, BlockScaled, Format, LoadedCodebook
 from golden.lfsr import check_states, leap
 from golden.ranges import INT64
@@ -95,7 +95,7 @@ def _sets(config: TileConfig, phases: Sequence[Phase], job: str) -> Beats:
 
 def _words(config: TileConfig, phase: Phase) -> np.ndarray:
     """Words of a parameter set, as bytes ``(words, 4)``: the tables, if any, and the records."""
-    codes = [(fmt.encode(fmt.check(phase.parameters[name], name.replace("_", " ").capitalize())),
+    codes = [(fmt.encode(fmt.check(phase.parameters[name], title_of(name))),
               config.record[name].bits) for name, fmt in record_of(config, phase.codebooks).items()]
     words = pack_fields(codes, config.words * WORD_BITS).reshape(-1, WORD_BITS // 8)
     head = []

@@ -10,6 +10,7 @@ from math import prod
 
 import numpy as np
 
+from golden.contracts import title_of
 from golden.formats import BLOCK, BlockScaled, Codebook, Format, LoadedCodebook
 from golden.lfsr import leap
 from golden.tables import identity
@@ -254,5 +255,5 @@ def _check_fixed(config: TileConfig, parameters: Mapping[str, np.ndarray]):
         for channel, given in enumerate(parameters[name].tolist()):
             own = fixed[channel] if isinstance(fixed, tuple) else fixed
             if given != own:
-                raise ValueError(f"{name.replace('_', ' ').capitalize()} of channel {channel} must "
+                raise ValueError(f"{title_of(name)} of channel {channel} must "
                                  f"be {own}, which the tile has for good, not {given}")

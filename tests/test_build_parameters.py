@@ -76,8 +76,9 @@ FIELDS = "bias, multiplier, shift, zero_point, clamp_min, clamp_max"
 BAD = [
     ("{", "Parameters must be a file of JSON, not {file} (no JSON)"),
     ([1, 2], "Parameters must be an object of fields, not what is in {file}"),
-    (OWN | {"scale": 1}, f"Parameters must be {FIELDS}, not {FIELDS}, scale"),
-    ({"bias": 1}, f"Parameters must be {FIELDS}, not bias"),
+    (OWN | {"scale": 1}, f"Parameters must be {FIELDS}, not {FIELDS}, scale (having scale)"),
+    ({"bias": 1}, f"Parameters must be {FIELDS}, not bias (lacking multiplier, shift, zero_point, "
+                  "clamp_min, clamp_max)"),
     ({}, f"Parameters must be {FIELDS}, not none"),
     (OWN | {"bias": [1, 2]}, "Bias must be one value or 3, one per channel, not 2"),
     (OWN | {"bias": 1 << 31},

@@ -9,7 +9,15 @@ Every contract with an output format computes ``clamp(scaled(sum + bias) + zero_
 that multiply and shift round to the levels of any format; only integers have a zero point.
 """
 
-from golden.contracts.base import S32, WORD_BITS, Clamped, Contract, ExactSum, Rounding
+from golden.contracts.base import (
+    S32,
+    WORD_BITS,
+    Clamped,
+    Contract,
+    ExactSum,
+    Rounding,
+    title_of,
+)
 from golden.contracts.kinds import (
     LFSR_BITS,
     LFSR_TAPS,
@@ -26,5 +34,5 @@ from golden.contracts.names import CONTRACTS, contract
 __all__ = [
     "Rounding", "Contract", "Clamped", "ExactSum", "Scaled", "MultiplyShift", "DoubleRounding",
     "Onnx", "Stochastic", "Thresholds", "CONTRACTS", "contract", "S32", "WORD_BITS", "LFSR_BITS",
-    "LFSR_TAPS", "THRESHOLD_BITS",
+    "LFSR_TAPS", "THRESHOLD_BITS", "title_of",
 ]

@@ -7,12 +7,18 @@ from dataclasses import dataclass
 from golden.formats import EXPONENT, BlockScaled, Format, IntFormat
 from golden.ranges import Range, levels_range
 
-__all__ = ["Rounding", "Contract", "ExactSum", "Clamped", "S32", "WORD_BITS"]
+__all__ = ["Rounding", "Contract", "ExactSum", "Clamped", "title_of", "S32", "WORD_BITS"]
 
 S32 = IntFormat(32)
 
 WORD_BITS = 32
 """Width of one word of the parameter stream."""
+
+
+def title_of(field: str) -> str:
+    """Name of a parameter as messages have it: ``clamp_min`` is the "Clamp minimum"."""
+    words = {"min": "minimum", "max": "maximum"}
+    return " ".join(words.get(word, word) for word in field.split("_")).capitalize()
 
 
 class Rounding(enum.Enum):

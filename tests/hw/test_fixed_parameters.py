@@ -222,16 +222,17 @@ def test_equal_tiles_are_equal_values():
     ({"parameters": OWN}, TypeError,
      "Parameters must be a tuple of fields and values, or None, not {'bias': 0, "),
     ({"scale": 3}, ValueError, "Parameters must be bias, multiplier, shift, zero_point, clamp_min, "
-     "clamp_max, not bias, multiplier, shift, zero_point, clamp_min, clamp_max, scale"),
+     "clamp_max, not bias, multiplier, shift, zero_point, clamp_min, clamp_max, scale "
+     "(having scale)"),
     ({"bias": None}, TypeError, "Bias must be an integer, or a list of one per channel, not None"),
     ({"bias": True}, TypeError, "Bias must be an integer, or a list of one per channel, not True"),
     ({"bias": (0,) * 6 + (0.5,)}, TypeError,
      "Bias must be an integer, or a list of one per channel, not 0.5 at index 6"),
     ({"bias": (0,) * 6}, ValueError, "Bias must be one value or 7, one per channel, not 6"),
     ({"bias": ()}, ValueError, "Bias must be one value or 7, one per channel, not 0"),
-    ({"clamp_max": 128}, ValueError, "Clamp max must be in range [-128, 127] of s8, not 128"),
+    ({"clamp_max": 128}, ValueError, "Clamp maximum must be in range [-128, 127] of s8, not 128"),
     ({"clamp_max": (0, 0, 0, 128, 0, 0, 0)}, ValueError,
-     "Clamp max must be in range [-128, 127] of s8, not 128 at index 3"),
+     "Clamp maximum must be in range [-128, 127] of s8, not 128 at index 3"),
     ({"lut": "loaded"}, ValueError, "Lut must not be loaded where parameters are fixed"),
 ])
 def test_messages(changed, error, message):
@@ -244,8 +245,9 @@ def test_messages(changed, error, message):
 
 def test_a_missing_field():
     some = tuple(item for item in OWN.items() if item[0] != "shift")
-    for parameters, found in ((some, "bias, multiplier, zero_point, clamp_min, clamp_max"),
-                              ((), "none")):
+    for parameters, found in (
+            (some, r"bias, multiplier, zero_point, clamp_min, clamp_max \(lacking shift\)"),
+            ((), "none")):
         with pytest.raises(ValueError, match=f"^Parameters must be bias, multiplier, shift, "
                                              f"zero_point, clamp_min, clamp_max, not {found}$"):
             config(parameters=parameters)

@@ -197,7 +197,7 @@ def test_port_has_the_exponent_behind_the_codes():
     (dict(cols=96, outputs=3), "Outputs must divide the 32 results of a block where the output is "
                                "block-scaled, not be 3"),
     (dict(output=parse("mx_e4m3fn"), lut="loaded"),
-     "Lut must be None for mx_e4m3fn, whose codes alone are no numbers, not loaded"),
+     "Lut must be left out for mx_e4m3fn, whose codes alone are no numbers, not loaded"),
     (dict(contract=contract("onnx")), "Output must be an integer format for contract onnx, "
                                       "not mx_e2m1"),
     (dict(contract=contract("thresholds")),

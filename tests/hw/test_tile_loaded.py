@@ -123,7 +123,8 @@ def test_a_matrix_product(rng):
                 "index 1"):
         next(jobs.matmul_phases(config, x, w, p, codebooks={"output": Codebook([0, 128])}))
     [phase] = jobs.matmul_phases(tile(channels=12), x, w, p, codebooks=books)
-    with refuse("Clamp min must be one of -100/-17/-3/0/2/9/60 of a codebook, not 1 at index 0"):
+    with refuse("Clamp minimum must be one of -100/-17/-3/0/2/9/60 of a codebook, "
+                "not 1 at index 0"):
         jobs.streams(config, [replace(phase, parameters=p | {"clamp_min": np.full(12, 1)})])
     with refuse("Codes of codebook4:loaded=s8 must be asked of the codebook that is loaded",
                 TypeError):

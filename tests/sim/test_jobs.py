@@ -249,7 +249,7 @@ def test_bad_matrices(rng):
 @pytest.mark.parametrize("name, value, message", [
     ("bias", 1 << 31, "Bias must be in range [-2147483648, 2147483647] of s32, not 2147483648"),
     ("shift", -1, "Shift must be in range [0, 63] of u6, not -1"),
-    ("clamp_min", 128, "Clamp min must be in range [-128, 127] of s8, not 128"),
+    ("clamp_min", 128, "Clamp minimum must be in range [-128, 127] of s8, not 128"),
     ("weight_zero_point", 8, "Weight zero point must be in range [-8, 7] of s4, not 8")])
 def test_parameters_outside_their_fields(rng, name, value, message):
     config = tile()
