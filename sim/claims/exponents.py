@@ -55,7 +55,7 @@ def _asked(output: BlockScaled) -> str:
 
 def beside(name: str, output: BlockScaled) -> Claim:
     """The level of a product beside an exponent, against the levels beside the one it gives."""
-    return Claim("requantizer to levels, product and exponent free", f"{name} to {output}",
+    return Claim("levels of an exponent, product free", f"{name} to {output}",
                  lambda: _beside(name, output))
 
 
