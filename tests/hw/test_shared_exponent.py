@@ -142,7 +142,9 @@ TILES = [tile(), tile("mx_e2m1", "s4", "mx_s8", "half_up", rows=1, outputs=32, w
          tile("e4m3fn:specials=propagate", "u2", "mx_e4m3fn:specials=propagate", "half_up", rows=1)]
 
 
-@pytest.mark.parametrize("config", TILES, ids=lambda config: config.name)
+@pytest.mark.parametrize("config", [
+    TILES[0], *(pytest.param(each, marks=pytest.mark.slow) for each in TILES[1:3]), TILES[3]],
+    ids=lambda config: config.name)
 def test_tile_is_golden(rng, config):
     phases = [random_phase(config, rng, jobs=6), random_phase(config, rng, jobs=3)]
     want = jobs.expected(config, phases)
