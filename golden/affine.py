@@ -16,9 +16,6 @@ __all__ = [
 ]
 
 
-MOST = np.finfo(np.float64).max
-
-
 def round_to_step(x, step) -> np.ndarray:
     """Compute ``Q(x) = step * floor(x / step + 1/2)``."""
     return step * _half_up(np.asarray(x, dtype=np.float64) / step)
@@ -49,7 +46,7 @@ def quantize(x, quantization: Quantization) -> Tensor:
     if isinstance(fmt, BlockScaled):
         # What exceeds float64 saturates as well where it ends.
         with np.errstate(over="ignore"):
-            scaled = np.clip(np.ldexp(x / step, fmt.unit), -MOST, MOST)
+            scaled = np.nan_to_num(np.ldexp(x / step, fmt.unit))
         return quantize_blocks(scaled, fmt, exponents=quantization.exponents)
     if not isinstance(fmt, IntFormat):
         levels = fmt.levels()

@@ -19,14 +19,14 @@ from golden import ops
 from golden.contracts import Contract, MultiplyShift, Rounding
 from golden.formats import BLOCK, EXPONENT, EXPONENT_BIAS, BlockScaled, Format, integers
 from golden.ranges import INT64, Range, values_range
-from golden.requantize import biased, prepared
+from golden.requantize import biased, prepared, requantize
 from golden.rounding import fraction, nearest_level
 from golden.scaling import product
 from golden.specials import as_floats
 
 __all__ = ["Blocks", "Tensor", "check_kind", "parts", "on_levels", "quantize_blocks",
-           "dequantize_blocks", "requantize_blocks", "blocks_of", "shift_levels", "shifts",
-           "shifted", "matmul"]
+           "dequantize_blocks", "requantize_blocks", "requantize_tensor", "blocks_of",
+           "shift_levels", "shifts", "shifted", "matmul"]
 
 
 class Blocks(NamedTuple):
@@ -166,6 +166,18 @@ def requantize_blocks(sums, contract: Contract, output: BlockScaled, parameters:
     levels = nearest_level(shifted(x, np.maximum(-shift, 0)), np.maximum(shift, 0), output,
                            contract.rounding)
     return Blocks(np.clip(levels, values["clamp_min"], values["clamp_max"]), codes)
+
+
+def requantize_tensor(sums, contract: Contract, output: Format | None, parameters: Mapping, *,
+                      unbiased: Range | None = None, draws=None) -> Tensor:
+    """Turn exact sums into results of any format.
+
+    By :func:`requantize_blocks` where that is block-scaled, else by
+    :func:`golden.requantize.requantize`; see there.
+    """
+    if isinstance(output, BlockScaled):
+        return requantize_blocks(sums, contract, output, parameters, unbiased=unbiased)
+    return requantize(sums, contract, output, parameters, unbiased=unbiased, draws=draws)
 
 
 def blocks_of(codes, shape: tuple[int, ...]) -> np.ndarray:

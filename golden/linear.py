@@ -3,13 +3,12 @@
 import numpy as np
 
 from golden import ops
-from golden.block_scaled import Blocks, Tensor, requantize_blocks, shift_levels
+from golden.block_scaled import Blocks, Tensor, requantize_tensor, shift_levels
 from golden.contracts import ExactSum, Stochastic
 from golden.formats import NAN, BlockScaled, Format
 from golden.lfsr import draws
 from golden.networks import Conv2d, Dense, Linear, Network, Quantization
 from golden.ranges import Range, levels_range, weights_range
-from golden.requantize import requantize
 
 __all__ = ["linear_sums", "linear_results", "sum_ranges", "shifted_range", "output_of"]
 
@@ -81,12 +80,10 @@ def shifted_range(quantization: Quantization) -> Range:
 
 def linear_results(layer: Linear, sums, unbiased: Range) -> Tensor:
     """Results of a layer's exact sums, which ``unbiased`` bounds; its table not yet applied."""
-    contract, output = layer.contract, output_of(layer)
-    if isinstance(output, BlockScaled):
-        return requantize_blocks(sums, contract, output, layer.parameters, unbiased=unbiased)
     # A draw for each output, where the contract draws.
-    drawn = draws(layer.seed, np.shape(sums)) if isinstance(contract, Stochastic) else None
-    return requantize(sums, contract, output, layer.parameters, unbiased=unbiased, draws=drawn)
+    drawn = draws(layer.seed, np.shape(sums)) if isinstance(layer.contract, Stochastic) else None
+    return requantize_tensor(sums, layer.contract, output_of(layer), layer.parameters,
+                             unbiased=unbiased, draws=drawn)
 
 
 def output_of(layer: Linear) -> Format | None:

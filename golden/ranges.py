@@ -6,7 +6,8 @@ import numpy as np
 
 from golden.formats import Format, IntFormat
 
-__all__ = ["Range", "levels_range", "values_range", "dot_range", "weights_range", "INT64"]
+__all__ = ["Range", "check_ends", "levels_range", "values_range", "dot_range", "weights_range",
+           "INT64"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,14 @@ INT64 = Range(-(1 << 63), (1 << 63) - 1)
 def values_range(values: np.ndarray) -> Range:
     """Range of the integers in an array, as Python integers; [0, 0] where there are none."""
     return Range(int(values.min()), int(values.max())) if values.size else Range(0, 0)
+
+
+def check_ends(name: str, lo, hi):
+    """Raise ``ValueError`` where the minimum is above the maximum, each one or an array of them."""
+    lo, hi = np.broadcast_arrays(lo, hi)
+    if (lo > hi).any():
+        raise ValueError(f"{name} minimum must be at most the maximum {hi[lo > hi].flat[0]}, "
+                         f"not {lo[lo > hi].flat[0]}")
 
 
 def levels_range(fmt: Format) -> Range:

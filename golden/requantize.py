@@ -24,7 +24,7 @@ from golden.contracts import (
 )
 from golden.formats import NAN, BlockScaled, Format, IntFormat, integers
 from golden.lfsr import check_states
-from golden.ranges import Range, levels_range, values_range
+from golden.ranges import Range, check_ends, levels_range, values_range
 from golden.rounding import nearest_level
 from golden.scaling import (
     add,
@@ -171,7 +171,7 @@ def check_parameters(contract: Contract, output: Format | None, parameters: Mapp
         assert output is not None  # or its fields had been refused
         check_clamp(values, output)
         if isinstance(output, BlockScaled):
-            _check_ends("Exponent", values["exponent_min"], values["exponent_max"])
+            check_ends("Exponent", values["exponent_min"], values["exponent_max"])
     return values
 
 
@@ -181,14 +181,7 @@ def check_clamp(values: Mapping, output: Format):
     for name, ends in (("minimum", lo), ("maximum", hi)):
         if output.propagates and np.any(np.abs(ends) >= NAN):
             raise ValueError(f"Clamp {name} must be a number, not infinite or NaN")
-    _check_ends("Clamp", lo, hi)
-
-
-def _check_ends(name: str, lo: np.ndarray, hi: np.ndarray):
-    lo, hi = np.broadcast_arrays(lo, hi)
-    if (lo > hi).any():
-        raise ValueError(f"{name} minimum must be at most the maximum {hi[lo > hi].flat[0]}, "
-                         f"not {lo[lo > hi].flat[0]}")
+    check_ends("Clamp", lo, hi)
 
 
 def _channels(sums: np.ndarray) -> int:

@@ -23,9 +23,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from golden.block_scaled import requantize_blocks
-from golden.formats import BlockScaled
-from golden.requantize import requantize
+from golden.block_scaled import requantize_tensor
 from hw import emit
 from hw.blocks import DotProductGrid
 from hw.bus import AxiTile
@@ -105,8 +103,9 @@ class Build:
     def waves(self):
         """Write the waves of a run without stalls."""
         backend = AmaranthSimulation(self.tile, self.tile.ports)
-        outputs = len(output_beats(self.config, self.want, self.phases).last)
-        backend.run(streams(self.config, self.phases), outputs, vcd=self.path(".vcd"))
+        jobs = sum(len(phase.beats) for phase in self.phases)
+        backend.run(streams(self.config, self.phases), jobs * self.config.steps,
+                    vcd=self.path(".vcd"))
 
     def synthesize(self, target: Target):
         """Estimate area and, where asked for, write and verify the netlist."""
@@ -202,13 +201,8 @@ def check_fixed(config: TileConfig):
     parameters = {name: value for name, value in config.parameters if name != "weight_zero_point"}
     draws = np.ones(config.channels, dtype=np.int64) if config.draws else None
     for end in (config.unbiased.lo, config.unbiased.hi):
-        sums = [end] * config.channels
-        if isinstance(config.output, BlockScaled):
-            requantize_blocks(sums, config.contract, config.output, parameters,
-                              unbiased=config.unbiased)
-        else:
-            requantize(sums, config.contract, config.output, parameters,
-                       unbiased=config.unbiased, draws=draws)
+        requantize_tensor([end] * config.channels, config.contract, config.output, parameters,
+                          unbiased=config.unbiased, draws=draws)
 
 
 def check_tools(request: Request):

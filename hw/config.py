@@ -5,11 +5,9 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Literal
 
-import numpy as np
-
 from golden.contracts import WORD_BITS, Contract, Scaled, Stochastic, Thresholds, contract, title_of
 from golden.formats import BLOCK, MAX_BITS, BlockScaled, Format, IntFormat, LoadedCodebook
-from golden.ranges import Range, dot_range, levels_range
+from golden.ranges import Range, check_ends, dot_range, levels_range
 
 __all__ = ["TileConfig", "ZERO_POINTS", "EMITTED", "CODE_BITS", "LUT_WORDS"]
 
@@ -216,11 +214,7 @@ class TileConfig:
         given = dict(self.parameters)
         for name in ("clamp", "exponent"):
             if f"{name}_min" in given:
-                ends = np.broadcast_arrays(given[f"{name}_min"], given[f"{name}_max"])
-                for lo, hi in zip(*(end.flat for end in ends), strict=True):
-                    if lo > hi:
-                        raise ValueError(f"{name.capitalize()} minimum must be at most the maximum "
-                                         f"{hi}, not {lo}")
+                check_ends(name.capitalize(), given[f"{name}_min"], given[f"{name}_max"])
         # Tiles that do the same are equal, however their parameters were listed.
         object.__setattr__(self, "parameters", tuple(
             (name, _alike(given[name])) for name in self.record))

@@ -9,12 +9,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from golden import block_scaled, ops, specials
-from golden.block_scaled import Blocks, Tensor, requantize_blocks
+from golden.block_scaled import Blocks, Tensor, parts, requantize_tensor
 from golden.contracts import S32, WORD_BITS, title_of
 from golden.formats import BLOCK, EXPONENT, EXPONENT_BIAS, BlockScaled, Format, LoadedCodebook
 from golden.lfsr import check_states, leap
 from golden.ranges import INT64
-from golden.requantize import requantize
 from golden.tables import check_table, lookup
 from hw.config import TileConfig
 from hw.ports import ports
@@ -136,8 +135,9 @@ def expected(config: TileConfig, phases: Sequence[Phase]) -> Tensor:
         sums = np.add.reduceat(per_beat, starts, axis=0)
         if c.zero_points == "both":
             rows = np.add.reduceat(x.sum(axis=2), starts, axis=0)
-        levels = np.empty_like(sums)
-        exponents = np.empty((*sums.shape[:2], -(-c.cols // BLOCK)), dtype=np.int64)
+        output = None if c.output is None else format_of(c, "output", phase.codebooks)
+        made = {"levels": np.empty_like(sums),
+                "exponents": np.empty((*sums.shape[:2], c.cols // BLOCK), dtype=np.int64)}
         for group in np.unique(phase.group):
             mine = phase.group == group
             columns = slice(group * c.cols, (group + 1) * c.cols)
@@ -148,20 +148,18 @@ def expected(config: TileConfig, phases: Sequence[Phase]) -> Tensor:
             draws = None
             if phase.states is not None:
                 draws = leap(phase.states[mine][:, :, None], np.arange(c.cols))
-            output = format_of(c, "output", phase.codebooks) if c.output is not None else None
-            if isinstance(c.output, BlockScaled):
-                levels[mine], exponents[mine] = requantize_blocks(
-                    unbiased, c.contract, c.output, record, unbiased=c.unbiased)
-            else:
-                levels[mine] = requantize(unbiased, c.contract, output, record,
-                                          unbiased=c.unbiased, draws=draws)
+            for name, part in parts(requantize_tensor(
+                    unbiased, c.contract, output, record, unbiased=c.unbiased,
+                    draws=draws)).items():
+                made[name][mine] = part
+        levels = made["levels"]
         if c.propagates:
             counts = specials.count(phase.activations, phase.weights)
             levels = specials.resolve(
                 levels, np.add.reduceat(counts, starts, axis=1), c.output_format)
         table = phase.table if c.lut == "loaded" else c.lut
         results.append(levels if table is None else lookup(table, levels, c.output_format))
-        scales.append(exponents)
+        scales.append(made["exponents"])
     levels = np.concatenate(results)
     return Blocks(levels, np.concatenate(scales)) if isinstance(c.output, BlockScaled) else levels
 
