@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from amaranth.hdl import Module, ResetInserter, Signal, Value
+from amaranth.hdl import Module, Value
 from amaranth.lib import data
 
 from golden import ops
@@ -21,6 +21,7 @@ from hw.blocks.table import TableGrid
 from hw.blocks.vector_sums import VectorSums
 from sim.packing import pack, unpack
 from sim.streams import measure_latency, measure_throughput, run, transform
+from tests.hw.resets import valid_after_reset
 
 PAIRS = [("s4n", "s4"), ("u3", "s5"), ("s8", "u8"), ("u4", "u4"), ("s1", "s1"), ("u1", "s1"),
          ("s16", "s16"), ("u16", "s2"), ("odd4", "odd4"), ("binary", "bit"), ("u4", "odd2"),
@@ -177,24 +178,7 @@ def test_grid_latency_and_throughput(rng, lanes):
 def test_a_reset_forgets_beats_under_way(rng, cycle):
     dut = grid("s4", "s4", 1, 1, 5)
     beats = payloads(dut, *random_beats(rng, dut, 4))
-    reset = Signal()
-    seen = []
-
-    async def testbench(ctx):
-        ctx.set(dut.i.valid, 1)
-        for beat in beats[:cycle]:
-            ctx.set(dut.i.payload, beat)
-            await ctx.tick()
-        ctx.set(dut.i.valid, 0)
-        ctx.set(reset, 1)
-        await ctx.tick()
-        ctx.set(reset, 0)
-        for _ in range(2 * dut.latency):
-            seen.append(ctx.get(dut.o.valid))
-            await ctx.tick()
-
-    run(ResetInserter(reset)(dut), testbench)
-    assert not any(seen)
+    assert not any(valid_after_reset(dut, beats[:cycle]))
 
 
 @pytest.mark.parametrize("lanes", LANES)

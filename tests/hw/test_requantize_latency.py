@@ -3,7 +3,6 @@
 
 import numpy as np
 import pytest
-from amaranth.hdl import ResetInserter, Signal
 from amaranth.lib import data
 
 from golden.contracts import CONTRACTS as EVERY_CONTRACT
@@ -14,7 +13,7 @@ from golden.ranges import dot_range, levels_range
 from golden.requantize import requantize
 from hw.config import TileConfig
 from hw.requantize import Requantizer
-from sim.streams import measure_latency, measure_throughput, run, transform
+from sim.streams import measure_latency, measure_throughput, transform
 from sim.vectors import random_parameters
 from tests.hw.requantizers import (
     ACTIVATIONS,
@@ -25,6 +24,7 @@ from tests.hw.requantizers import (
     Case,
     with_zero_points,
 )
+from tests.hw.resets import valid_after_reset
 
 LATENCY = dict.fromkeys(ONE_SHIFT, 5) | {"none": 1, "tflite": 7, "tflite_single": 5}
 
@@ -50,23 +50,7 @@ def test_latency_throughput_and_bubbles(rng, name, zero_points):
 @pytest.mark.parametrize("cycle", range(1, 9))
 def test_a_reset_forgets_sums_under_way(cycle):
     dut = Case("tflite", levels_range(S32), "s8").dut
-    reset = Signal()
-    seen = []
-
-    async def testbench(ctx):
-        ctx.set(dut.i.valid, 1)
-        for _ in range(cycle):
-            await ctx.tick()
-        ctx.set(dut.i.valid, 0)
-        ctx.set(reset, 1)
-        await ctx.tick()
-        ctx.set(reset, 0)
-        for _ in range(2 * dut.latency):
-            seen.append(ctx.get(dut.o.valid))
-            await ctx.tick()
-
-    run(ResetInserter(reset)(dut), testbench)
-    assert not any(seen)
+    assert not any(valid_after_reset(dut, [{"sum": 0}] * cycle))
 
 
 LATENCIES = LATENCY | {"tflite_int16x8": 5, "onnx": 9, "onnx_zp_inside": 13, "q31": 6, "precise": 5,

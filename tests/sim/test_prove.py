@@ -67,12 +67,18 @@ def test_a_saturation_a_bit_too_narrow_is_refuted(monkeypatch):
         prove.prove(claims.requantizer("floor", IntFormat(4)))
 
 
+def refuted(claim, shown):
+    with pytest.raises(prove.Refuted, match=rf"^{claim.subject} {re.escape(claim.instance)} "
+                                            rf"differs from its definition at .*{shown} = "):
+        prove.prove(claim)
+
+
 @pytest.mark.parametrize("limit, distance", [("LEFT_PRODUCT", 27), ("LEFT_ADDEND", -35)])
 def test_a_shift_too_short_is_refuted(monkeypatch, limit, distance):
     monkeypatch.setattr(fused_add, limit, abs(distance) - 3)
-    with pytest.raises(prove.Refuted, match=rf"^multiply-add, product free distance {distance} "
-                                            r"differs from its definition at .*product = "):
-        prove.prove(claims.fused(distance))
+    claim = claims.fused(distance)
+    assert (claim.subject, claim.instance) == ("multiply-add, product free", f"distance {distance}")
+    refuted(claim, "product")
 
 
 @pytest.mark.parametrize("broken, claim", [
@@ -87,9 +93,7 @@ def test_a_code_that_is_not_the_nearest_is_refuted(monkeypatch, broken, claim):
         "saturate": lambda value, width: right(value, width - 1),
         "clamp": lambda place, lo, hi: right(place, lo, lo),
     }[broken])
-    with pytest.raises(prove.Refuted, match=rf"^{claim.subject} {re.escape(claim.instance)} "
-                                            r"differs from its definition at .*clamp_max = "):
-        prove.prove(claim)
+    refuted(claim, "clamp_max")
 
 
 def truncated(value, drop):
@@ -106,9 +110,7 @@ def truncated(value, drop):
 ], ids=["conversion", "product", "onnx", "sum rounded", "sum"])
 def test_a_wrong_float32_is_refuted(monkeypatch, name, broken, claim):
     monkeypatch.setattr(scale, name, broken)
-    with pytest.raises(prove.Refuted, match=rf"^{claim.subject} {re.escape(claim.instance)} "
-                                            r"differs from its definition at .*total = "):
-        prove.prove(claim)
+    refuted(claim, "total")
 
 
 def test_every_kind_of_level_is_claimed():
@@ -129,9 +131,7 @@ def test_every_kind_of_level_is_claimed():
 ], ids=["digits", "signs", "shift", "bias"])
 def test_a_wrong_exponent_is_refuted(monkeypatch, name, broken, claim):
     monkeypatch.setattr(shared_exponent, name, broken)
-    with pytest.raises(prove.Refuted, match=rf"^{claim.subject} {re.escape(claim.instance)} "
-                                            r"differs from its definition at .*right = "):
-        prove.prove(claim)
+    refuted(claim, "right")
 
 
 def test_every_kind_of_block_is_claimed():
