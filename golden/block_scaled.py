@@ -282,7 +282,7 @@ def matmul(x, x_codes, weights, w_codes, *, base: int, window: int = 16) -> np.n
         raise ValueError(f"Operands must have equal last axes, not shapes {x.shape} and "
                          f"{weights.shape}")
     by = shifts(np.asarray(x_codes).T, np.asarray(w_codes).T, base=base, window=window)
-    left, right = (np.pad(each, ((0, 0), (0, -x.shape[1] % BLOCK)))
+    left, right = (ops.padded(each, ((0, 0), (0, -x.shape[1] % BLOCK)))
                    .reshape(len(each), -1, BLOCK).swapaxes(0, 1) for each in (x, weights))
     parts = shifted(ops.matmul(left, right.swapaxes(1, 2)), by)
     bound = values_range(parts).magnitude * len(parts)

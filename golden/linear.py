@@ -68,7 +68,7 @@ def sum_ranges(layer: Linear, network: Network) -> list[Range]:
                          f"{zero_points.shape}")
     zero_point = _input_zero_point(layer, network)
     inputs = shifted_range(network.quantization(layer.inputs[0]))
-    return weights_range(weights - zero_points.reshape(-1, *[1] * (weights.ndim - 1)),
+    return weights_range(ops.centred(weights, zero_points.reshape(-1, *[1] * (weights.ndim - 1))),
                          inputs - Range(zero_point, zero_point))
 
 

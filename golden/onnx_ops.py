@@ -14,7 +14,7 @@ from golden.casts import cast, to_float
 from golden.contracts import S32, Rounding, contract
 from golden.formats import Format, IntFormat, integers
 from golden.networks import check_scale
-from golden.ops import conv2d, matmul
+from golden.ops import centred, conv2d, matmul
 from golden.requantize import requantize
 from golden.rounding import fraction, shift_right
 
@@ -176,7 +176,8 @@ def matmul_integer(a, b, a_zero_point: ArrayLike = 0, b_zero_point: ArrayLike = 
     """
     rows, columns = (integers(each, "Zero point") for each in (a_zero_point, b_zero_point))
     rows = rows[:, np.newaxis] if rows.ndim == 1 else rows
-    return S32.check(matmul(integers(a, "Operand") - rows, integers(b, "Operand") - columns), "Sum")
+    a, b = centred(integers(a, "Operand"), rows), centred(integers(b, "Operand"), columns)
+    return S32.check(matmul(a, b), "Sum")
 
 
 def conv_integer(x, weights, x_zero_point: ArrayLike = 0, w_zero_point: ArrayLike = 0, *,

@@ -19,6 +19,7 @@ from golden.rounding import divide
 
 __all__ = [
     "dot", "matmul", "dense", "conv2d", "depthwise", "average_pool", "max_pool", "same_padding",
+    "centred", "padded",
 ]
 
 Pair = tuple[int, int]
@@ -62,7 +63,7 @@ def dense(x, weights, *, x_zero_point: int = 0, w_zero_point=0) -> np.ndarray:
     -------
     array of integers, ``(..., outputs)``
     """
-    x = _centred(integers(x, "Input"), x_zero_point)
+    x = centred(integers(x, "Input"), x_zero_point)
     weights = _centred_weights(weights, w_zero_point, axes=2)
     if x.ndim < 1 or x.shape[-1] != weights.shape[1]:
         raise ValueError(
@@ -94,7 +95,7 @@ def conv2d(x, weights, *, x_zero_point: int = 0, w_zero_point: ArrayLike = 0,
     -------
     array of integers, ``(batch, height, width, outputs)``
     """
-    x = _centred(integers(x, "Input"), x_zero_point)
+    x = centred(integers(x, "Input"), x_zero_point)
     weights = _centred_weights(weights, w_zero_point, axes=4)
     outputs, *kernel, depth = weights.shape
     if groups < 1 or outputs % groups:
@@ -105,7 +106,7 @@ def conv2d(x, weights, *, x_zero_point: int = 0, w_zero_point: ArrayLike = 0,
     bound = values_range(x).magnitude * _largest_sum(weights.reshape(outputs, -1), axis=-1)
     x, weights = _exact(x, weights, bound)
     batch, height, width = _output_shape(x.shape, kernel, stride, padding, dilation)
-    x = np.pad(x, ((0, 0), *padding, (0, 0)))
+    x = padded(x, ((0, 0), *padding, (0, 0)))
     each = outputs // groups
     # Tap by tap: no copy of the input per tap, and, as the bound is of all taps, still exact.
     sums = np.zeros((batch * height * width, groups, each), dtype=x.dtype)
@@ -148,7 +149,7 @@ def average_pool(x, *, size: Pair, stride: Pair, padding: Padding = NO_PADDING) 
     if (values_range(x).times(size[0] * size[1])) not in INT64:
         x = x.astype(object)
     ones = np.ones((1, *x.shape[1:3], 1), dtype=np.int64)
-    x, valid = (np.pad(a, ((0, 0), *padding, (0, 0))) for a in (x, ones))
+    x, valid = (padded(a, ((0, 0), *padding, (0, 0))) for a in (x, ones))
     sums, counts = np.zeros((), dtype=x.dtype), np.zeros((), dtype=np.int64)
     for tap in np.ndindex(*size):
         sums = sums + _tap(x, tap, stride, shape)
@@ -159,7 +160,7 @@ def average_pool(x, *, size: Pair, stride: Pair, padding: Padding = NO_PADDING) 
 def max_pool(x, *, size: Pair, stride: Pair, padding: Padding = NO_PADDING) -> np.ndarray:
     """Largest level in each window; padded taps do not take part. As :func:`average_pool`."""
     x, shape = _pooled(x, size, stride, padding)
-    x = np.pad(x, ((0, 0), *padding, (0, 0)), constant_values=values_range(x).lo)
+    x = padded(x, ((0, 0), *padding, (0, 0)), values_range(x).lo)
     return np.maximum.reduce([_tap(x, tap, stride, shape) for tap in np.ndindex(*size)])
 
 
@@ -181,6 +182,25 @@ def same_padding(size: Pair, *, kernel: Pair, stride: Pair = (1, 1),
         return total // 2, total - total // 2
 
     return along(0), along(1)
+
+
+def centred(values: np.ndarray, zero_point) -> np.ndarray:
+    """``values - zero_point``; Python integers where ``int64`` may not hold a difference."""
+    zero_point = integers(zero_point, "Zero point")
+    ranges = values_range(values), values_range(zero_point)
+    wide = not all(r in INT64 for r in (*ranges, ranges[0] - ranges[1]))
+    if wide:
+        values, zero_point = values.astype(object), zero_point.astype(object)
+    return np.asarray(values - zero_point, dtype=values.dtype)
+
+
+def padded(values: np.ndarray, widths: Sequence[Pair], fill: int = 0) -> np.ndarray:
+    """Return ``values`` with so many of ``fill`` in front of and behind each axis.
+
+    numpy's own padding puts an ``int64`` among Python integers, and every sum that begins with it
+    wraps.
+    """
+    return np.pad(values, widths, constant_values=np.array(fill, dtype=values.dtype))
 
 
 def _exact(a: np.ndarray, b: np.ndarray, bound: int) -> tuple[np.ndarray, np.ndarray]:
@@ -208,15 +228,6 @@ def _largest_sum(values: np.ndarray, axis: int) -> int:
     return int(np.abs(values).sum(axis=axis).max())
 
 
-def _centred(values: np.ndarray, zero_point) -> np.ndarray:
-    zero_point = integers(zero_point, "Zero point")
-    ranges = values_range(values), values_range(zero_point)
-    wide = not all(r in INT64 for r in (*ranges, ranges[0] - ranges[1]))
-    if wide:
-        values, zero_point = values.astype(object), zero_point.astype(object)
-    return np.asarray(values - zero_point, dtype=values.dtype)
-
-
 def _centred_weights(weights, zero_point, axes: int) -> np.ndarray:
     weights, zero_point = integers(weights, "Weight"), integers(zero_point, "Zero point")
     if weights.ndim != axes:
@@ -224,7 +235,7 @@ def _centred_weights(weights, zero_point, axes: int) -> np.ndarray:
     if zero_point.shape not in ((), (len(weights),)):
         raise ValueError(f"Zero point of the weights must be a scalar or have one entry for each "
                          f"of {len(weights)} outputs, not shape {zero_point.shape}")
-    return _centred(weights, zero_point.reshape(-1, *[1] * (axes - 1)))
+    return centred(weights, zero_point.reshape(-1, *[1] * (axes - 1)))
 
 
 def _output_shape(shape: Sequence[int], kernel: Sequence[int], stride: Pair, padding: Padding,

@@ -35,6 +35,7 @@ from golden.multipliers import scale_parameters, threshold_parameters
 from golden.networks import INPUT, Dense, Network, Quantization
 from golden.ranges import Range, levels_range
 from golden.run import prove
+from golden.scaling import add
 
 __all__ = [
     "FloatDense", "run_float", "quantize_network", "quantize_weights", "ZeroPoints", "WeightRanges",
@@ -194,7 +195,7 @@ def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Form
                                       weight_ranges, left)
         step = _step(made, network)
         bias = integers(list(map(int, round_to_step(layer.biases() / step, 1))), "Bias")
-        real = step * (sums + bias).astype(np.float64)
+        real = step * add(sums, bias).astype(np.float64)
         if layer.relu:
             real = np.maximum(real, 0)
         if output is None or isinstance(contract, ExactSum):

@@ -100,9 +100,10 @@ def weights_range(weights: np.ndarray, activations: Range) -> list[Range]:
     list of Range, one per output, exact: both ends are reached.
     """
     rows = np.asarray(weights).reshape(len(weights), -1)
-    # A row of fewer than 2**31 levels of at most 32 bits cannot overflow int64 here.
-    positive = np.where(rows > 0, rows, 0).astype(object if rows.dtype == object else np.int64)
-    negative = np.where(rows < 0, rows, 0).astype(positive.dtype)
+    # Levels that exponents have shifted may be of 62 bits.
+    most = values_range(rows).magnitude * rows.shape[1]
+    rows = rows.astype(np.int64 if most < 1 << 63 else object)
+    positive, negative = np.where(rows > 0, rows, 0), np.where(rows < 0, rows, 0)
     return [Range(int(p) * activations.lo + int(n) * activations.hi,
                   int(p) * activations.hi + int(n) * activations.lo)
             for p, n in zip(positive.sum(axis=1), negative.sum(axis=1), strict=True)]

@@ -79,6 +79,8 @@ class IntFormat(Format):
     def decode(self, codes) -> np.ndarray:
         """Levels of two's complement ``codes``."""
         codes = IntFormat(self.width, signed=False).check(codes, f"Code of {self}")
+        # A sign of 64 bits is no int64.
+        codes = codes.astype(object) if self.width > 63 else codes
         sign = 1 << (self.width - 1)
         return self.check((codes ^ sign) - sign if self.signed else codes)
 
