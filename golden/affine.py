@@ -8,7 +8,7 @@ import numpy as np
 
 from golden.block_scaled import Tensor, check_kind, dequantize_blocks, quantize_blocks
 from golden.formats import EXPONENT_BIAS, BlockScaled, Format, IntFormat
-from golden.networks import Quantization
+from golden.networks import Quantization, check_scale
 from golden.specials import as_floats
 
 __all__ = [
@@ -37,10 +37,16 @@ def quantize(x, quantization: Quantization) -> Tensor:
     Returns
     -------
     array of ``int64``, or of a block-scaled format Blocks
+
+    Raises
+    ------
+    ValueError
+        Where a number is not finite, or a channel has scale 0, to which nothing can be quantized.
     """
     x = np.asarray(x, dtype=np.float64)
     if not np.isfinite(x).all():
         raise ValueError(f"Numbers to quantize must be finite, not {x[~np.isfinite(x)].flat[0]}")
+    check_scale(quantization.scale)
     step, zero_point = _per_channel(quantization, x.ndim)
     fmt = quantization.format
     if isinstance(fmt, BlockScaled):
@@ -140,7 +146,7 @@ def _per_channel(quantization: Quantization, axes: int) -> tuple[np.ndarray, np.
     scale, zero_point = np.asarray(quantization.scale), np.asarray(quantization.zero_point)
     quantization.format.check_zero_point(zero_point)
     step = np.asarray(quantization.step)
-    if (vanishes := step == 0).any():
+    if (vanishes := (step == 0) & (scale != 0)).any():
         raise ValueError(f"Scale must be large enough that 2**{quantization.format.unit} of it is "
                          f"not 0, not {scale[vanishes].flat[0]}")
     rest = [1] * (axes - 1)

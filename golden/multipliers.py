@@ -1,4 +1,8 @@
-"""From a real scale to the integers that stand for it: a multiplier and a shift."""
+"""From real scales to the integers that stand for them: a multiplier and a shift.
+
+:func:`linear_parameters` is what a layer needs: it makes one factor of the scales of its input,
+weights and output as the contract's source does, and the parameters of that factor.
+"""
 
 import math
 from fractions import Fraction
@@ -6,12 +10,86 @@ from itertools import pairwise
 
 import numpy as np
 
-from golden.contracts import Clamped, DoubleRounding, MultiplyShift, Onnx, Scaled
+from golden.contracts import (
+    Clamped,
+    Contract,
+    DoubleRounding,
+    MultiplyShift,
+    Onnx,
+    Scaled,
+    ScaleRule,
+)
 from golden.formats import Format, IntFormat
 from golden.networks import check_scale
 
-__all__ = ["quantize_multiplier", "reduce_multiplier", "scale_parameters",
-           "threshold_parameters"]
+__all__ = ["linear_parameters", "combined_scale", "quantize_multiplier", "reduce_multiplier",
+           "scale_parameters", "threshold_parameters"]
+
+
+def linear_parameters(contract: Clamped, input, weights, output, sum_format: IntFormat
+                      ) -> dict[str, np.ndarray]:
+    """Return the parameters with which a contract scales the sums of a layer.
+
+    They are those of its source, bit for bit: the three scales become one factor by
+    :func:`combined_scale`, and the factor parameters by :func:`scale_parameters`. Contract
+    ``onnx`` has ``float32(float32(input * weights) / output)``, as ONNX Runtime; of the same
+    factor ``precise``, ``rndnu`` and ``q31`` have a multiplier of 24 significant bits; TFLite's
+    contracts divide and multiply in float64.
+
+    Parameters
+    ----------
+    contract : Clamped
+        One that scales.
+    input, weights, output : float or array of float
+        What one level of each stands for, as :attr:`golden.networks.Quantization.step` says; per
+        tensor, or per channel.
+    sum_format : IntFormat
+        Of sum plus bias (:meth:`golden.contracts.Contract.sum_format`).
+
+    Returns
+    -------
+    dict of str to array of ``int64``
+        One entry for each field of ``contract.scaling``.
+
+    Raises
+    ------
+    ValueError
+        Where a scale is negative or not finite, that of the output 0, or the contract cannot
+        represent their factor.
+    """
+    return scale_parameters(contract, combined_scale(contract, input, weights, output=output),
+                            sum_format)
+
+
+def combined_scale(contract: Contract, *factors, output) -> np.ndarray:
+    """Return the product of scales, divided by that of the output, as ``contract.scale_rule`` says.
+
+    A factor may be 0. In float32 a product may be as well, as in the source.
+
+    Parameters
+    ----------
+    contract : Contract
+    *factors : float or array of float
+        Multiplied from the left.
+    output : float or array of float
+
+    Returns
+    -------
+    array of ``float64``, of the shape of the scales broadcast together
+
+    Raises
+    ------
+    ValueError
+        Where a scale is negative, not finite or beyond the type in which the source holds it, or
+        that of the output is 0.
+    """
+    rule = contract.scale_rule
+    product, *rest = (_held(check_scale(each, zero=True), rule) for each in factors)
+    divisor = _held(check_scale(output), rule)
+    with np.errstate(over="ignore", under="ignore"):
+        for factor in rest:
+            product = product * factor
+        return np.asarray(product / divisor, dtype=np.float64)
 
 
 def quantize_multiplier(real: float, *, single_rounding: bool = False) -> tuple[int, int]:
@@ -48,13 +126,18 @@ def quantize_multiplier(real: float, *, single_rounding: bool = False) -> tuple[
 
 
 def scale_parameters(contract: Clamped, real, sum_format: IntFormat) -> dict[str, np.ndarray]:
-    """Return the parameters with which a contract scales by positive reals.
+    """Return the parameters with which a contract scales by real factors.
 
     A multiplier is rounded half away from zero and normalized: its highest bit is set, unless the
     right shift is at its end, where it is smaller. TFLite's own contracts get
     :func:`quantize_multiplier`, which turns a scale below 2**-32 into zero; ``tflite_int16x8``
     reduces that multiplier to 15 bits as its kernels do. An addend is 0. ONNX's scale is the
     nearest float32.
+
+    A factor of 0 has multiplier 0, and shift 0 or the least there is: every sum becomes the zero
+    point, as in tflite-micro. ONNX's contracts have no such scale; there, and for subnormal ones,
+    with which the runtime too gives the zero point for every int32, it is the least normal one,
+    with which they do the same.
 
     Parameters
     ----------
@@ -73,11 +156,11 @@ def scale_parameters(contract: Clamped, real, sum_format: IntFormat) -> dict[str
     Raises
     ------
     ValueError
-        Where a scale is not positive and finite, or the contract cannot represent it.
+        Where a scale is negative or not finite, or the contract cannot represent it.
     """
     if not isinstance(contract, Clamped):
         raise ValueError(f"Contract must scale, which {contract.name} does not")
-    real = check_scale(np.asarray(real, dtype=np.float64))
+    real = check_scale(np.asarray(real, dtype=np.float64), zero=True)
     if isinstance(contract, Onnx):
         return {"scale": _float_bits(real)}
     assert isinstance(contract, Scaled)
@@ -91,17 +174,18 @@ def scale_parameters(contract: Clamped, real, sum_format: IntFormat) -> dict[str
 
 def threshold_parameters(real, output: Format, sum_format: IntFormat, *, zero_point: int = 0,
                          clamp_min: int | None = None) -> dict[str, np.ndarray]:
-    """Return the thresholds that scale by positive reals, rounding half up.
+    """Return the thresholds that scale by real factors, rounding half up.
 
     ``threshold_k`` is the smallest sum whose ``x * real + zero_point`` is nearer to the output's
     level ``k``, counted from its smallest, than to the one before, or as near; exact for the
     float64 ``real``. Levels up to
     ``clamp_min`` are reached by every sum, and a threshold that no sum reaches is the largest
-    one, with which the two differ in that sum only.
+    one, with which the two differ in that sum only. With a factor of 0 every sum reaches the same.
 
     Parameters
     ----------
     real : array of float, ``(channels,)``
+        Not negative.
     output : Format
     sum_format : IntFormat
         Of sum plus bias.
@@ -115,14 +199,15 @@ def threshold_parameters(real, output: Format, sum_format: IntFormat, *, zero_po
     Raises
     ------
     ValueError
-        Where a scale is not positive and finite.
+        Where a scale is negative or not finite.
     """
-    real = check_scale(np.asarray(real, dtype=np.float64))
+    real = check_scale(np.asarray(real, dtype=np.float64), zero=True)
     lowest = output.min if clamp_min is None else clamp_min
     found = {}
     for step, (below, level) in enumerate(pairwise(output.levels().tolist()), 1):
-        reached = [sum_format.min if level <= lowest
-                   else math.ceil((Fraction(below + level, 2) - zero_point) / Fraction(value))
+        border = Fraction(below + level, 2) - zero_point
+        reached = [sum_format.min if level <= lowest or (value == 0 and border <= 0)
+                   else sum_format.max if value == 0 else math.ceil(border / Fraction(value))
                    for value in real.tolist()]
         found[f"threshold_{step}"] = np.clip(
             np.array(reached, dtype=object), sum_format.min, sum_format.max).astype(np.int64)
@@ -134,18 +219,29 @@ def reduce_multiplier(multiplier: int) -> int:
     return (multiplier + (1 << 15)) >> 16 if multiplier < 0x7FFF0000 else 0x7FFF
 
 
+def _held(scale: np.ndarray, rule: ScaleRule) -> np.ndarray:
+    with np.errstate(over="ignore", under="ignore"):
+        held = scale.astype(rule.held)
+    bad = scale[~np.isfinite(held) | ((held == 0) & (scale != 0))]
+    if bad.size:
+        raise ValueError(f"Scale must be a {rule.held}, neither 0 nor infinite, where it is "
+                         f"rounded to one, not {bad.flat[0].item()!r}")
+    return held.astype(rule.computed)
+
+
 def _float_bits(real: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore", under="ignore"):
         narrow = real.astype(np.float32)
-    info = np.finfo(np.float32)
-    bad = real[(narrow < info.smallest_normal) | ~np.isfinite(narrow)]
-    if bad.size:
-        raise ValueError(f"Scale must be a positive normal float32, not {bad.flat[0].item()!r}")
-    return narrow.view(np.uint32).astype(np.int64)
+    if (bad := real[~np.isfinite(narrow)]).size:
+        raise ValueError(f"Scale must be finite as a float32, not {bad.flat[0].item()!r}")
+    normal = np.maximum(narrow, np.finfo(np.float32).smallest_normal)
+    return normal.view(np.uint32).astype(np.int64)
 
 
 def _multiplier_shift(contract: Scaled, real: float, sum_format: IntFormat) -> tuple[int, int]:
     allowed = contract.shift_range(sum_format)
+    if real == 0:
+        return 0, max(0, allowed.lo)
     if contract.shifts_left:
         # As TFLite: 31 bits, and flushed to zero where too small.
         limit = (2**31 - 0.5) * 2.0**(allowed.hi - 31)

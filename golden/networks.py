@@ -18,11 +18,18 @@ INPUT = "input"
 """Name of the tensor that a network takes."""
 
 
-def check_scale(scale) -> np.ndarray:
-    """Return scales as an array, or raise ``ValueError`` where one is not positive and finite."""
+def check_scale(scale, *, zero: bool = False) -> np.ndarray:
+    """Return scales as an array.
+
+    Raises
+    ------
+    ValueError
+        Where one is not finite, or not positive; with ``zero`` it may be 0 as well.
+    """
     scale = np.asarray(scale)
-    if not (good := (scale > 0) & np.isfinite(scale)).all():
-        raise ValueError(f"Scale must be positive and finite, not {scale[~good].flat[0]}")
+    if not (good := ((scale >= 0) if zero else (scale > 0)) & np.isfinite(scale)).all():
+        constraint = "finite and not negative" if zero else "positive and finite"
+        raise ValueError(f"Scale must be {constraint}, not {scale[~good].flat[0]}")
     return scale
 
 
@@ -39,7 +46,8 @@ class Quantization:
     format : Format
         Of each element.
     scale : float or array of float
-        Per tensor, or per output channel.
+        Per tensor, or per output channel: one of these may be 0, and its weights then stand for 0
+        whatever their levels, as in files of TFLite.
     zero_point : int or array of int
         A level of the format; per tensor, or per output channel.
     exponents : Range
@@ -49,7 +57,8 @@ class Quantization:
     Raises
     ------
     ValueError
-        Where a scale is not positive and finite, or the exponents are none of the format's.
+        Where a scale is not positive and finite, but for a channel's of 0, or the exponents are
+        none of the format's.
     """
 
     format: Format
@@ -58,7 +67,7 @@ class Quantization:
     exponents: Range = Range(EXPONENT_BIAS, EXPONENT_BIAS)
 
     def __post_init__(self):
-        check_scale(self.scale)
+        check_scale(self.scale, zero=np.ndim(self.scale) > 0)
         if not isinstance(self.format, IntFormat):
             self.format.check_zero_point(self.zero_point)
         if not isinstance(self.exponents, Range):

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from golden.casts import cast, to_float
-from golden.contracts import S32, Rounding, contract
+from golden.contracts import S32, Clamped, Rounding, contract
 from golden.formats import Format, IntFormat, integers
+from golden.multipliers import linear_parameters
 from golden.networks import check_scale
 from golden.ops import centred, conv2d, matmul
 from golden.requantize import requantize
@@ -243,12 +244,13 @@ def qlinear_conv(x, x_scale, x_zero_point, weights, w_scale, w_zero_point, y_sca
 
 
 def _rescaled(sums: np.ndarray, bias, scales: tuple, zero_point, output: Format) -> np.ndarray:
-    first, weights, result = (check_scale(np.asarray(scale, dtype=np.float32)) for scale in scales)
-    scale = _one(first, "Scale of the input") * weights / _one(result, "Scale of the output")
-    return requantize(sums, contract("onnx"), output, {
-        "bias": bias, "scale": scale.view(np.uint32).astype(np.int64),
-        "zero_point": _one(zero_point, "Zero point of the output"), "clamp_min": output.min,
-        "clamp_max": output.max})
+    way, (first, weights, result) = contract("onnx"), scales
+    assert isinstance(way, Clamped)
+    scale = linear_parameters(way, _one(first, "Scale of the input"), weights,
+                              _one(result, "Scale of the output"), S32)
+    return requantize(sums, way, output, {
+        "bias": bias, **scale, "zero_point": _one(zero_point, "Zero point of the output"),
+        "clamp_min": output.min, "clamp_max": output.max})
 
 
 def _spread(values: np.ndarray, shape: tuple[int, ...], axis: int, block_size: int,

@@ -31,7 +31,7 @@ from golden.contracts import Clamped, Contract, ExactSum, Thresholds
 from golden.formats import EXPONENT_BIAS, BlockScaled, Format, IntFormat, integers
 from golden.lfsr import leap
 from golden.linear import linear_results, linear_sums, shifted_range, sum_ranges
-from golden.multipliers import scale_parameters, threshold_parameters
+from golden.multipliers import combined_scale, linear_parameters, threshold_parameters
 from golden.networks import INPUT, Dense, Network, Quantization
 from golden.ranges import Range, levels_range
 from golden.run import prove
@@ -206,7 +206,7 @@ def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Form
         else:
             chosen = ranged(real, output)
         made = replace(made, output=chosen, parameters=_parameters(
-            contract, unbiased, bias, step, chosen, relu=layer.relu))
+            made, network, unbiased, bias, chosen, relu=layer.relu))
         network = replace(network, layers=(*network.layers, made))
         x = linear_results(made, sums, unbiased)
     prove(network)
@@ -284,25 +284,31 @@ def _spread(layer: FloatDense, fmt: Format, taken: Quantization, zero_point: boo
     return replace(weight, scale=np.where(used, np.maximum(scale, finest), finest))
 
 
-def _step(layer: Dense, network: Network) -> np.ndarray:
-    # What one unit of each channel's sum stands for.
+def _steps(layer: Dense, network: Network) -> tuple[float | np.ndarray, np.ndarray]:
+    # What one level of the input stands for, and one of each channel's weights.
     step = np.broadcast_to(layer.weight.step, len(layer.weights))
     if layer.exponents is not None:
         step = step * 2.0**(int(layer.exponents.min()) - EXPONENT_BIAS)
-    return network.quantization(layer.inputs[0]).least_step * step
+    return network.quantization(layer.inputs[0]).least_step, step
 
 
-def _parameters(contract: Contract, unbiased: Range, bias: np.ndarray, step: np.ndarray,
+def _step(layer: Dense, network: Network) -> np.ndarray:
+    # What one unit of each channel's sum stands for.
+    taken, weights = _steps(layer, network)
+    return taken * weights
+
+
+def _parameters(layer: Dense, network: Network, unbiased: Range, bias: np.ndarray,
                 output: Quantization, *, relu: bool) -> dict[str, np.ndarray]:
-    fmt, zero_point = output.format, int(output.zero_point)
+    contract, fmt, zero_point = layer.contract, output.format, int(output.zero_point)
+    steps, total = _steps(layer, network), contract.sum_format(unbiased)
     # A ReLU clamps at what stands for 0, or at the level above where none does.
     lowest = min(fmt.levels()[fmt.levels() >= zero_point].tolist()) if relu else fmt.min
     if isinstance(contract, ExactSum):
         return {"bias": bias}
     if isinstance(contract, Thresholds):
-        ladder = threshold_parameters(
-            step / output.step, fmt, contract.sum_format(unbiased), zero_point=zero_point,
-            clamp_min=lowest)
+        ladder = threshold_parameters(combined_scale(contract, *steps, output=output.step), fmt,
+                                      total, zero_point=zero_point, clamp_min=lowest)
         return {"bias": bias} | ladder
     assert isinstance(contract, Clamped)
     ones = np.ones(len(bias), dtype=np.int64)
@@ -311,5 +317,5 @@ def _parameters(contract: Contract, unbiased: Range, bias: np.ndarray, step: np.
                   "exponent_max": output.exponents.hi * ones}
                  if isinstance(fmt, BlockScaled) else {})
     return {"bias": bias,
-            **scale_parameters(contract, step / output.step, contract.sum_format(unbiased)),
+            **linear_parameters(contract, *steps, output.step, total),
             **zero_points, "clamp_min": lowest * ones, "clamp_max": fmt.max * ones, **exponents}

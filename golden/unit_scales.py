@@ -1,15 +1,15 @@
 """From the real scales of tensors to the parameters of the units that bring them together.
 
-As the runtimes do it: in float64 for integer contracts, in float32 for ONNX Runtime's. Their
-scales are float32s: to equal a runtime, give it and these functions the same ones.
+As the runtimes do it, each in its own floats: :func:`golden.multipliers.combined_scale`. Their
+scales are float32s, which those given are rounded to first.
 """
 
 import numpy as np
 
-from golden.contracts import Clamped, Contract, Onnx
+from golden.contracts import Clamped, Contract
 from golden.elementwise import fused_multiply_add
 from golden.formats import IntFormat
-from golden.multipliers import scale_parameters
+from golden.multipliers import combined_scale, scale_parameters
 from golden.networks import Quantization
 from golden.ranges import Range
 from golden.units import Addition, FusedScheme, Multiplication, Rescaling
@@ -43,8 +43,7 @@ def rescaling_parameters(operation: Rescaling, x: Quantization, output: Quantiza
     ValueError
         Where the contract cannot represent the ratio of the scales.
     """
-    sx, sy = _scale(x), _scale(output)
-    ratio = float(np.float32(sx) / np.float32(sy)) if _single(operation.contract) else sx / sy
+    ratio = combined_scale(operation.contract, _scale(x), output=_scale(output))
     return {"input_zero_point": _zero_point(x),
             **_scaled(operation.contract, ratio, operation.sums),
             **_ends(operation.output, output, clamp)}
@@ -56,9 +55,7 @@ def multiplication_parameters(operation: Multiplication, a: Quantization, b: Qua
 
     As :func:`rescaling_parameters`.
     """
-    sa, sb, sy = _scale(a), _scale(b), _scale(output)
-    ratio = (float(np.float32(sa) * np.float32(sb) / np.float32(sy))
-             if _single(operation.contract) else sa * sb / sy)
+    ratio = combined_scale(operation.contract, _scale(a), _scale(b), output=_scale(output))
     return {"a_zero_point": _zero_point(a), "b_zero_point": _zero_point(b),
             **_scaled(operation.contract, ratio, operation.sums),
             **_ends(operation.output, output, clamp)}
@@ -70,7 +67,7 @@ def addition_parameters(operation: Addition, a: Quantization, b: Quantization,
 
     ``tflite``: with ``twice = 2 * max(a.scale, b.scale)`` the operands are scaled by
     ``a.scale / twice`` and ``b.scale / twice``, their sum by ``twice / (2**left * output.scale)``,
-    all in float64; that last one is below 1, or TFLite stops.
+    all in float64 of float32 scales; that last one is below 1, or TFLite stops.
 
     ``int16``: with the unit ``max(a.scale, b.scale) / 2**places`` by ``a.scale / unit`` and
     ``b.scale / unit``, their sum by ``unit / output.scale``; ``places``, which may be negative, is
@@ -97,14 +94,15 @@ def addition_parameters(operation: Addition, a: Quantization, b: Quantization,
         unit = largest / 2.0**(14 - (reach - 1).bit_length())
     else:
         unit = 2 * largest
-    last = unit / (2**way.left * sy)
+    last = combined_scale(way.contract, unit, output=2**way.left * sy)
     if way.name != "int16" and last >= 1:
         raise ValueError(f"Output scale must be more than {unit / 2**way.left!r} for scheme "
                          f"{way.name}, not {sy!r}")
     found: dict[str, int] = {}
     for name, quantization, scale in (("a", a, sa), ("b", b, sb)):
         found[f"{name}_zero_point"] = _zero_point(quantization)
-        own = _scaled(way.contract, scale / unit, operation.scaled(getattr(operation, name)))
+        own = _scaled(way.contract, combined_scale(way.contract, scale, output=unit),
+                      operation.scaled(getattr(operation, name)))
         found |= {f"{name}_{field}": value for field, value in own.items()}
     return {**found, **_scaled(way.contract, last, operation.sums),
             **_ends(operation.output, output, clamp)}
@@ -112,10 +110,6 @@ def addition_parameters(operation: Addition, a: Quantization, b: Quantization,
 
 def _bits(value) -> int:
     return int(np.float32(value).view(np.uint32))
-
-
-def _single(way: Contract) -> bool:
-    return isinstance(way, Onnx)
 
 
 def _scale(quantization: Quantization) -> float:
@@ -132,7 +126,7 @@ def _zero_point(quantization: Quantization) -> int:
     return int(zero_point)
 
 
-def _scaled(way: Contract, ratio: float, sums: Range) -> dict[str, int]:
+def _scaled(way: Contract, ratio: np.ndarray, sums: Range) -> dict[str, int]:
     assert isinstance(way, Clamped)
     return {name: int(value) for name, value in
             scale_parameters(way, ratio, way.sum_format(sums)).items()}

@@ -16,6 +16,7 @@ from golden.contracts.base import (
     Contract,
     ExactSum,
     Rounding,
+    ScaleRule,
     title_of,
 )
 from golden.contracts.kinds import (
@@ -32,7 +33,7 @@ from golden.contracts.kinds import (
 from golden.contracts.names import CONTRACTS, contract
 
 __all__ = [
-    "Rounding", "Contract", "Clamped", "ExactSum", "Scaled", "MultiplyShift", "DoubleRounding",
-    "Onnx", "Stochastic", "Thresholds", "CONTRACTS", "contract", "S32", "WORD_BITS", "LFSR_BITS",
-    "LFSR_TAPS", "THRESHOLD_BITS", "title_of",
+    "Rounding", "ScaleRule", "Contract", "Clamped", "ExactSum", "Scaled", "MultiplyShift",
+    "DoubleRounding", "Onnx", "Stochastic", "Thresholds", "CONTRACTS", "contract", "S32",
+    "WORD_BITS", "LFSR_BITS", "LFSR_TAPS", "THRESHOLD_BITS", "title_of",
 ]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from golden.formats import EXPONENT, BlockScaled, Format, IntFormat
 from golden.ranges import Range, levels_range
 
-__all__ = ["Rounding", "Contract", "ExactSum", "Clamped", "title_of", "S32", "WORD_BITS"]
+__all__ = ["Rounding", "ScaleRule", "Contract", "ExactSum", "Clamped", "title_of", "S32",
+           "WORD_BITS"]
 
 S32 = IntFormat(32)
 
@@ -44,6 +45,25 @@ class Rounding(enum.Enum):
     """To the nearest; ties away from zero: 0.5 gives 1, -0.5 gives -1."""
 
 
+class ScaleRule(enum.Enum):
+    """In which floats a source makes ``input * weight / output`` of three scales, from the left."""
+
+    FLOAT64 = ("float64", "float64")
+    """In float64, of scales in float64."""
+
+    FLOAT64_OF_FLOAT32 = ("float32", "float64")
+    """In float64, of scales that a file holds as float32: TFLite."""
+
+    FLOAT32 = ("float32", "float32")
+    """In float32, each operation rounded to it: ONNX Runtime, QNNPACK, XNNPACK."""
+
+    def __init__(self, held: str, computed: str):
+        self.held = held
+        """Type of each scale."""
+        self.computed = computed
+        """Type of the product, and of the quotient."""
+
+
 @dataclass(frozen=True)
 class Contract(ABC):
     """One way to turn ``sum + bias`` into an output.
@@ -56,11 +76,15 @@ class Contract(ABC):
         Format that every sum plus bias must lie in; ``None`` where any width is taken.
     source : str
         Whose arithmetic it is.
+    scale_rule : ScaleRule
+        How the source makes one factor of the scales of input, weights and output
+        (:func:`golden.multipliers.combined_scale`).
     """
 
     name: str
     takes: IntFormat | None = None
     source: str = "exactmac"
+    scale_rule: ScaleRule = ScaleRule.FLOAT64
 
     @abstractmethod
     def formula(self, output: Format | None = None) -> str:

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from dataclasses import dataclass
 
-from golden.contracts.base import S32, Clamped, Contract, Rounding
+from golden.contracts.base import S32, Clamped, Contract, Rounding, ScaleRule
 from golden.formats import EXPONENT_BIAS, BlockScaled, Format, IntFormat
 from golden.ranges import Range
 
@@ -174,6 +174,7 @@ class Onnx(Clamped):
     """
 
     takes: IntFormat | None = S32
+    scale_rule: ScaleRule = ScaleRule.FLOAT32
     inside: bool = False
 
     def formula(self, output: Format | None = None) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from golden.contracts.base import S32, Contract, ExactSum, Rounding
+from golden.contracts.base import S32, Contract, ExactSum, Rounding, ScaleRule
 from golden.contracts.kinds import (
     DoubleRounding,
     MultiplyShift,
@@ -17,30 +17,40 @@ from golden.ranges import Range
 __all__ = ["CONTRACTS", "contract"]
 
 
+# Of the project's own contracts, those that are a source's as well.
+_SOURCES = {Rounding.HALF_AWAY: "exactmac; LiteRT's reference kernel of FULLY_CONNECTED"}
+
+
 def _multiply_shift(rounding: Rounding) -> MultiplyShift:
-    return MultiplyShift(rounding.value, rounding=rounding)
+    return MultiplyShift(rounding.value, source=_SOURCES.get(rounding, "exactmac"),
+                         rounding=rounding)
 
 
+_TFLITE, _SINGLE = ScaleRule.FLOAT64_OF_FLOAT32, ScaleRule.FLOAT32
 _U15, _U24, _S16 = IntFormat(15, signed=False), IntFormat(24, signed=False), IntFormat(16)
 
 _CONTRACTS: dict[str, Contract] = {each.name: each for each in (
     *map(_multiply_shift, (Rounding.HALF_UP, Rounding.HALF_EVEN, Rounding.HALF_AWAY,
                            Rounding.FLOOR, Rounding.ZERO)),
-    DoubleRounding("tflite", S32, "TFLite reference kernels, tflite-micro, CMSIS-NN"),
-    MultiplyShift("tflite_single", S32, "TFLite with TFLITE_SINGLE_ROUNDING",
+    DoubleRounding("tflite", S32, "TFLite reference kernels of convolutions, tflite-micro, "
+                   "CMSIS-NN", scale_rule=_TFLITE),
+    MultiplyShift("tflite_single", S32, "TFLite with TFLITE_SINGLE_ROUNDING", scale_rule=_TFLITE,
                   shifts=Range(-31, 30), origin=31, result=S32),
     MultiplyShift("tflite_int16x8", IntFormat(48), "TFLite, int16 activations, int64 bias",
-                  multiplier=_U15, shifts=Range(-31, 7), origin=15, result=S32),
-    Onnx("onnx", source="ONNX Runtime: QLinearMatMul, QLinearConv"),
-    Onnx("onnx_zp_inside", source="ONNX Runtime: QLinearAdd, pooling", inside=True),
-    DoubleRounding("q31", S32, "QNNPACK", left=False),
-    MultiplyShift("precise", S32, "QNNPACK", multiplier=_U24, rounding=Rounding.HALF_AWAY,
-                  shifts=Range(24, 55)),
-    MultiplyShift("rndnu", S32, "XNNPACK", multiplier=_U24, shifts=Range(16, 55)),
+                  scale_rule=_TFLITE, multiplier=_U15, shifts=Range(-31, 7), origin=15, result=S32),
+    Onnx("onnx", source="ONNX Runtime: QLinearMatMul, QLinearConv; XNNPACK's int8 kernels, "
+         "LiteRT's default"),
+    Onnx("onnx_zp_inside", source="ONNX Runtime: QLinearMul, any scales; QLinearAdd and "
+         "QLinearAveragePool, scales that are powers of two", inside=True),
+    DoubleRounding("q31", S32, "QNNPACK", scale_rule=_SINGLE, left=False),
+    MultiplyShift("precise", S32, "QNNPACK", scale_rule=_SINGLE, multiplier=_U24,
+                  rounding=Rounding.HALF_AWAY, shifts=Range(24, 55)),
+    MultiplyShift("rndnu", S32, "XNNPACK's rndnu requantization, which its int8 kernels do not "
+                  "use", scale_rule=_SINGLE, multiplier=_U24, shifts=Range(16, 55)),
     MultiplyShift("pulp", None, "PULP, DORY, NEMO", rounding=Rounding.FLOOR, adds=True),
     MultiplyShift("pulp_round", None, "Deeploy", adds=True),
     MultiplyShift("nvdla", IntFormat(33), "NVDLA", multiplier=_S16, rounding=Rounding.HALF_AWAY,
-                  shifts=Range(0, 31)),
+                  shifts=Range(0, 63)),
     Thresholds("thresholds", source="FINN MultiThreshold"),
     Stochastic("stochastic"),
     ExactSum(),

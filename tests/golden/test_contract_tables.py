@@ -134,6 +134,8 @@ def test_pulp_does_not_wrap(addend):
 @pytest.mark.parametrize("x, offset, scale, shift, result", [
     (1, 0, 1, 1, 1), (-1, 0, 1, 1, -1), (3, 0, 1, 1, 2), (-3, 0, 1, 1, -2), (5, 1, 7, 3, 4),
     (100, -28, 32767, 15, 127), (MIN, 0, -32768, 31, 127), (-128, 0, 1, 0, -128),
+    (1264500000, 0, 27488, 38, 126), (MIN, 0, 32767, 39, -128), (MAX, 0, 32767, 47, 0),
+    (MIN, MAX, -32768, 47, 1), (MAX, MIN, -32768, 46, -2), (MAX, MIN, -32768, 63, 0),
 ])
 def test_nvdla(x, offset, scale, shift, result):
     """NUMERICS 1.9; the offset is a bias, negated."""

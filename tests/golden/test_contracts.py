@@ -37,7 +37,8 @@ def test_every_name():
         assert contract(name).name == name
         assert contract(name).takes == TAKES.get(name)
     for rounding in Rounding:
-        assert contract(rounding.value) == MultiplyShift(rounding.value, rounding=rounding)
+        assert contract(rounding.value) == MultiplyShift(
+            rounding.value, source=contract(rounding.value).source, rounding=rounding)
     for name, kind in (("none", ExactSum), ("tflite", DoubleRounding), ("q31", DoubleRounding),
                        ("tflite_single", MultiplyShift), ("onnx", Onnx), ("onnx_zp_inside", Onnx),
                        ("thresholds", Thresholds), ("stochastic", Stochastic)):
@@ -98,7 +99,7 @@ def test_an_accumulator_beyond_what_is_taken_is_refused(name):
     ("tflite_int16x8", 15, 48, Range(-31, 7)), ("q31", 31, 32, Range(0, 31)),
     ("precise", 24, 32, Range(24, 55)), ("rndnu", 24, 32, Range(16, 55)),
     ("pulp", 31, 33, Range(0, 63)), ("pulp_round", 8, 20, Range(0, 62)),
-    ("nvdla", 16, 33, Range(0, 31)), ("stochastic", 31, 43, Range(0, 73)),
+    ("nvdla", 16, 33, Range(0, 63)), ("stochastic", 31, 43, Range(0, 73)),
 ])
 def test_shift_range(name, bits, sums, shifts):
     way = contract(name, multiplier_bits=bits)
@@ -119,7 +120,7 @@ FIELDS |= {
     "q31": ("s32", {"multiplier": "u31", "shift": "u5"}),
     "precise": ("s32", {"multiplier": "u24", "shift": "u6"}),
     "rndnu": ("s32", {"multiplier": "u24", "shift": "u6"}),
-    "nvdla": ("s33", {"multiplier": "s16", "shift": "u5"}),
+    "nvdla": ("s33", {"multiplier": "s16", "shift": "u6"}),
 }
 
 

@@ -16,6 +16,8 @@ from golden.multipliers import (
     scale_parameters,
     threshold_parameters,
 )
+from golden.ranges import Range
+from golden.requantize import requantize
 from tests.golden.definitions import scale_value, to_float32
 
 HALF_UP = contract("half_up")
@@ -133,9 +135,9 @@ def test_tflite_contracts_have_tflites_own(rng):
 
 @pytest.mark.parametrize("name", [
     name for name in CONTRACTS if name not in ("thresholds", "none")])
-@pytest.mark.parametrize("real", [0.0, -0.5, math.nan, math.inf])
-def test_scale_must_be_positive_and_finite(name, real):
-    with pytest.raises(ValueError, match=rf"^Scale must be positive and finite, not {real}$"):
+@pytest.mark.parametrize("real", [-0.5, math.nan, math.inf])
+def test_scale_must_not_be_negative(name, real):
+    with pytest.raises(ValueError, match=rf"^Scale must be finite and not negative, not {real}$"):
         scale_parameters(contract(name), [1.0, real], IntFormat(32))
 
 
@@ -159,7 +161,7 @@ def test_too_large(name, bits, limit):
 
 @pytest.mark.parametrize("name, sums, power", [
     ("half_up", 33, 64), ("q31", 32, 63), ("precise", 32, 56), ("rndnu", 32, 56),
-    ("pulp", 33, 64), ("nvdla", 33, 32),
+    ("pulp", 33, 64), ("nvdla", 33, 64),
 ])
 def test_too_small(name, sums, power):
     least = 2.0**-power
@@ -179,7 +181,7 @@ def test_contract_that_does_not_scale(name):
 
 
 @pytest.mark.parametrize("name, lowest, highest", [
-    ("q31", -31, 0), ("precise", -32, 0), ("rndnu", -32, 8), ("nvdla", -17, 15),
+    ("q31", -31, 0), ("precise", -32, 0), ("rndnu", -32, 8), ("nvdla", -49, 15),
 ])
 def test_fixed_multipliers(name, lowest, highest, rng):
     """Nearest to the scale, and normalized unless the shift is the largest."""
@@ -262,12 +264,23 @@ class TestFloat32Scale:
         found = scale_parameters(contract(name), real, S32)
         assert found == {"scale": bits} and found["scale"].shape == ()
 
-    @pytest.mark.parametrize("real", [
-        2.0**-126 * (1 - 2.0**-23), 1e-40, 5e-324, 2.0**128 - 2.0**103, 1e300])
-    def test_not_normal(self, name, real):
-        with pytest.raises(ValueError, match=rf"^Scale must be a positive normal float32, "
+    @pytest.mark.parametrize("real", [2.0**128 - 2.0**103, 1e300])
+    def test_infinite(self, name, real):
+        with pytest.raises(ValueError, match=rf"^Scale must be finite as a float32, "
                                              rf"not {re.escape(repr(real))}$"):
             scale_parameters(contract(name), [1.0, real], S32)
+
+    @pytest.mark.parametrize("real", [2.0**-126 * (1 - 2.0**-23), 1e-40, 5e-324, 0.0])
+    @pytest.mark.parametrize("zero_point", [-7, 0, 8])
+    def test_not_normal(self, name, real, zero_point):
+        """The least normal scale, with which int32 gives the zero point as with ``real``."""
+        found = scale_parameters(contract(name), real, S32)
+        assert found == {"scale": 0x00800000}
+        p = dict(bias=0, zero_point=zero_point, clamp_min=-128, clamp_max=127)
+        sums = [-2**31, -1, 0, 1, 2**31 - 1]
+        assert requantize(sums, contract(name), parse("s8"), p | found).tolist() == [zero_point] * 5
+        assert {round(to_float32(to_float32(to_float32(x) * to_float32(real)) + zero_point))
+                for x in sums} == {zero_point}
 
 
 class TestThresholds:
@@ -305,7 +318,21 @@ class TestThresholds:
         found = threshold_parameters([2.0**-10], parse("s2"), sums)
         assert [value.item() for value in found.values()] == [-128, -128, 127]
 
-    @pytest.mark.parametrize("real", [0.0, -0.5, math.nan, math.inf])
-    def test_scale_must_be_positive_and_finite(self, real):
-        with pytest.raises(ValueError, match=rf"^Scale must be positive and finite, not {real}$"):
+    @pytest.mark.parametrize("output, zero_point, clamp_min", [
+        ("s3", -1, None), ("s3", 2, None), ("s3", 3, None), ("s3", -4, None), ("u2", 1, 2),
+        ("odd2", 0, None)])
+    def test_scale_of_0(self, output, zero_point, clamp_min):
+        """Every sum but the largest reaches what stands for 0, and no more."""
+        fmt, sums = parse(output), IntFormat(8)
+        found = threshold_parameters([0.0], fmt, sums, zero_point=zero_point, clamp_min=clamp_min)
+        p = {name: int(value[0]) for name, value in found.items()} | {"bias": 0}
+        level = max(zero_point, fmt.min if clamp_min is None else clamp_min)
+        level = min(fmt.levels()[fmt.levels() >= level])  # half up
+        for x in (-128, -1, 0, 126):
+            assert requantize(x, contract("thresholds"), fmt, p, unbiased=Range(-128, 126)) == level
+
+    @pytest.mark.parametrize("real", [-0.5, math.nan, math.inf])
+    def test_scale_must_not_be_negative(self, real):
+        with pytest.raises(ValueError,
+                           match=rf"^Scale must be finite and not negative, not {real}$"):
             threshold_parameters([1.0, real], parse("u2"), S33)

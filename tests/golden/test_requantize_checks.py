@@ -49,7 +49,7 @@ class TestParameters:
         ("precise", 56, r"^Shift must be in range \[24, 55\] of contract precise, not 56$"),
         ("rndnu", 15, r"^Shift must be in range \[16, 55\] of contract rndnu, not 15$"),
         ("rndnu", 56, r"^Shift must be in range \[16, 55\] of contract rndnu, not 56$"),
-        ("nvdla", 32, r"^Shift must be in range \[0, 31\] of u5, not 32$"),
+        ("nvdla", 64, r"^Shift must be in range \[0, 63\] of u6, not 64$"),
         ("pulp", 64, r"^Shift must be in range \[0, 63\] of u6, not 64$"),
     ])
     def test_outside_the_contracts_shifts(self, name, shift, message):
