@@ -19,7 +19,7 @@ from golden.affine import (
     round_to_step,
     symmetric,
 )
-from golden.block_scaled import Tensor, quantize_blocks
+from golden.block_scaled import Blocks, Tensor, quantize_blocks
 from golden.calibration import (
     FRACTIONS,
     apart,
@@ -28,7 +28,7 @@ from golden.calibration import (
     least_error_rows,
 )
 from golden.contracts import Clamped, Contract, ExactSum, Thresholds
-from golden.formats import EXPONENT_BIAS, BlockScaled, Format, IntFormat, integers
+from golden.formats import EXPONENT, EXPONENT_BIAS, BlockScaled, Format, IntFormat, integers
 from golden.lfsr import leap
 from golden.linear import linear_results, linear_sums, shifted_range, sum_ranges
 from golden.multipliers import combined_scale, linear_parameters, threshold_parameters
@@ -246,22 +246,23 @@ def _weigh(layer: FloatDense, index: int, x: Tensor, network: Network, fmt: Form
     made = Dense(name=f"dense{index}", inputs=(tensor,), output=taken, contract=contract,
                  weights=layer.weights, weight=Quantization(fmt), parameters={},
                  seed=int(leap(1, (index + 1) * LAYER_DRAWS)))
+    # A bias has as many bits as the sums of these weights need, but 32 at least.
+    products = levels_range(fmt) * shifted_range(taken)
     if isinstance(fmt, BlockScaled):
-        levels, exponents = quantize_blocks(layer.weights, fmt, window=window)
-        made = replace(made, weights=levels, exponents=exponents)
-        unbiased = _sums_range(made, network)
-    else:
-        # A bias has as many bits as the sums of these weights need, but 32 at least.
-        products = levels_range(fmt) * shifted_range(taken)
-        widest = products.times(layer.weights.shape[1]).format.width
-        for places in (max(30, widest - 2), 30):
+        products = products * Range(1, 1 << window - 1)
+    widest = products.times(layer.weights.shape[1]).format.width
+    for places in (max(30, widest - 2), 30):
+        if isinstance(fmt, BlockScaled):
+            levels, exponents = _blocks(layer, fmt, taken, window, places)
+            made = replace(made, weights=levels, exponents=exponents)
+        else:
             weight = _spread(layer, fmt, taken, zero_point, ranges, places)
             made = replace(made, weights=np.asarray(quantize(layer.weights, weight)),
                            weight=weight)
-            unbiased = _sums_range(made, network)
-            bias = np.abs(layer.biases() / _step(made, network)).max(initial=0.0)
-            if bias < 2.0 ** (contract.bias_format(unbiased).width - 2):
-                break
+        unbiased = _sums_range(made, network)
+        bias = np.abs(layer.biases() / _step(made, network)).max(initial=0.0)
+        if bias < 2.0 ** (contract.bias_format(unbiased).width - 2):
+            break
     return made, linear_sums(made, x, network), unbiased
 
 
@@ -282,6 +283,20 @@ def _spread(layer: FloatDense, fmt: Format, taken: Quantization, zero_point: boo
     most = 2.0 ** (places + fmt.unit)
     finest = np.maximum(np.abs(layer.biases()) / (taken.least_step * most), coarsest * 2.0**-24)
     return replace(weight, scale=np.where(used, np.maximum(scale, finest), finest))
+
+
+def _blocks(layer: FloatDense, fmt: BlockScaled, taken: Quantization, window: int, places: int
+            ) -> Blocks:
+    # Of the weights, all on one scale, that of the least exponent: it is raised until biases are
+    # less than 2**places. Weights that are then 0 are as good as none beside these biases.
+    found = quantize_blocks(layer.weights, fmt, window=window)
+    least, most = int(found.exponents.min()), int(found.exponents.max())
+    unit = taken.least_step * 2.0 ** (places + fmt.unit)
+    enough = int(np.frexp(np.abs(layer.biases()).max() / unit)[1]) + EXPONENT_BIAS
+    if enough <= least:
+        return found
+    least = min(enough, EXPONENT.max)
+    return quantize_blocks(layer.weights, fmt, exponents=Range(least, max(least, most)))
 
 
 def _steps(layer: Dense, network: Network) -> tuple[float | np.ndarray, np.ndarray]:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from golden import digits
-from golden.block_scaled import blocks_of
+from golden.block_scaled import blocks_of, quantize_blocks
 from golden.contracts import contract
 from golden.formats import parse
 from golden.linear import linear_sums
 from golden.networks import Conv2d, Dense, Network
-from golden.quantize import FloatDense, quantize, quantize_network, run_float
+from golden.quantize import FloatDense, dequantize, quantize, quantize_network, run_float
 from golden.run import prove, run
 
 
@@ -73,3 +73,27 @@ def test_what_is_refused(rng):
              "Layer 'dense0' must be a Dense one to have block-scaled weights, not a Conv2d")]:
         with pytest.raises(ValueError, match=f"(?s)^{message}$"):
             prove(replace(network, layers=(wrong,)))
+
+
+@pytest.mark.parametrize("activations", ["s8", "e4m3fn", "mx_e4m3fn", "mx_s8"])
+@pytest.mark.parametrize("size, bias, window", [
+    (1e-3, 5.0, 16), (1e-3, -5.0, 4), (1e-6, 5.0, 16), (1e-12, -5.0, 4), (0.0, 5.0, 16)])
+def test_weights_that_are_small_beside_a_bias(activations, size, bias, window, rng):
+    """Their exponents are raised, and their steps coarser, until the bias fits."""
+    layer = FloatDense(rng.normal(size=(6, 70)) * size, np.full(6, bias))
+    examples, fmt = rng.normal(size=(20, 70)), parse("mx_e2m1")
+    network = quantize_network([layer], examples, weights=fmt, activations=parse(activations),
+                               output=parse("s8"), contract=contract("half_up"), window=window)
+    made = network.layers[0]
+    assert isinstance(made, Dense) and made.exponents is not None
+    assert np.ptp(made.exponents) < window
+    x = network.input
+    step = x.least_step * 2.0**(fmt.unit + int(made.exponents.min()) - 127)
+    # Nearest to the real bias, and no coarser than a bias of 32 bits asks for.
+    assert np.abs(made.parameters["bias"] * step - bias).max() <= step / 2
+    finest = quantize_blocks(layer.weights, fmt, window=window).exponents.min()
+    assert made.exponents.min() == finest or np.abs(made.parameters["bias"]).max() >= 2**28
+    got = dequantize(run(network, quantize(examples, x))["dense0"], made.output)
+    # At worst as good as without weights.
+    allowed = (np.abs(examples) @ np.abs(layer.weights).T).max()
+    assert np.abs(got - run_float([layer], examples)).max() <= allowed + made.output.step
