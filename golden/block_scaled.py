@@ -277,13 +277,16 @@ def matmul(x, x_codes, weights, w_codes, *, base: int, window: int = 16) -> np.n
     """
     x, weights = integers(x, "Operand"), integers(weights, "Operand")
     for operand, codes in ((x, x_codes), (weights, w_codes)):
+        if operand.ndim != 2:
+            raise ValueError(f"Operand must have 2 axes, not shape {operand.shape}")
         blocks_of(codes, operand.shape)
     if x.shape[1] != weights.shape[1]:
         raise ValueError(f"Operands must have equal last axes, not shapes {x.shape} and "
                          f"{weights.shape}")
     by = shifts(np.asarray(x_codes).T, np.asarray(w_codes).T, base=base, window=window)
     left, right = (ops.padded(each, ((0, 0), (0, -x.shape[1] % BLOCK)))
-                   .reshape(len(each), -1, BLOCK).swapaxes(0, 1) for each in (x, weights))
+                   .reshape(len(each), -(-each.shape[1] // BLOCK), BLOCK).swapaxes(0, 1)
+                   for each in (x, weights))
     parts = shifted(ops.matmul(left, right.swapaxes(1, 2)), by)
     bound = values_range(parts).magnitude * len(parts)
     if Range(-bound, bound) not in INT64:

@@ -29,7 +29,7 @@ def least_error(values, fmt: Format, *, zero_point: bool) -> Quantization:
     zero_point : bool
         Whether there may be one; else 0 is the zero point.
     """
-    values = np.asarray(values, dtype=np.float64)
+    values = _examples(values)
     lo, hi = min(values.min(), 0.0), max(values.max(), 0.0)
     candidates = ((asymmetric(share * lo, share * hi, fmt) for share in FRACTIONS) if zero_point
                   else _symmetric(lo, hi, fmt))
@@ -49,7 +49,8 @@ def least_error_rows(values, fmt: Format, *, zero_point: bool,
     shares : sequence of float
         Of each row's extreme, the ones to try; with 1.0 alone nothing saturates.
     """
-    rows = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
+    rows = np.atleast_1d(_examples(values))
+    rows = rows.reshape(len(rows), -1)
     lo, hi, most = rows.min(axis=1), rows.max(axis=1), np.abs(rows).max(axis=1)
     candidates = [asymmetric(share * lo, share * hi, fmt) if zero_point
                   else symmetric(share * most, fmt) for share in shares]
@@ -79,7 +80,7 @@ def apart(values, winners, fmt: Format, *, zero_point: bool) -> Quantization:
     fmt, zero_point
         As in :func:`least_error`.
     """
-    values = np.asarray(values, dtype=np.float64)
+    values = _examples(values)
     lo, hi = min(values.min(), 0.0), max(values.max(), 0.0)
     candidates = ((asymmetric(low * lo, high * hi, fmt)
                    for low in (*FRACTIONS, 0.0) for high in FRACTIONS) if zero_point
@@ -107,7 +108,7 @@ def highest_exponents(values, fmt: BlockScaled, binades: int) -> Quantization:
     binades : int
         At least 1.
     """
-    most = int(quantize_blocks(values, fmt).exponents.max())
+    most = int(quantize_blocks(_examples(values), fmt).exponents.max())
     return Quantization(fmt, exponents=Range(max(most - binades + 1, EXPONENT.min), most))
 
 
@@ -115,3 +116,10 @@ def _symmetric(lo: float, hi: float, fmt: Format) -> Iterator[Quantization]:
     # What is negative saturates at 0 in an unsigned format, whatever its range.
     magnitude = max(-lo, hi) if fmt.min < 0 else hi
     return (symmetric(share * magnitude, fmt) for share in FRACTIONS)
+
+
+def _examples(values) -> np.ndarray:
+    values = np.asarray(values, dtype=np.float64)
+    if not values.size:
+        raise ValueError(f"Values must be one or more, not shape {values.shape}")
+    return values

@@ -83,4 +83,6 @@ def accuracy(outputs: Tensor, labels: np.ndarray) -> float:
     """Share of rows whose largest output, the first of equal ones, is at the label's place."""
     if isinstance(outputs, Blocks):
         outputs = shift_levels(*outputs)
+    if not len(labels):
+        raise ValueError("Labels must be one or more, not none")
     return float(np.mean(np.argmax(outputs, axis=1) == labels))

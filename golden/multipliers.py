@@ -83,6 +83,8 @@ def combined_scale(contract: Contract, *factors, output) -> np.ndarray:
         Where a scale is negative, not finite or beyond the type in which the source holds it, or
         that of the output is 0.
     """
+    if not isinstance(contract, Contract):
+        raise TypeError(f"Contract must be a contract, not {contract!r}")
     rule = contract.scale_rule
     product, *rest = (_held(check_scale(each, zero=True), rule) for each in factors)
     divisor = _held(check_scale(output), rule)
@@ -202,6 +204,8 @@ def threshold_parameters(real, output: Format, sum_format: IntFormat, *, zero_po
         Where a scale is negative or not finite.
     """
     real = check_scale(np.asarray(real, dtype=np.float64), zero=True)
+    if real.ndim != 1:
+        raise ValueError(f"Scale must have one axis, of channels, not shape {real.shape}")
     lowest = output.min if clamp_min is None else clamp_min
     found = {}
     for step, (below, level) in enumerate(pairwise(output.levels().tolist()), 1):

@@ -23,10 +23,14 @@ def check_scale(scale, *, zero: bool = False) -> np.ndarray:
 
     Raises
     ------
+    TypeError
+        Where one is no number.
     ValueError
         Where one is not finite, or not positive; with ``zero`` it may be 0 as well.
     """
     scale = np.asarray(scale)
+    if scale.dtype.kind not in "iuf":
+        raise TypeError(f"Scale must be a number or an array of numbers, not {scale.tolist()!r}")
     if not (good := ((scale >= 0) if zero else (scale > 0)) & np.isfinite(scale)).all():
         constraint = "finite and not negative" if zero else "positive and finite"
         raise ValueError(f"Scale must be {constraint}, not {scale[~good].flat[0]}")
@@ -56,6 +60,8 @@ class Quantization:
 
     Raises
     ------
+    TypeError
+        Where the format is none, a scale no number, or the exponents are no Range.
     ValueError
         Where a scale is not positive and finite, but for a channel's of 0, or the exponents are
         none of the format's.
@@ -67,6 +73,12 @@ class Quantization:
     exponents: Range = Range(EXPONENT_BIAS, EXPONENT_BIAS)
 
     def __post_init__(self):
+        if not isinstance(self.format, Format):
+            raise TypeError(f"Format must be a format, not {self.format!r}")
+        # Lists become arrays; through object, for the instance is frozen.
+        for name in ("scale", "zero_point"):
+            if isinstance(value := getattr(self, name), list | tuple):
+                object.__setattr__(self, name, np.asarray(value))
         check_scale(self.scale, zero=np.ndim(self.scale) > 0)
         if not isinstance(self.format, IntFormat):
             self.format.check_zero_point(self.zero_point)
@@ -272,6 +284,8 @@ class Network:
 
     Raises
     ------
+    TypeError
+        Where the input is no Quantization.
     ValueError
         Where a name is used twice, or a layer takes a tensor that no earlier one makes.
     """
@@ -281,6 +295,8 @@ class Network:
     layers: tuple[Layer, ...] = field(default=())
 
     def __post_init__(self):
+        if not isinstance(self.input, Quantization):
+            raise TypeError(f"Input must be a Quantization, not {self.input!r}")
         known = {INPUT}
         for layer in self.layers:
             if layer.name in known:

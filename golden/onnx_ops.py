@@ -208,6 +208,9 @@ def conv_integer(x, weights, x_zero_point: ArrayLike = 0, w_zero_point: ArrayLik
     ValueError
         Where a sum is beyond int32.
     """
+    for name, tensor in (("Input", x), ("Weights", weights)):
+        if np.ndim(tensor) != 4:
+            raise ValueError(f"{name} must have 4 axes, not shape {np.shape(tensor)}")
     top, left, bottom, right = pads
     w_zero_point = integers(w_zero_point, "Zero point")
     sums = conv2d(

@@ -103,7 +103,8 @@ def conv2d(x, weights, *, x_zero_point: int = 0, w_zero_point: ArrayLike = 0,
     if x.ndim != 4 or x.shape[3] != depth * groups:
         raise ValueError(f"Input must have shape (batch, height, width, {depth * groups}), "
                          f"not {x.shape}")
-    bound = values_range(x).magnitude * _largest_sum(weights.reshape(outputs, -1), axis=-1)
+    rows = weights.reshape(outputs, prod(weights.shape[1:]))
+    bound = values_range(x).magnitude * _largest_sum(rows, axis=-1)
     x, weights = _exact(x, weights, bound)
     batch, height, width = _output_shape(x.shape, kernel, stride, padding, dilation)
     x = padded(x, ((0, 0), *padding, (0, 0)))
@@ -112,7 +113,7 @@ def conv2d(x, weights, *, x_zero_point: int = 0, w_zero_point: ArrayLike = 0,
     sums = np.zeros((batch * height * width, groups, each), dtype=x.dtype)
     for row, column in np.ndindex(*kernel):
         window = _tap(x, (row * dilation[0], column * dilation[1]), stride, (height, width))
-        window = window.reshape(-1, groups, depth)
+        window = window.reshape(len(sums), groups, depth)
         tap = weights[:, row, column].reshape(groups, each, depth)
         if depth == 1:
             sums += window * tap[:, :, 0]
@@ -128,7 +129,8 @@ def depthwise(x, weights, **options) -> np.ndarray:
     As :func:`conv2d` with as many groups as there are inputs; weights ``(outputs, kernel height,
     kernel width, 1)``.
     """
-    return conv2d(x, weights, groups=np.shape(x)[-1], **options)
+    x = integers(x, "Input")
+    return conv2d(x, weights, groups=x.shape[-1] if x.ndim else 1, **options)
 
 
 def average_pool(x, *, size: Pair, stride: Pair, padding: Padding = NO_PADDING) -> np.ndarray:

@@ -67,6 +67,8 @@ class FloatDense:
     relu: bool = False
 
     def __post_init__(self):
+        # Lists become arrays; through object, for the instance is frozen.
+        object.__setattr__(self, "weights", np.asarray(self.weights))
         if np.ndim(self.weights) != 2 or not np.size(self.weights):
             raise ValueError("Weights must have 2 axes, of one element at least, "
                              f"not shape {np.shape(self.weights)}")
@@ -166,6 +168,10 @@ def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Form
     ValueError
         Where the arguments do not go together, or a scale or a bias cannot be represented.
     """
+    for what, value, kind in (("Weights", weights, Format), ("Activations", activations, Format),
+                              ("Contract", contract, Contract)):
+        if not isinstance(value, kind):
+            raise TypeError(f"{what} must be a {kind.__name__.lower()}, not {value!r}")
     if output is None and not isinstance(contract, ExactSum):
         output = activations
     _check_request(layers, activations, output, contract, zero_points, window)
@@ -221,6 +227,9 @@ def _check_request(layers: Sequence[FloatDense], activations: Format, output: Fo
         raise ValueError(f"Window must be at least 1, not {window}")
     if not layers:
         raise ValueError("Layers must be one or more, not none")
+    for layer in layers:
+        if not isinstance(layer, FloatDense):
+            raise TypeError(f"Layer must be a FloatDense, not {layer!r}")
     for before, after in pairwise(layers):
         if len(before.weights) != np.shape(after.weights)[1]:
             raise ValueError(f"Weights must take the {len(before.weights)} outputs of the layer "

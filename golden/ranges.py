@@ -1,6 +1,7 @@
 """Exact bounds of sums of products: what an accumulator must hold, and no bit more."""
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -99,7 +100,8 @@ def weights_range(weights: np.ndarray, activations: Range) -> list[Range]:
     -------
     list of Range, one per output, exact: both ends are reached.
     """
-    rows = np.asarray(weights).reshape(len(weights), -1)
+    rows = np.asarray(weights)
+    rows = rows.reshape(len(rows), prod(rows.shape[1:]))
     # Levels that exponents have shifted may be of 62 bits.
     most = values_range(rows).magnitude * rows.shape[1]
     rows = rows.astype(np.int64 if most < 1 << 63 else object)

@@ -98,6 +98,8 @@ def requantize(sums, contract: Contract, output: Format | None, parameters: Mapp
 def prepared(sums, contract: Contract, output: Format | None, parameters: Mapping, *,
              unbiased: Range | None = None) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Sums and parameters as arrays, once they are found to go together: see :func:`requantize`."""
+    if not isinstance(contract, Contract):
+        raise TypeError(f"Contract must be a contract, not {contract!r}")
     sums = _sums(sums)
     actual = values_range(sums)
     if unbiased is None:
@@ -134,6 +136,8 @@ def check_parameters(contract: Contract, output: Format | None, parameters: Mapp
         Where one is missing, not one of the contract's, or outside its field or the contract's
         range; or where a clamp is empty.
     """
+    if not isinstance(parameters, Mapping):
+        raise TypeError(f"Parameters must be a mapping of names to integers, not {parameters!r}")
     contract.output_format(unbiased, output)
     fields = contract.fields(unbiased, output)
     if set(parameters) != set(fields):
@@ -190,8 +194,8 @@ def _channels(sums: np.ndarray) -> int:
 
 def _sums(sums) -> np.ndarray:
     # Accumulators as they come from a library are widened block by block.
-    array = np.asarray(sums)
-    return array if array.dtype == np.int32 else integers(sums, "Sum")
+    narrow = isinstance(sums, np.ndarray) and sums.dtype == np.int32
+    return sums if narrow else integers(sums, "Sum")
 
 
 def _in_blocks(sums: np.ndarray, contract: Contract, output: Format | None, values: Mapping,

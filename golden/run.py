@@ -144,6 +144,8 @@ def prove(network: Network) -> dict[str, Range]:
     ValueError
         Naming the layer, the channel where it is one, the constraint and the value.
     """
+    if not isinstance(network, Network):
+        raise TypeError(f"Network must be a Network, not {network!r}")
     proven = {}
     for layer in network.layers:
         wanted = 2 if isinstance(layer, Add | Mul) else 1

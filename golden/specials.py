@@ -20,6 +20,7 @@ def numbers(levels: np.ndarray) -> np.ndarray:
 
 def as_floats(levels: np.ndarray) -> np.ndarray:
     """Return ``levels`` as ``float64``, those that are no number as its infinities and NaN."""
+    levels = np.asarray(levels)
     floats = np.where(levels == NAN, np.nan, levels.astype(np.float64))
     return np.where(np.abs(levels) == INFINITY, np.copysign(np.inf, levels), floats)
 
@@ -39,6 +40,7 @@ def count(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
     array of int64, ``(3, ..., m, n)``
     """
     def kinds(levels):
+        levels = np.asarray(levels)
         nan, infinite = levels == NAN, np.abs(levels) == INFINITY
         return nan, infinite, (levels > 0) & ~nan, levels < 0, levels == 0
 

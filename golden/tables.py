@@ -1,4 +1,4 @@
-"""Functions of one 8-bit code as tables of 256: the contract ``lut``.
+"""Functions of one 8-bit code as tables of 256, which follow the requantization.
 
 A table lists, in the order of the codes 0 to 255, the level that each code becomes: of a signed
 format, the entries of -128 to -1 follow those of 0 to 127. Any function of one 8-bit tensor is

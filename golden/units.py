@@ -19,6 +19,8 @@ __all__ = [
 
 
 def _check_contract(way: Contract):
+    if not isinstance(way, Contract):
+        raise TypeError(f"Contract must be a contract, not {way!r}")
     if not isinstance(way, Clamped) or isinstance(way, Stochastic):
         raise ValueError(f"Contract must be one that scales, by its parameters alone, "
                          f"not {way.name}")
@@ -100,6 +102,8 @@ def scheme(name: str, *, by: Contract | None = None) -> Scheme | FusedScheme:
     ValueError
         Where there is none of that name, or its contract is its own.
     """
+    if not isinstance(name, str):
+        raise TypeError(f"Scheme must be a name, not {name!r}")
     if name not in SCHEMES:
         raise ValueError(f"Scheme must be one of {', '.join(SCHEMES)}, not {name!r}")
     found = SCHEMES[name]

@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""Functions of 8-bit codes by table: the contract ``lut``."""
+"""Functions of 8-bit codes by table, behind the requantizers or alone."""
 
 import operator
 from typing import Any

@@ -74,6 +74,8 @@ def contract(name: str, *, multiplier_bits: int | None = None) -> Contract:
     ValueError
         Where there is none, or it has no multiplier of that width.
     """
+    if not isinstance(name, str):
+        raise TypeError(f"Contract must be a name, not {name!r}")
     if name not in _CONTRACTS:
         raise ValueError(f"Contract must be one of {', '.join(CONTRACTS)}, not {name!r}")
     found = _CONTRACTS[name]

@@ -120,7 +120,11 @@ def integers(values, name: str) -> np.ndarray:
     TypeError
         Where one is not an integer.
     """
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise ValueError(f"{name} must be an integer or an array of integers, whose rows have "
+                         f"one length, not {values!r}") from None
     if array.size == 0:
         return array.astype(np.int64)
     if array.dtype == np.float64 and not isinstance(values, np.ndarray | np.generic | float):

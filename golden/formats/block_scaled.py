@@ -35,6 +35,8 @@ class BlockScaled(Format):
 
     Raises
     ------
+    TypeError
+        Where it is no format.
     ValueError
         Where it is one of these.
     """
@@ -42,6 +44,9 @@ class BlockScaled(Format):
     element: Format
 
     def __post_init__(self):
+        if not isinstance(self.element, Format):
+            raise TypeError("Element of a block-scaled format must be a format, "
+                            f"not {self.element!r}")
         if isinstance(self.element, BlockScaled | LoadedCodebook):
             raise ValueError("Element of a block-scaled format must be an integer, an odd, a float "
                              f"or a fixed codebook format, not {self.element}")

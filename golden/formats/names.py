@@ -44,6 +44,8 @@ def parse(name: str) -> Format:
     ValueError
         Where no operand or output can have a format of that name.
     """
+    if not isinstance(name, str):
+        raise TypeError(f"Format must be a name, not {name!r}")
     family, colon, parameters = name.partition(":")
     if name.startswith("mx_"):
         try:

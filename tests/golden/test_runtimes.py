@@ -1,23 +1,18 @@
-"""Against runtimes, which compute the sums and the outputs.
+"""Against ONNX Runtime, graph optimizations off, which computes the sums and the outputs.
 
-tflite-micro's CONV_2D is contract ``tflite``, and ``tflite_int16x8`` with a bias of 64 bits.
-
-ONNX Runtime, with graph optimizations off:
-Contract ``onnx`` is QLinearMatMul, QLinearConv and QLinearGlobalAveragePool, of any scales.
-Contract ``onnx_zp_inside`` is QLinearMul, of any scales: the product of the two operands is the
-sum. QLinearAdd and QLinearAveragePool round to float32 on their way to the sum, in an order that
-nothing pins, so they are compared only where those roundings are exact: scales with few bits and,
-for the pool, windows of a power of two. (A window as large as the image is a global pool.)
+Contract ``onnx`` is QLinearMatMul and QLinearConv, of any scales. Contract ``onnx_zp_inside`` is
+QLinearMul, of any scales: the product of the two operands is the sum. QLinearAdd rounds to float32
+on its way to the sum, so it is compared only where those roundings are exact: scales with few bits.
+Pools are in :mod:`tests.golden.test_onnx_pools`, tflite-micro in
+:mod:`tests.golden.test_tflite_runtime`.
 """
-
-import importlib
 
 import numpy as np
 import pytest
 
 from golden.contracts import S32, contract
 from golden.formats import parse
-from golden.multipliers import scale_parameters
+from golden.multipliers import linear_parameters, scale_parameters
 from golden.requantize import requantize
 from tests.golden.onnx_session import run_model
 
@@ -115,6 +110,29 @@ class TestMatrixProduct:
             np.testing.assert_array_equal(result, wanted)
             count += result.size
         assert count >= MILLION
+
+    def test_scales_of_any_bits(self, rng):
+        """The runtime combines three scales; so does golden, bit for bit."""
+        a, b = operands("u8", rng, 64, 50, 2048)
+        sums, differ = product(a - 128, b - 127), 0
+        for _ in range(4):
+            sx, sy = np.float32(rng.uniform(0.01, 1, 2))
+            # One sum of each column so near a tie that the last bit of the scale decides.
+            near = np.abs(sums[rng.integers(0, 64, 2048), np.arange(2048)]).clip(1)
+            ties = (rng.integers(0, 80, 2048) + 0.5) / near
+            sw = (ties * float(sy) / float(sx)).astype(np.float32)
+            result = execute("QLinearMatMul", [
+                a.astype(np.uint8), sx, np.uint8(128), b.astype(np.uint8), sw,
+                np.full(2048, 127, np.uint8), sy, np.uint8(77)])
+            p = dict(bias=0, zero_point=77, clamp_min=0, clamp_max=255)
+            wanted, by_hand = (
+                requantize(sums, contract("onnx"), parse("u8"), p | scale) for scale in (
+                    linear_parameters(contract("onnx"), sx, sw, sy, S32),
+                    scale_parameters(contract("onnx"), float(sx) * sw.astype(float) / float(sy),
+                                     S32)))
+            np.testing.assert_array_equal(result, wanted)
+            differ += np.count_nonzero(wanted != by_hand)
+        assert differ
 
     @pytest.mark.parametrize("kind", ["u8", "s8"])
     @pytest.mark.parametrize("y_zero", [0, 101, 128])
@@ -249,129 +267,3 @@ class TestZeroPointInside:
             ties += np.count_nonzero(inside != outside)
         assert count >= MILLION
         assert ties > 1000
-
-
-def pool(operator, x, x_zero, ratio, y_zero, **attributes):
-    dtype = x.dtype.type
-    return execute(operator, [x, np.float32(ratio), dtype(x_zero), np.float32(1), dtype(y_zero)],
-                   domain="com.microsoft", channels_last=0, **attributes)
-
-
-class TestPools:
-    @pytest.mark.parametrize("window", [(1, 2), (2, 2), (3, 3), (5, 7)])
-    def test_of_the_whole_image(self, window, rng):
-        """QLinearGlobalAveragePool adds the zero point after the rounding, whatever its name."""
-        x = rng.integers(0, 256, (64, 1024, *window)).astype(np.uint8)
-        n = window[0] * window[1]
-        x_zero, ratio, y_zero = 127, np.float32(rng.choice([1.0, 0.71, 1.9]) * n**0.5), 3
-        result = pool("QLinearGlobalAveragePool", x, x_zero, ratio, y_zero)[:, :, 0, 0]
-        sums = x.astype(np.int64).sum(axis=(2, 3)) - n * x_zero
-        u8 = parse("u8")
-        p = parameters(u8, ratio / np.float32(n), y_zero)
-        assert agree(result, sums, "onnx", u8, p) == 65536
-
-    @pytest.mark.parametrize("window", [(1, 2), (2, 2), (2, 4)])
-    @pytest.mark.parametrize("y_zero", [2, 3])
-    def test_of_a_window(self, window, y_zero, rng):
-        """QLinearAveragePool adds it before."""
-        x = rng.integers(0, 256, (16, 64, 2 * window[0], 4 * window[1])).astype(np.uint8)
-        result = pool("QLinearAveragePool", x, 127, 0.5, y_zero, kernel_shape=window,
-                      strides=window)
-        n = window[0] * window[1]
-        sums = (x.astype(np.int64) - 127).reshape(16, 64, 2, window[0], 4, window[1]).sum((3, 5))
-        wanted = requantize(sums, contract("onnx_zp_inside"), parse("u8"),
-                            parameters(parse("u8"), 0.5 / n, y_zero))
-        np.testing.assert_array_equal(result, wanted)
-        assert result.size == 8192
-        outside = requantize(sums, contract("onnx"), parse("u8"),
-                             parameters(parse("u8"), 0.5 / n, y_zero))
-        assert (outside != wanted).any() == (y_zero % 2 == 1)
-
-
-def convolution(x, w, bias, scale, *, x_zero, y_zero):
-    """A TFLite model of one 1x1 convolution, and what tflite-micro makes of it."""
-    schema = pytest.importorskip(
-        "tflite_micro.tensorflow.lite.micro.python.schema_py_generated",
-        reason="tflite-micro is not installed")
-    flatbuffers = pytest.importorskip("flatbuffers", reason="flatbuffers is not installed")
-    runtime = importlib.import_module("tflite_micro.python.tflite_micro.runtime")
-    types = {np.dtype(np.int8): schema.TensorType.INT8, np.dtype(np.int16): schema.TensorType.INT16,
-             np.dtype(np.int32): schema.TensorType.INT32,
-             np.dtype(np.int64): schema.TensorType.INT64}
-
-    def tensor(shape, dtype, buffer, scales, zero_points):
-        made = schema.TensorT()
-        made.shape, made.type, made.buffer = list(shape), types[np.dtype(dtype)], buffer
-        made.quantization = schema.QuantizationParametersT()
-        made.quantization.scale, made.quantization.zeroPoint = scales, zero_points
-        return made
-
-    zeros, ones = np.zeros(len(w), np.int64), np.ones(1, np.float32)
-    y_shape = (*x.shape[:3], len(w))
-    graph = schema.SubGraphT()
-    graph.tensors = [
-        tensor(x.shape, x.dtype, 0, ones, np.array([x_zero])),
-        tensor(w.shape, w.dtype, 1, scale, zeros),
-        tensor(bias.shape, bias.dtype, 2, scale, zeros),
-        tensor(y_shape, x.dtype, 0, ones, np.array([y_zero]))]
-    graph.inputs, graph.outputs = [0], [3]
-    node = schema.OperatorT()
-    node.inputs, node.outputs, node.opcodeIndex = [0, 1, 2], [3], 0
-    node.builtinOptionsType = schema.BuiltinOptions.Conv2DOptions
-    node.builtinOptions = schema.Conv2DOptionsT()
-    node.builtinOptions.padding = schema.Padding.VALID
-    node.builtinOptions.strideH = node.builtinOptions.strideW = 1
-    graph.operators = [node]
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CONV_2D
-    code.version = 1
-    model = schema.ModelT()
-    model.version, model.operatorCodes, model.subgraphs = 3, [code], [graph]
-    model.buffers = [schema.BufferT() for _ in range(3)]
-    for buffer, data in zip(model.buffers[1:], (w, bias), strict=True):
-        buffer.data = np.frombuffer(data.tobytes(), np.uint8)
-    builder = flatbuffers.Builder(1 << 16)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    interpreter = runtime.Interpreter.from_bytes(bytes(builder.Output()), arena_size=1 << 23)
-    interpreter.set_input(x, 0)
-    interpreter.invoke()
-    return interpreter.get_output(0)
-
-
-class TestTfliteMicro:
-    """CONV_2D, whose bias takes the sums anywhere; the runtime makes the multipliers."""
-
-    @pytest.mark.parametrize("y_zero", [-128, 0, 5])
-    def test_int8(self, y_zero, rng):
-        """Sums of any int32; TFLite's double rounding."""
-        s8 = parse("s8")
-        x = rng.integers(-128, 128, (1, 32, 32, 3)).astype(np.int8)
-        w = rng.integers(-128, 128, (1024, 1, 1, 3)).astype(np.int8)
-        sums = product(x.reshape(-1, 3).astype(int) - 7, w.reshape(-1, 3).T)
-        centre = rng.integers(-2**31, 2**31, 1024) >> rng.integers(0, 31, 1024)
-        centre[:16] = np.repeat([-2**31, 2**31 - 1], 8)
-        bias = np.clip(centre, -2**31 - sums.min(axis=0), 2**31 - 1 - sums.max(axis=0))
-        assert (sums + bias).min() == -2**31 and (sums + bias).max() == 2**31 - 1
-        scale = scales_for(sums + bias, rng)
-        result = convolution(x, w, bias.astype(np.int32), scale, x_zero=7, y_zero=y_zero)
-        p = dict(bias=bias, zero_point=y_zero, clamp_min=-128, clamp_max=127) | scale_parameters(
-            contract("tflite"), scale.astype(np.float64), S32)
-        assert agree(result, sums, "tflite", s8, p) >= MILLION
-        assert len(np.unique(p["shift"])) > 24
-
-    def test_int16(self, rng):
-        """Biases of 48 bits; one rounding, and multipliers of 15 bits."""
-        s16, s48 = parse("s16"), contract("tflite_int16x8").takes
-        x = rng.integers(-2**15, 2**15, (1, 32, 32, 3)).astype(np.int16)
-        w = rng.integers(-128, 128, (1024, 1, 1, 3)).astype(np.int8)
-        sums = product(x.reshape(-1, 3), w.reshape(-1, 3).T)
-        centre = rng.integers(-2**47, 2**47, 1024) >> rng.integers(0, 40, 1024)
-        centre[:16] = np.repeat([-2**47, 2**47 - 1], 8)
-        bias = np.clip(centre, -2**47 - sums.min(axis=0), 2**47 - 1 - sums.max(axis=0))
-        assert (sums + bias).min() == -2**47 and (sums + bias).max() == 2**47 - 1
-        scale = scales_for(sums + bias, rng) * np.float32(256)
-        result = convolution(x, w, bias, scale, x_zero=0, y_zero=0)
-        p = dict(bias=bias, zero_point=0, clamp_min=-2**15, clamp_max=2**15 - 1)
-        p |= scale_parameters(contract("tflite_int16x8"), scale.astype(np.float64), s48)
-        assert agree(result, sums, "tflite_int16x8", s16, p) >= MILLION
-        assert len(np.unique(p["shift"])) > 16

@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""Tables behind the requantizers of a tile: contract ``lut`` after any other."""
+"""Tables behind the requantizers of a tile, after any contract."""
 
 import re
 from dataclasses import replace
