@@ -14,7 +14,7 @@ from hw.blocks.specials import FLAGS, Specials
 from hw.blocks.vector_sums import VectorSums
 from hw.config import TileConfig
 
-__all__ = ["flags_of", "row_sum_of", "states_of"]
+__all__ = ["flags_of", "outside_of", "row_sum_of", "states_of"]
 
 
 def flags_of(m: Module, config: TileConfig, block: Block | ScaledBlock, arrived: Value,
@@ -80,3 +80,16 @@ def states_of(m: Module, config: TileConfig, arrived: Value, first: data.View, s
     with m.If(arrived):
         m.d.sync += rows.eq(first)
     return [leap(rows[0], k) for k in range(c.outputs)]
+
+
+def outside_of(m: Module, block: ScaledBlock, arrived: Value) -> Value:
+    """Whether a block of the job that leaves, or of one before, was outside; as :func:`flags_of`.
+
+    It is sticky; with the results of a job goes what it is at the job's end.
+    """
+    outside = Signal()
+    outside_until = Signal()
+    m.d.sync += outside.eq(outside | block.outside)
+    with m.If(arrived):
+        m.d.sync += outside_until.eq(outside | block.outside)
+    return outside_until

@@ -85,7 +85,8 @@ class Build:
         results = beats.pop("m_axis_o")
         self.path("_tb.sv").write_text(testbench(
             name, self.tile.ports, {port: len(each.last) for port, each in beats.items()},
-            len(results.last), after={port: tuple(each.after) for port, each in beats.items()}))
+            len(results.last), after={port: tuple(each.after) for port, each in beats.items()},
+            error=True))
         self.path(".core").write_text(emit.core(self.config, name, VERSION, files))
 
     def simulate(self):

@@ -20,7 +20,7 @@ class AxiTile(wiring.Component):
 
     Only names and packing: element ``k`` of a payload lies at ``[k*bits, (k+1)*bits)`` of
     ``tdata``, which zeros fill up to whole bytes; :func:`hw.ports.ports` has the layouts. Latency
-    and throughput are the tile's. ``tlast`` of the operands is not used: the tile counts beats.
+    and throughput are the tile's. The tile counts beats: ``tlast`` of the operands is only checked.
 
     Parameters
     ----------
@@ -37,16 +37,20 @@ class AxiTile(wiring.Component):
         Ports ``job``, ``activations``, ``weights``, ``parameters``.
     m_axis_o_tdata, _tvalid, _tlast : Out; _tready : In
         Outputs.
+    error : Out(1)
+        Whether a job was out of range, or a ``tlast`` of an operand not on its job's last beat; it
+        stays set until a reset.
     """
 
     aclk: Signal
     aresetn: Signal
+    error: Signal
 
     def __init__(self, config: TileConfig):
         self.config = config
         self.ports = ports(config)
         self.tile = MacTile(config)
-        super().__init__(port_members(self.ports))
+        super().__init__(port_members(self.ports) | {"error": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
@@ -54,6 +58,7 @@ class AxiTile(wiring.Component):
         clock(m, self)
         for port in self.ports:
             connect(m, self, port, getattr(self.tile, port.stream))
+        m.d.comb += self.error.eq(self.tile.error)
         return m
 
 
@@ -85,7 +90,7 @@ def has_last(inner: stream.Interface) -> bool:
 
 
 def connect(m: Module, top: Any, port: StreamPort, inner: stream.Interface):
-    """Connect a port of ``top`` with the stream behind it; a ``tlast`` it does not take is left."""
+    """Connect a port of ``top`` with the stream behind it."""
     payload = Value.cast(inner.payload)
     tdata, valid, ready = (getattr(top, f"{port.name}_{signal}")
                            for signal in ("tdata", "tvalid", "tready"))

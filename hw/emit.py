@@ -79,6 +79,7 @@ def template(ports: tuple[StreamPort, ...], name: str) -> str:
                     (f"{port.name}_tready", 1)]
         if port.last:
             signals.append((f"{port.name}_tlast", 1))
+    signals.append(("error", 1))
     width = max(len(signal) for signal, _ in signals)
     wires = "\n".join(f"wire {f'[{bits - 1}:0] ' if bits > 1 else ''}{signal};"
                       for signal, bits in signals)
@@ -219,5 +220,6 @@ def manifest(tile: AxiTile, name: str, **more) -> dict[str, Any]:
                         "format": f.format} for f in port.fields],
         } for port in tile.ports],
         "clock": "aclk", "reset": "aresetn (active low, synchronous)",
+        "error": "error (set by a job out of range or a wrong operand tlast, until reset)",
         **more,
     }

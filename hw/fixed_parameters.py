@@ -37,6 +37,8 @@ class FixedParameters(Shared):
     ready : Out(1)
         Always 1.
     current : Out(0)
+    whole : Out(range(channels / outputs + 1))
+        Always all reads of ``outputs`` records.
     accept : In(0)
     finish : In(StructLayout)
         ``valid`` and ``bank``, of no bits.
@@ -48,6 +50,7 @@ class FixedParameters(Shared):
 
     ready: Signal
     current: Signal
+    whole: Signal
     accept: Signal
     finish: data.View
     address: data.View
@@ -61,20 +64,22 @@ class FixedParameters(Shared):
         self.values = values
         self.channels = channels
         self.outputs = outputs
+        self._entries = entries = -(-channels // outputs)
         layout = data.StructLayout({name: shape_of(fmt) for name, fmt in record.items()})
         super().__init__({
             "ready": Out(1),
             "current": Out(0),
+            "whole": Out(range(entries + 1)),
             "accept": In(0),
             "finish": In(data.StructLayout({"valid": 0, "bank": 0})),
             "address": In(data.StructLayout({
-                "index": ceil_log2(-(-channels // outputs)), "bank": 0})),
+                "index": ceil_log2(entries), "bank": 0})),
             "records": Out(data.ArrayLayout(layout, outputs)),
         })
 
     def body(self, platform):
         m = Module()
-        m.d.comb += self.ready.eq(1)
+        m.d.comb += [self.ready.eq(1), self.whole.eq(self._entries)]
         for k in range(self.outputs if self.record else 0):
             # A case for each record: what synthesizes makes a memory or logic of it.
             found = Signal(self.records[k].shape().size, name=f"found_{k}")

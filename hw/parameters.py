@@ -55,6 +55,8 @@ class ParameterStore(Shared):
         A set is current, so jobs can be accepted.
     current : Out(1)
         Its bank.
+    whole : Out(range(channels / outputs + 1))
+        Reads of ``outputs`` records each that it has all words of.
     accept : In(1)
         A job that will use the current bank is accepted in this cycle.
     finish : In(StructLayout)
@@ -71,6 +73,7 @@ class ParameterStore(Shared):
     i: stream.Interface
     ready: Signal
     current: Signal
+    whole: Signal
     accept: Signal
     finish: data.View
     address: data.View
@@ -91,6 +94,7 @@ class ParameterStore(Shared):
             "i": In(stream.Signature(data.StructLayout({"word": WORD_BITS, "last": 1}))),
             "ready": Out(1),
             "current": Out(1),
+            "whole": Out(range(self._entries + 1)),
             "accept": In(1),
             "finish": In(data.StructLayout({"valid": 1, "bank": 1})),
             "address": In(data.StructLayout({"index": self._index_bits, "bank": 1})),
@@ -113,12 +117,11 @@ class ParameterStore(Shared):
         bits = sum(fmt.bits for fmt in self.record.values())
         words = -(-bits // WORD_BITS)
 
-        # Where the next word goes.
+        # Where the next word goes: to a read of records that is not whole yet.
         writing = Signal()
-        index = Signal(self._index_bits)
+        whole = Signal.like(self.whole)
         slot = Signal(range(self.outputs))
         word = Signal(range(words))
-        full = Signal()
 
         # Jobs that have yet to read from each bank.
         users = [Signal(range(self.max_jobs + 1), name=f"users_{bank}") for bank in range(2)]
@@ -148,17 +151,24 @@ class ParameterStore(Shared):
                 m.d.sync += head.eq(head + 1)
             with m.If(transfer & self.i.p.last):
                 m.d.sync += head.eq(0)
-        with m.If(record):
+        writes = Signal()
+        last_word = Signal()
+        now_whole = Signal.like(whole)
+        m.d.comb += [
+            writes.eq(record & (whole != self._entries)),
+            last_word.eq(writes & (word == words - 1)),
+            now_whole.eq(whole + (last_word & (slot == self.outputs - 1))),
+        ]
+        m.d.sync += whole.eq(now_whole)
+        with m.If(writes):
             m.d.sync += word.eq(word + 1)
-            with m.If(word == words - 1):
-                m.d.sync += [word.eq(0), slot.eq(slot + 1)]
-                with m.If(slot == self.outputs - 1):
-                    m.d.sync += [slot.eq(0), index.eq(index + 1)]
-                    with m.If(index == self._entries - 1):
-                        m.d.sync += full.eq(1)
+        with m.If(last_word):
+            m.d.sync += [word.eq(0), slot.eq(slot + 1)]
+            with m.If(slot == self.outputs - 1):
+                m.d.sync += slot.eq(0)
         with m.If(transfer & self.i.p.last):
             m.d.sync += [
-                word.eq(0), slot.eq(0), index.eq(0), full.eq(0),
+                word.eq(0), slot.eq(0), whole.eq(0), self.whole.eq(now_whole),
                 writing.eq(~writing), self.ready.eq(1),
             ]
 
@@ -171,9 +181,9 @@ class ParameterStore(Shared):
                 write_port = memory.write_port()
                 read_port = memory.read_port()
                 m.d.comb += [
-                    write_port.addr.eq(Cat(index, writing)),
+                    write_port.addr.eq(Cat(whole[:self._index_bits], writing)),
                     write_port.data.eq(self.i.p.word),
-                    write_port.en.eq(record & ~full & (slot == k) & (word == w)),
+                    write_port.en.eq(writes & (slot == k) & (word == w)),
                     read_port.addr.eq(Cat(self.address.index, self.address.bank)),
                 ]
                 read.append(read_port.data)

@@ -102,7 +102,7 @@ def _operand(name: str, fmt: Format, vectors: int, lanes: int) -> StreamPort:
     fields = [Field("codes", 0, fmt.bits, (vectors, lanes), str(fmt))]
     if isinstance(fmt, BlockScaled):
         fields.append(Field("exponents", _bits(fields), EXPONENT.bits, (vectors,), "e8m0"))
-    return StreamPort(f"s_axis_{name}", f"i_{name}", _bits(fields), "last beat of a job; not used",
+    return StreamPort(f"s_axis_{name}", f"i_{name}", _bits(fields), "last beat of a job",
                       tuple(fields))
 
 

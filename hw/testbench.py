@@ -23,7 +23,7 @@ MODULES = Path(__file__).with_suffix(".sv")
 
 
 def testbench(name: str, ports: tuple[StreamPort, ...], beats: Mapping[str, int], outputs: int, *,
-              after: Mapping[str, Sequence[str]] | None = None) -> str:
+              after: Mapping[str, Sequence[str]] | None = None, error: bool = False) -> str:
     """Text of ``<name>_tb.sv``.
 
     A run ends with one line, ``PASS <outputs> outputs`` or ``FAIL`` and the first thing wrong,
@@ -42,6 +42,8 @@ def testbench(name: str, ports: tuple[StreamPort, ...], beats: Mapping[str, int]
         Beats in the output's vector file, at least one.
     after : mapping of str to sequence of str
         Per input port name: ports it waits for, if any. Its words have a count for each.
+    error : bool
+        Whether the module has an output ``error``, which must stay 0.
     """
     after = after or {}
     drains = [port for port in ports if not port.is_input]
@@ -56,6 +58,7 @@ def testbench(name: str, ports: tuple[StreamPort, ...], beats: Mapping[str, int]
 
     text = [_HEADER.format(name=name)]
     text += [_wires(port, len(after.get(port.name, ()))) for port in ports]
+    text.append("    wire error;\n" if error else "    wire error = 1'b0;\n")
     for seed, port in enumerate(ports, 1):
         waits = sorted(after.get(port.name, ()))
         if port.is_input:
@@ -64,7 +67,7 @@ def testbench(name: str, ports: tuple[StreamPort, ...], beats: Mapping[str, int]
             # Generous to slow designs, and far from what a hang would take unnoticed.
             limit = 1000 + 64 * (sum(beats.values()) + outputs)
             text.append(_sink(name, port, outputs, limit, seed))
-    text.append(_device(name, ports))
+    text.append(_device(name, ports, error))
     text.append(MODULES.read_text().replace("NAME_", f"{name}_"))
     return "\n".join(text)
 
@@ -140,16 +143,17 @@ def _sink(name: str, port: StreamPort, outputs: int, limit: int, seed: int) -> s
     ) {p}_sink (
         .clk(aclk), .rst(!aresetn), .stall(stall),
         .tdata({p}_tdata), .tlast({p}_tlast), .tvalid({p}_tvalid),
-        .tready({p}_tready), .count({p}_count)
+        .tready({p}_tready), .count({p}_count), .error(error)
     );
 """
 
 
-def _device(name: str, ports: tuple[StreamPort, ...]) -> str:
+def _device(name: str, ports: tuple[StreamPort, ...], error: bool) -> str:
     pins = ["aclk", "aresetn"]
     for port in ports:
         suffixes = ["tdata", "tvalid", "tready", *(["tlast"] if port.last else [])]
         pins += [f"{port.name}_{suffix}" for suffix in suffixes]
+    pins += ["error"] * error
     connections = ",\n".join(f"        .{pin}({pin})" for pin in pins)
     return f"    {name} dut (\n{connections}\n    );\nendmodule\n"
 

@@ -75,7 +75,8 @@ module NAME_tb_sink #(
     input tlast,
     input tvalid,
     output reg tready,
-    output [31:0] count             // transfers, one in this cycle included
+    output [31:0] count,            // transfers, one in this cycle included
+    input error                     // must stay 0
 );
     localparam integer WIDTH = 4 * LAST + 8 * BYTES;
 
@@ -131,6 +132,9 @@ module NAME_tb_sink #(
             end else if (tvalid && tready && (tdata !== expected || tlast !== expected_last)) begin
                 $display("FAIL output %0d: got tdata %h tlast %b, expected tdata %h tlast %b",
                          taken, tdata, tlast, expected, expected_last);
+                $fatal(1);
+            end else if (error !== 1'b0) begin
+                $display("FAIL error is set");
                 $fatal(1);
             end else if (watched == WATCH) begin
                 $display("PASS %0d outputs", BEATS);

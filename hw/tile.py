@@ -1,24 +1,22 @@
 # amaranth: UnusedElaboratable=no
 """The MAC tile: jobs of exact sums, requantized, on streams."""
 
-from typing import Any
-
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
 
-from golden.contracts import LFSR_BITS, WORD_BITS, MultiplyShift
+from golden.contracts import WORD_BITS, MultiplyShift
 from golden.formats import EXPONENT, BlockScaled, Format, LoadedCodebook, element_of
 from hw.accumulate import Accumulator
-from hw.beside import flags_of, row_sum_of, states_of
+from hw.beside import flags_of, outside_of, row_sum_of, states_of
 from hw.blocks import Block, block_for
-from hw.blocks.scaled import BASE_BITS, ScaledBlock
+from hw.blocks.scaled import ScaledBlock
 from hw.config import TileConfig
 from hw.delay import delay
+from hw.entrance import JOB_QUEUE, Entrance, job_layout, operand_layout
 from hw.fixed_parameters import FixedParameters
-from hw.formats import beat_layout, shape_of
+from hw.formats import shape_of
 from hw.heads import levels_of, look_up, table_of
 from hw.lut import Table
 from hw.parameters import ParameterStore
@@ -27,9 +25,6 @@ from hw.shared import Shared
 from hw.shared_exponent import SharedExponent
 
 __all__ = ["MacTile"]
-
-JOB_QUEUE = 3
-"""Jobs that wait beside the one whose beats enter; a buffered FIFO of 3 takes one per cycle."""
 
 FIFO_LATENCY = 2
 """Cycles through an empty SyncFIFOBuffered."""
@@ -72,18 +67,10 @@ class MacTile(Shared):
     With ``lut``, a :class:`~hw.lut.Table` follows each requantizer; where it is loaded, the first
     words of a parameter set are its, and a job uses the one that came with its records.
 
-    Inside, nothing stalls: a valid bit travels with the data. Beats enter freely except a job's
-    last one, which moves the totals over to the accumulator's second bank. It enters only when
-    that bank is sure to be free by the time it gets there:
-
-    - *promised* outputs (of every earlier last beat, not yet transferred on ``o``) fit the output
-      queue, so that the drain of the second bank cannot stall any more, and
-    - *backlog*, the cycles by which that drain, without a stall, would outlast the way from
-      here to the accumulator, is zero.
-
-    Thus a job with at least ``rows * cols / outputs`` beats never waits while ``o`` is ready, and
-    there is no combinational path from ``o.ready`` to any other ready. The two operands' readies
-    depend on each other's valid.
+    Inside, nothing stalls: a valid bit travels with the data. What enters, and when, is up to the
+    :class:`~hw.entrance.Entrance`: a job with at least ``rows * cols / outputs`` beats never waits
+    while ``o`` is ready, and there is no combinational path from ``o.ready`` to any other ready.
+    A job out of range is dropped whole there, and sets ``error``.
 
     Latency from a job's last beat to its first output is :attr:`latency` cycles, unstalled.
     Throughput is one beat, and ``outputs`` results, per cycle.
@@ -101,17 +88,20 @@ class MacTile(Shared):
         ``beats``, 1 to ``ceil(depth / lanes)``, and ``group``; with contract ``stochastic`` also
         ``states``, ``[rows]``: what each row's first output draws. Column ``c`` draws ``c`` draws
         later. Where an operand is block-scaled also ``base``, the least combined code of exponents.
-    i_activations : In(stream.Signature(ArrayLayout(ArrayLayout(code, lanes), rows)))
-        Codes of activations; where these are block-scaled a StructLayout of ``codes`` and
-        ``exponents``, ``[rows]``.
-    i_weights : In(stream.Signature(ArrayLayout(ArrayLayout(code, lanes), cols)))
-        Codes of weights, likewise.
+    i_activations : In(stream.Signature(StructLayout))
+        ``beat``, codes of activations, ``[rows][lanes]``; where these are block-scaled a
+        StructLayout of ``codes`` and ``exponents``, ``[rows]``. ``last`` marks a job's last.
+    i_weights : In(stream.Signature(StructLayout))
+        Of weights, ``[cols][lanes]``, likewise.
     i_parameters : In(stream.Signature(StructLayout))
         ``word`` and ``last``. There is none where parameters are fixed.
     o : Out(stream.Signature(StructLayout))
         ``codes`` is ``[outputs]``; ``exponent``, where the output is block-scaled, is the code of
         their block's; ``outside``, where an operand is block-scaled, says whether a
         block was, of this job or before; ``last`` marks a job's last.
+    error : Out(1)
+        Whether a job was out of range, or a ``last`` of an operand not where its job ends; it
+        stays set until a reset.
     """
 
     i_job: stream.Interface
@@ -119,6 +109,7 @@ class MacTile(Shared):
     i_weights: stream.Interface
     i_parameters: stream.Interface
     o: stream.Interface
+    error: Signal
 
     def __init__(self, config: TileConfig):
         self.config = c = config
@@ -150,18 +141,14 @@ class MacTile(Shared):
             "codes": data.ArrayLayout(shape_of(c.output_format), c.outputs),
             **({"exponent": shape_of(EXPONENT)} if self._shared else {}),
             **self._beside.members})
-        job: dict[str, Any] = {"beats": c.max_beats.bit_length(), "group": ceil_log2(c.groups)}
-        if c.draws:
-            job["states"] = data.ArrayLayout(LFSR_BITS, c.rows)
-        if c.block_scaled:
-            job["base"] = BASE_BITS
         parameters = In(stream.Signature(data.StructLayout({"word": WORD_BITS, "last": 1})))
         super().__init__({
-            "i_job": In(stream.Signature(data.StructLayout(job))),
-            "i_activations": In(stream.Signature(beat_layout(c.activations, c.rows, c.lanes))),
-            "i_weights": In(stream.Signature(beat_layout(c.weights, c.cols, c.lanes))),
+            "i_job": In(stream.Signature(job_layout(c))),
+            "i_activations": In(stream.Signature(operand_layout(c, "activations"))),
+            "i_weights": In(stream.Signature(operand_layout(c, "weights"))),
             **({"i_parameters": parameters} if c.parameters is None else {}),
             "o": Out(stream.Signature(self._result)),
+            "error": Out(1),
         })
 
     @property
@@ -202,58 +189,40 @@ class MacTile(Shared):
         reading = self._reading
         store = m.submodules.store = self._store(
             max_jobs=JOB_QUEUE + block.latency + 3 + reading)
-        job_layout = data.StructLayout({**self.i_job.payload.shape().members,
-                                        "bank": store.current.shape()})
-        jobs = m.submodules.jobs = SyncFIFOBuffered(width=job_layout.size, depth=JOB_QUEUE)
+        entrance = m.submodules.entrance = Entrance(config=c, room=self.output_queue)
         accumulator = m.submodules.accumulator = Accumulator(
             sums=block.sums, total=c.accumulator, count=c.rows * c.cols, outputs=c.outputs)
         results = m.submodules.results = SyncFIFOBuffered(
             width=self._result.size, depth=self.output_queue)
 
-        # Jobs are accepted once there are parameters for them, and remember whose bank is current.
+        # Jobs and their beats enter.
         if isinstance(store, ParameterStore):
             wiring.connect(m, wiring.flipped(self.i_parameters), store.i)
-        accepted = Signal(job_layout)
+        wiring.connect(m, wiring.flipped(self.i_job), entrance.i_job)
+        job = entrance.job
         m.d.comb += [
-            self.i_job.ready.eq(jobs.w_rdy & store.ready),
-            jobs.w_en.eq(self.i_job.valid & self.i_job.ready),
-            store.accept.eq(jobs.w_en),
-            *(accepted[name].eq(self.i_job.p[name])
-              for name in self.i_job.payload.shape().members),
-            accepted.bank.eq(store.current),
-            jobs.w_data.eq(accepted),
-        ]
-
-        # Beats enter the block, as many as the job at the head of the queue has.
-        job = Signal(job_layout)
-        beat = Signal(range(c.max_beats))
-        last = Signal()
-        last_may_enter = Signal()
-        may_enter = Signal()
-        enter = Signal()
-        m.d.comb += [
-            job.eq(jobs.r_data),
-            last.eq(beat + 1 == job.beats),
-            may_enter.eq(jobs.r_rdy & (~last | last_may_enter)),
-            self.i_activations.ready.eq(may_enter & self.i_weights.valid),
-            self.i_weights.ready.eq(may_enter & self.i_activations.valid),
-            enter.eq(may_enter & self.i_activations.valid & self.i_weights.valid),
-            jobs.r_en.eq(enter & last),
-            block.i.valid.eq(enter),
+            entrance.current.ready.eq(store.ready),
+            entrance.current.bank.eq(store.current),
+            entrance.current.whole.eq(store.whole),
+            store.accept.eq(entrance.accept),
+            block.i.valid.eq(entrance.enter),
+            self.error.eq(entrance.error),
         ]
         for name in ("activations", "weights"):
-            beats = getattr(self, f"i_{name}").payload
+            outer, inner = getattr(self, f"i_{name}"), getattr(entrance, f"i_{name}")
+            m.d.comb += [
+                inner.valid.eq(outer.valid),
+                inner.payload.eq(outer.p.last),
+                outer.ready.eq(inner.ready),
+            ]
+            beats = outer.p.beat
             if isinstance(getattr(c, name), BlockScaled):
                 m.d.comb += block.i.p[f"{name}_exponents"].eq(beats.exponents)
                 beats = beats.codes
             m.d.comb += block.i.p[name].eq(levels_of(m, c, name, beats, job.bank, store))
-        with m.If(enter):
-            m.d.sync += beat.eq(beat + 1)
-            with m.If(last):
-                m.d.sync += beat.eq(0)
 
         # Sums arrive at the accumulator, and with them what the drain must know of their job.
-        arrived = delay(m, enter & last, block.latency, "last", reset_less=False)
+        arrived = delay(m, entrance.last, block.latency, "last", reset_less=False)
         arrived_group = delay(m, job.group, block.latency, "group")
         arrived_bank = delay(m, job.bank, block.latency, "bank")
         m.d.comb += [
@@ -329,14 +298,10 @@ class MacTile(Shared):
         beside = Signal(self._beside)
         m.d.comb += beside.last.eq(accumulator.o.p.last)
         if isinstance(block, ScaledBlock):
-            m.d.comb += block.i.p.base.eq(job.base)
-            # Sticky; with the results of a job goes what it is at the job's end.
-            outside = Signal()
-            outside_until = Signal()
-            m.d.sync += outside.eq(outside | block.outside)
-            with m.If(arrived):
-                m.d.sync += outside_until.eq(outside | block.outside)
-            m.d.comb += beside.outside.eq(outside_until)
+            m.d.comb += [
+                block.i.p.base.eq(job.base),
+                beside.outside.eq(outside_of(m, block, arrived)),
+            ]
         beside = delay(m, beside, store.latency + self._result_latency, "beside")
 
         result = Signal(self._result)
@@ -360,24 +325,15 @@ class MacTile(Shared):
             results.r_en.eq(self.o.ready),
         ]
 
-        # What is under way always fits the output queue. See the class for the two conditions on
-        # a last beat; a cycle in which the drain stalls does not count against the backlog.
+        # What is under way always fits the output queue.
         leaves = self.o.valid & self.o.ready
         under_way = Signal(range(self.output_queue + 1))
-        promised = Signal(range(self.output_queue + c.steps + 1))
-        backlog = Signal(range(c.steps))
-        m.d.sync += [
-            under_way.eq(under_way + step - leaves),
-            promised.eq(promised + Mux(enter & last, c.steps, 0) - leaves),
-        ]
+        m.d.sync += under_way.eq(under_way + step - leaves)
         m.d.comb += [
             accumulator.o.ready.eq(under_way != self.output_queue),
-            last_may_enter.eq((promised <= self.output_queue) & (backlog == 0)),
+            entrance.leaves.eq(leaves),
+            entrance.stalls.eq(accumulator.o.valid & ~accumulator.o.ready),
         ]
-        with m.If(enter & last):
-            m.d.sync += backlog.eq(c.steps - 1)
-        with m.Elif((backlog != 0) & ~(accumulator.o.valid & ~accumulator.o.ready)):
-            m.d.sync += backlog.eq(backlog - 1)
         return m
 
     def _store(self, max_jobs: int) -> ParameterStore | FixedParameters:

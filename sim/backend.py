@@ -1,6 +1,6 @@
 """What a simulation of a tile is given and gives back, whichever simulator runs it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from hw.ports import StreamPort
 
-__all__ = ["Beats", "Trace", "Backend", "Plan", "SimulationError"]
+__all__ = ["Beats", "Cut", "Trace", "Backend", "Plan", "SimulationError"]
 
 
 class SimulationError(Exception):
@@ -35,6 +35,22 @@ class Beats:
 
 
 @dataclass(frozen=True, eq=False)
+class Cut:
+    """A run that a reset ends.
+
+    Parameters
+    ----------
+    inputs : mapping of str to Beats
+        As for a run.
+    cycles : int
+        After which the reset comes, for one cycle.
+    """
+
+    inputs: Mapping[str, Beats]
+    cycles: int
+
+
+@dataclass(frozen=True, eq=False)
 class Trace:
     """What came of a run.
 
@@ -48,6 +64,11 @@ class Trace:
         Clock edges from the end of reset to the last output transfer, that one included.
     first, final : mapping of str to int
         Per port name: the cycle (from 0) of its first and of its final transfer, where it made one.
+    error : int or None
+        Cycle from which the design's output ``error`` was set; None where it never was, or where
+        there is none.
+    before : tuple of Trace
+        What came of each run that a reset ended.
     """
 
     data: np.ndarray
@@ -55,15 +76,20 @@ class Trace:
     cycles: int
     first: Mapping[str, int]
     final: Mapping[str, int]
+    error: int | None = None
+    before: tuple["Trace", ...] = ()
 
 
 class Backend(Protocol):
-    """A simulated design with AXI4-Stream ports, one clock ``aclk`` and ``aresetn``."""
+    """A simulated design with AXI4-Stream ports, one clock ``aclk`` and ``aresetn``.
+
+    It may have an output ``error``, which stays set once it is.
+    """
 
     ports: tuple[StreamPort, ...]
 
     def run(self, inputs: Mapping[str, Beats], outputs: int, *, stall: float = 0.0, seed: int = 0,
-            max_cycles: int | None = None) -> Trace:
+            max_cycles: int | None = None, before: Sequence[Cut] = ()) -> Trace:
         """Reset the design, feed every input and collect ``outputs`` transfers of its output port.
 
         Parameters
@@ -79,13 +105,15 @@ class Backend(Protocol):
             Of the stalls.
         max_cycles : int or None
             Fail, rather than hang, after so many cycles; None chooses from the number of beats.
+        before : sequence of Cut
+            Runs that come before, each ended by a reset; all outputs that come are taken.
 
         Raises
         ------
         SimulationError
             Where the outputs do not come in time, one more than was asked for is offered within
-            `Plan.WATCH` cycles after the last, or an offered output changes or is withdrawn
-            before its transfer.
+            `Plan.WATCH` cycles after the last, an offered output changes or is withdrawn
+            before its transfer, or ``error`` does not stay set.
         """
         ...
 
@@ -93,14 +121,14 @@ class Backend(Protocol):
 class Plan:
     """A run, checked and settled: backends that follow it give the same trace, stalls included.
 
-    After `RESET` cycles in reset, each cycle goes so. Every port draws: its state becomes
-    ``(state * MULTIPLIER + INCREMENT) mod 2^64``, and it stalls if the upper 32 bits are below
-    ``threshold``. An input that offers nothing then offers its next beat, unless it stalls or a
-    port of ``after`` has not made its transfers in the cycles before; the output is ready
-    unless it stalls. The combinational logic settles, transfers are noted, and the clock rises.
-    While an input offers nothing its ``tdata`` and ``tlast`` are all ones, so that a design that
-    does not look at ``tvalid`` gives itself away. With the last output due transferred, the
-    simulation goes on for `WATCH` cycles, in which nothing may be offered.
+    After `RESET` cycles in reset, or one where another run comes before, each cycle goes so. Every
+    port draws: its state becomes ``(state * MULTIPLIER + INCREMENT) mod 2^64``, and it stalls if
+    the upper 32 bits are below ``threshold``. An input that offers nothing then offers its next
+    beat, unless it stalls or a port of ``after`` has not made its transfers in the cycles before;
+    the output is ready unless it stalls. The combinational logic settles, transfers are noted, and
+    the clock rises. While an input offers nothing its ``tdata`` and ``tlast`` are all ones, so that
+    a design that does not look at ``tvalid`` gives itself away. With the last output due
+    transferred, the simulation goes on for `WATCH` cycles, in which nothing may be offered.
 
     Members
     -------
@@ -108,8 +136,10 @@ class Plan:
         Of each port; contiguous.
     output : int
         Which of the ports is the output.
-    threshold, limit : int
-        Of the stalls; cycles in which the outputs must have come.
+    threshold, limit, reset : int
+        Of the stalls; cycles in which the outputs must have come; cycles in reset.
+    cut : bool
+        Whether the run ends after `limit` cycles, whatever came.
     seeds : list of int
         State of each port before the first cycle.
     """
@@ -120,7 +150,8 @@ class Plan:
     INCREMENT = 1442695040888963407
 
     def __init__(self, ports: tuple[StreamPort, ...], inputs: Mapping[str, Beats], outputs: int,
-                 stall: float, seed: int, max_cycles: int | None):
+                 stall: float, seed: int | tuple[int, int], max_cycles: int | None, *,
+                 cut: bool = False, reset: int = RESET):
         names = [port.name for port in ports]
         drains = [index for index, port in enumerate(ports) if not port.is_input]
         if len(drains) != 1:
@@ -131,6 +162,7 @@ class Plan:
             if name not in names or names.index(name) == drains[0]:
                 raise ValueError(f"Inputs must be for input ports, not {name!r}")
         self.ports, self.outputs, self.output = ports, outputs, drains[0]
+        self.cut, self.reset = cut, reset
         self.beats = tuple(_checked(port, inputs[port.name], names) if port.name in inputs
                            else None for port in ports)
         self.threshold = int(stall * 2**32)
@@ -138,14 +170,25 @@ class Plan:
         due = outputs + sum(len(beats.last) for beats in self.beats if beats)
         self.limit = int(1000 + 64 * due / (1 - stall)) if max_cycles is None else max_cycles
 
+    @classmethod
+    def each(cls, ports: tuple[StreamPort, ...], inputs: Mapping[str, Beats], outputs: int,
+             stall: float, seed: int, max_cycles: int | None, before: Sequence[Cut]
+             ) -> list["Plan"]:
+        """Plans of a run and of those that come before it."""
+        # A cut run has room for an output in every cycle.
+        plans = [cls(ports, cut.inputs, cut.cycles, stall, (seed, index), cut.cycles, cut=True,
+                     reset=1 if index else cls.RESET) for index, cut in enumerate(before)]
+        return [*plans, cls(ports, inputs, outputs, stall, seed, max_cycles,
+                            reset=1 if plans else cls.RESET)]
+
     def trace(self, data: np.ndarray, last: np.ndarray, moved: list[int], first: list[int],
-              final: list[int]) -> Trace:
+              final: list[int], error: int | None, before: tuple[Trace, ...] = ()) -> Trace:
         """What came of it, from the transfers that each port made and when."""
         def made(cycles: list[int]) -> dict[str, int]:
             return {port.name: cycle
                     for port, count, cycle in zip(self.ports, moved, cycles, strict=True) if count}
-        return Trace(data, last, final[self.output] + 1 if self.outputs else 0,
-                     made(first), made(final))
+        return Trace(data, last, final[self.output] + 1 if moved[self.output] else 0,
+                     made(first), made(final), error, before)
 
     def late(self, moved: list[int]) -> SimulationError:
         """The outputs did not come in time, after these transfers of each port."""
@@ -159,6 +202,10 @@ class Plan:
         """The output offered more than was due."""
         name = self.ports[self.output].name
         return SimulationError(f"{name} offers more than {self.outputs} outputs (cycle {cycle})")
+
+    def fallen(self, cycle: int) -> SimulationError:
+        """``error`` was set, and is not any more."""
+        return SimulationError(f"error does not stay set (cycle {cycle})")
 
     def unheld(self, index: int, cycle: int) -> SimulationError:
         """The output did not hold what it offered."""

@@ -1,5 +1,5 @@
-// A whole run of a verilated design in one call; sim/backend.py (Plan) says what a cycle does.
-// model.h is made for each design: it has MODEL_PORTS, MODEL_OUTPUT, and model_ports().
+// Whole runs of a verilated design in one call, each from a reset; sim/backend.py (Plan) says what a cycle does.
+// model.h is made for each design: it has MODEL_PORTS, MODEL_OUTPUT, model_ports(), model_error().
 
 #include <cstdint>
 #include <cstring>
@@ -38,7 +38,7 @@ struct Stream {
     int64_t moved, first, final;
 };
 
-enum Outcome { DONE, LATE, SURPLUS, UNHELD, FATAL };
+enum Outcome { DONE, LATE, SURPLUS, UNHELD, FALLEN, FATAL };
 
 // Verilator's own would end the process.
 void vl_fatal(const char *, int, const char *, const char *message) {
@@ -50,6 +50,7 @@ namespace {
 struct Limits {
     int64_t outputs, limit, reset, watch;
     uint64_t threshold;
+    int64_t cut;
 };
 
 void note(Stream &stream, int64_t cycle) {
@@ -78,10 +79,9 @@ void fill(Port &port) {
     *port.valid = 0;
 }
 
-Outcome run(Stream *streams, const Limits &limits, int64_t &cycle) {
-    VerilatedContext context;
-    const auto model = std::make_unique<Vmodel>(&context);
+Outcome run(Vmodel *model, Stream *streams, const Limits &limits, int64_t &cycle, int64_t &error) {
     Port ports[MODEL_PORTS];
+    const CData *const error_output = model_error(*model);
     model_ports(*model, ports);
     Port &out = ports[MODEL_OUTPUT];
     Stream &received = streams[MODEL_OUTPUT];
@@ -108,7 +108,8 @@ Outcome run(Stream *streams, const Limits &limits, int64_t &cycle) {
     model->aresetn = 1;
 
     bool held = false;
-    int64_t end = limits.outputs ? limits.limit : limits.watch;
+    error = -1;
+    int64_t end = limits.outputs || limits.cut ? limits.limit : limits.watch;
     for (cycle = 0; cycle < end; ++cycle) {
         for (int index = 0; index < MODEL_PORTS; ++index) {
             Stream &stream = streams[index];
@@ -136,6 +137,10 @@ Outcome run(Stream *streams, const Limits &limits, int64_t &cycle) {
                 offering[index] = false;
                 note(streams[index], cycle);
             }
+        if (error_output) {
+            if (error >= 0 && !*error_output) return FALLEN;
+            if (error < 0 && *error_output) error = cycle;
+        }
         // What is offered is kept at the place where it will stay, to compare it while it waits.
         uint8_t *const data = received.data + received.moved * out.bytes;
         uint8_t *const last = received.last + received.moved;
@@ -149,20 +154,29 @@ Outcome run(Stream *streams, const Limits &limits, int64_t &cycle) {
             *last = out.last ? *out.last : 0;
             if (!held) {
                 note(received, cycle);
-                if (received.moved == limits.outputs) end = cycle + 1 + limits.watch;
+                if (received.moved == limits.outputs && !limits.cut)
+                    end = cycle + 1 + limits.watch;
             }
         }
         rise();
     }
-    return received.moved < limits.outputs ? LATE : DONE;
+    return received.moved < limits.outputs && !limits.cut ? LATE : DONE;
 }
 
 }  // namespace
 
 extern "C" __attribute__((visibility("default"))) int exactmac_run(
-    Stream *streams, const Limits *limits, int64_t *cycle, char *message, std::size_t size) {
+    int64_t runs, Stream *streams, const Limits *limits, int64_t *errors, int64_t *index,
+    int64_t *cycle, char *message, std::size_t size) {
     try {
-        return run(streams, *limits, *cycle);
+        VerilatedContext context;
+        const auto model = std::make_unique<Vmodel>(&context);
+        for (*index = 0; *index < runs; ++*index) {
+            const Outcome outcome = run(model.get(), streams + *index * MODEL_PORTS, limits[*index],
+                                        *cycle, errors[*index]);
+            if (outcome != DONE) return outcome;
+        }
+        return DONE;
     } catch (const std::exception &error) {
         std::strncpy(message, error.what(), size - 1);
         return FATAL;

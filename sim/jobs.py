@@ -23,7 +23,7 @@ from sim.packing import pack, pack_fields, unpack
 from sim.phases import Phase, fold, format_of, matmul_phases, record_of
 
 __all__ = ["Phase", "format_of", "record_of", "fold", "matmul_phases", "streams", "expected",
-           "output_beats", "output_levels", "run", "matmul"]
+           "output_beats", "output_levels", "run", "check_error", "matmul"]
 
 
 def streams(config: TileConfig, phases: Sequence[Phase]) -> dict[str, Beats]:
@@ -230,10 +230,22 @@ def run(config: TileConfig, backend: Backend, phases: Sequence[Phase], *, stall:
     -------
     array of int64 ``(jobs, rows, cols)``, or Blocks; Trace
         Results as :func:`expected` has them, and what the simulation saw.
+
+    Raises
+    ------
+    SimulationError
+        Where the tile sets ``error``, too.
     """
     jobs = sum(len(phase.beats) for phase in phases)
     trace = backend.run(streams(config, phases), jobs * config.steps, stall=stall, seed=seed)
+    check_error(trace)
     return output_levels(config, trace.data, phases), trace
+
+
+def check_error(trace: Trace):
+    """Raise ``SimulationError`` where the tile set ``error``, for jobs that were in range."""
+    if trace.error is not None:
+        raise SimulationError(f"error is set (cycle {trace.error})")
 
 
 def matmul(config: TileConfig, backend: Backend, activations: np.ndarray, weights: np.ndarray,

@@ -1,6 +1,6 @@
 """Run a tile in Amaranth's own simulator."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from amaranth.lib import wiring
 from amaranth.sim import Simulator
 
 from hw.ports import StreamPort
-from sim.backend import Beats, Plan, Trace
+from sim.backend import Beats, Cut, Plan, Trace
 
 __all__ = ["AmaranthSimulation"]
 
@@ -48,65 +48,85 @@ class AmaranthSimulation:
         self.ports = ports
 
     def run(self, inputs: Mapping[str, Beats], outputs: int, *, stall: float = 0.0, seed: int = 0,
-            max_cycles: int | None = None, vcd: Path | str | None = None) -> Trace:
+            max_cycles: int | None = None, before: Sequence[Cut] = (),
+            vcd: Path | str | None = None) -> Trace:
         """Run as `Backend.run` says, and write waves to ``vcd`` unless that is None."""
-        plan = Plan(self.ports, inputs, outputs, stall, seed, max_cycles)
-        run = _Run(self.component, plan)
+        wires = _Wires(self.component)
+        runs = [_Run(wires, plan) for plan in Plan.each(
+            self.ports, inputs, outputs, stall, seed, max_cycles, before)]
+        failures: list[Exception] = []
+
+        async def process(ctx):
+            with ctx.critical():
+                for run in runs:
+                    # A failure is handed over, not raised, for the simulator to end in good order.
+                    if (failure := await run.follow(ctx)) is not None:
+                        failures.append(failure)
+                        return
+
         simulator = Simulator(self.component)
         simulator.add_clock(PERIOD)
-        simulator.add_process(run.process)
+        simulator.add_process(process)
         with nullcontext() if vcd is None else simulator.write_vcd(str(vcd)):
             simulator.run()
-        if run.failure is not None:
-            raise run.failure
-        width = self.ports[plan.output].bytes
-        data = b"".join(value.to_bytes(width, "little") for value, _ in run.received)
-        last = np.array([bool(last) for _, last in run.received], bool)
-        return plan.trace(np.frombuffer(data, np.uint8).reshape(-1, width), last,
-                          run.moved, run.first, run.final)
+        if failures:
+            raise failures[0]
+        return runs[-1].trace(tuple(run.trace() for run in runs[:-1]))
 
 
 class _Run:
     # State and process of one run; what is per port is a list in the order of the ports.
 
-    def __init__(self, component: wiring.Component, plan: Plan):
-        self.plan, self.aresetn = plan, _Wire(component, "aresetn")
-        self.sources = [_Source(component, index, plan) for index, port in enumerate(plan.ports)
+    def __init__(self, wires: "_Wires", plan: Plan):
+        component = wires.component
+        self.plan, self.aresetn = plan, wires["aresetn"]
+        self.sources = [_Source(wires, index, plan) for index, port in enumerate(plan.ports)
                         if port.is_input]
         output = plan.ports[plan.output]
-        self.ready = _Wire(component, f"{output.name}_tready")
-        # Where the output has no tlast, a constant fills the place.
+        self.ready = wires[f"{output.name}_tready"]
+        # Where there is no tlast, or no error, a constant fills the place.
         self.sampled = [*(getattr(component, f"{plan.ports[source.index].name}_tready")
                           for source in self.sources),
                         getattr(component, f"{output.name}_tvalid"),
                         getattr(component, f"{output.name}_tdata"),
-                        getattr(component, f"{output.name}_tlast") if output.last else Const(0)]
+                        getattr(component, f"{output.name}_tlast") if output.last else Const(0),
+                        getattr(component, "error", Const(0))]
         self.state = list(plan.seeds)
         self.moved, self.first, self.final = ([0] * len(plan.ports) for _ in range(3))
         self.received: list[tuple[int, int]] = []
-        self.failure: Exception | None = None
+        self.error: int | None = None
 
-    async def process(self, ctx):
-        with ctx.critical():
-            # A failure is handed over, not raised, for the simulator to end in good order.
-            self.failure = await self.follow(ctx)
+    def trace(self, before: tuple[Trace, ...] = ()) -> Trace:
+        width = self.plan.ports[self.plan.output].bytes
+        data = b"".join(value.to_bytes(width, "little") for value, _ in self.received)
+        last = np.array([bool(last) for _, last in self.received], bool)
+        return self.plan.trace(np.frombuffer(data, np.uint8).reshape(-1, width), last, self.moved,
+                               self.first, self.final, self.error, before)
 
-    async def follow(self, ctx):
+    async def follow(self, ctx) -> Exception | None:
         plan, output = self.plan, self.plan.output
         for source in self.sources:
             source.fill(ctx)
-        for _ in range(plan.RESET):
+        self.ready.put(ctx, 0)
+        self.aresetn.put(ctx, 0)
+        for _ in range(plan.reset):
             await ctx.tick()
         self.aresetn.put(ctx, 1)
 
         held = None
-        cycle, end = 0, plan.limit if plan.outputs else plan.WATCH
+        cycle, end = 0, plan.limit if plan.outputs or plan.cut else plan.WATCH
+        if not end:
+            return None
         ready = self.drive(ctx)
-        async for _, _, *takes, valid, data, last in ctx.tick().sample(*self.sampled):
+        async for _, _, *takes, valid, data, last, error in ctx.tick().sample(*self.sampled):
             for source, taken in zip(self.sources, takes, strict=True):
                 if taken and source.offering:
                     source.offering = False
                     self.note(source.index, cycle)
+            if error and self.error is None:
+                self.error = cycle
+            if not error and self.error is not None:
+                return plan.fallen(cycle)
             count = self.moved[output]
             if held is not None and (not valid or (data, last) != held):
                 return plan.unheld(count, cycle)
@@ -116,11 +136,12 @@ class _Run:
             if valid and ready:
                 self.note(output, cycle)
                 self.received.append((data, last))
-                if count + 1 == plan.outputs:
+                if count + 1 == plan.outputs and not plan.cut:
                     end = cycle + 1 + plan.WATCH
             cycle += 1
             if cycle == end:
-                return plan.late(self.moved) if self.moved[output] < plan.outputs else None
+                late = self.moved[output] < plan.outputs and not plan.cut
+                return plan.late(self.moved) if late else None
             ready = self.drive(ctx)
 
     def drive(self, ctx) -> bool:
@@ -150,13 +171,13 @@ class _Run:
 class _Source:
     # An input port and what is sent to it, as integers.
 
-    def __init__(self, component: wiring.Component, index: int, plan: Plan):
+    def __init__(self, wires: "_Wires", index: int, plan: Plan):
         port, beats = plan.ports[index], plan.beats[index]
         self.index, self.offering = index, False
         self.idle = (1 << 8 * port.bytes) - 1, 1
-        self.data = _Wire(component, f"{port.name}_tdata")
-        self.last = _Wire(component, f"{port.name}_tlast") if port.last else None
-        self.valid = _Wire(component, f"{port.name}_tvalid")
+        self.data = wires[f"{port.name}_tdata"]
+        self.last = wires[f"{port.name}_tlast"] if port.last else None
+        self.valid = wires[f"{port.name}_tvalid"]
         self.beats, self.after = [], []
         if beats is not None:
             names = [port.name for port in plan.ports]
@@ -196,3 +217,15 @@ class _Wire:
         if value != self.value:
             self.value = value
             ctx.set(self.signal, value)
+
+
+class _Wires(dict[str, _Wire]):
+    # Those of a component by name, which all runs share.
+
+    def __init__(self, component: wiring.Component):
+        super().__init__()
+        self.component = component
+
+    def __missing__(self, name: str) -> _Wire:
+        self[name] = wire = _Wire(self.component, name)
+        return wire

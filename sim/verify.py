@@ -9,7 +9,7 @@ import numpy as np
 from golden.block_scaled import Tensor
 from hw.config import TileConfig
 from sim.backend import Backend, SimulationError
-from sim.jobs import Phase, output_beats, streams
+from sim.jobs import Phase, check_error, output_beats, streams
 
 __all__ = ["Mismatch", "Verification", "verify", "STALLS"]
 
@@ -72,6 +72,7 @@ def verify(config: TileConfig, backend: Backend, phases: Sequence[Phase], want: 
     for seed, stall in enumerate(STALLS):
         try:
             trace = backend.run(inputs, len(beats.last), stall=stall, seed=seed)
+            check_error(trace)
         except SimulationError as error:
             raise Mismatch(f"{subject} differs from golden: {error}") from error
         wrong = np.flatnonzero((trace.data != beats.data).any(axis=1) | (trace.last != beats.last))

@@ -15,7 +15,7 @@ import numpy as np
 
 from hw.flow.tools import ToolFailed, ToolMissing
 from hw.ports import StreamPort
-from sim.backend import Beats, Plan, SimulationError, Trace
+from sim.backend import Beats, Cut, Plan, SimulationError, Trace
 
 __all__ = ["WAIVERS", "VerilatorSimulation", "available", "missing", "verilator_root"]
 
@@ -109,12 +109,13 @@ class VerilatorSimulation:
         self._run = library.exactmac_run
 
     def run(self, inputs: Mapping[str, Beats], outputs: int, *, stall: float = 0.0, seed: int = 0,
-            max_cycles: int | None = None) -> Trace:
+            max_cycles: int | None = None, before: Sequence[Cut] = ()) -> Trace:
         """Run as `Backend.run` says."""
-        plan = Plan(self.ports, inputs, outputs, stall, seed, max_cycles)
-        count, width = len(self.ports), self.ports[plan.output].bytes
-        data = np.zeros((outputs, width), np.uint8)
-        last = np.zeros(outputs, bool)
+        plans = Plan.each(self.ports, inputs, outputs, stall, seed, max_cycles, before)
+        count, runs = len(self.ports), len(plans)
+        data = [np.zeros((plan.outputs, self.ports[plan.output].bytes), np.uint8)
+                for plan in plans]
+        last = [np.zeros(plan.outputs, bool) for plan in plans]
 
         class Stream(ctypes.Structure):
             _fields_ = [("state", ctypes.c_uint64), ("beats", ctypes.c_int64),
@@ -122,32 +123,49 @@ class VerilatorSimulation:
                         ("after", ctypes.c_void_p * count), ("moved", ctypes.c_int64),
                         ("first", ctypes.c_int64), ("final", ctypes.c_int64)]
 
-        streams = (Stream * count)()
+        streams = ((Stream * count) * runs)()
         names = [port.name for port in self.ports]
-        for stream, beats, state in zip(streams, plan.beats, plan.seeds, strict=True):
-            stream.state = state
-            if beats is not None:
-                stream.beats = len(beats.last)
-                stream.data, stream.last = beats.data.ctypes.data, beats.last.ctypes.data
-                for name, after in beats.after.items():
-                    stream.after[names.index(name)] = after.ctypes.data
-        streams[plan.output].data = data.ctypes.data
-        streams[plan.output].last = last.ctypes.data
-        limits = (ctypes.c_int64 * 5)(outputs, plan.limit, plan.RESET, plan.WATCH, plan.threshold)
-        cycle, message = ctypes.c_int64(), ctypes.create_string_buffer(1000)
-        outcome = self._run(streams, limits, ctypes.byref(cycle), message,
-                            ctypes.c_size_t(len(message)))
-        moved = [stream.moved for stream in streams]
+        for each, plan, received, ends in zip(streams, plans, data, last, strict=True):
+            for stream, beats, state in zip(each, plan.beats, plan.seeds, strict=True):
+                stream.state = state
+                if beats is not None:
+                    stream.beats = len(beats.last)
+                    stream.data, stream.last = beats.data.ctypes.data, beats.last.ctypes.data
+                    for name, after in beats.after.items():
+                        stream.after[names.index(name)] = after.ctypes.data
+            each[plan.output].data = received.ctypes.data
+            each[plan.output].last = ends.ctypes.data
+        limits = np.array([[plan.outputs, plan.limit, plan.reset, plan.WATCH, plan.threshold,
+                            plan.cut] for plan in plans], np.int64)
+        errors = np.full(runs, -1)
+        index, cycle = ctypes.c_int64(), ctypes.c_int64()
+        message = ctypes.create_string_buffer(1000)
+        outcome = self._run(
+            ctypes.c_int64(runs), streams, ctypes.c_void_p(limits.ctypes.data),
+            ctypes.c_void_p(errors.ctypes.data), ctypes.byref(index), ctypes.byref(cycle), message,
+            ctypes.c_size_t(len(message)))
+        failed = min(index.value, runs - 1)
+        plan, moved = plans[failed], [stream.moved for stream in streams[failed]]
         if outcome == 1:
             raise plan.late(moved)
         if outcome == 2:
             raise plan.surplus(cycle.value)
         if outcome == 3:
             raise plan.unheld(moved[plan.output], cycle.value)
+        if outcome == 4:
+            raise plan.fallen(cycle.value)
         if outcome:
             raise SimulationError(f"Verilator stopped: {message.value.decode(errors='replace')}")
-        return plan.trace(data, last, moved, [stream.first for stream in streams],
-                          [stream.final for stream in streams])
+        traces: list[Trace] = []
+        for plan, each, received, ends, error in zip(plans, streams, data, last, errors.tolist(),
+                                                     strict=True):
+            moved, first, final = ([getattr(stream, name) for stream in each]
+                                   for name in ("moved", "first", "final"))
+            made = moved[plan.output]
+            traces.append(plan.trace(
+                received[:made], ends[:made], moved, first, final, None if error < 0 else error,
+                tuple(traces) if plan is plans[-1] else ()))
+        return traces[-1]
 
 
 def _build(sources: list[Path], top: str, ports: tuple[StreamPort, ...], options: list[str],
@@ -179,8 +197,9 @@ def _build(sources: list[Path], top: str, ports: tuple[StreamPort, ...], options
     with tempfile.TemporaryDirectory(dir=cache, prefix="build-") as name:
         folder = Path(name)
         _call("verilator", [*verilator, "-Mdir", name, *map(str, sources)], root)
-        _check_widths(ports, top, (folder / "Vmodel.h").read_text())
-        (folder / "model.h").write_text(header)
+        found = _widths((folder / "Vmodel.h").read_text())
+        _check_widths(ports, top, found)
+        (folder / "model.h").write_text(header + _error(found))
         slow = sorted(folder.glob("Vmodel*__Slow*.cpp"))
         fast = sorted(set(folder.glob("Vmodel*.cpp")) - set(slow))
         units = [([HARNESS], FAST), *((group, optimize) for group in _groups(fast)),
@@ -253,10 +272,19 @@ def _header(ports: tuple[StreamPort, ...]) -> str:
             f"static void model_ports(Vmodel &model, Port *ports) {{\n{''.join(rows)}}}\n")
 
 
-def _check_widths(ports: tuple[StreamPort, ...], top: str, header: str):
-    # The harness copies whole bytes to and from where a signal is, whatever its width.
-    found = {name: int(msb) - int(lsb) + 1 for name, msb, lsb in re.findall(
+def _error(found: dict[str, int]) -> str:
+    error = "&model.error" if "error" in found else "nullptr"
+    return f"\nstatic const CData *model_error(const Vmodel &model) {{ return {error}; }}\n"
+
+
+def _widths(header: str) -> dict[str, int]:
+    # Of the ports, by name.
+    return {name: int(msb) - int(lsb) + 1 for name, msb, lsb in re.findall(
         r"VL_(?:IN|OUT)\w*\(&(\w+),(\d+),(\d+)", header)}
+
+
+def _check_widths(ports: tuple[StreamPort, ...], top: str, found: dict[str, int]):
+    # The harness copies whole bytes to and from where a signal is, whatever its width.
     expected = {"aclk": 1, "aresetn": 1}
     for port in ports:
         expected |= {f"{port.name}_tdata": 8 * port.bytes, f"{port.name}_tvalid": 1,

@@ -111,12 +111,13 @@ def test_words_beyond_the_store_are_dropped(rng, record, channels, outputs):
     dut = ParameterStore(record=record, channels=channels, outputs=outputs, max_jobs=3)
     long = random_records(rng, record, 3 * channels + 1)
     short = random_records(rng, record, 1)
-    seen = []
+    seen, whole = [], []
 
     async def testbench(ctx):
         for values in (long, long[::-1], short):
             await write(ctx, dut, words_of(record, values))
             bank = ctx.get(dut.current)
+            whole.append(ctx.get(dut.whole))
             seen.append([each for index in range(channels // outputs)
                          for each in await read(ctx, dut, bank, index)])
 
@@ -124,23 +125,26 @@ def test_words_beyond_the_store_are_dropped(rng, record, channels, outputs):
     assert seen[0] == long[:channels]
     assert seen[1] == long[:-channels - 1:-1]
     assert seen[2][0] == short[0]  # the rest is of no interest
+    assert whole == [channels // outputs, channels // outputs, 1 // outputs]
 
 
 def test_a_set_that_ends_within_a_record(rng):
     record = RECORDS["76 bits"]
     dut = ParameterStore(record=record, channels=4, outputs=2, max_jobs=3)
     cut, whole = random_records(rng, record, 4), random_records(rng, record, 4)
-    seen = []
+    seen, reads = [], []
 
     async def testbench(ctx):
-        for count in (1, 2, 4, 8):
+        for count in (1, 2, 5, 6, 11, 12):
             await write(ctx, dut, words_of(record, cut)[:count])
+            reads.append(ctx.get(dut.whole))
             await write(ctx, dut, words_of(record, whole))
             bank = ctx.get(dut.current)
             seen.append(await read(ctx, dut, bank, 0) + await read(ctx, dut, bank, 1))
 
     run(dut, testbench)
-    assert seen == [whole] * 4
+    assert seen == [whole] * 6
+    assert reads == [0, 0, 0, 1, 1, 2]  # of two records each, of three words
 
 
 class Model:

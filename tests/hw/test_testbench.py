@@ -25,7 +25,7 @@ module shift (
     input [15:0] s_axis_x_tdata, input s_axis_x_tlast, input s_axis_x_tvalid,
     output s_axis_x_tready,
     output [71:0] m_axis_o_tdata, output m_axis_o_tlast, output m_axis_o_tvalid,
-    input m_axis_o_tready
+    input m_axis_o_tready, output error
 );
     integer fault;
     initial if (!$value$plusargs("fault=%d", fault)) fault = 0;
@@ -34,6 +34,7 @@ module shift (
     reg last, full, waited;
     reg [7:0] sent;
     assign s_axis_job_tready = 1'b1;
+    assign error = fault == 5 && sent == 20;
     assign s_axis_x_tready = !full || m_axis_o_tready;
     assign m_axis_o_tdata = data ^ {71'b0, fault == 3 && waited};
     assign m_axis_o_tlast = last;
@@ -84,7 +85,8 @@ def program(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("shift")
     (folder / "shift.v").write_text(DUT)
     (folder / "shift_tb.sv").write_text(bench_text(
-        "shift", PORTS, {"s_axis_job": len(SIZES), "s_axis_x": COUNT}, COUNT, after=AFTER))
+        "shift", PORTS, {"s_axis_job": len(SIZES), "s_axis_x": COUNT}, COUNT, after=AFTER,
+        error=True))
     return request.param(folder, "shift")
 
 
@@ -132,7 +134,8 @@ def test_first_wrong_vector_is_named(program, tmp_path, index, place, got, expec
     (2, f"FAIL more than {COUNT} outputs"),
     (3, r"FAIL output \d+ did not hold until its transfer"),
     (4, r"FAIL output \d+ did not hold until its transfer"),
-], ids=["missing", "surplus", "changes", "withdraws"])
+    (5, "FAIL error is set"),
+], ids=["missing", "surplus", "changes", "withdraws", "error"])
 def test_faults_are_named(program, tmp_path, fault, verdict):
     write_vectors(tmp_path)
     line, passed = simulate(program, tmp_path, f"+fault={fault}")

@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.ports import StreamPort
 from sim import verilator
-from sim.backend import Beats, SimulationError
+from sim.backend import Beats, Cut, SimulationError
 from sim.pysim import AmaranthSimulation
 from sim.verilator import VerilatorSimulation
 
@@ -27,14 +27,14 @@ ADDER = (
     StreamPort("m_axis_o", "o", 72, "last sum of a job", ()),
 )
 FAULTY = (StreamPort("m_axis_o", "o", 16, "", ()), StreamPort("s_axis_fault", "i", 10, "", ()))
-PASS, DROP, TWICE, CHANGE, WITHDRAW, PEEK = range(6)
+PASS, DROP, TWICE, CHANGE, WITHDRAW, PEEK, ERROR, FALL = range(8)
 
 
 class AXI(wiring.Component):
     """Members for ``ports``, and a domain as `AmaranthSimulation` wants it."""
 
-    def __init__(self, ports):
-        members = {"aclk": In(1), "aresetn": In(1)}
+    def __init__(self, ports, **more):
+        members = {"aclk": In(1), "aresetn": In(1), **more}
         for port in ports:
             flow, back = (In, Out) if port.is_input else (Out, In)
             members |= {f"{port.name}_tdata": flow(8 * port.bytes), f"{port.name}_tvalid": flow(1),
@@ -89,7 +89,7 @@ class Faulty(AXI):
     """Sends what it received, unless the lowest three bits of it say otherwise."""
 
     def __init__(self):
-        super().__init__(FAULTY)
+        super().__init__(FAULTY, error=Out(1))
 
     def elaborate(self, platform):
         m = self.module()
@@ -113,6 +113,8 @@ class Faulty(AXI):
             m.d.sync += payload.eq(self.s_axis_fault_tdata)
             m.d.sync += full.eq(self.s_axis_fault_tdata[:3] != DROP)
             m.d.sync += sent.eq(0)
+            with m.If(self.s_axis_fault_tdata[:3] >= ERROR):
+                m.d.sync += self.error.eq(self.s_axis_fault_tdata[:3] == ERROR)
         with m.If(self.m_axis_o_tvalid & self.m_axis_o_tready):
             m.d.sync += sent.eq(1)
             m.d.sync += full.eq((fault == TWICE) & ~sent)
@@ -166,6 +168,8 @@ def assert_same(one, other):
     np.testing.assert_array_equal(one.data, other.data)
     np.testing.assert_array_equal(one.last, other.last)
     assert (one.cycles, one.first, one.final) == (other.cycles, other.first, other.final)
+    for each, own in zip(one.before, other.before, strict=True):
+        assert_same(each, own)
 
 
 @needs_verilator
@@ -188,6 +192,39 @@ def test_every_run_starts_from_reset(rng, adders):
         with pytest.raises(SimulationError, match="^Outputs did not come in 20 cycles"):
             adder.run(inputs, len(data), max_cycles=20)
         assert_same(adder.run(inputs, len(data)), adder.run(inputs, len(data)))
+
+
+@needs_verilator
+@pytest.mark.parametrize("stall", [0, 0.4])
+def test_a_reset_ends_a_run(rng, adders, stall):
+    inputs, data, last = job_beats(rng, 10)
+    cuts = [Cut(job_beats(rng, 10)[0], cycles) for cycles in (0, 1, 17, 60)]
+    traces = [adder.run(inputs, len(data), stall=stall, before=cuts) for adder in adders]
+    for trace in traces:
+        np.testing.assert_array_equal(trace.data, data)
+        np.testing.assert_array_equal(trace.last, last)
+        assert [len(each.last) > 0 for each in trace.before] == [False, False, True, True]
+        assert all(max(each.final.values(), default=0) < max(1, cut.cycles)
+                   for each, cut in zip(trace.before, cuts, strict=True))
+    assert_same(*traces)
+    assert all(adder.run(inputs, len(data)).before == () for adder in adders)
+
+
+def test_outputs_before_a_reset_are_kept(faulty):
+    given = fault_beats(PASS, PASS + 8, ERROR + 16)
+    trace = faulty.run(fault_beats(PASS + 24), 1, before=[Cut(given, 4), Cut(given, 50)])
+    assert [each.data[:, 0].tolist() for each in trace.before] == [[0, 8], [0, 8, ERROR + 16]]
+    assert trace.data.tolist() == [[24, 0]]
+    # The third is taken in cycle 4, which the first run does not have.
+    assert [each.error for each in (*trace.before, trace)] == [None, 5, None]
+    assert [each.cycles for each in trace.before] == [4, 6]
+
+
+def test_error_is_reported(faulty, adders):
+    assert faulty.run(fault_beats(PASS, ERROR, PASS), 3).error == 3
+    assert faulty.run(fault_beats(PASS, PASS), 2).error is None
+    with pytest.raises(SimulationError, match=r"^error does not stay set \(cycle 5\)$"):
+        faulty.run(fault_beats(PASS, ERROR, FALL, PASS), 4)
 
 
 @needs_verilator

@@ -1,0 +1,215 @@
+# amaranth: UnusedElaboratable=no
+"""An adversary: jobs out of range and wrong ``tlast`` among good traffic, stalls, and resets in it.
+
+What should come of them is found here without the tile: a job is dropped by what the sender knows
+of it, and of the others golden has the results.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from golden.contracts import contract
+from golden.formats import EXPONENT, LoadedCodebook, parse
+from hw.config import TileConfig
+from sim.backend import Beats, Cut
+from sim.jobs import Phase, expected, format_of, output_beats, streams
+from sim.simulation import simulation
+from sim.vectors import (
+    random_codebooks,
+    random_exponents,
+    random_parameters,
+    random_states,
+    random_table,
+)
+from sim.verilator import available
+
+pytestmark = pytest.mark.skipif(available() is not None, reason=str(available()))
+
+
+def tile(weights, activations, output, requant="half_up", **shape):
+    return TileConfig(weights=parse(weights), activations=parse(activations),
+                      output=None if output is None else parse(output),
+                      contract=contract(requant), **{"rows": 2, "cols": 2, "lanes": 2, **shape})
+
+
+FIXED = (("bias", (5, -7, 0, 100, 3)), ("multiplier", (1 << 30, 3 << 28, 5, 1 << 29, 77)),
+         ("shift", 32), ("zero_point", -3), ("clamp_min", (-128, -100, -5, 0, -128)),
+         ("clamp_max", 127))
+TILES = {
+    "1x1x1": tile("s4n", "u4", "s8", rows=1, cols=1, lanes=1, depth=6, channels=3),
+    # Block-scaled, loaded codebook and loaded table, draws; 6 beats at most, 3 groups.
+    "mixed": tile("mx_s4", "codebook2:loaded=s6", "s8", "stochastic", cols=4, lanes=4, outputs=2,
+                  depth=24, channels=10, window=5, lut="loaded"),
+    "fixed": tile("s4", "u4", "s8", depth=8, channels=5, parameters=FIXED),
+    "both": tile("s8", "u8", "u8", "tflite", depth=10, channels=6, zero_points="both"),
+    "3x6x5/3": tile("u3", "s5", "s4", "half_even", rows=3, cols=6, lanes=5, outputs=3, depth=35,
+                    channels=31, zero_points="both"),
+    "block-scaled": tile("mx_e2m1", "mx_s8", "s8", lanes=8, depth=40, channels=4, window=9),
+    "shared exponent": tile("mx_s8", "e4m3fn", "mx_e2m1", rows=1, cols=32, lanes=1, outputs=8,
+                            depth=7, channels=96),
+    "codebooks": tile("codebook3:loaded=s6", "codebook2:loaded=u5", "codebook2:loaded=s16",
+                      "half_away", depth=6, channels=6, outputs=2),
+    "table": tile("s4n", "s4", "u8", "pulp", depth=30, channels=8, lut="loaded"),
+    "stochastic": tile("s4n", "u4", "s8", "stochastic", depth=16, channels=2, rows=3),
+    "one beat": tile("ternary", "odd3", "odd5", "floor", lanes=9, depth=9, channels=5),
+    "sums": tile("binary", "bit", None, "none", lanes=3, depth=21, channels=1, outputs=2),
+    "nan": tile("e5m2:specials=propagate", "e4m3fn:specials=propagate", "e5m2:specials=propagate",
+                lanes=1, depth=5, channels=4),
+    "thresholds": tile("s3n", "s3", "s3", "thresholds", lanes=1, depth=4, channels=12),
+}
+DEFAULT = ("1x1x1", "mixed", "fixed")
+
+
+@dataclass
+class Attack:
+    """Traffic, the jobs of it that are in range, and whether something in it was wrong."""
+
+    inputs: dict[str, Beats]
+    good: list[Phase]
+    wrong: bool
+
+
+def fields(rng, bits, most, jobs):
+    """Values of a field, mostly up to ``most``, else any that its bits can have, its ends often."""
+    anything = rng.choice([0, most, min(most + 1, (1 << bits) - 1), (1 << bits) - 1,
+                           int(rng.integers(1 << bits))], size=jobs)
+    return np.where(rng.random(jobs) < 0.3, anything, rng.integers(0, most + 1, size=jobs))
+
+
+def attack(config, rng, *, clean=False):
+    c = config
+    phases, kept, dropped = [], [], []
+    # More sets than banks, so that one that stays in use would be missed.
+    for final in [False] * int(rng.integers(3, 7)) + [True]:
+        jobs = int(rng.integers(1, 7))
+        beats = fields(rng, c.max_beats.bit_length(), c.max_beats, jobs)
+        group = fields(rng, (c.groups - 1).bit_length(), c.groups - 1, jobs)
+        head = sum(c.head.values())
+        words = head + c.words * c.groups * c.cols
+        if clean:
+            beats = beats.clip(1, c.max_beats)
+            group = group.clip(0, c.groups - 1)
+        elif not final:
+            words = int(rng.integers(1, 2 * words) if rng.random() < 0.5 else
+                        head + c.words * c.cols * rng.integers(1, c.groups + 1)
+                        + rng.integers(-1, 2))
+        if final:
+            # The last output is of the very last job: what is wrong comes before it.
+            beats[-1], group[-1] = c.max_beats, c.groups - 1
+        if c.parameters is not None:
+            records = c.groups * c.cols
+        else:
+            records = min(max(0, words - head) // c.words, c.groups * c.cols)
+        out = (beats < 1) | (beats > c.max_beats) | (group * c.cols + c.cols > records)
+        phases.append(phase_of(c, rng, beats, group, out, -(-max(1, words - head) // c.words)))
+        kept.append(words)
+        dropped.append(out)
+
+    inputs = streams(c, phases)
+    if c.parameters is None:
+        shorten(c, inputs, phases, kept)
+    flips = False
+    for name in ("s_axis_activations", "s_axis_weights"):
+        flip = rng.random(len(inputs[name].last)) < (0 if clean or rng.random() < 0.5 else 0.1)
+        flips |= flip.any()
+        inputs[name] = replace(inputs[name], last=inputs[name].last ^ flip)
+    good = [among(phase, ~out) for phase, out in zip(phases, dropped, strict=True) if not out.all()]
+    return Attack(inputs, good, bool(flips) or any(out.any() for out in dropped))
+
+
+def phase_of(config, rng, beats, group, out, records):
+    c = config
+    total = int(beats.sum())
+    books = random_codebooks(c, rng)
+    exponents, base = random_exponents(c, rng, beats)
+    for name, each in exponents.items():  # what is dropped may be far outside of the window
+        anything = rng.integers(EXPONENT.max + 1, size=each.shape)
+        exponents[name] = np.where(np.repeat(out, beats)[:, None], anything, each)
+    parameters = random_parameters(c, rng, records if c.parameters is None else c.channels, books)
+    return Phase(
+        parameters, group, beats,
+        rng.choice(format_of(c, "activations", books).levels(), size=(total, c.rows, c.lanes)),
+        rng.choice(format_of(c, "weights", books).levels(), size=(total, c.cols, c.lanes)),
+        random_states(c, rng, len(beats)), random_table(c, rng), books, exponents, base)
+
+
+def shorten(config, inputs, phases, kept):
+    """Close each set after so many words, wherever that is."""
+    c, name = config, "s_axis_parameters"
+    each = [sum(c.head.values()) + c.words * len(phase.parameters["bias"]) for phase in phases]
+    starts = np.cumsum(each) - each
+    chosen = np.concatenate([start + np.arange(count)
+                             for start, count in zip(starts, kept, strict=True)])
+    last, after = np.zeros(len(chosen), bool), np.zeros(len(chosen), np.int64)
+    ends = np.cumsum(kept)
+    last[ends - 1] = True
+    jobs = np.array([len(phase.beats) for phase in phases])
+    after[ends[1:] - 1] = np.cumsum(jobs)[:-1]
+    inputs[name] = Beats(inputs[name].data[chosen], last, {"s_axis_job": after})
+    inputs["s_axis_job"] = replace(inputs["s_axis_job"], after={name: np.repeat(ends, jobs)})
+
+
+def among(phase, jobs):
+    """Return the phase with these of its jobs."""
+    beats = np.repeat(jobs, phase.beats)
+    return replace(
+        phase, group=phase.group[jobs], beats=phase.beats[jobs],
+        activations=phase.activations[beats], weights=phase.weights[beats],
+        states=None if phase.states is None else phase.states[jobs],
+        exponents={name: each[beats] for name, each in phase.exponents.items()},
+        base=None if phase.base is None else phase.base[jobs])
+
+
+def want_of(config, given):
+    return output_beats(config, expected(config, given.good), given.good)
+
+
+@pytest.mark.parametrize("name", [
+    name if name in DEFAULT else pytest.param(name, marks=pytest.mark.slow) for name in TILES])
+def test_malformed_jobs(rng, name):
+    config = TILES[name]
+    backend = simulation(config)
+    seen = set()
+    for seed in range(24):
+        clean = seed % 4 == 3
+        given = attack(config, rng, clean=clean)
+        want = want_of(config, given)
+        broken = [attack(config, rng) for _ in range(int(rng.integers(4)))]
+        # Anywhere, or soon.
+        cycles = [int(rng.integers(rng.choice([20, 2 * sum(
+            len(each.last) for each in cut.inputs.values())]))) for cut in broken]
+        trace = backend.run(given.inputs, len(want.last), stall=(0.0, 0.3, 0.6)[seed % 3],
+                            seed=seed, before=[Cut(cut.inputs, count) for cut, count in zip(
+                                broken, cycles, strict=True)])
+        np.testing.assert_array_equal(trace.data, want.data)
+        np.testing.assert_array_equal(trace.last, want.last)
+        assert (trace.error is not None) == given.wrong
+        assert not (clean and given.wrong)
+        for cut, found in zip(broken, trace.before, strict=True):
+            beats = want_of(config, cut)
+            count = len(found.last)
+            np.testing.assert_array_equal(found.data, beats.data[:count])
+            np.testing.assert_array_equal(found.last, beats.last[:count])
+            seen.add(("cut", count > 0, found.error is not None))
+        seen.add(("whole", given.wrong))
+    # Good and bad traffic, and resets before and after the first output and the first fault.
+    assert seen >= {("whole", False), ("whole", True), ("cut", True, True), ("cut", False, False)}
+
+
+def test_the_adversary_meets_every_kind_of_fault(rng):
+    config = TILES["mixed"]
+    assert isinstance(config.activations, LoadedCodebook)
+    kinds = dict.fromkeys(["none", "many", "group", "flip"], 0)
+    for _ in range(10):
+        given = attack(config, rng)
+        jobs = given.inputs["s_axis_job"].data
+        beats, good = jobs[:, 0] & 7, sum(len(phase.beats) for phase in given.good)
+        kinds["none"] += (beats == 0).sum()
+        kinds["many"] += (beats > config.max_beats).sum()
+        kinds["group"] += ((beats > 0) & (beats <= config.max_beats)).sum() - good
+        ends = np.zeros(int(beats.astype(int).sum()), bool)
+        ends[np.cumsum(beats.astype(int)) - 1] = True
+        kinds["flip"] += (given.inputs["s_axis_weights"].last != ends).sum()
+    assert all(count > 5 for count in kinds.values()), kinds
