@@ -23,9 +23,10 @@ class ScaledBlock(Shared):
     """A block whose sums are shifted, each by the combined exponent of its vectors.
 
     ``o[r][c] = sum[r][c] << (activations.exponents[r] + weights.exponents[c] - base)``, exact,
-    where the shift is from 0 to ``window - 1``. Where it is not, ``o[r][c]`` has no meaning, and
-    ``outside`` is set together with ``o.valid``. An operand that is not block-scaled has the
-    exponent 0, whose code is 127. As a block, it has no state from beat to beat and never stalls.
+    where the shift is from 0 to ``window - 1``. Where it is not, or an exponent is not a number
+    (code 255), ``o[r][c]`` has no meaning, and ``outside`` is set together with ``o.valid``. An
+    operand that is not block-scaled has the exponent 0, whose code is 127. As a block, it has no
+    state from beat to beat and never stalls.
 
     =============  ======================================
     cycle          registers
@@ -53,7 +54,7 @@ class ScaledBlock(Shared):
     o : Out(stream.Signature(ArrayLayout(ArrayLayout(shape_of(sums), cols), rows), ...))
         Shifted sums, always ready.
     outside : Out(1)
-        Whether any combined exponent of the beat on ``o`` is outside of the window.
+        Whether any combined exponent of the beat on ``o`` is outside of the window, or none.
     """
 
     i: stream.Interface
@@ -110,7 +111,12 @@ class ScaledBlock(Shared):
                 return Const(EXPONENT_BIAS, shape_of(EXPONENT))
             return exponents[name][vector]
 
-        outside = []
+        # Cycle block.latency: an exponent whose code is all ones is not a number.
+        not_a_number = Signal(reset_less=True)
+        m.d.sync += not_a_number.eq(Cat(
+            code.all() for name in self._exponents.members if name != "base"
+            for code in exponents[name]).any())
+        outside = [not_a_number]
         for row in range(block.rows):
             for col in range(block.cols):
                 shift = Signal(range(self.window), name=f"shift_{row}_{col}", reset_less=True)
