@@ -21,6 +21,7 @@ from golden.contracts import (
 )
 from golden.formats import Format, IntFormat
 from golden.networks import check_scale
+from golden.ranges import INT64, levels_range
 
 __all__ = ["linear_parameters", "combined_scale", "quantize_multiplier", "reduce_multiplier",
            "scale_parameters", "threshold_parameters"]
@@ -196,7 +197,8 @@ def threshold_parameters(real, output: Format, sum_format: IntFormat, *, zero_po
 
     Returns
     -------
-    dict of str to array of ``int64``, ``(channels,)``
+    dict of str to array of ``int64``, ``(channels,)``; of Python integers where ``sum_format`` has
+    more than 64 bits.
 
     Raises
     ------
@@ -213,8 +215,9 @@ def threshold_parameters(real, output: Format, sum_format: IntFormat, *, zero_po
         reached = [sum_format.min if level <= lowest or (value == 0 and border <= 0)
                    else sum_format.max if value == 0 else math.ceil(border / Fraction(value))
                    for value in real.tolist()]
-        found[f"threshold_{step}"] = np.clip(
-            np.array(reached, dtype=object), sum_format.min, sum_format.max).astype(np.int64)
+        bounded = np.clip(np.array(reached, dtype=object), sum_format.min, sum_format.max)
+        found[f"threshold_{step}"] = bounded.astype(
+            np.int64 if levels_range(sum_format) in INT64 else object)
     return found
 
 

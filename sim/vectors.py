@@ -28,6 +28,7 @@ from golden.formats import (
     IntFormat,
     LoadedCodebook,
     element_of,
+    integers,
 )
 from golden.multipliers import scale_parameters, threshold_parameters
 from golden.networks import Dense, Linear, Network
@@ -271,8 +272,8 @@ def random_parameters(config: TileConfig, rng: np.random.Generator, records: int
     """
     c = config
     if c.parameters is not None:
-        return {name: np.array(c.fixed_per_channel[name][:records]) if name in c.fixed_per_channel
-                else np.full(records, c.fixed[name]) for name in c.record}
+        return {name: integers(c.fixed_per_channel[name][:records] if name in c.fixed_per_channel
+                               else [c.fixed[name]] * records, name) for name in c.record}
     parameters = {name: _random(rng, fmt, records)
                   for name, fmt in record_of(c, codebooks or {}).items()}
     takes = c.contract.takes or c.record["bias"]

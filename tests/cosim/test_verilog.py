@@ -60,6 +60,8 @@ LEVELS = {
     # 79-bit sums, of which there are no int64.
     "cfloat8_exact": tile("cfloat8_1_5_2:denormals=paper", "e5m2", None, "none", rows=2, cols=2,
                           lanes=2, depth=100),
+    "thresholds_of_87_bits": tile("e3m2", "mx_s8", "s3n", "thresholds", rows=1, cols=1, lanes=2,
+                                  depth=64, channels=1, window=64),
     "codebooks": tile("codebook:-9/-4/0/5", "codebook:1/2/4/7/11", "codebook:-30/-1/2/90",
                       "half_away", lanes=3, depth=100),
 }

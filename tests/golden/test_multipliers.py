@@ -291,13 +291,18 @@ class TestThresholds:
             [14], [41], [68], [95], [122], [149], [176]]
         assert list(found) == [f"threshold_{k}" for k in range(1, 8)]
 
-    @pytest.mark.parametrize("output", ["u1", "s1", "s2n", "u3", "s4", "u4n"])
-    def test_smallest_sum_that_reaches_a_level(self, output, rng):
-        fmt, sums = parse(output), IntFormat(20)
+    @pytest.mark.parametrize("output, width", [
+        ("u1", 20), ("s1", 20), ("s2n", 20), ("u3", 20), ("s4", 20), ("u4n", 20), ("s3", 63),
+        ("s3n", 64), ("u2", 65), ("s3n", 87)])
+    def test_smallest_sum_that_reaches_a_level(self, output, width, rng):
+        fmt, sums = parse(output), IntFormat(width)
         zero_point = int(rng.integers(fmt.min, fmt.max + 1))
         reals = [0.5, 0.25, 1.0, 3.0, *(2.0 ** rng.uniform(-16, 3, 20)).tolist()]
+        reals[4::2] = [real * 2.0 ** (20 - width) for real in reals[4::2]]
         found = threshold_parameters(reals, fmt, sums, zero_point=zero_point)
-        assert all(value.shape == (24,) and value.dtype == np.int64 for value in found.values())
+        kind = np.int64 if width <= 64 else object
+        assert all(value.shape == (24,) and value.dtype == kind for value in found.values())
+        assert all(type(each) is int for value in found.values() for each in value.tolist())
 
         def level(x, real):
             return floor(x * Fraction(real) + Fraction(1, 2)) + zero_point
@@ -306,6 +311,15 @@ class TestThresholds:
             for real, threshold in zip(reals, value.tolist(), strict=True):
                 assert level(threshold, real) >= k or threshold == sums.max
                 assert level(threshold - 1, real) < k or threshold == sums.min
+        # And golden counts them so.
+        whole = Range(sums.min // 2, sums.max // 2)
+        borders = [border - below for value in found.values() for border in value.tolist()[4:6]
+                   for below in (0, 1)]
+        for end in (whole.lo, whole.hi, *borders):
+            x = [min(max(end, whole.lo), whole.hi)] * len(reals)
+            got = requantize(x, contract("thresholds"), fmt, found | {"bias": 0}, unbiased=whole)
+            want = [level(each, real) for each, real in zip(x, reals, strict=True)]
+            np.testing.assert_array_equal(got, np.clip(np.array(want, object), fmt.min, fmt.max))
 
     def test_clamp(self):
         found = threshold_parameters([1.0], parse("s3"), S33, zero_point=-1, clamp_min=-1)
