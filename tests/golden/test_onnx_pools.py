@@ -71,7 +71,7 @@ def test_a_mean_that_is_a_tie_in_integers():
 @pytest.mark.parametrize("kind", ["u8", "s8"])
 @pytest.mark.parametrize("window", [(1, 2), (1, 3), (2, 2), (3, 3), (2, 5), (4, 4)])
 def test_any_scales(kind, window, rng):
-    fmt = parse(kind)
+    fmt, count = parse(kind), 0
     for trial in range(4):
         x = rng.integers(fmt.min, fmt.max + 1, (8, 16, 3 * window[0], 4 * window[1]))
         x_scale = rng.uniform(0.01, 1)
@@ -83,6 +83,8 @@ def test_any_scales(kind, window, rng):
         got = qlinear_average_pool(*given, source=fmt, output=fmt, **shape)
         result = execute(*given, **shape | dict(count_include_pad=int(trial == 3)))
         np.testing.assert_array_equal(result, got)
+        count += result.size
+    assert count == 6912
 
 
 @pytest.mark.parametrize("kind", ["u8", "s8"])
@@ -101,6 +103,7 @@ def test_the_whole_image(kind, operator, window, rng):
         result = execute(*given, operator=operator,
                          **shape if operator == "QLinearAveragePool" else {})
         np.testing.assert_array_equal(result, got)
+        assert result.size == 2048
 
 
 @pytest.mark.parametrize("window", [(1, 2), (2, 2), (3, 3), (5, 7)])
