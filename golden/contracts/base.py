@@ -52,7 +52,10 @@ class ScaleRule(enum.Enum):
     """In float64, of scales in float64."""
 
     FLOAT64_OF_FLOAT32 = ("float32", "float64")
-    """In float64, of scales that a file holds as float32: TFLite."""
+    """In float64, of scales that a file holds as float32: TFLite.
+
+    Of its kernels, FULLY_CONNECTED with one scale for all weights rounds the product to float32.
+    """
 
     FLOAT32 = ("float32", "float32")
     """In float32, each operation rounded to it: ONNX Runtime, QNNPACK, XNNPACK."""

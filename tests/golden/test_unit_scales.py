@@ -108,6 +108,29 @@ def test_addition_as_onnx(rng):
             assert p[field] == int(np.float32(float(value)).view(np.uint32))
 
 
+def test_scales_are_held_as_their_sources_hold_them(rng):
+    """Of those that float32 does not have, the nearest: TFLite's files have no others."""
+    others = 0
+    for _ in range(20):
+        scales = rng.uniform(0.01, 1, 3).tolist()
+        exact, single = ([Quantization(S8, scale, 1) for scale in each]
+                         for each in (scales, [float(np.float32(scale)) for scale in scales]))
+        for name in ("tflite", "onnx", "rndnu"):
+            rescaling = Rescaling(contract(name), S8, S8)
+            assert (rescaling_parameters(rescaling, *exact[1:])
+                    == rescaling_parameters(rescaling, *single[1:]))
+            multiplication = Multiplication(contract(name), S8, S8, S8)
+            assert (multiplication_parameters(multiplication, *exact)
+                    == multiplication_parameters(multiplication, *single))
+        for name in ("tflite", "tflite_int16", "onnx"):
+            addition = Addition(scheme(name), S8, S8, S8)
+            assert (addition_parameters(addition, *exact)
+                    == addition_parameters(addition, *single))
+        own = Rescaling(contract("half_up"), S8, S8)
+        others += rescaling_parameters(own, *exact[1:]) != rescaling_parameters(own, *single[1:])
+    assert others > 10
+
+
 @pytest.mark.parametrize("name", ["tflite", "int16", "onnx"])
 def test_addition_is_near_the_real_sum(name, rng):
     operation = Addition(scheme(name), S8, S8, S8)
