@@ -40,8 +40,8 @@ _CONTRACTS: dict[str, Contract] = {each.name: each for each in (
                   scale_rule=_TFLITE, multiplier=_U15, shifts=Range(-31, 7), origin=15, result=S32),
     Onnx("onnx", source="ONNX Runtime: QLinearMatMul, QLinearConv; XNNPACK's int8 kernels, "
          "LiteRT's default"),
-    Onnx("onnx_zp_inside", source="ONNX Runtime: QLinearMul, any scales; QLinearAdd and "
-         "QLinearAveragePool, scales that are powers of two", inside=True),
+    Onnx("onnx_zp_inside", source="ONNX Runtime: QLinearMul; QLinearAdd of scales with few "
+         "bits, QLinearAveragePool of powers of two", inside=True),
     DoubleRounding("q31", S32, "QNNPACK", scale_rule=_SINGLE, left=False),
     MultiplyShift("precise", S32, "QNNPACK", scale_rule=_SINGLE, multiplier=_U24,
                   rounding=Rounding.HALF_AWAY, shifts=Range(24, 55)),

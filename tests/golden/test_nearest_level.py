@@ -71,3 +71,16 @@ def test_shifts_of_each(rng):
         wanted = [nearest(Fraction(each, 1 << by), levels, codes, rounding)
                   for each, by in zip(x.tolist(), shift.tolist(), strict=True)]
         assert nearest_level(x, shift, fmt, rounding).tolist() == wanted
+
+
+@pytest.mark.parametrize("name, up, down", [
+    ("binary", 1, -1), ("odd4", 1, -1), ("codebook:-7/-2/2/5", 2, -2)])
+def test_exactly_0_between_two_levels(name, up, down):
+    """No side of zero is its own: away from zero is up."""
+    fmt = parse(name)
+    found = {rounding: nearest_level([0, 0], [0, 5], fmt, rounding).tolist()
+             for rounding in Rounding if rounding is not Rounding.ZERO}
+    even = next(level for level in (down, up) if fmt.encode(level) % 2 == 0)
+    assert found == {Rounding.HALF_UP: [up, up], Rounding.HALF_AWAY: [up, up],
+                     Rounding.FLOOR: [down, down], Rounding.HALF_EVEN: [even, even]}
+    assert nearest_level(-1, 5, fmt, Rounding.HALF_AWAY) == down
