@@ -1,6 +1,6 @@
 """Post-training quantization: a float network becomes one of integers.
 
-The pieces it is made of are in :mod:`golden.affine` (numbers and levels) and
+The pieces it is made of are in :mod:`golden.affine` (numbers and levels), :mod:`golden.weights` and
 :mod:`golden.calibration` (the choice of ranges), and can be had from here.
 """
 
@@ -19,16 +19,15 @@ from golden.affine import (
     round_to_step,
     symmetric,
 )
-from golden.block_scaled import Blocks, Tensor, quantize_blocks
+from golden.block_scaled import Tensor
 from golden.calibration import (
-    FRACTIONS,
     apart,
     highest_exponents,
     least_error,
     least_error_rows,
 )
 from golden.contracts import Clamped, Contract, ExactSum, Thresholds
-from golden.formats import EXPONENT, EXPONENT_BIAS, BlockScaled, Format, IntFormat, integers
+from golden.formats import EXPONENT_BIAS, BlockScaled, Format, IntFormat, integers
 from golden.lfsr import leap
 from golden.linear import linear_results, linear_sums, shifted_range, sum_ranges
 from golden.multipliers import combined_scale, linear_parameters, threshold_parameters
@@ -36,6 +35,7 @@ from golden.networks import INPUT, Dense, Network, Quantization
 from golden.ranges import Range, levels_range
 from golden.run import prove
 from golden.scaling import add
+from golden.weights import WeightRanges, blocks_for, quantize_weights, spread_for
 
 __all__ = [
     "FloatDense", "run_float", "quantize_network", "quantize_weights", "ZeroPoints", "WeightRanges",
@@ -44,7 +44,6 @@ __all__ = [
 ]
 
 ZeroPoints = Literal["none", "activations", "both"]
-WeightRanges = Literal["max", "least_error"]
 
 LAYER_DRAWS = 1 << 24
 """Draws from 1 to the seed of the first layer, and from each layer's to the next one's."""
@@ -91,30 +90,6 @@ def run_float(layers: Sequence[FloatDense], x) -> np.ndarray:
         x = np.asarray(x) @ np.asarray(layer.weights).T + layer.biases()
         x = np.maximum(x, 0) if layer.relu else x
     return np.asarray(x)
-
-
-def quantize_weights(weights, fmt: Format, *, zero_point: bool = False,
-                     ranges: WeightRanges = "max") -> tuple[np.ndarray, Quantization]:
-    """Levels of weights, and the quantization of each output channel: the first axis.
-
-    Parameters
-    ----------
-    weights : array_like of float
-    fmt : Format
-    zero_point : bool
-        Each channel spans its minimum to its maximum; else ``max|W|`` to either side of 0.
-    ranges : "max" or "least_error"
-        Whether each channel spans all of that, or the share of it with the least squared error,
-        which saturates its largest weights: better at 2 and 3 bits, much the same above.
-    """
-    if not zero_point and (fmt.min >= 0 or fmt.max < 1):
-        raise ValueError(f"Weights must have a format with levels on both sides of 0 where they "
-                         f"have no zero points, not {fmt}")
-    if ranges not in ("max", "least_error"):
-        raise ValueError(f"Weight ranges must be max or least_error, not {ranges!r}")
-    chosen = least_error_rows(weights, fmt, zero_point=zero_point,
-                              shares=FRACTIONS if ranges == "least_error" else (1.0,))
-    return np.asarray(quantize(weights, chosen)), chosen
 
 
 def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Format,
@@ -262,10 +237,12 @@ def _weigh(layer: FloatDense, index: int, x: Tensor, network: Network, fmt: Form
     widest = products.times(layer.weights.shape[1]).format.width
     for places in (max(30, widest - 2), 30):
         if isinstance(fmt, BlockScaled):
-            levels, exponents = _blocks(layer, fmt, taken, window, places)
+            levels, exponents = blocks_for(layer.biases(), layer.weights, fmt, taken,
+                                           places=places, window=window)
             made = replace(made, weights=levels, exponents=exponents)
         else:
-            weight = _spread(layer, fmt, taken, zero_point, ranges, places)
+            weight = spread_for(layer.biases(), layer.weights, fmt, taken, places=places,
+                                zero_point=zero_point, ranges=ranges)
             made = replace(made, weights=np.asarray(quantize(layer.weights, weight)),
                            weight=weight)
         unbiased = _sums_range(made, network)
@@ -278,34 +255,6 @@ def _weigh(layer: FloatDense, index: int, x: Tensor, network: Network, fmt: Form
 def _sums_range(layer: Dense, network: Network) -> Range:
     ranges = sum_ranges(layer, network)
     return Range(min(each.lo for each in ranges), max(each.hi for each in ranges))
-
-
-def _spread(layer: FloatDense, fmt: Format, taken: Quantization, zero_point: bool,
-            ranges: WeightRanges, places: int) -> Quantization:
-    # Of the weights, each channel, so that biases are less than 2**places.
-    _, weight = quantize_weights(layer.weights, fmt, zero_point=zero_point, ranges=ranges)
-    # The bias is counted in steps of both scales: a channel of tiny weights has its scale raised
-    # until its bias fits. Weights 2**-24 of the layer's largest are as good as none.
-    used = np.any(layer.weights, axis=1)
-    scale = np.asarray(weight.scale)
-    coarsest = scale.max(initial=0.0, where=used) or 1.0
-    most = 2.0 ** (places + fmt.unit)
-    finest = np.maximum(np.abs(layer.biases()) / (taken.least_step * most), coarsest * 2.0**-24)
-    return replace(weight, scale=np.where(used, np.maximum(scale, finest), finest))
-
-
-def _blocks(layer: FloatDense, fmt: BlockScaled, taken: Quantization, window: int, places: int
-            ) -> Blocks:
-    # Of the weights, all on one scale, that of the least exponent: it is raised until biases are
-    # less than 2**places. Weights that are then 0 are as good as none beside these biases.
-    found = quantize_blocks(layer.weights, fmt, window=window)
-    least, most = int(found.exponents.min()), int(found.exponents.max())
-    unit = taken.least_step * 2.0 ** (places + fmt.unit)
-    enough = int(np.frexp(np.abs(layer.biases()).max() / unit)[1]) + EXPONENT_BIAS
-    if enough <= least:
-        return found
-    least = min(enough, EXPONENT.max)
-    return quantize_blocks(layer.weights, fmt, exponents=Range(least, max(least, most)))
 
 
 def _steps(layer: Dense, network: Network) -> tuple[float | np.ndarray, np.ndarray]:

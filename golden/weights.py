@@ -1,0 +1,95 @@
+"""Quantizes the weights of a layer, by channel or by block, so that its bias fits."""
+
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from golden.affine import quantize
+from golden.block_scaled import Blocks, quantize_blocks
+from golden.calibration import FRACTIONS, least_error_rows
+from golden.formats import EXPONENT, EXPONENT_BIAS, BlockScaled, Format
+from golden.networks import Quantization
+from golden.ranges import Range
+
+__all__ = ["WeightRanges", "quantize_weights", "spread_for", "blocks_for"]
+
+WeightRanges = Literal["max", "least_error"]
+
+
+def quantize_weights(weights, fmt: Format, *, zero_point: bool = False,
+                     ranges: WeightRanges = "max") -> tuple[np.ndarray, Quantization]:
+    """Levels of weights, and the quantization of each output channel: the first axis.
+
+    Parameters
+    ----------
+    weights : array_like of float
+    fmt : Format
+    zero_point : bool
+        Each channel spans its minimum to its maximum; else ``max|W|`` to either side of 0.
+    ranges : "max" or "least_error"
+        Whether each channel spans all of that, or the share of it with the least squared error,
+        which saturates its largest weights: better at 2 and 3 bits, much the same above.
+    """
+    if not zero_point and (fmt.min >= 0 or fmt.max < 1):
+        raise ValueError(f"Weights must have a format with levels on both sides of 0 where they "
+                         f"have no zero points, not {fmt}")
+    if ranges not in ("max", "least_error"):
+        raise ValueError(f"Weight ranges must be max or least_error, not {ranges!r}")
+    chosen = least_error_rows(weights, fmt, zero_point=zero_point,
+                              shares=FRACTIONS if ranges == "least_error" else (1.0,))
+    return np.asarray(quantize(weights, chosen)), chosen
+
+
+def spread_for(biases: np.ndarray, weights, fmt: Format, taken: Quantization, *, places: int,
+               zero_point: bool = False, ranges: WeightRanges = "max") -> Quantization:
+    """Quantization of each channel's weights with which its bias is less than ``2**places``.
+
+    That of :func:`quantize_weights`, but that a channel of tiny weights has its scale raised, for
+    the bias is counted in steps of both scales. Weights 2**-24 of the layer's largest are as good
+    as none.
+
+    Parameters
+    ----------
+    biases : array of float, ``(outputs,)``
+    weights : array_like of float, ``(outputs, inputs)``
+    fmt : Format
+    taken : Quantization
+        Of the layer's input.
+    places : int
+    zero_point, ranges
+        As there.
+    """
+    _, weight = quantize_weights(weights, fmt, zero_point=zero_point, ranges=ranges)
+    used = np.any(weights, axis=1)
+    scale = np.asarray(weight.scale)
+    coarsest = scale.max(initial=0.0, where=used) or 1.0
+    most = 2.0 ** (places + fmt.unit)
+    finest = np.maximum(np.abs(biases) / (taken.least_step * most), coarsest * 2.0**-24)
+    return replace(weight, scale=np.where(used, np.maximum(scale, finest), finest))
+
+
+def blocks_for(biases: np.ndarray, weights, fmt: BlockScaled, taken: Quantization, *,
+               places: int, window: int) -> Blocks:
+    """Block-scaled weights with which the layer's biases are less than ``2**places``.
+
+    Those of :func:`golden.block_scaled.quantize_blocks`, but that the least exponent, in whose
+    units the sums and biases are, is raised. Weights that become 0 are as good as none beside
+    these biases.
+
+    Parameters
+    ----------
+    biases, weights, taken, places
+        As for :func:`spread_for`.
+    fmt : BlockScaled
+    window : int
+        Exponents that the weights may have.
+    """
+    found = quantize_blocks(weights, fmt, window=window)
+    least, most = int(found.exponents.min()), int(found.exponents.max())
+    unit = taken.least_step * 2.0 ** (places + fmt.unit)
+    enough = int(np.frexp(np.abs(biases).max() / unit)[1]) + EXPONENT_BIAS
+    if enough <= least:
+        return found
+    least = min(enough, EXPONENT.max)
+    return quantize_blocks(weights, fmt, exponents=Range(least, max(least, most)))
