@@ -23,11 +23,9 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from golden.block_scaled import requantize_tensor
 from hw import emit
 from hw.blocks import DotProductGrid
 from hw.bus import AxiTile
-from hw.config import TileConfig
 from hw.flow.compare import Comparison, compare
 from hw.flow.nextpnr import Placement, place
 from hw.flow.report import area_json, block_json
@@ -38,6 +36,7 @@ from hw.options import Request, parser, request_of
 from hw.summary import listing, listing_json, summary
 from hw.targets import Target
 from hw.testbench import testbench, vectors
+from sim.checks import check_fixed
 from sim.jobs import Phase, expected, output_beats, streams
 from sim.pysim import AmaranthSimulation
 from sim.vectors import deep_phase, verification_phases
@@ -92,7 +91,8 @@ class Build:
     def simulate(self):
         """Verify the Verilog, or where that cannot be simulated the design."""
         if self.no_verilator is None:
-            backend = VerilatorSimulation([self.path(".v")], self.request.name, self.tile.ports)
+            backend = VerilatorSimulation([self.path(".v")], self.request.name, self.tile.ports,
+                                          tile=self.config)
             self._verify("Verilog", backend, "Verilator")
             deep = deep_phase(self.config, np.random.default_rng(1))
             if deep is not None:
@@ -118,7 +118,7 @@ class Build:
                 and self.no_verilator is None:
             backend = VerilatorSimulation(
                 [netlist.with_suffix(".v")], self.request.name, self.tile.ports,
-                flags=target.models().verilator_arguments(), fast=False)
+                flags=target.models().verilator_arguments(), fast=False, tile=self.config)
             self._verify(f"{target.name} netlist", backend, "Verilator")
 
     def compare(self, target: Target):
@@ -189,21 +189,6 @@ class Build:
             files=sorted({path.name for path in self.folder.iterdir()} | {"manifest.json"}))
         (self.folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
         return manifest | {"area": area}
-
-
-def check_fixed(config: TileConfig):
-    """Raise ``ValueError`` where fixed parameters are not the contract's, for every sum there is.
-
-    A result never falls where the sum rises, and neither does what a contract must hold on the
-    way: it is enough to try the smallest and the largest sum with the parameters of each channel.
-    """
-    if config.parameters is None:
-        return
-    parameters = {name: value for name, value in config.parameters if name != "weight_zero_point"}
-    draws = np.ones(config.channels, dtype=np.int64) if config.draws else None
-    for end in (config.unbiased.lo, config.unbiased.hi):
-        requantize_tensor([end] * config.channels, config.contract, config.output, parameters,
-                          unbiased=config.unbiased, draws=draws)
 
 
 def check_tools(request: Request):

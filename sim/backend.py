@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
+from hw.config import TileConfig
 from hw.ports import StreamPort
 
 __all__ = ["Beats", "Cut", "Trace", "Backend", "Plan", "SimulationError"]
@@ -83,10 +84,12 @@ class Trace:
 class Backend(Protocol):
     """A simulated design with AXI4-Stream ports, one clock ``aclk`` and ``aresetn``.
 
-    It may have an output ``error``, which stays set once it is.
+    It may have an output ``error``, which stays set once it is. ``tile`` is the configuration of
+    the tile that it is, if it is known to be one.
     """
 
     ports: tuple[StreamPort, ...]
+    tile: TileConfig | None
 
     def run(self, inputs: Mapping[str, Beats], outputs: int, *, stall: float = 0.0, seed: int = 0,
             max_cycles: int | None = None, before: Sequence[Cut] = ()) -> Trace:

@@ -18,6 +18,7 @@ from golden.tables import check_table, lookup
 from hw.config import TileConfig
 from hw.ports import ports
 from sim.backend import Backend, Beats, SimulationError, Trace
+from sim.checks import check_tile
 from sim.exponents import check_bases, scaled_operands
 from sim.packing import pack, pack_fields, unpack
 from sim.phases import Phase, fold, format_of, matmul_phases, record_of
@@ -233,9 +234,12 @@ def run(config: TileConfig, backend: Backend, phases: Sequence[Phase], *, stall:
 
     Raises
     ------
+    ValueError
+        Where the backend simulates another tile.
     SimulationError
         Where the tile sets ``error``, too.
     """
+    check_tile(config, backend)
     jobs = sum(len(phase.beats) for phase in phases)
     trace = backend.run(streams(config, phases), jobs * config.steps, stall=stall, seed=seed)
     check_error(trace)

@@ -10,6 +10,7 @@ from golden.networks import INPUT, Dense, Layer, Linear, Network
 from golden.run import run as run_golden
 from hw.config import TileConfig
 from sim.backend import Backend, SimulationError, Trace
+from sim.checks import check_layer
 from sim.jobs import fold, matmul
 from sim.verify import Mismatch
 
@@ -42,8 +43,10 @@ def operands(config: TileConfig, network: Network, layer: Linear, x: Tensor) -> 
     Raises
     ------
     ValueError
-        Where the layer's table is not the one that the tile has for good.
+        Where the layer's contract or output is not the tile's, or its table not the one that the
+        tile has for good.
     """
+    check_layer(config, layer)
     table = layer.table
     if isinstance(config.lut, tuple):
         if table is None or tuple(np.asarray(table).tolist()) != config.lut:

@@ -9,6 +9,7 @@ from amaranth.hdl import Const
 from amaranth.lib import wiring
 from amaranth.sim import Simulator
 
+from hw.bus import AxiTile
 from hw.ports import StreamPort
 from sim.backend import Beats, Cut, Plan, Trace
 
@@ -46,6 +47,7 @@ class AmaranthSimulation:
                                  f"not {width}")
         self.component = component
         self.ports = ports
+        self.tile = component.config if isinstance(component, AxiTile) else None
 
     def run(self, inputs: Mapping[str, Beats], outputs: int, *, stall: float = 0.0, seed: int = 0,
             max_cycles: int | None = None, before: Sequence[Cut] = (),

@@ -10,6 +10,7 @@ from hw import emit
 from hw.bus import AxiTile
 from hw.config import TileConfig
 from sim.backend import Backend
+from sim.checks import check_fixed
 from sim.pysim import AmaranthSimulation
 from sim.verilator import VerilatorSimulation
 
@@ -32,7 +33,10 @@ def simulation(config: TileConfig, simulator: str = "verilator") -> Backend:
     ------
     ToolMissing, ToolFailed
         Where there is no Verilator or C++ compiler, or one of them fails.
+    ValueError
+        Where parameters are fixed that the contract refuses.
     """
+    check_fixed(config)
     return simulated(AxiTile(config), config.name, simulator, emit.verilog)
 
 
@@ -60,4 +64,5 @@ def simulated(top: Any, name: str, simulator: str, emitted: Callable[[Any, str],
     with tempfile.TemporaryDirectory(prefix="exactmac_") as folder:
         source = Path(folder) / f"{name}.v"
         source.write_text(emitted(top, name))
-        return VerilatorSimulation([source], name, top.ports, cache=cache)
+        return VerilatorSimulation([source], name, top.ports, cache=cache,
+                                   tile=top.config if isinstance(top, AxiTile) else None)

@@ -9,6 +9,7 @@ import numpy as np
 from golden.block_scaled import Tensor
 from hw.config import TileConfig
 from sim.backend import Backend, SimulationError
+from sim.checks import check_tile
 from sim.jobs import Phase, check_error, output_beats, streams
 
 __all__ = ["Mismatch", "Verification", "verify", "STALLS"]
@@ -65,9 +66,12 @@ def verify(config: TileConfig, backend: Backend, phases: Sequence[Phase], want: 
 
     Raises
     ------
+    ValueError
+        Where the backend simulates another tile.
     Mismatch
         With the first output that differs, or the reason why there is none.
     """
+    check_tile(config, backend)
     inputs, beats, cycles = streams(config, phases), output_beats(config, want, phases), 0
     for seed, stall in enumerate(STALLS):
         try:

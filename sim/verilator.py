@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hw.config import TileConfig
 from hw.flow.tools import ToolFailed, ToolMissing
 from hw.ports import StreamPort
 from sim.backend import Beats, Cut, Plan, SimulationError, Trace
@@ -89,6 +90,8 @@ class VerilatorSimulation:
         Whether the compiler optimizes: worth it for long runs, not for netlists and short ones.
     cache : Path or None
         Folder of compiled models; None takes ``exactmac`` in the user's cache folder.
+    tile : TileConfig or None
+        Of the tile that the files describe, to refuse jobs for another.
 
     Raises
     ------
@@ -98,10 +101,11 @@ class VerilatorSimulation:
 
     def __init__(self, sources: Sequence[Path], top: str, ports: tuple[StreamPort, ...], *,
                  flags: Sequence[str] = (), defines: Sequence[str] = (), fast: bool = True,
-                 cache: Path | None = None):
+                 cache: Path | None = None, tile: TileConfig | None = None):
         if (error := missing()) is not None:
             raise error
         self.ports = ports
+        self.tile = tile
         options = [*flags, *(f"-D{define}" for define in defines)]
         library = ctypes.CDLL(str(_build(list(sources), top, ports, options,
                                          FAST if fast else SLOW, cache)),

@@ -17,6 +17,7 @@ from golden import lut
 from golden.formats import FLOATS, parse
 from hw import bench, build, options
 from sim import jobs, network
+from sim.checks import check_fixed
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -92,7 +93,7 @@ def test_every_command_is_understood(command, capsys, tmp_path, monkeypatch):
         [parameters] = blocks("json")
         (tmp_path / "FILE.json").write_text(parameters)
         monkeypatch.chdir(tmp_path)
-        build.check_fixed(options.request_of(args, arguments).config)
+        check_fixed(options.request_of(args, arguments).config)
 
 
 def test_the_table_of_formats():

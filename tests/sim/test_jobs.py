@@ -31,8 +31,9 @@ class Reference:
 
     def __init__(self, config):
         self.config, self.ports, self.jobs = config, ports(config), []
+        self.tile = config
 
-    def run(self, inputs, outputs, *, stall=0.0, seed=0, max_cycles=None):
+    def run(self, inputs, outputs, *, stall=0.0, seed=0, max_cycles=None, before=()):
         c = self.config
         beats = {name: [int.from_bytes(row.tobytes(), "little") for row in each.data]
                  for name, each in inputs.items()}

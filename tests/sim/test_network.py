@@ -101,7 +101,7 @@ class Faulty:
 
     def __init__(self, backend, output, bit=0):
         self.backend, self.output, self.bit = backend, output, bit
-        self.ports = backend.ports
+        self.ports, self.tile = backend.ports, backend.tile
 
     def run(self, *args, **kwargs):
         trace = self.backend.run(*args, **kwargs)

@@ -1,0 +1,115 @@
+# amaranth: UnusedElaboratable=no
+"""Tiles, layers and parameters that do not belong together are refused."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from golden import digits
+from golden.contracts import contract
+from golden.formats import parse
+from golden.networks import Quantization
+from golden.quantize import quantize
+from hw.bus import AxiTile
+from hw.config import TileConfig
+from hw.ports import ports
+from sim import jobs
+from sim.layers import run_layer, run_network
+from sim.pysim import AmaranthSimulation
+from sim.simulation import simulation
+from sim.vectors import digits_network, random_phase
+from sim.verify import verify
+
+CONFIG = TileConfig(weights=parse("s4n"), activations=parse("u4"), output=parse("u4"), rows=2,
+                    cols=2, lanes=16, depth=64, channels=64)
+
+
+def backend_of(config):
+    tile = AxiTile(config)
+    return AmaranthSimulation(tile, tile.ports)
+
+
+@pytest.mark.parametrize("name, bits, message", [
+    ("floor", None, "half_up with 31-bit multipliers, not floor with 31-bit multipliers"),
+    ("half_up", 16, "half_up with 31-bit multipliers, not half_up with 16-bit multipliers"),
+    ("thresholds", None, "half_up with 31-bit multipliers, not thresholds"),
+])
+def test_a_network_of_another_contract_is_refused(name, bits, message):
+    other = replace(CONFIG, contract=contract(name, multiplier_bits=bits))
+    network = digits_network(other, digits.load())
+    x = quantize(digits.load().images[:2], network.input)
+    with pytest.raises(ValueError, match=f"^Contract of layer 'dense0' must be the tile's, "
+                                         f"{message}$"):
+        run_layer(CONFIG, backend_of(CONFIG), network, network.layers[0], x)
+    with pytest.raises(ValueError, match="^Contract of layer 'dense0' must be"):
+        run_network(CONFIG, backend_of(CONFIG), network, x)
+    levels, _ = run_layer(other, backend_of(other), network, network.layers[0], x)
+    assert levels.shape == (2, 64)
+
+
+@pytest.mark.parametrize("own, given, refused", [
+    ("u4", "odd4", True), ("e2m1", "e2m3", True), ("odd4", "odd4", False), ("s8", "u4", False),
+    ("e5m2", "e5m2:specials=propagate", True), ("cfloat8_1_5_2", "cfloat8_1_5_2:bias=9", False),
+    ("cfloat8_1_5_2", "cfloat8_1_5_2:denormals=paper", True)])
+def test_a_network_of_another_output_is_refused(own, given, refused):
+    tile, other = (replace(CONFIG, output=parse(output)) for output in (own, given))
+    network = digits_network(other, digits.load())
+    layer = network.layers[0]
+    layer = replace(layer, output=Quantization(parse(given), scale=layer.output.scale,
+                                               zero_point=layer.output.zero_point))
+    x = quantize(digits.load().images[:1], network.input)
+    if refused:
+        with pytest.raises(ValueError, match=f"^Output of layer 'dense0' must be the tile's, "
+                                             f"{own}, not {given}$"):
+            run_layer(tile, backend_of(tile), network, layer, x)
+    else:
+        levels, _ = run_layer(tile, backend_of(tile), network, layer, x)
+        expected, _ = run_layer(other, backend_of(other), network, layer, x)
+        np.testing.assert_array_equal(levels, expected)
+
+
+@pytest.mark.parametrize("change, names", [
+    (dict(contract=contract("floor")), "contract"),
+    (dict(contract=contract("half_up", multiplier_bits=16)), "contract"),
+    (dict(rows=3, channels=2), "rows, channels"),
+    (dict(output=parse("odd4")), "output"),
+])
+def test_a_backend_of_another_tile_is_refused(rng, change, names):
+    config = replace(CONFIG, **change)
+    phase = random_phase(config, rng, jobs=1)
+    for use in (lambda backend: jobs.run(config, backend, [phase]),
+                lambda backend: verify(config, backend, [phase], jobs.expected(config, [phase]),
+                                       subject="design", simulator="Amaranth")):
+        with pytest.raises(ValueError, match=f"^Backend must simulate the tile that is asked for, "
+                                             f"not one of other {names}$"):
+            use(backend_of(CONFIG))
+        use(backend_of(config))
+
+
+def test_every_simulation_knows_its_tile():
+    assert simulation(CONFIG, "amaranth").tile == CONFIG
+    assert backend_of(CONFIG).tile is not None and backend_of(CONFIG).ports == ports(CONFIG)
+
+
+FIXED = {"bias": 0, "multiplier": 1 << 30, "shift": 0, "zero_point": 0, "clamp_min": -128,
+         "clamp_max": 127}
+
+
+@pytest.mark.parametrize("changed, message", [
+    (dict(shift=31), "Sum plus bias, shifted left, must be in range [-2147483648, 2147483647] of "
+                     "s32, not -14431090114560 at index 0"),
+    (dict(bias=2**31 - 1), "Sum plus bias must be in range [-2147483648, 2147483647] of s32, "
+                           "not 2147490367 at index 0"),
+])
+def test_fixed_parameters_that_the_contract_refuses(rng, changed, message):
+    config = replace(CONFIG, output=parse("s8"), contract=contract("tflite"),
+                     parameters=tuple((FIXED | {"shift": -3}).items()))
+    bad = replace(config, parameters=tuple((FIXED | changed).items()))
+    phase = random_phase(config, rng, jobs=1)
+    jobs.run(config, simulation(config, "amaranth"), [phase])
+    for use in (lambda: simulation(bad, "amaranth"),
+                lambda: jobs.run(bad, backend_of(bad), [phase])):
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            use()
