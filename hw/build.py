@@ -23,7 +23,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from hw import emit
+from hw import emit, lint
 from hw.blocks import DotProductGrid
 from hw.bus import AxiTile
 from hw.flow.compare import Comparison, compare
@@ -72,6 +72,7 @@ class Build:
         """Write everything but the reports."""
         name = self.request.name
         self.path(".v").write_text(emit.verilog(self.tile, name))
+        self.path(".vlt").write_text(lint.waivers(name))
         self.path("_instance.vh").write_text(emit.template(self.tile.ports, name))
         beats = streams(self.config, self.phases)
         beats["m_axis_o"] = output_beats(self.config, self.want, self.phases)

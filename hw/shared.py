@@ -10,6 +10,8 @@ from amaranth.hdl import ClockSignal, Const, Instance, Module, ResetSignal, Valu
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
+from hw.lint import equal_widths
+
 __all__ = ["Shared", "Emission"]
 
 
@@ -56,16 +58,17 @@ def _ports(component: wiring.Component) -> dict[str, tuple[Value, bool]]:
     return ports
 
 
-def _plain(text: str) -> str:
-    """Return RTLIL without what makes Verilog hard to read: aliases, and wires of no bits.
+def _plain(module: str) -> str:
+    """Return a module without what makes Verilog hard to read: aliases, and wires of no bits.
 
     Amaranth gives each field and element of a payload a wire of its own, such as
     ``i__payload.sum`` or ``i[3]``, which nothing else refers to.
     """
     alias = r"\\[^\s.\[]+[.\[]\S*"
-    empty = "|".join(re.escape(name) for name in re.findall(r"wire width 0 (\\\S+)", text))
+    empty = "|".join(re.escape(name) for name in re.findall(r"wire width 0 (\\\S+)", module))
     names = f"(?:{alias}|{empty})" if empty else alias
-    return re.sub(rf"(?m)^ *(?:wire width \d+ (?:signed )?{names}|connect {names} .*)\n", "", text)
+    return re.sub(rf"(?m)^ *(?:wire width \d+ (?:signed )?{names}|connect {names} .*)\n", "",
+                  module)
 
 
 class Emission:
@@ -87,9 +90,10 @@ class Emission:
         text = self._convert(top, self.name)
         parts = [text.replace(" attribute \\top 1\n", "").replace("attribute \\top 1\n", "")
                  for _, text in self._modules.values()]
+        text = re.sub(r"(?ms)^module .*?^end$", lambda module: equal_widths(_plain(module[0])),
+                      "\n".join([text, *parts]))
         # Modules of components that are not shared are named by their path.
-        return re.sub(rf"\\{self.name}[\w.]*", lambda found: found[0].replace(".", "_"),
-                      _plain("\n".join([text, *parts])))
+        return re.sub(rf"\\{self.name}[\w.]*", lambda found: found[0].replace(".", "_"), text)
 
     def instance(self, component: Shared) -> Instance:
         """Return an instance of the module of ``component``, which is made if it is new."""

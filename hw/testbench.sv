@@ -32,7 +32,7 @@ module NAME_tb_source #(
     reg [31:0] offered;             // beats, the one on offer included
     wire [WIDTH - 1:0] next = words[offered < BEATS ? offered : 0];
     assign count = offered - (tvalid && !tready ? 1 : 0);
-    assign after = WAITS != 0 ? next[WIDTH - 1 -: (WAITS != 0 ? 32 * WAITS : 1)] : 1'b0;
+    assign after = WAITS != 0 ? next[WIDTH - 1 -: (WAITS != 0 ? 32 * WAITS : 1)] : '0;
 
     wire [31:0] random;
     NAME_tb_random #(.SEED(SEED)) stalls (.clk(clk), .value(random));

@@ -15,21 +15,13 @@ import numpy as np
 
 from hw.config import TileConfig
 from hw.flow.tools import ToolFailed, ToolMissing
+from hw.lint import WAIVED
 from hw.ports import StreamPort
 from sim.backend import Beats, Cut, Plan, SimulationError, Trace
 
-__all__ = ["WAIVERS", "VerilatorSimulation", "available", "missing", "verilator_root"]
+__all__ = ["VerilatorSimulation", "available", "missing", "verilator_root"]
 
 HARNESS = Path(__file__).with_name("harness.cpp")
-
-# What Yosys writes of a sound design; every other warning stops the build.
-WAIVERS = (
-    "UNUSEDSIGNAL",    # nets of a name that nothing reads after optimization
-    "WIDTH",           # `$signed` sums assigned to narrower nets, where Amaranth took the low bits
-    "DECLFILENAME",    # all modules are in one file
-    "CASEINCOMPLETE",  # the value of other cases is assigned before the `case`
-    "PROCASSINIT",     # `reg r = 1'h0` beside the clocked assignment: the value at power-up
-)
 
 # The runtime and its copy in each model stay private to their library, so that several designs
 # live in one process: nothing is exported, nor unified by the dynamic linker across libraries.
@@ -185,7 +177,7 @@ def _build(sources: list[Path], top: str, ports: tuple[StreamPort, ...], options
         raise ToolFailed("verilator", f"its cache folder {cache} cannot be made "
                          f"({error.strerror})") from error
     verilator = [str(root / "bin/verilator_bin"), "--cc", "-Wall",
-                 *(f"-Wno-{waiver}" for waiver in WAIVERS), *options, "--top-module", top,
+                 *(f"-Wno-{rule}" for rule in WAIVED), *options, "--top-module", top,
                  "--prefix", "Vmodel"]
     compiler = ["g++", *CXX_FLAGS, f"-I{root / 'include'}", f"-I{root / 'include/vltstd'}"]
     tools = [_call("verilator", [verilator[0], "--version"], root),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hw.lint import WAIVED
 from sim import verilator
 
 __all__ = ["icarus", "verilator_binary"]
@@ -34,7 +35,7 @@ def verilator_binary(folder: Path, name: str) -> list[str]:
     root = verilator.verilator_root()
     done = subprocess.run(
         [root / "bin/verilator", "--binary", "--timing", "-j", "2", "-Wall",
-         *(f"-Wno-{waiver}" for waiver in verilator.WAIVERS), "--top-module", f"{name}_tb",
+         *(f"-Wno-{rule}" for rule in WAIVED), "--top-module", f"{name}_tb",
          "--Mdir", folder / "obj", folder / f"{name}_tb.sv", folder / f"{name}.v"],
         env={**os.environ, "VERILATOR_ROOT": str(root), "MAKEFLAGS": variables},
         capture_output=True, text=True)

@@ -35,6 +35,16 @@ def test_the_core_file_is_read_by_fusesoc(tmp_path, monkeypatch):
     assert name in found
     tile = found[name]
     assert tile.get_toplevel({"target": "sim", "is_toplevel": True}) == f"{NAME}_tb"
-    assert {f["name"] for f in tile.get_files({"target": "default"})} == {f"{NAME}.v"}
-    assert {f["name"] for f in tile.get_files({"target": "sim", "is_toplevel": True})} == FILES - {
-        "manifest.json", f"{NAME}.core", f"{NAME}_instance.vh"}
+
+    def taken(target, **flags):
+        return {each["name"]: each["file_type"] for each in tile.get_files(
+            {"target": target, "is_toplevel": True} | flags)}
+
+    assert set(taken("default")) == {f"{NAME}.v"}
+    simulated = FILES - {"manifest.json", f"{NAME}.core", f"{NAME}.vlt", f"{NAME}_instance.vh"}
+    assert set(taken("sim", tool="icarus")) == simulated
+    # Waivers are for Verilator, by whichever target.
+    assert set(taken("sim", tool="verilator")) == simulated | {f"{NAME}.vlt"}
+    for target in ("default", "lint"):
+        assert taken(target, tool="verilator") == {f"{NAME}.v": "verilogSource",
+                                                   f"{NAME}.vlt": "vlt"}

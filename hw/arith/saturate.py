@@ -20,8 +20,17 @@ def saturate(x: Value, width: int) -> Value:
 
 
 def clamp(x: Value, lo: Value, hi: Value) -> Value:
-    """``lo`` where ``x < lo``, ``hi`` where ``x > hi``, else ``x``; ``lo <= hi``."""
+    """``lo`` where ``x < lo``, ``hi`` where ``x > hi``, else ``x``; ``lo <= hi``.
+
+    Nothing is compared with a constant end that ``x`` cannot pass: linters would warn of it.
+    """
     shape = Shape(max(len(lo), len(hi)), signed=lo.shape().signed or hi.shape().signed)
     extended = (x | Const(0, shape))[:shape.width]
     within = extended.as_signed() if shape.signed else extended
-    return Mux(x < lo, lo, Mux(x > hi, hi, within))
+    least = -1 << len(x) - 1 if x.shape().signed else 0
+    most = least + (1 << len(x)) - 1
+    if not (isinstance(hi, Const) and hi.value >= most):
+        within = Mux(x > hi, hi, within)
+    if not (isinstance(lo, Const) and lo.value <= least):
+        within = Mux(x < lo, lo, within)
+    return within

@@ -4,12 +4,12 @@ import re
 
 import numpy as np
 import pytest
-from amaranth.back import verilog
 from amaranth.hdl import Cat, ClockDomain, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
+from hw.emit import modules
 from hw.ports import StreamPort
 from sim import verilator
 from sim.backend import Beats, Cut, SimulationError
@@ -124,7 +124,7 @@ class Faulty(AXI):
 def build(component, ports, models):
     name = type(component).__name__.lower()
     source = models / f"{name}.v"
-    source.write_text(verilog.convert(component, name=name))
+    source.write_text(modules(component, name))
     return VerilatorSimulation([source], name, ports, cache=models)
 
 

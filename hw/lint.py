@@ -1,0 +1,116 @@
+"""What lets linters pass the emitted Verilog: operands of equal widths, and what is waived."""
+
+import re
+
+__all__ = ["WAIVED", "equal_widths", "tidy", "waivers"]
+
+WAIVED = {
+    "UNUSEDSIGNAL": "intermediate values that nothing reads, or not all bits of",
+    "PROCASSINIT": "registers have an initial value beside their clocked assignment",
+    "DECLFILENAME": "all modules are in one file",
+}
+"""Rules of Verilator's ``-Wall`` that the emitted Verilog does not follow, and why."""
+
+# Operands as wide as the result; `$mul` is not among them, for products are wider than factors.
+_ARITHMETIC = ("$add", "$sub", "$neg", "$not", "$and", "$or", "$xor")
+_SHIFTS = ("$shl", "$shr", "$sshl", "$sshr")
+# Operands as wide as each other.
+_COMPARISONS = ("$eq", "$ne", "$lt", "$le", "$gt", "$ge")
+
+
+def equal_widths(text: str) -> str:
+    """Return Amaranth's RTLIL with operands as wide as each cell computes with.
+
+    Amaranth leaves off zeros and copies of the sign on top of an operand. In Verilog the
+    language's rules would put them back, of which linters warn.
+    """
+    text = re.sub(r"(?ms)^  cell \$shift .*?^  end$", _whole, text)
+    return re.sub(r"(?ms)^  cell (\$\w+) .*?^  end$", _widened, text)
+
+
+def _parameters(cell: str) -> dict[str, int]:
+    return {name: int(value) for name, value in
+            re.findall(r"(?m)^    parameter \\(\w+) (\d+)$", cell)}
+
+
+def _whole(cell: re.Match[str]) -> str:
+    # Part of a value, from a bit that varies: the value shifted whole, of which the low bits stay.
+    parameters = _parameters(cell[0])
+    width, kept = parameters["A_WIDTH"], parameters["Y_WIDTH"]
+    kind = "$sshr" if parameters["A_SIGNED"] else "$shr"
+    text = cell[0].replace("$shift", kind, 1)
+    if kept >= width:
+        return text
+    part = text[text.index("connect \\Y ") + 11:].split("\n", 1)[0]
+    whole = f"$shifted_{part[1:]}"
+    text = text.replace(f"\\Y_WIDTH {kept}", f"\\Y_WIDTH {width}").replace(
+        f"connect \\Y {part}\n", f"connect \\Y {whole}\n")
+    return f"  wire width {width} {whole}\n{text}\n  connect {part} {whole} [{kept - 1}:0]"
+
+
+def _widened(cell: re.Match[str]) -> str:
+    kind, text = cell[1], cell[0]
+    parameters = _parameters(text)
+    if kind in _COMPARISONS:
+        width, ports = max(parameters["A_WIDTH"], parameters["B_WIDTH"]), "AB"
+    elif kind in _ARITHMETIC:
+        width, ports = parameters["Y_WIDTH"], "AB" if "B_WIDTH" in parameters else "A"
+    elif kind in _SHIFTS:
+        width, ports = parameters["Y_WIDTH"], "A"
+    else:
+        return text
+    for port in ports:
+        missing = width - parameters[f"{port}_WIDTH"]
+        if missing > 0:
+            connected = f"\n    connect \\{port} "
+            before, rest = text.split(connected)
+            operand, after = rest.split("\n", 1)
+            operand = _extended(operand, missing, bool(parameters[f"{port}_SIGNED"]))
+            text = re.sub(rf"(?<=parameter \\{port}_WIDTH )\d+", str(width),
+                          f"{before}{connected}{operand}\n{after}")
+    return text
+
+
+def _extended(operand: str, bits: int, signed: bool) -> str:
+    # An operand is a constant, bits of a wire, or several of these in braces, the highest first.
+    operand = operand.strip("{} ")
+    highest = re.match(r"\d+'([01])|(\S+ \[\d+)", operand)
+    if not signed or highest is None:
+        top = f"{bits}'{'0' * bits}"
+    elif highest[1]:
+        top = f"{bits}'{highest[1] * bits}"
+    else:
+        top = f"{highest[2]}] " * bits
+    return f"{{ {top} {operand} }}"
+
+
+def tidy(text: str) -> str:
+    """Return Yosys's Verilog with repeated bits written once, and as linters have it.
+
+    To these a logical operator is for a single bit, and a case statement is to say what other
+    values do: nothing here, for what they give is assigned before it.
+    """
+    bit = r"(?:\\\S+ |\w+)(?: ?\[\d+\])?"
+    text = re.sub(rf"(?<=[{{,] )({bit})(?:, \1)+(?=[ ,])",
+                  lambda bits: f"{{{bits[0].count(',') + 1}{{{bits[1].strip()}}}}}", text)
+    lines, complete = [], []
+    for line in text.replace("= ! ", "= ~| ").split("\n"):
+        statement = line.strip()
+        if statement.startswith(("case ", "casez ")):
+            complete.append("full_case" in lines[-1])
+        elif statement.startswith("default:"):
+            complete[-1] = True
+        elif statement == "endcase" and not complete.pop():
+            lines.append(line.replace("endcase", "  default: ;"))
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def waivers(name: str) -> str:
+    """Text of ``<name>.vlt``, with which Verilator's ``-Wall`` has nothing to say of ``<name>.v``.
+
+    Of other files it waives nothing.
+    """
+    lines = [f"lint_off -rule {rule} -file \"{folder}{name}.v\"  // {why}\n"
+             for rule, why in WAIVED.items() for folder in ("", "*/")]
+    return f"`verilator_config\n// For verilator -Wall {name}.v {name}.vlt\n\n{''.join(lines)}"
