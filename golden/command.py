@@ -1,9 +1,40 @@
-"""What the command lines of golden share."""
+"""What the command lines share: each ends in one line at most, whatever ends it.
+
+A front door begins with ::
+
+    if __name__ == "__main__":
+        from golden.command import run
+        run("hw.build")
+
+so that :func:`run` is there before anything that takes time to import. The work is done in a
+thread, of which the main thread waits for the end or for a signal: an interruption is answered at
+once, wherever the work is, and raises nothing in the middle of it.
+"""
 
 import argparse
-from typing import NoReturn
+import importlib
+import io
+import os
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn, TypeVar
 
-__all__ = ["Parser"]
+__all__ = ["Parser", "committing", "run", "undoing", "write_file"]
+
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+"""Exit status, as shells have it of a program that SIGINT or SIGPIPE ended."""
+
+T = TypeVar("T")
+
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP")
+            if hasattr(signal, name)]
 
 
 class Parser(argparse.ArgumentParser):
@@ -12,3 +43,143 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """End with one line and status 2."""
         self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def run(module: str) -> NoReturn:
+    """Run ``module.main`` as a program and end with the status that it returns.
+
+    SIGINT, SIGTERM and SIGHUP undo what :func:`undoing` has under way, and end the program with
+    one line. Where standard output is closed the program ends without a word; where it cannot be
+    written, with one line.
+    """
+    prog, results, errors = f"python -m {module}", [], []
+    _watch(prog)
+    if sys.stdout is not None:
+        sys.stdout = _Output(prog, sys.stdout)
+
+    def work():
+        try:
+            try:
+                results.append(importlib.import_module(module).main())
+            finally:
+                if sys.stdout is not None:
+                    sys.stdout.flush()
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    # Not for good: the system may give a signal to another thread, which wakes nobody.
+    while thread.is_alive():
+        thread.join(0.1)
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    for error in errors:
+        raise error
+    sys.exit(results[0])
+
+
+class _Output(io.TextIOWrapper):
+    """Standard output that ends the program where it cannot be written."""
+
+    def __init__(self, prog: str, stream: Any):
+        # What a terminal cannot show, such as a file's name that is no Unicode, is escaped.
+        super().__init__(stream.buffer, encoding=stream.encoding, errors="backslashreplace",
+                         line_buffering=stream.line_buffering)
+        self.prog = prog
+
+    def write(self, text: str, /) -> int:
+        with self._reported():
+            return super().write(text)
+
+    def flush(self):
+        with self._reported():
+            super().flush()
+
+    @contextmanager
+    def _reported(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            # What is left in the buffers goes nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+            if isinstance(error, BrokenPipeError):
+                raise SystemExit(BROKEN_PIPE) from None
+            sys.stderr.write(f"{self.prog}: error: Standard output must be writable "
+                             f"({error.strerror})\n")
+            raise SystemExit(2) from None
+
+
+# Held while what is to be undone begins or ends, or files come to their places; by the main
+# thread, once it is interrupted, for good.
+_lock = threading.RLock()
+_undos: dict[object, Callable[[], None]] = {}
+_written = threading.Event()
+
+
+def _watch(prog: str):
+    """Let each signal end the program, unless it was to be ignored from the beginning."""
+    def interrupt(number: int, frame: FrameType | None):
+        for each in _SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
+        _lock.acquire()
+        for undo in reversed(_undos.values()):
+            with suppress(Exception):
+                undo()
+        what = "all" if _written.is_set() else "nothing"
+        with suppress(OSError):
+            os.write(2, f"{prog}: interrupted; {what} was written\n".encode())
+        os._exit(INTERRUPTED)
+
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, interrupt)
+
+
+@contextmanager
+def undoing(begin: Callable[[], T], undo: Callable[[T], None]) -> Iterator[T]:
+    """Yield what ``begin`` returns; if the program is interrupted before the end, ``undo`` that.
+
+    Later ones are undone first. The block itself does not go on then, nor is it left.
+    """
+    key = object()
+    with _lock:
+        begun = begin()
+        _undos[key] = lambda: undo(begun)
+    try:
+        yield begun
+    finally:
+        with _lock:
+            del _undos[key]
+
+
+@contextmanager
+def committing() -> Iterator[None]:
+    """Put files where they belong: an interruption comes before all of that or after it."""
+    with _lock:
+        yield
+        _written.set()
+
+
+def write_file(path: Path, data: bytes):
+    """Write a file, all of it or nothing; what is no file, such as a pipe, is written to.
+
+    ``OSError`` names the file whatever went wrong.
+    """
+    path = path.resolve()
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+            return
+        with _lock:
+            handle, part = tempfile.mkstemp(prefix=".exactmac_", dir=path.parent)
+            try:
+                with os.fdopen(handle, "wb") as stream:
+                    stream.write(data)
+                Path(part).chmod(0o644)
+                Path(part).replace(path)
+            except BaseException:
+                Path(part).unlink()
+                raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error

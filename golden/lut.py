@@ -5,8 +5,12 @@ that the codes of an 8-bit tensor become; ``python -m hw.build --bits 8 --lut si
 that table behind the requantizers.
 """
 
+if __name__ == "__main__":
+    from golden.command import run
+    run("golden.lut")
+
+
 import json
-import sys
 
 from golden.command import Parser
 from golden.contracts import Rounding
@@ -69,7 +73,3 @@ def main(argv: list[str] | None = None) -> int:
         arguments.error(str(error))
     print(json.dumps(table.tolist()))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -5,7 +5,11 @@ Millions of accumulators per second and core, of every contract, for random s32 
 best, so that other work on the machine changes little.
 """
 
-import sys
+if __name__ == "__main__":
+    from golden.command import run
+    run("golden.speed")
+
+
 import time
 from collections.abc import Mapping
 
@@ -81,9 +85,5 @@ def main(argv: list[str] | None = None) -> int:
     print("M accumulators/s per core   per tensor   per channel")
     for name in CONTRACTS:
         speeds = [accumulators_per_second(name, per_channel=each) / 1e6 for each in (False, True)]
-        print(f"{name:<26} {speeds[0]:>11.0f} {speeds[1]:>13.0f}")
+        print(f"{name:<26} {speeds[0]:>11.0f} {speeds[1]:>13.0f}", flush=True)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

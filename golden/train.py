@@ -4,13 +4,18 @@ Needs scikit-learn (the extra ``train``); nothing else does. The result depends 
 version and on the machine's floating point, which is why it is kept in the repository.
 """
 
+if __name__ == "__main__":
+    from golden.command import run
+    run("golden.train")
+
+
+import io
 import platform
-import sys
 from pathlib import Path
 
 import numpy as np
 
-from golden.command import Parser
+from golden.command import Parser, committing, write_file
 from golden.digits import PATH
 
 __all__ = ["main", "train"]
@@ -39,8 +44,9 @@ def train(path: Path = PATH, seed: int = SEED):
         images, labels, test_size=0.3, random_state=seed, stratify=labels))
     model = MLPClassifier((64,), activation="relu", alpha=1e-3, max_iter=400, random_state=seed)
     model.fit(train_images / 16, train_labels)
+    trained = io.BytesIO()
     np.savez_compressed(
-        path,
+        trained,
         **{f"weights{k}": w.T.astype(np.float32) for k, w in enumerate(model.coefs_)},
         **{f"bias{k}": b.astype(np.float32) for k, b in enumerate(model.intercepts_)},
         calibration=train_images[:CALIBRATION].astype(np.uint8),
@@ -51,7 +57,9 @@ def train(path: Path = PATH, seed: int = SEED):
                            f"scikit-learn {sklearn.__version__}"]),
         source=np.array(SOURCE),
     )
-    print(f"{path}: {path.stat().st_size} bytes, accuracy "
+    with committing():
+        write_file(path, trained.getvalue())
+    print(f"{path}: {len(trained.getvalue())} bytes, accuracy "
           f"{model.score(test_images / 16, test_labels):.4f} of {len(test_labels)} test images")
 
 
@@ -75,7 +83,3 @@ def main(argv: list[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         parser.error(str(error))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

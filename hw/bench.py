@@ -6,10 +6,12 @@ Verilator and in Amaranth's simulator, in one run on one machine. Vectors are pa
 unpacked within the time measured; compiling is apart.
 """
 
-import sys
-import tempfile
+if __name__ == "__main__":
+    from golden.command import run
+    run("hw.bench")
+
+
 import time
-from pathlib import Path
 
 import numpy as np
 from rich.console import Console
@@ -18,6 +20,7 @@ from rich.table import Table
 from golden import digits
 from hw import emit
 from hw.bus import AxiTile
+from hw.folder import scratch
 from hw.options import Parser, add_numbers, add_shape, config_of, integer
 from sim.jobs import run
 from sim.pysim import AmaranthSimulation
@@ -52,12 +55,12 @@ def main(argv: list[str] | None = None) -> int:
             raise ValueError(f"Images must be in range [1, {len(data.images)}], "
                              f"not {args.images}")
         phases = digits_phases(config, args.images)
-        with tempfile.TemporaryDirectory(prefix="exactmac_") as folder:
-            tile, source = AxiTile(config), Path(folder) / f"{config.name}.v"
+        with scratch() as folder:
+            tile, source = AxiTile(config), folder / f"{config.name}.v"
             emitting, _ = _timed(lambda: source.write_text(emit.verilog(tile, config.name)))
             # A cache of its own: what is measured is a first compilation.
             compiling, compiled = _timed(lambda: VerilatorSimulation(
-                [source], config.name, tile.ports, cache=Path(folder), tile=config))
+                [source], config.name, tile.ports, cache=folder, tile=config))
             backends = {"Verilator": compiled, "Amaranth": AmaranthSimulation(tile, tile.ports)}
             rows = {}
             for name, backend in backends.items():
@@ -83,7 +86,3 @@ def _timed(work):
     start = time.perf_counter()
     result = work()
     return time.perf_counter() - start, result
-
-
-if __name__ == "__main__":
-    sys.exit(main())

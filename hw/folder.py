@@ -1,20 +1,42 @@
-"""The folder that :mod:`hw.build` writes: what stands there, and how it is replaced at once."""
+"""Folders that are written to: those of builds, which change all at once, and temporary ones."""
 
-import json
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-__all__ = ["OutputError", "install", "standing", "workspace"]
+from golden.command import undoing
+from hw.given import read_json
+
+__all__ = ["FolderError", "install", "scratch", "standing", "workspace"]
 
 
-class OutputError(Exception):
-    """The output folder cannot be written."""
+class FolderError(Exception):
+    """A folder cannot be written.
 
-    def __init__(self, place: Path, error: OSError):
-        super().__init__(f"Output folder must be writable, not {place} ({error.strerror})")
+    Parameters
+    ----------
+    what : str
+        Which folder it is.
+    place : Path
+    reason : str
+    """
+
+    def __init__(self, what: str, place: Path, reason: str):
+        super().__init__(f"{what} folder must be writable, not {place} ({reason})")
+
+
+@contextmanager
+def _named(what: str, place: Path, within: Path | None = None) -> Iterator[None]:
+    # Where a disk is full, the error does not say of which file. Others may be of another folder.
+    try:
+        yield
+    except OSError as error:
+        if within and error.filename and not Path(str(error.filename)).is_relative_to(within):
+            raise
+        raise FolderError(what, place, str(error.strerror or error)) from error
 
 
 def standing(place: Path) -> dict[str, Any] | None:
@@ -24,17 +46,50 @@ def standing(place: Path) -> dict[str, Any] | None:
     ------
     ValueError
         Where something stands there that is not from an earlier build.
+    FolderError
+        Where nobody can tell.
     """
-    if place.is_symlink() or (place.exists() and not place.is_dir()):
-        raise ValueError(f"Output must go to a folder, not {place}")
-    if not place.exists() or not any(place.iterdir()):
-        return None
+    with _named("Output", place):
+        if place.is_symlink() or (place.exists() and not place.is_dir()):
+            raise ValueError(f"Output must go to a folder, not {place}")
+        if not place.exists() or not any(place.iterdir()):
+            return None
     try:
-        manifest = json.loads((place / "manifest.json").read_text())
-        return {"config": manifest["config"], "files": manifest["files"]}
+        manifest = dict(read_json(place / "manifest.json"))
+        return {"config": dict(manifest["config"]), "files": manifest["files"]}
     except (OSError, ValueError, KeyError, TypeError):
         raise ValueError("Output folder must be new, empty or of an earlier build, "
                          f"not {place}") from None
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Make a temporary folder; gone at the end, which is an interruption too."""
+    parent = Path(tempfile.gettempdir())
+    with _folder("Temporary", parent, parent, "exactmac_") as folder:
+        yield folder
+
+
+@contextmanager
+def _folder(what: str, place: Path, parent: Path, prefix: str) -> Iterator[Path]:
+    def make() -> str:
+        with _named(what, place):
+            return tempfile.mkdtemp(prefix=prefix, dir=parent)
+
+    with undoing(make, _discard) as name:
+        try:
+            with _named(what, place, within=Path(name)):
+                yield Path(name)
+        finally:
+            shutil.rmtree(name, ignore_errors=True)
+
+
+def _discard(name: str):
+    # Under another name first: nothing that is still at work can put a file into it.
+    gone = Path(name).with_name(f"{Path(name).name}.gone")
+    with suppress(OSError):
+        Path(name).rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 @contextmanager
@@ -43,33 +98,37 @@ def workspace(place: Path) -> Iterator[Path]:
 
     So are the folders on the way there that were made for it, where nothing else is in them.
     """
-    made: list[Path] = []
-    try:
+    with undoing(list, _unmake) as made:
         try:
-            made += [each for each in place.parents if not each.exists()]
-            place.parent.mkdir(parents=True, exist_ok=True)
-            work = tempfile.TemporaryDirectory(prefix=f".{place.name[:100]}.", dir=place.parent)
-        except OSError as error:
-            raise OutputError(place, error) from error
-        with work as name:
-            yield Path(name)
-    finally:
-        for each in made:
-            with suppress(OSError):
-                each.rmdir()
+            with _named("Output", place):
+                # One by one, so that each that was made is known.
+                for each in reversed([each for each in place.parents if not each.exists()]):
+                    each.mkdir(exist_ok=True)
+                    made.insert(0, each)
+            with _folder("Output", place, place.parent, f".{place.name[:100]}.") as folder:
+                yield folder
+        finally:
+            _unmake(made)
+
+
+def _unmake(made: list[Path]):
+    for each in made:
+        with suppress(OSError):
+            each.rmdir()
 
 
 def install(folder: Path, place: Path, aside: Path, files: list[str]):
     """Put ``folder`` in its place; of what stood there, put ``aside``, keep all but ``files``."""
-    if place.exists():
-        place.rename(aside)
-    try:
-        folder.rename(place)
-    except BaseException:
+    with _named("Output", place):
+        if place.exists():
+            place.rename(aside)
+        try:
+            folder.rename(place)
+        except BaseException:
+            if aside.exists():
+                aside.rename(place)
+            raise
         if aside.exists():
-            aside.rename(place)
-        raise
-    if aside.exists():
-        for other in aside.iterdir():
-            if other.name not in files and not (place / other.name).exists():
-                other.rename(place / other.name)
+            for other in aside.iterdir():
+                if other.name not in files and not (place / other.name).exists():
+                    other.rename(place / other.name)

@@ -1,11 +1,21 @@
 """What the options of :mod:`hw.build` name: files of JSON with levels in them."""
 
+import errno
 import json
+import os
+import select
+import stat
 from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
-__all__ = ["lut_of", "parameters_of"]
+__all__ = ["lut_of", "parameters_of", "read_json"]
+
+MOST_BYTES = 1 << 26
+"""Of a file: some three times what 65,536 records of 15 thresholds take."""
+
+PATIENCE = 10
+"""Seconds in which a pipe must begin to be written."""
 
 
 def parameters_of(file: str) -> tuple[tuple[str, int | tuple[int, ...]], ...]:
@@ -34,10 +44,38 @@ def lut_of(text: str | None) -> tuple[int, ...] | Literal["loaded"] | None:
     return tuple(levels)
 
 
-def _read(must: str, file: str) -> Any:
-    # Objects become tuples of pairs, of which dictionaries would lose those that are repeated.
+def read_json(path: Path) -> Any:
+    """Return what is in a file of JSON; objects as tuples of pairs, repeated ones included.
+
+    Raises
+    ------
+    ValueError, OSError
+        With the reason; ``ValueError`` where there is more than `MOST_BYTES`, nothing that ends,
+        or no JSON in any of its encodings.
+    """
+    # A pipe that nobody opens to write must not be waited for.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with open(handle, "rb") as stream:
+        kind = os.fstat(handle).st_mode
+        if stat.S_ISDIR(kind):
+            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not (stat.S_ISREG(kind) or stat.S_ISFIFO(kind)):
+            raise ValueError("neither a file nor a pipe")
+        if not select.select([stream], [], [], PATIENCE)[0]:
+            raise ValueError(f"nothing came in {PATIENCE} s")
+        os.set_blocking(handle, True)
+        text = stream.read(MOST_BYTES + 1)
+    if len(text) > MOST_BYTES:
+        raise ValueError(f"more than {MOST_BYTES >> 20} MiB")
     try:
-        return json.loads(Path(file).read_text(), object_pairs_hook=tuple)
-    except (OSError, ValueError, RecursionError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no JSON"
+        return json.loads(text, object_pairs_hook=tuple)
+    except (ValueError, RecursionError):
+        raise ValueError("no JSON") from None
+
+
+def _read(must: str, file: str) -> Any:
+    try:
+        return read_json(Path(file))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise ValueError(f"{must}, not {file} ({reason})") from None

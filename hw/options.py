@@ -16,6 +16,7 @@ from golden.formats import FLOATS, MAX_BITS, BlockScaled, IntFormat, parse
 from hw.config import EMITTED, ZERO_POINTS, TileConfig
 from hw.emit import check_name
 from hw.flow.tools import ToolFailed, ToolMissing
+from hw.folder import FolderError
 from hw.given import lut_of, parameters_of
 from hw.targets import TARGETS, Target, target
 
@@ -94,10 +95,6 @@ class Parser(command.Parser):
         """End with one line and status 1."""
         self.exit(1, f"{self.prog}: failed: {message}\n")
 
-    def interrupted(self, rest: str = "") -> NoReturn:
-        """End with one line and the status of a program that Ctrl-C has ended."""
-        self.exit(130, f"{self.prog}: interrupted{rest}\n")
-
     @contextmanager
     def reported(self, *failures: type[Exception]) -> Iterator[None]:
         """End with one line where a tool fails or one of these is raised, or input is bad."""
@@ -105,10 +102,8 @@ class Parser(command.Parser):
             yield
         except (ToolFailed, *failures) as error:
             self.fail(str(error))
-        except (ValueError, OSError, ToolMissing) as error:
+        except (ValueError, OSError, ToolMissing, FolderError) as error:
             self.error(str(error))
-        except KeyboardInterrupt:
-            self.interrupted()
 
 
 def integer(text: str) -> int:

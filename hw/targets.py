@@ -20,6 +20,7 @@ Synthesis never keeps hierarchy, so counts are those of the whole design, trimme
 """
 
 import importlib.util
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -124,6 +125,13 @@ class Target:
                 raise ValueError(f"Cell type must be one that target {self.name} counts, "
                                  f"not {cell!r}")
         return totals
+
+    def cells(self) -> set[str]:
+        """Names of modules that a design of this target must not have: those of its cells."""
+        folders = {(yosys_share() / library).parent for library in self.libraries}
+        return {name for folder in folders for file in folder.glob("*.v*")
+                if not file.stem.endswith("_map")
+                for name in re.findall(r"^\s*module\s+(\w+)", file.read_text(), re.MULTILINE)}
 
     def models(self) -> Models:
         """Models with which Verilator simulates this target's netlists."""

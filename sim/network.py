@@ -4,13 +4,18 @@
 accuracy of the float network, of golden and of the hardware; ``--bits 1..8`` sweeps.
 """
 
+if __name__ == "__main__":
+    from golden.command import run
+    run("sim.network")
+
+
 import argparse
 import csv
 import io
 import math
 import re
-import sys
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -19,6 +24,7 @@ from rich.table import Table
 
 from golden import digits
 from golden.block_scaled import parts
+from golden.command import committing, undoing, write_file
 from golden.contracts import ExactSum
 from golden.formats import MAX_BITS
 from golden.networks import Dense
@@ -139,8 +145,8 @@ def main(argv: list[str] | None = None) -> int:
             if configs[-1].output != configs[-1].activations:
                 raise ValueError(f"Output must be {configs[-1].activations}, as the activations "
                                  f"of the next layer, not {configs[-1].output}")
-        with Progress(console=console, transient=True,
-                      disable=not console.is_terminal) as progress:
+        bar = partial(Progress, console=console, transient=True, disable=not console.is_terminal)
+        with undoing(bar, Progress.stop) as progress, progress:
             for config in progress.track(configs, description="digits network"):
                 results.append(run_digits(config, simulation(config, args.simulator)))
         if args.csv is not None:
@@ -155,9 +161,8 @@ def write_csv(path: Path, results: list[Result]):
     writer = csv.DictWriter(text, [field.name for field in fields(Result)])
     writer.writeheader()
     writer.writerows(asdict(result) for result in results)
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text.getvalue(), newline="")
-    part.replace(path)
+    with committing():
+        write_file(path, text.getvalue().encode())
 
 
 def table(results: list[Result]) -> Table:
@@ -175,7 +180,3 @@ def table(results: list[Result]) -> Table:
                      "compared with golden, 0 mismatches")
     table.caption_justify = "left"
     return table
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -26,20 +26,25 @@ together goes through the block of that pair, in emitted Verilog that Verilator 
 what comes out must be the product of golden's levels; see :mod:`sim.products`.
 """
 
+if __name__ == "__main__":
+    from golden.command import run
+    run("sim.prove")
+
+
 import os
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from functools import partial
 
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from hw.flow.tools import ToolFailed, ToolMissing
+from golden.command import undoing
+from hw.flow.tools import ToolFailed, ToolMissing, first_error, run_tool
+from hw.folder import FolderError, scratch
 from hw.options import Parser
 from sim.claims import Claim, claims
 from sim.products import ProductMismatch, batches, check, pairs
@@ -56,15 +61,13 @@ def prove(claim: Claim):
 
     Raises :class:`~hw.flow.tools.ToolFailed` where the solver says neither.
     """
-    with tempfile.TemporaryDirectory(prefix="exactmac_") as folder:
-        (Path(folder) / "claim.il").write_text(claim.circuit())
-        (Path(folder) / "claim.ys").write_text(
+    with scratch() as folder:
+        (folder / "claim.il").write_text(claim.circuit())
+        (folder / "claim.ys").write_text(
             "read_rtlil claim.il\nproc -norom\nflatten\nopt -full\n"
             "sat -verify -show-inputs -prove differs 0 claim\n")
-        done = subprocess.run(
-            [sys.executable, "-c", "from pyosys import libyosys as y; "
-             "y.run_pass('script claim.ys', y.Design())"],
-            cwd=folder, capture_output=True, text=True)
+        done = run_tool("yosys", [sys.executable, "-c", "from pyosys import libyosys as y; "
+                                  "y.run_pass('script claim.ys', y.Design())"], cwd=folder)
     if "SAT proof finished - no model found: SUCCESS!" in done.stdout:
         return
     if "SAT proof finished - model found: FAIL!" in done.stdout:
@@ -73,8 +76,7 @@ def prove(claim: Claim):
         where = ", ".join(f"{row[0][1:]} = {row[1] if row[1] != '--' else '0b' + row[-1]}"
                           for row in model if len(row) > 1)
         raise Refuted(f"{claim.subject} {claim.instance} differs from its definition at {where}")
-    said = [*done.stdout.splitlines(), *done.stderr.splitlines(), "no result"]
-    reason = next((line for line in said if line.startswith("ERROR")), said[-1])
+    reason = first_error(f"{done.stdout}\n{done.stderr}")
     raise ToolFailed("yosys", f"{claim.subject} {claim.instance}: {reason}")
 
 
@@ -115,20 +117,15 @@ def main(argv: list[str] | None = None) -> int:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("proven", "instances", "by", "seconds"):
         table.add_column(column, justify="right" if column in ("instances", "seconds") else "left")
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+    bar = partial(Progress, console=console, transient=True, disable=not console.is_terminal)
+    with undoing(bar, Progress.stop) as progress, progress:
         try:
             for kind in [args.only] if args.only else KINDS:
                 for subject, count, means, seconds in KINDS[kind](progress.track):
                     table.add_row(subject, f"{count:,}", means, f"{seconds:.1f}")
         except ToolMissing as error:
             arguments.error(str(error))
-        except (Refuted, ProductMismatch, ToolFailed) as refuted:
+        except (Refuted, ProductMismatch, ToolFailed, FolderError) as refuted:
             arguments.fail(str(refuted))
-        except KeyboardInterrupt:
-            arguments.interrupted()
     console.print(table)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,7 +1,6 @@
 # amaranth: UnusedElaboratable=no
 """A backend for a tile by the name of its simulator."""
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from hw import emit
 from hw.bus import AxiTile
 from hw.config import TileConfig
+from hw.folder import scratch
 from sim.backend import Backend
 from sim.checks import check_fixed
 from sim.pysim import AmaranthSimulation
@@ -61,8 +61,8 @@ def simulated(top: Any, name: str, simulator: str, emitted: Callable[[Any, str],
         raise ValueError(f"Simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
     if simulator == "amaranth":
         return AmaranthSimulation(top, top.ports)
-    with tempfile.TemporaryDirectory(prefix="exactmac_") as folder:
-        source = Path(folder) / f"{name}.v"
+    with scratch() as folder:
+        source = folder / f"{name}.v"
         source.write_text(emitted(top, name))
         return VerilatorSimulation([source], name, top.ports, cache=cache,
                                    tile=top.config if isinstance(top, AxiTile) else None)

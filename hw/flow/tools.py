@@ -1,13 +1,21 @@
-"""The tools the flow runs: whether they are there, and what to say when one fails."""
+"""The tools the flow runs: whether they are there, how they end, what to say when one fails."""
 
 import importlib.util
+import os
 import platform
 import re
 import shutil
+import signal
 import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import metadata
+from pathlib import Path
 
-__all__ = ["ToolFailed", "ToolMissing", "last_error", "require", "versions"]
+from golden.command import undoing
+
+__all__ = ["ToolFailed", "ToolMissing", "failed", "first_error", "require", "run_tool",
+           "versions"]
 
 # Python distribution of every tool, and the names under which reports show them.
 _DISTRIBUTIONS = {
@@ -47,7 +55,7 @@ class ToolFailed(RuntimeError):
     ----------
     tool : str
     reason : str
-        The last line of its output that says why.
+        The line of its output that says why.
     """
 
     def __init__(self, tool: str, reason: str):
@@ -65,14 +73,86 @@ def require(module: str, tool: str, install: str):
         raise ToolMissing(tool, install)
 
 
-def last_error(output: str) -> str:
-    """Return the last line of ``output`` that names an error, else its last line."""
+def run_tool(tool: str, command: Sequence[str | Path], *, cwd: Path | None = None, text: str = "",
+             environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a tool to its end, and return its status and what it printed.
+
+    The tool is the first of a process group of its own, all of which ends where this is
+    interrupted, at once. What it leaves in a temporary folder it leaves in ``cwd``.
+
+    Parameters
+    ----------
+    tool : str
+        What errors call it.
+    command : sequence of str or Path
+    cwd : Path or None
+        Folder to run in, which is its own.
+    text : str
+        Its standard input.
+    environment : mapping of str to str, optional
+        What is added to the environment.
+
+    Raises
+    ------
+    ToolFailed
+        Where it cannot be started.
+    """
+    own = {} if cwd is None else {"TMPDIR": str(cwd)}
+
+    def begin() -> subprocess.Popen[str]:
+        try:
+            return subprocess.Popen(
+                [str(each) for each in command], cwd=cwd, stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+                errors="replace", start_new_session=True,
+                env={**os.environ, **own, **(environment or {})})
+        except OSError as error:
+            raise ToolFailed(tool, str(error)) from error
+
+    with undoing(begin, _end) as process:
+        try:
+            stdout, stderr = process.communicate(text)
+        except BaseException:
+            _end(process)
+            raise
+    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+
+def _end(process: subprocess.Popen):
+    # The group has the number of its first process as long as nobody has waited for that one.
+    if process.returncode is None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+# How tools mark an error, Python among them; those of the last line only count the others.
+_ERROR = re.compile(r"(?:^|[\s%])(?:fatal |internal )*error(?:-\w+)?:|^[\w.]*(?:Error|Trap): "
+                    r"|undefined reference", re.IGNORECASE)
+_WARNING = re.compile(r"(?:^|[\s%])warning(?:-\w+)?:", re.IGNORECASE)
+_COUNT = re.compile(r"\b\d+ (?:error|warning)|\bld returned \d")
+
+
+def first_error(output: str) -> str:
+    """Return the first line of ``output`` that is an error; if none is, the first warning.
+
+    Later ones often follow from it. If there are only other lines, the last of them.
+    """
     lines = [line.strip() for line in output.splitlines()
-             if line.strip() and not line.startswith("Warning:")]
-    # Tools end with a count of errors, which says nothing.
-    telling = [line for line in lines if re.search("error|assert", line, re.IGNORECASE)
-               and not re.search(r"\b\d+ (error|warning)", line)]
-    return (telling or lines or ["no output"])[-1]
+             if line.strip() and not _COUNT.search(line)]
+    for kind in (_ERROR, _WARNING):
+        for line in lines:
+            if kind.search(line):
+                return line
+    return (lines or ["no output"])[-1]
+
+
+def failed(tool: str, done: subprocess.CompletedProcess[str]) -> ToolFailed:
+    """Return the error for a tool that ended so."""
+    reason = first_error(f"{done.stderr}\n{done.stdout}")
+    if done.returncode < 0:
+        reason = f"ended by signal {-done.returncode} after: {reason}"
+    return ToolFailed(tool, reason)
 
 
 def versions() -> dict[str, str]:
@@ -91,5 +171,7 @@ def versions() -> dict[str, str]:
 def _compiler() -> str | None:
     if shutil.which("g++") is None:
         return None
-    done = subprocess.run(["g++", "-dumpfullversion"], capture_output=True, text=True)
-    return done.stdout.strip() or None
+    try:
+        return run_tool("g++", ["g++", "-dumpfullversion"]).stdout.strip() or None
+    except ToolFailed:
+        return None

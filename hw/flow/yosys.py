@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -10,7 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hw.flow.tools import ToolFailed, last_error, require
+from hw.flow.tools import ToolFailed, failed, require, run_tool
+from hw.folder import scratch
 from hw.targets import TARGETS, Target
 
 __all__ = ["Area", "synthesize"]
@@ -90,8 +90,7 @@ def synthesize(verilog: list[Path], top: str, target: Target, *,
     """
     require("pyosys", "pyosys", "pip install pyosys==0.68")
     start = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="exactmac_") as folder:
-        work = Path(folder)
+    with scratch() as work:
         (work / "run.ys").write_text("\n".join(_script(work, verilog, top, target)) + "\n")
         _run(work)
         cells, transistors, bits = _statistics(work, target)
@@ -129,21 +128,12 @@ def _script(work: Path, verilog: list[Path], top: str, target: Target) -> list[s
 
 
 def _run(work: Path) -> None:
-    with (work / "log").open("w+") as log:
-        # A fixed hash seed takes one more thing out of the result, and the environment's own
-        # settings for Python must not reach the child's import of Yosys.
-        environment = {**os.environ, "PYTHONHASHSEED": "0"}
-        status = subprocess.run([sys.executable, "-c", _RUN], cwd=work, stdout=log,
-                                stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                                env=environment).returncode
-        log.seek(0)
-        output = log.read()
-    if status == 0:
-        return
-    reason = last_error(output)
-    if status < 0:
-        reason = f"ended by signal {-status} after: {reason}"
-    raise ToolFailed("yosys", reason)
+    # A fixed hash seed takes one more thing out of the result, and the environment's own
+    # settings for Python must not reach the child's import of Yosys.
+    done = run_tool("yosys", [sys.executable, "-c", _RUN], cwd=work,
+                    environment={"PYTHONHASHSEED": "0"})
+    if done.returncode:
+        raise failed("yosys", done)
 
 
 def _statistics(work: Path, target: Target) -> tuple[dict[str, int], int | None, int]:

@@ -1,8 +1,11 @@
 """How a front door ends where it cannot do what is asked."""
 
+from pathlib import Path
+
 import pytest
 
 from hw.flow.tools import ToolFailed, ToolMissing
+from hw.folder import FolderError
 from hw.options import Parser
 
 
@@ -17,7 +20,8 @@ class Differs(Exception):
      "error: g++ is not installed; run: apt-get install g++"),
     (ValueError("Bits must be 4, not 5"), 2, "error: Bits must be 4, not 5"),
     (OSError("disk is full"), 2, "error: disk is full"),
-    (KeyboardInterrupt(), 130, "interrupted"),
+    (FolderError("Temporary", Path("/tmp"), "disk is full"), 2,
+     "error: Temporary folder must be writable, not /tmp (disk is full)"),
 ])
 def test_what_is_raised_becomes_a_line_and_a_status(capsys, error, status, line):
     parser = Parser(prog="door")

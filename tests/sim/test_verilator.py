@@ -3,6 +3,7 @@ import re
 import numpy as np
 import pytest
 
+from hw.flow.cache import keep, kept
 from hw.flow.tools import ToolFailed, ToolMissing
 from hw.ports import StreamPort
 from sim import verilator
@@ -79,7 +80,30 @@ def test_models_are_kept(build, models):
     assert kept() == before
     build(ECHO + "// another text\n")
     assert len(kept()) == len(before) + 1
-    assert not [*models.glob("build-*")]
+    assert {path.suffix for path in models.iterdir()} == {".so", ".o"}
+
+
+@pytest.mark.parametrize("state", ["cut", "of another machine", "not to be written"])
+def test_a_cache_never_hurts(build, models, monkeypatch, tmp_path, state):
+    """A library that is not whole, or cannot be loaded, is made again."""
+    text = f"{ECHO}// {state}\n"
+    before = {*models.glob("*.so")}
+    if state == "not to be written":
+        monkeypatch.setattr(verilator, "keep", lambda built, place: built)
+    assert send(build(text), 5) == [5]
+    new = {*models.glob("*.so")} - before
+    if state == "not to be written":
+        assert not new
+        return
+    [library] = new
+    size, other = library.stat().st_size, tmp_path / "other"
+    other.write_bytes(library.read_bytes()[:2000])
+    if state == "cut":
+        other.replace(library)  # not into the file, which this process has loaded
+    else:
+        keep(other, library)
+    assert send(build(text), 6) == [6]
+    assert kept(library) and library.stat().st_size == size
 
 
 @pytest.mark.parametrize("port, message", [
@@ -109,15 +133,20 @@ def test_oscillation_is_an_error_and_not_the_end_of_python(build):
         send(oscillator, 1)
 
 
-@pytest.mark.parametrize("there", [False, True])
-def test_missing_tools_are_named(build, monkeypatch, tmp_path, there):
-    """No compiler at all, or one that cannot run."""
-    if there:
-        (tmp_path / "g++").write_text("#!/bin/sh\nexit 1\n")
+@pytest.mark.parametrize("compiler, error, message", [
+    (None, ToolMissing, "g++ is not installed; run: apt-get install g++"),
+    ("#!/bin/sh\necho no libraries >&2; exit 1\n", ToolFailed, "g++ failed: no libraries"),
+    ("#!/bin/sh\nexit 1\n", ToolFailed, "g++ failed: no output"),
+    ("", ToolFailed, "g++ failed: [Errno 8] Exec format error: 'g++'"),
+])
+def test_missing_and_broken_tools_are_named(build, monkeypatch, tmp_path, compiler, error,
+                                            message):
+    if compiler is not None:
+        (tmp_path / "g++").write_text(compiler)
         (tmp_path / "g++").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert verilator.available() == "g++ is not installed; run: apt-get install g++"
-    with pytest.raises(ToolMissing, match=r"^g\+\+ is not installed"):
+    assert verilator.available() == message
+    with pytest.raises(error, match=f"^{re.escape(message)}$"):
         build(ECHO)
     monkeypatch.setattr(verilator, "verilator_root", lambda: None)
     assert str(verilator.available()).startswith("verilator is not installed")

@@ -95,12 +95,12 @@ def test_devices_are_tried_in_turn(tmp_path, monkeypatch):
     class Run:
         returncode, stdout, stderr = 1, "", LOG
 
-    def run(arguments, **keywords):
+    def run(tool, arguments, **keywords):
         tried.append(next(each for each in arguments if each.endswith("k")))
         return Run
 
     (tmp_path / "out.json").write_text("{}")
-    monkeypatch.setattr(nextpnr.subprocess, "run", run)
+    monkeypatch.setattr(nextpnr, "run_tool", run)
     with pytest.raises(ToolFailed, match=r"^nextpnr-ecp5 failed: the design does not fit the "
                                          r"largest device, 40 of 28 MULT18X18D on 85k$"):
         place(tmp_path / "out.json", device="45k")
