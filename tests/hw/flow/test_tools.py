@@ -58,6 +58,15 @@ def test_a_tool_has_a_temporary_folder_and_a_group_of_its_own(tmp_path):
     assert done.stdout == f"{tmp_path} {tmp_path} True more said\n"
 
 
+def test_a_tool_that_fills_its_disk(tmp_path, monkeypatch):
+    """It may not have said so; what it wrote is cut."""
+    monkeypatch.setattr(tools.tempfile, "TemporaryFile", lambda dir: open("/dev/full", "wb"))
+    for where in ("cwd", "folder"):
+        with pytest.raises(OSError, match=r"^\[Errno 28\] No space left on device$"):
+            python("", **{where: tmp_path})
+    python("")
+
+
 @pytest.mark.parametrize("program, message", [
     ("import sys; print('ERROR: no'); sys.exit(3)", "python failed: ERROR: no"),
     ("import os; print('so far', flush=True); os.kill(os.getpid(), 9)",
