@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """The command line of hw.build: what it writes, what it says, and what it refuses."""
 
 import json
@@ -10,7 +11,8 @@ import pytest
 
 from golden.contracts import CONTRACTS
 from golden.formats import FLOATS, IntFormat
-from hw import build
+from hw import build, emit
+from hw.bus import AxiTile
 from hw.config import TileConfig
 from hw.flow.tools import ToolMissing
 
@@ -247,6 +249,12 @@ BAD = [
      "e3m2, codebook:LEVEL/LEVEL..., codebook1..codebook4 with :loaded=INTEGER, "
      "mx_FORMAT, not 's04'"),
     ("--bits 4 --name module", "Name must not be a word of SystemVerilog's, not 'module'"),
+    ("--bits 2 --area ecp5 --name LUT4",
+     "Name must not be that of a cell of ecp5, whose area is estimated, not 'LUT4'"),
+    ("--bits 2 --area xc7 --name OBUF",
+     "Name must not be that of a cell of xc7, whose area is estimated, not 'OBUF'"),
+    ("--bits 2 --area generic,ice40 --name SB_RAM40_4K",
+     "Name must not be that of a cell of ice40, whose area is estimated, not 'SB_RAM40_4K'"),
     ("--bits 4 --area ice40 --pnr", "Area must include ecp5 for --pnr, not ice40"),
     ("--bits 4 --no-area --netlist", "Area must be at least one target for --netlist, not none"),
     ("--bits 4 --name 4tile", "Name must be a Verilog identifier of at most 200 letters, digits "
@@ -266,6 +274,26 @@ def test_bad_input(tmp_path, capsys, arguments, message):
     # `--bit 4` leaves a 4 behind, which argparse takes for the model first.
     assert line == message or (arguments == "--bit 4" and "--bit" in line)
     assert not (tmp_path / "out").exists()
+
+
+def test_names_of_the_tiles_own_nets(tmp_path, capsys, monkeypatch):
+    """Of its ports and of what is between them and the tile; other names are taken by nobody."""
+    shape = "--bits 2 --rows 1 --cols 1 --lanes 1 --depth 4 --channels 1 --no-area --no-verify"
+    line = refused(capsys, *shape.split(), "--name", "aclk", out=tmp_path / "new" / "out")
+    assert line == "Name must not be that of a port or net of the tile, not 'aclk'"
+    assert not (tmp_path / "new").exists()
+    assert run(*shape.split(), "--name", "tile", out=tmp_path) == 0
+    text = (tmp_path / "tile" / "tile.v").read_text()
+    top = text[text.index("module tile("):text.index("endmodule")]
+    nets = re.findall(r"\n  wire (?:\[\S+\] )?(\w+);", top)
+    assert {"aclk", "aresetn", "rst", "i_job__valid", "m_axis_o_tdata"} <= set(nets)
+    monkeypatch.setattr(emit, "modules", lambda tile, name: text)
+    tile = AxiTile(TileConfig(weights=IntFormat(2), activations=IntFormat(2), output=IntFormat(2)))
+    for name in nets:
+        with pytest.raises(emit.NameTaken):
+            emit.verilog(tile, name)
+    for name in ("tile", "valid", "s_axis", "input"):
+        assert emit.verilog(tile, name).endswith(text)
 
 
 @pytest.mark.parametrize("levels, message", [

@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
-from hw import build
+from golden.formats import parse
+from hw import build, emit
+from hw.config import TileConfig
 from tests.test_build import FILES, NAME, run
 
 
@@ -22,18 +24,20 @@ def test_the_core_runs_in_fusesoc(tmp_path):
     assert done.returncode == 0 and "PASS" in done.stdout, done.stdout + done.stderr
 
 
-def test_the_core_file_is_read_by_fusesoc(tmp_path, monkeypatch):
+def read(folder, name):
+    """Return the core of that name in a folder, as FuseSoC has it."""
     core = pytest.importorskip("fusesoc.coremanager")
     config = pytest.importorskip("fusesoc.config")
     librarymanager = pytest.importorskip("fusesoc.librarymanager")
+    manager = core.CoreManager(config.Config())
+    manager.add_library(librarymanager.Library("tiles", str(folder)), [])
+    return manager.get_cores()[f"exactmac:tiles:{name}:{build.VERSION}"]
+
+
+def test_the_core_file_is_read_by_fusesoc(tmp_path, monkeypatch):
     run("--bits", "4", "--no-verify", "--no-area", out=tmp_path / "build")
     monkeypatch.chdir(tmp_path)
-    manager = core.CoreManager(config.Config())
-    manager.add_library(librarymanager.Library("tiles", str(tmp_path / "build")), [])
-    found = manager.get_cores()
-    name = f"exactmac:tiles:{NAME}:{build.VERSION}"
-    assert name in found
-    tile = found[name]
+    tile = read(tmp_path / "build", NAME)
     assert tile.get_toplevel({"target": "sim", "is_toplevel": True}) == f"{NAME}_tb"
 
     def taken(target, **flags):
@@ -48,3 +52,16 @@ def test_the_core_file_is_read_by_fusesoc(tmp_path, monkeypatch):
     for target in ("default", "lint"):
         assert taken(target, tool="verilator") == {f"{NAME}.v": "verilogSource",
                                                    f"{NAME}.vlt": "vlt"}
+
+
+@pytest.mark.parametrize("name", ["on", "No", "y", "null", "true", "_"])
+def test_a_name_that_is_another_word_in_yaml(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    config = TileConfig(weights=parse("s2"), activations=parse("s2"), output=parse("s2"))
+    (tmp_path / f"{name}.core").write_text(
+        emit.core(config, name, build.VERSION, [f"{name}_o.hex"]))
+    tile = read(tmp_path, name)
+    assert tile.get_toplevel({"target": "default", "is_toplevel": True}) == name
+    assert tile.get_toplevel({"target": "sim", "is_toplevel": True}) == f"{name}_tb"
+    assert [f["name"] for f in tile.get_files({"target": "sim", "is_toplevel": True})] == [
+        f"{name}.v", f"{name}_tb.sv", f"{name}_o.hex"]

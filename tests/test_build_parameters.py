@@ -1,11 +1,13 @@
 """Parameters that hw.build is given in a file: what it makes of them, and what it refuses."""
 
 import json
+import os
 import re
+import threading
 
 import pytest
 
-from hw import build
+from hw import build, given
 from tests.simulators import icarus
 from tests.test_build import refused, run
 
@@ -108,6 +110,56 @@ BAD = [
 def test_bad_parameters(tmp_path, capsys, parameters, message):
     line = refused(capsys, *arguments(tmp_path, parameters), out=tmp_path / "out")
     assert line == message.format(file=tmp_path / "own.json")
+
+
+@pytest.mark.parametrize("option, must", [
+    ("--parameters", "Parameters must be a file of JSON"),
+    ("--lut", "Lut must be loaded or a file of JSON")])
+@pytest.mark.parametrize("what, reason", [
+    ("/dev/zero", "neither a file nor a pipe"),
+    ("/dev/null", "neither a file nor a pipe"),
+    ("{}", "Is a directory"),
+    ("{}/pipe", "nothing came in 0 s"),
+    ("{}/large", "more than 0 MiB"),
+    ("{}/latin", "no JSON"),
+    ("{}/deep", "no JSON"),
+    ("{}/" + "a" * 300, "File name too long"),
+])
+def test_what_is_no_file_of_levels(tmp_path, capsys, monkeypatch, option, must, what, reason):
+    monkeypatch.setattr(given, "PATIENCE", 0)
+    monkeypatch.setattr(given, "MOST_BYTES", 100_000)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "large").write_text(f"[{' ' * 100_000}]")
+    (tmp_path / "latin").write_bytes(b'{"bi\xe4s": 1}')
+    (tmp_path / "deep").write_text("[" * 100_000)
+    file = what.format(tmp_path)
+    line = refused(capsys, *SHAPE.split(), "--requant", "half_up", option, file,
+                   out=tmp_path / "out")
+    assert line == f"{must}, not {file} ({reason})"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_a_file_of_any_encoding_that_json_has(tmp_path, encoding):
+    (tmp_path / "file").write_text(json.dumps(OWN), encoding)
+    assert dict(given.parameters_of(str(tmp_path / "file"))) == {
+        name: tuple(value) if isinstance(value, list) else value for name, value in OWN.items()}
+
+
+def test_a_pipe_is_read_to_its_end(tmp_path):
+    """Such as that of ``<(...)``: it may be written late, and bit by bit."""
+    reading, writing = os.pipe()
+
+    def write():
+        with open(writing, "w") as stream:
+            for letter in json.dumps([*range(256)]):
+                stream.write(letter)
+                stream.flush()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert given.lut_of(f"/dev/fd/{reading}") == tuple(range(256))
+    writer.join()
+    os.close(reading)
 
 
 def test_a_file_that_is_not_there(capsys):
