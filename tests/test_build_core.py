@@ -1,7 +1,6 @@
 """The .core file of a build, as FuseSoC takes it."""
 
 import shutil
-import subprocess
 import sys
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from golden.formats import parse
 from hw import build, emit
 from hw.config import TileConfig
+from hw.flow.tools import run_tool
 from tests.test_build import FILES, NAME, run
 
 
@@ -18,9 +18,9 @@ def test_the_core_runs_in_fusesoc(tmp_path):
     if shutil.which("iverilog") is None:
         pytest.skip("iverilog is not installed; run: apt-get install iverilog")
     run("--bits", "2", "--no-verify", "--no-area", "--name", "mine", out=tmp_path / "build")
-    done = subprocess.run(
-        [sys.executable, "-m", "fusesoc.main", "--cores-root", "build", "run", "--target", "sim",
-         "--tool", "icarus", "exactmac:tiles:mine"], cwd=tmp_path, capture_output=True, text=True)
+    done = run_tool("fusesoc", [
+        sys.executable, "-m", "fusesoc.main", "--cores-root", "build", "run", "--target", "sim",
+         "--tool", "icarus", "exactmac:tiles:mine"], cwd=tmp_path)
     assert done.returncode == 0 and "PASS" in done.stdout, done.stdout + done.stderr
 
 

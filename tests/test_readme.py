@@ -1,10 +1,8 @@
 """README's commands work, and its outputs are what they print."""
 
 import json
-import os
 import re
 import shlex
-import subprocess
 import sys
 import tomllib
 from itertools import accumulate
@@ -16,6 +14,7 @@ import pytest
 from golden import lut
 from golden.formats import FLOATS, parse
 from hw import bench, build, options
+from hw.flow.tools import run_tool
 from sim import jobs, network
 from sim.checks import check_fixed
 
@@ -140,9 +139,9 @@ def test_files_and_links_exist():
 
 
 def printed(module, *arguments):
-    done = subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True,
-                          text=True, cwd=ROOT, check=True,
-                          env={**os.environ, "COLUMNS": "80"})
+    done = run_tool(module, [sys.executable, "-m", module, *arguments],
+                    environment={"COLUMNS": "80", "PYTHONPATH": str(ROOT)})
+    assert not done.returncode, done.stderr
     return [line.rstrip() for line in done.stdout.strip().splitlines()]
 
 

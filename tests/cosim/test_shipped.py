@@ -2,11 +2,11 @@
 
 import json
 import re
-import subprocess
 
 import pytest
 
 from hw import build
+from hw.flow.tools import run_tool
 from tests.simulators import icarus, verilator_binary
 
 NAME = "mac_s4n_s4_s4_4x4x4"
@@ -21,8 +21,7 @@ def bench(request, tmp_path_factory):
 
 
 def simulate(folder, command, *arguments):
-    done = subprocess.run([*command, *arguments], cwd=folder, capture_output=True, text=True,
-                          timeout=300)
+    done = run_tool("simulator", [*command, *arguments], cwd=folder)
     # Simulators add lines of their own about $finish and $fatal.
     return done.returncode, [line for line in done.stdout.splitlines()
                              if line.startswith(("PASS", "FAIL"))]

@@ -1,9 +1,9 @@
 import re
-import subprocess
 
 import numpy as np
 import pytest
 
+from hw.flow.tools import run_tool
 from hw.ports import StreamPort
 from hw.testbench import testbench as bench_text  # pytest would collect its own name
 from hw.testbench import vectors
@@ -92,8 +92,7 @@ def program(request, tmp_path_factory):
 
 def simulate(program, folder, *options):
     """The one line of verdict, and whether the exit status says success."""
-    done = subprocess.run([*program, *options], cwd=folder, capture_output=True, text=True,
-                          stdin=subprocess.DEVNULL, timeout=60)
+    done = run_tool("simulator", [*program, *options], cwd=folder)
     lines = re.findall(r"^(?:PASS|FAIL).*", done.stdout, re.MULTILINE)
     assert len(lines) == 1, done.stdout
     return lines[0], done.returncode == 0
