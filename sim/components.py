@@ -72,7 +72,7 @@ class AxiComponent(wiring.Component):
 
 
 def component_simulation(component: wiring.Component, name: str, simulator: str = "verilator", *,
-                         cache: Path | None = None) -> Backend:
+                         fast: bool = True, cache: Path | None = None) -> Backend:
     """Return a simulated component, behind the ports of an :class:`AxiComponent`.
 
     Parameters
@@ -80,12 +80,12 @@ def component_simulation(component: wiring.Component, name: str, simulator: str 
     component : wiring.Component
     name : str
         Of the module.
-    simulator : str
-        As :func:`sim.simulation.simulation` has it.
+    simulator, fast
+        As :func:`sim.simulation.simulation` has them.
     cache : Path or None
         Of compiled models.
     """
-    return simulated(AxiComponent(component), name, simulator, emit.modules, cache=cache)
+    return simulated(AxiComponent(component), name, simulator, emit.modules, fast=fast, cache=cache)
 
 
 def vector_beats(codes, bits: int, *, last=None,

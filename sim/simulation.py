@@ -19,7 +19,7 @@ __all__ = ["SIMULATORS", "simulated", "simulation"]
 SIMULATORS = ("verilator", "amaranth")
 
 
-def simulation(config: TileConfig, simulator: str = "verilator") -> Backend:
+def simulation(config: TileConfig, simulator: str = "verilator", *, fast: bool = True) -> Backend:
     """Return a simulated tile.
 
     Parameters
@@ -28,6 +28,8 @@ def simulation(config: TileConfig, simulator: str = "verilator") -> Backend:
     simulator : str
         ``verilator`` emits the tile and compiles its Verilog; ``amaranth`` runs the design, needs
         no compiler and is some 500 times slower.
+    fast : bool
+        Whether the compiler optimizes; worth it from a million cycles or so.
 
     Raises
     ------
@@ -37,11 +39,11 @@ def simulation(config: TileConfig, simulator: str = "verilator") -> Backend:
         Where parameters are fixed that the contract refuses.
     """
     check_fixed(config)
-    return simulated(AxiTile(config), config.name, simulator, emit.verilog)
+    return simulated(AxiTile(config), config.name, simulator, emit.verilog, fast=fast)
 
 
 def simulated(top: Any, name: str, simulator: str, emitted: Callable[[Any, str], str], *,
-              cache: Path | None = None) -> Backend:
+              fast: bool = True, cache: Path | None = None) -> Backend:
     """Return a simulation of what stands behind AXI4-Stream ports.
 
     Parameters
@@ -54,6 +56,8 @@ def simulated(top: Any, name: str, simulator: str, emitted: Callable[[Any, str],
         As above.
     emitted : function of top and name
         What makes the Verilog.
+    fast : bool
+        As above.
     cache : Path or None
         Of compiled models.
     """
@@ -64,5 +68,5 @@ def simulated(top: Any, name: str, simulator: str, emitted: Callable[[Any, str],
     with scratch() as folder:
         source = folder / f"{name}.v"
         source.write_text(emitted(top, name))
-        return VerilatorSimulation([source], name, top.ports, cache=cache,
+        return VerilatorSimulation([source], name, top.ports, fast=fast, cache=cache,
                                    tile=top.config if isinstance(top, AxiTile) else None)

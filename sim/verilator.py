@@ -34,7 +34,8 @@ CXX_FLAGS = (
                           "TRACE_SAIF")))
 FAST, SLOW = "-O1", "-O0"            # -O2 was not measurably faster
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
-UNIT_BYTES = 1 << 18                 # of C++ compiled at once: parsing headers takes half a second
+HEADER = '#include "verilated.h"\n#include <memory>\n#include <stdexcept>\n'
+UNIT_BYTES = 1 << 19                 # of C++ compiled at once: parsing headers takes half a second
 
 
 def verilator_root() -> Path | None:
@@ -178,8 +179,8 @@ def _build(sources: list[Path], top: str, ports: tuple[StreamPort, ...], options
     compiler = ["g++", *CXX_FLAGS, f"-I{root / 'include'}", f"-I{root / 'include/vltstd'}"]
     tools = [_call("verilator", [verilator[0], "--version"], root),
              _call("g++", ["g++", "--version"], root), repr(compiler)]
-    header = _header(ports)
-    key = _hash(*tools, repr(verilator), optimize, header, HARNESS.read_text(),
+    model = _header(ports)
+    key = _hash(*tools, repr(verilator), optimize, model, HARNESS.read_text(),
                 *(source.read_text() for source in (*sources, *map(Path, options))
                   if source.is_file()))
     library = cache / f"{key}.so"
@@ -192,18 +193,32 @@ def _build(sources: list[Path], top: str, ports: tuple[StreamPort, ...], options
         _call("verilator", [*verilator, "-Mdir", str(folder), *map(str, sources)], root, folder)
         found = _widths((folder / "Vmodel.h").read_text())
         _check_widths(ports, top, found)
-        (folder / "model.h").write_text(header + _error(found))
+        (folder / "model.h").write_text(model + _error(found))
         slow = sorted(folder.glob("Vmodel*__Slow*.cpp"))
         fast = sorted(set(folder.glob("Vmodel*.cpp")) - set(slow))
-        units = [([HARNESS], FAST), *((group, optimize) for group in _groups(fast)),
-                 *((group, SLOW) for group in _groups(slow))]
+        units = [([HARNESS, *fast, *slow], optimize)]
+        if len(_groups(units[0][0])) > 1:
+            units = [*((group, optimize) for group in _groups([HARNESS, *fast])),
+                     *((group, SLOW) for group in _groups(slow))]
         runtime = [cache / f"{_hash(*tools, FAST, source)}.o" for source in RUNTIME]
+        # What takes most of the time where nothing is optimized: reading Verilator's headers.
+        header, precompiled = folder / "header.h", cache / f"{_hash(*tools, SLOW, HEADER)}.gch"
+        if optimize == SLOW:
+            header.write_text(HEADER)
+            beside = folder / "header.h.gch"
+            if kept(precompiled):
+                beside.symlink_to(precompiled)
+            else:
+                _call("g++", [*compiler, SLOW, "-x", "c++-header", str(header), "-o",
+                              str(beside)], root, folder)
+                keep(beside, precompiled)
 
         def unit(index: int) -> str:
             files, level = units[index]
             text = folder / f"unit{index}.cpp"
             text.write_text("".join(f'#include "{file}"\n' for file in files))
-            _call("g++", [*compiler, f"-I{folder}", level, "-c", str(text), "-o",
+            include = ["-include", str(header)] if level == SLOW == optimize else []
+            _call("g++", [*compiler, f"-I{folder}", level, *include, "-c", str(text), "-o",
                           f"{text}.o"], root, folder)
             return f"{text}.o"
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hw.flow.cache import kept
+from hw.flow.cache import cache_folder, kept
 from hw.flow.tools import ToolFailed, ToolMissing
 from hw.ports import StreamPort
 from sim import verilator
@@ -48,11 +48,11 @@ endmodule
 
 
 @pytest.fixture
-def build(tmp_path, models):
+def build(tmp_path):
     def build(text, ports=(IN, OUT), **kwargs):
         source = tmp_path / "echo.v"
         source.write_text(text)
-        return VerilatorSimulation([source], "echo", ports, cache=models, **kwargs)
+        return VerilatorSimulation([source], "echo", ports, **{"fast": False} | kwargs)
     return build
 
 
@@ -71,17 +71,41 @@ def test_designs_live_side_by_side(build):
     assert send(plain, 0xabc) == [0xabc]
 
 
-def test_models_are_kept(build, models):
-    def kept():
-        return {path: path.stat().st_mtime_ns for path in models.glob("*.so")}
+@pytest.fixture
+def models(build, tmp_path):
+    """A cache of its own, with what does not depend on a design."""
+    models = tmp_path / "models"
+    models.mkdir()
+    build(ECHO)
+    for each in cache_folder("exactmac").glob("*"):
+        if each.suffix in (".o", ".gch"):
+            (models / each.name).symlink_to(each)
+    return models
 
-    build(ECHO)
-    before = kept()
-    build(ECHO)
-    assert kept() == before
-    build(ECHO + "// another text\n")
-    assert len(kept()) == len(before) + 1
-    assert {path.suffix for path in models.iterdir()} == {".so", ".o"}
+
+def test_models_are_kept(build, models, monkeypatch):
+    """Each under all that it is made of; what does not depend on the design is compiled once."""
+    calls, call = [], verilator._call
+
+    def counted(tool, command, *others):
+        calls.append(Path(command[-3]).name if "-c" in command else "")
+        return call(tool, command, *others)
+
+    monkeypatch.setattr(verilator, "_call", counted)
+
+    def made(text, **kwargs):
+        calls.clear()
+        build(text, cache=models, **kwargs)
+        return len([*models.glob("*.so")]), sum(name.startswith("unit") for name in calls)
+
+    assert made(ECHO) == (1, 1)
+    before = {path: path.stat().st_mtime_ns for path in models.iterdir()}
+    assert made(ECHO) == (1, 0)
+    assert {path: path.stat().st_mtime_ns for path in models.iterdir()} == before
+    assert made(ECHO + "// another text\n") == (2, 1)
+    assert "verilated.cpp" not in calls
+    assert made(ECHO, defines=["MASK=16'h1"]) == (3, 1)
+    assert made(ECHO, fast=True) == (4, 1)
 
 
 @pytest.mark.parametrize("state", ["cut", "not to be loaded", "not to be written"])
@@ -99,14 +123,14 @@ def test_a_cache_never_hurts(build, models, monkeypatch, tmp_path, state):
         monkeypatch.setattr(verilator, "keep", lambda built, place: built)
     if state == "not to be loaded":
         monkeypatch.setattr(verilator.ctypes, "CDLL", refused)
-    assert send(build(text), 5) == [5]
+    assert send(build(text, cache=models), 5) == [5]
     new = {*models.glob("*.so")} - before
     assert len(new) == (state != "not to be written")
     for library in new:
         size, cut = library.stat().st_size, tmp_path / "cut"
         cut.write_bytes(library.read_bytes()[:2000])
         cut.replace(library)  # not into the file, which this process may have loaded
-        assert send(build(text), 6) == [6]
+        assert send(build(text, cache=models), 6) == [6]
         assert kept(library) and library.stat().st_size == size
 
 
