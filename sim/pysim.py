@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ class AmaranthSimulation:
     The component has the members ``aclk`` and ``aresetn`` (``In(1)``) and, for each port,
     ``<port>_tdata``, ``_tvalid``, ``_tready`` and, where the port has one, ``_tlast``. It makes
     its own domain, whose clock must *be* ``aclk``, since the simulator refuses to drive a clock
-    that logic drives, and it may be elaborated once for each run::
+    that logic drives; it is elaborated once, for all runs::
 
         m.domains.sync = sync = ClockDomain()
         sync.clk = self.aclk
@@ -48,32 +49,42 @@ class AmaranthSimulation:
         self.component = component
         self.ports = ports
         self.tile = component.config if isinstance(component, AxiTile) else None
+        self._runs: list[_Run] = []
+        self._failure: Exception | None = None
+
+    @cached_property
+    def _simulator(self) -> Simulator:
+        # For all runs: elaborating a tile takes as long as a short one.
+        simulator = Simulator(self.component)
+        simulator.add_clock(PERIOD)
+
+        async def process(ctx):
+            with ctx.critical():
+                for run in self._runs:
+                    # A failure is handed over, not raised, for the simulator to end in good order.
+                    if (failure := await run.follow(ctx)) is not None:
+                        self._failure = failure
+                        return
+
+        simulator.add_process(process)
+        return simulator
 
     def run(self, inputs: Mapping[str, Beats], outputs: int, *, stall: float = 0.0, seed: int = 0,
             max_cycles: int | None = None, before: Sequence[Cut] = (),
             vcd: Path | str | None = None) -> Trace:
         """Run as `Backend.run` says, and write waves to ``vcd`` unless that is None."""
         wires = _Wires(self.component)
-        runs = [_Run(wires, plan) for plan in Plan.each(
-            self.ports, inputs, outputs, stall, seed, max_cycles, before)]
-        failures: list[Exception] = []
-
-        async def process(ctx):
-            with ctx.critical():
-                for run in runs:
-                    # A failure is handed over, not raised, for the simulator to end in good order.
-                    if (failure := await run.follow(ctx)) is not None:
-                        failures.append(failure)
-                        return
-
-        simulator = Simulator(self.component)
-        simulator.add_clock(PERIOD)
-        simulator.add_process(process)
+        begun = bool(self._runs)
+        self._runs, self._failure = [_Run(wires, plan) for plan in Plan.each(
+            self.ports, inputs, outputs, stall, seed, max_cycles, before)], None
+        simulator = self._simulator
+        if begun:
+            simulator.reset()
         with nullcontext() if vcd is None else simulator.write_vcd(str(vcd)):
             simulator.run()
-        if failures:
-            raise failures[0]
-        return runs[-1].trace(tuple(run.trace() for run in runs[:-1]))
+        if self._failure is not None:
+            raise self._failure
+        return self._runs[-1].trace(tuple(run.trace() for run in self._runs[:-1]))
 
 
 class _Run:
