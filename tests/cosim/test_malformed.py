@@ -40,8 +40,8 @@ FIXED = (("bias", (5, -7, 0, 100, 3)), ("multiplier", (1 << 30, 3 << 28, 5, 1 <<
 TILES = {
     "1x1x1": tile("s4n", "u4", "s8", rows=1, cols=1, lanes=1, depth=6, channels=3),
     # Block-scaled, loaded codebook and loaded table, draws; 6 beats at most, 3 groups.
-    "mixed": tile("mx_s4", "codebook2:loaded=s6", "s8", "stochastic", cols=4, lanes=4, outputs=2,
-                  depth=24, channels=10, window=5, lut="loaded"),
+    "mixed": tile("mx_s4", "codebook2:loaded=s6", "s8", "stochastic", rows=1, cols=4, lanes=2,
+                  outputs=2, depth=12, channels=10, window=5, lut="loaded"),
     "fixed": tile("s4", "u4", "s8", depth=8, channels=5, parameters=FIXED),
     "both": tile("s8", "u8", "u8", "tflite", depth=10, channels=6, zero_points="both"),
     "3x6x5/3": tile("u3", "s5", "s4", "half_even", rows=3, cols=6, lanes=5, outputs=3, depth=35,
