@@ -1,6 +1,7 @@
 # amaranth: UnusedElaboratable=no
 """What the manifest says of a parameter set and of what becomes of a sum."""
 
+import math
 import re
 
 import pytest
@@ -96,3 +97,19 @@ def test_a_formula_has_the_fields_of_the_record(name, output, zero_points):
     named = set(re.findall(r"[a-z]\w*", text)) - OTHERS - {str(config.sum_format)}
     # The ends of the clamp go without saying.
     assert named == fields - {"clamp_min", "clamp_max"}
+
+
+@pytest.mark.parametrize("formats, more", [
+    (("s3", "u3", "s4"), {}), (("s3", "u3", "s4"), {"name": "stochastic"}),
+    (("mx_s3", "mx_u3", "s4"), {}), (("s3", "mx_u3", "s4"), {"name": "half_even"})])
+def test_fields_of_a_payload_lie_side_by_side(formats, more):
+    tile = AxiTile(tile_config(*formats, **more))
+    for port in tile.ports:
+        place = 0
+        for field in port.fields:
+            assert field.lsb == place, (port.name, field.name)
+            place += field.bits * math.prod(field.shape)
+        assert place == port.bits
+    job = tile.tile.i_job.payload.shape()
+    assert {field.name: field.lsb for field in tile.ports[0].fields} == {
+        name: job[name].offset for name in job.members}
