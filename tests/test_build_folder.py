@@ -46,12 +46,12 @@ def test_what_is_not_from_a_build_is_left_alone(tmp_path, capsys, what):
 
 def test_files_of_others_stay_and_another_configuration_is_said(tmp_path, capsys):
     arguments = ("--bits", "4", "--no-area", "--no-verify")
-    run(*arguments, "--vcd", "--rows", "1", "--name", "mine", out=tmp_path)
+    run(*arguments, "--vcd", "--rows", "1", "--depth", "16", "--name", "mine", out=tmp_path)
     (tmp_path / "mine" / "notes").write_text("kept")
     capsys.readouterr()
     run(*arguments, "--depth", "64", "--name", "mine", out=tmp_path)
     said = capsys.readouterr().out
-    assert "a tile of the same name with rows 1, depth 1024" in said
+    assert "a tile of the same name with rows 1, depth 16" in said
     found = files(tmp_path / "mine")
     assert found["notes"] == b"kept" and "mine.vcd" not in found
     assert sorted([*json.loads(found["manifest.json"])["files"], "notes"]) == sorted(found)

@@ -9,10 +9,10 @@ from golden.contracts import CONTRACTS, contract
 from golden.formats import parse
 from hw.config import TileConfig
 from sim.jobs import expected
-from sim.simulation import simulation
 from sim.vectors import random_parameters, revealing_parameters, verification_phases
 from sim.verify import verify
 from sim.verilator import available
+from tests.compiled import compiled
 
 pytestmark = pytest.mark.skipif(available() is not None, reason=str(available()))
 
@@ -34,7 +34,7 @@ def tile(name, rng, per_channel, **changed):
 def check(config):
     phases, what = verification_phases(config)
     want = expected(config, phases)
-    done = verify(config, simulation(config), phases, want, subject="Verilog",
+    done = verify(config, compiled(config), phases, want, subject="Verilog",
                   simulator="Verilator")
     assert what.startswith("corners, random") and done.outputs == 2 * want.size
     assert len(np.unique(want)) > 2

@@ -7,10 +7,10 @@ import pytest
 
 from hw.options import config_of, parser
 from sim import jobs
-from sim.simulation import simulation
 from sim.vectors import corner_phase, random_phase
 from sim.verify import verify
 from sim.verilator import available
+from tests.compiled import compiled
 
 pytestmark = pytest.mark.skipif(available() is not None, reason=str(available()))
 
@@ -32,7 +32,7 @@ MORE = [
     *DEFAULT, *(pytest.param(each, marks=pytest.mark.slow) for each in MORE)])
 def test_verilog_is_golden_and_flags_what_is_outside(rng, arguments):
     config = config_of(parser().parse_args([*SHAPE, *arguments.split()]))
-    backend = simulation(config)
+    backend = compiled(config)
     phases = [corner_phase(config, rng), random_phase(config, rng, jobs=400)]
     verify(config, backend, phases, jobs.expected(config, phases), subject="Verilog",
            simulator="Verilator")
@@ -66,7 +66,7 @@ def test_verilog_of_every_kind_of_block_is_golden(rng, output):
         *"--weights s4 --activations s4 --rows 1 --cols 32 --lanes 1 --depth 16 --outputs 16 "
          "--channels 64 --output".split(), output]))
     phases = [corner_phase(config, rng), random_phase(config, rng, jobs=400)]
-    verify(config, simulation(config), phases, jobs.expected(config, phases), subject="Verilog",
+    verify(config, compiled(config), phases, jobs.expected(config, phases), subject="Verilog",
            simulator="Verilator")
 
 

@@ -9,14 +9,15 @@ from hw import build
 from hw.flow.tools import run_tool
 from tests.simulators import icarus, verilator_binary
 
-NAME = "mac_s4n_s4_s4_4x4x4"
+NAME = "shipped"
 
 
 @pytest.fixture(scope="module", params=[icarus, verilator_binary])
 def bench(request, tmp_path_factory):
-    """Folder and command of the default tile's testbench."""
+    """Folder and command of a tile's testbench."""
     out = tmp_path_factory.mktemp("shipped")
-    build.main(["--bits", "4", "--no-verify", "--no-area", "--out", str(out)])
+    shape = "--bits 4 --rows 2 --cols 2 --depth 64 --channels 64"
+    build.main([*shape.split(), "--no-verify", "--no-area", "--name", NAME, "--out", str(out)])
     return out / NAME, request.param(out / NAME, NAME)
 
 
@@ -52,8 +53,8 @@ def test_the_testbench_sees_one_wrong_bit(bench):
 @pytest.mark.skipif(build.available() is not None, reason=str(build.available()))
 def test_every_netlist_equals_golden(tmp_path, capsys):
     """Each target's netlist, with the models of its cells, on the vectors of the design."""
-    shape = "--rows 1 --cols 2 --lanes 2 --depth 64 --channels 16".split()
-    assert build.main(["--bits", "3", *shape, "--netlist", "--out", str(tmp_path), "--json"]) == 0
+    shape = "--rows 1 --cols 1 --lanes 2 --depth 8 --channels 2 --multiplier-bits 4".split()
+    assert build.main(["--bits", "2", *shape, "--netlist", "--out", str(tmp_path), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert [each["subject"] for each in said["verified"]] == [
         "Verilog", "ecp5 netlist", "generic netlist", "ice40 netlist", "xc7 netlist"]

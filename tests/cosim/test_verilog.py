@@ -11,9 +11,9 @@ from hw.config import TileConfig
 from hw.ports import ports
 from sim import vectors
 from sim.jobs import expected, streams
-from sim.simulation import simulation
 from sim.verify import Mismatch, verify
 from sim.verilator import VerilatorSimulation, available
+from tests.compiled import compiled
 
 pytestmark = pytest.mark.skipif(available() is not None, reason=str(available()))
 
@@ -90,20 +90,31 @@ TABLES = {
 def check(config):
     phases, _ = vectors.verification_phases(config)
     want = expected(config, phases)
-    done = verify(config, simulation(config), phases, want, subject="Verilog",
+    done = verify(config, compiled(config), phases, want, subject="Verilog",
                   simulator="Verilator")
     # Results that are all alike would compare nothing.
     assert done.outputs == 2 * want.size and len(np.unique(want)) > 1
 
 
-@pytest.mark.parametrize("name", list(BITS | PAIRS | LEVELS | SHAPES))
+# Tiles whose parts are those of another one; all are in CI.
+LIKE_OTHERS = {"bits3", "bits4", "s4n_u8_u8", "s2n_s8_s8", "odd8_u8_s8", "e2m1_e2m1_e2m1",
+               "loaded_weights", "nan_of_activations", "1x1x1", "8x8x8",
+               *(f"{name}_both" for name in ("floor", "half_even", "half_away", "tflite_single",
+                                             "q31", "rndnu", "pulp", "nvdla")),
+               *(f"{name}_activations" for name in CONTRACTS)}
+
+
+def named(tiles):
+    return [pytest.param(name, marks=pytest.mark.slow if name in LIKE_OTHERS else ())
+            for name in tiles]
+
+
+@pytest.mark.parametrize("name", named(BITS | PAIRS | LEVELS | SHAPES))
 def test_formats_and_shapes(name):
     check((BITS | PAIRS | LEVELS | SHAPES)[name])
 
 
-@pytest.mark.parametrize("name", [
-    each if each.endswith("_both") else pytest.param(each, marks=pytest.mark.slow)
-    for each in EVERY_CONTRACT])
+@pytest.mark.parametrize("name", named(EVERY_CONTRACT))
 def test_contracts(name):
     check(EVERY_CONTRACT[name])
 
@@ -131,7 +142,8 @@ def test_a_fault_in_the_verilog_is_caught(fault, tmp_path):
                       else text.replace(f"= {before};", f"= {after};"))
     assert source.read_text() != text
     phases, _ = vectors.verification_phases(config)
-    backend = VerilatorSimulation([source], "broken", ports(config), flags=["-Wno-UNUSED"])
+    backend = VerilatorSimulation([source], "broken", ports(config), flags=["-Wno-UNUSED"],
+                                  fast=False)
     with pytest.raises(Mismatch, match=r"^Verilog differs from golden in \d+ of \d+ outputs, "
                                        r"first in job \d+ at row \d+, column \d+: "):
         verify(config, backend, phases, expected(config, phases), subject="Verilog",

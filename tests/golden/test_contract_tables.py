@@ -3,6 +3,8 @@
 Outputs of 32 bits, which no user can ask for, show values that narrower ones clamp.
 """
 
+from itertools import product
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -264,11 +266,11 @@ EDGES = sorted({x for x in around(0, 2**23, 2**24, 2**25, 2**26, 3 * 2**24, 2**3
 class TestFloat32Arithmetic:
     """Against rationals rounded to binary32 by hand."""
 
-    @pytest.mark.parametrize("output", [S8, U8, S16, S32], ids=str)
     @pytest.mark.parametrize("exponent", range(-33, 2))
-    def test_where_float32_has_no_bits_left(self, name, output, exponent, rng):
+    def test_where_float32_has_no_bits_left(self, name, exponent, rng):
         """Sums around powers of two; scales that are powers of two, just beside, and any."""
-        for mantissa in (0, 1, 2**22, 2**23 - 1, int(rng.integers(2**23))):
+        mantissas = (0, 1, 2**22, 2**23 - 1, int(rng.integers(2**23)))
+        for output, mantissa in product((S32, (S8, U8, S16)[exponent % 3]), mantissas):
             zero_point = int(rng.choice([0, 1, 3, -1 if output.min else 1]))
             p = parameters(name, output, scale=scale_bits(exponent, mantissa),
                            zero_point=zero_point)

@@ -221,7 +221,7 @@ def test_banks_in_traffic(rng, outputs, max_jobs):
     dut = ParameterStore(record=RECORDS["33 bits"], channels=8, outputs=outputs,
                          max_jobs=max_jobs)
     sets = [random_records(rng, dut.record, int(rng.integers(outputs, 11)))
-            for _ in range(300)]
+            for _ in range(120)]
     model = Model(rng, dut, sets)
     run(dut, model)
     # Each situation was met: both in one cycle on one bank and on two, and so on.

@@ -121,24 +121,25 @@ class Faulty(AXI):
         return m
 
 
-def build(component, ports, models):
+def build(component, ports, folder):
     name = type(component).__name__.lower()
-    source = models / f"{name}.v"
+    source = folder / f"{name}.v"
     source.write_text(modules(component, name))
-    return VerilatorSimulation([source], name, ports, cache=models)
+    return VerilatorSimulation([source], name, ports, fast=False)
 
 
 @pytest.fixture(scope="module", params=["amaranth", pytest.param("verilator",
                                                                  marks=needs_verilator)])
-def faulty(request, models):
+def faulty(request, tmp_path_factory):
     if request.param == "amaranth":
         return AmaranthSimulation(Faulty(), FAULTY)
-    return build(Faulty(), FAULTY, models)
+    return build(Faulty(), FAULTY, tmp_path_factory.mktemp("faulty"))
 
 
 @pytest.fixture(scope="module")
-def adders(models):
-    return AmaranthSimulation(Adder(), ADDER), build(Adder(), ADDER, models)
+def adders(tmp_path_factory):
+    return (AmaranthSimulation(Adder(), ADDER),
+            build(Adder(), ADDER, tmp_path_factory.mktemp("adder")))
 
 
 def beats(data, after=None):

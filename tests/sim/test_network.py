@@ -17,7 +17,8 @@ from sim.layers import run_layer, run_network
 from sim.simulation import simulation
 from sim.vectors import digits_network
 from sim.verify import Mismatch
-from sim.verilator import available
+from sim.verilator import VerilatorSimulation, available
+from tests.compiled import compiled
 
 needs_verilator = pytest.mark.skipif(available() is not None, reason=str(available()))
 
@@ -30,7 +31,7 @@ def tile(*arguments):
 @pytest.mark.parametrize("bits, points", [(4, 2.0), (8, 0.3)])
 def test_accuracy_on_the_verilog(bits, points):
     config = tile("--bits", str(bits))
-    result = network.run_digits(config, simulation(config))
+    result = network.run_digits(config, compiled(config))
     assert result.hardware_accuracy == result.golden_accuracy
     assert 100 * (result.float_accuracy - result.hardware_accuracy) <= points
     assert result.compared == 540 * (64 + 10)
@@ -51,7 +52,7 @@ def test_accuracy_on_the_verilog(bits, points):
 ], ids=str)
 def test_every_tensor_is_golden(arguments):
     config = tile(*arguments.split())
-    result = network.run_digits(config, simulation(config))
+    result = network.run_digits(config, compiled(config))
     assert result.hardware_accuracy == result.golden_accuracy
 
 
@@ -207,7 +208,10 @@ def test_bad_input(capsys, arguments, message):
     "--bits 2 --rows 1 --cols 1",
     pytest.param("--weights s4n --activations mx_s4 --output mx_s4 --rows 1 --cols 32 --outputs 16",
                  marks=pytest.mark.slow)])
-def test_bench(capsys, arguments):
+def test_bench(capsys, monkeypatch, arguments):
+    # With the runtime that other tests have compiled.
+    monkeypatch.setattr(bench, "VerilatorSimulation", lambda *rest, cache: VerilatorSimulation(
+        *rest, fast=False))
     assert bench.main([*arguments.split(), "--images", "2"]) == 0
     assert "results and cycles are equal" in capsys.readouterr().out
 
