@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
+from hw import stalls
 from hw.config import TileConfig
 from hw.ports import StreamPort
 
@@ -44,11 +45,14 @@ class Cut:
     inputs : mapping of str to Beats
         As for a run.
     cycles : int
-        After which the reset comes, for one cycle.
+        After which the reset comes.
+    reset : int
+        Cycles of the reset.
     """
 
     inputs: Mapping[str, Beats]
     cycles: int
+    reset: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,10 +106,10 @@ class Backend(Protocol):
         outputs : int
             Output transfers to wait for.
         stall : float
-            Probability, in each cycle and for each port on its own, that the driver is not ready
-            to begin offering a beat, or to accept an output. A beat once offered stays offered.
+            Share of the cycles, for each port on its own, in which the driver is not ready to begin
+            offering a beat, or to accept an output. A beat once offered stays offered.
         seed : int
-            Of the stalls.
+            Of the stalls, and of what memories hold before they are written.
         max_cycles : int or None
             Fail, rather than hang, after so many cycles; None chooses from the number of beats.
         before : sequence of Cut
@@ -124,14 +128,17 @@ class Backend(Protocol):
 class Plan:
     """A run, checked and settled: backends that follow it give the same trace, stalls included.
 
-    After `RESET` cycles in reset, or one where another run comes before, each cycle goes so. Every
-    port draws: its state becomes ``(state * MULTIPLIER + INCREMENT) mod 2^64``, and it stalls if
-    the upper 32 bits are below ``threshold``. An input that offers nothing then offers its next
-    beat, unless it stalls or a port of ``after`` has not made its transfers in the cycles before;
-    the output is ready unless it stalls. The combinational logic settles, transfers are noted, and
-    the clock rises. While an input offers nothing its ``tdata`` and ``tlast`` are all ones, so that
-    a design that does not look at ``tvalid`` gives itself away. With the last output due
-    transferred, the simulation goes on for `WATCH` cycles, in which nothing may be offered.
+    After `RESET` cycles in reset, or those of the run before, each cycle goes so. Every port
+    stalls, or not, as the next row of ``stalls`` says, which begin again when all have been used.
+    An input that offers nothing then offers its next beat, unless it stalls or a port of ``after``
+    has not made its transfers in the cycles before; the output is ready unless it stalls. The
+    combinational logic settles, transfers are noted, and the clock rises. While an input offers
+    nothing its ``tdata`` and ``tlast`` are all ones, so that a design that does not look at
+    ``tvalid`` gives itself away. With the last output due transferred, the simulation goes on for
+    `WATCH` cycles, in which nothing may be offered.
+
+    In the first cycle of a reset after another run the ports stay as that left them, as they would
+    be if the driver were reset by the same clock edge as the design.
 
     Members
     -------
@@ -139,21 +146,19 @@ class Plan:
         Of each port; contiguous.
     output : int
         Which of the ports is the output.
-    threshold, limit, reset : int
-        Of the stalls; cycles in which the outputs must have come; cycles in reset.
+    limit, reset : int
+        Cycles in which the outputs must have come; cycles in reset.
     cut : bool
         Whether the run ends after `limit` cycles, whatever came.
-    seeds : list of int
-        State of each port before the first cycle.
+    stalls : array of bool, ``(hw.stalls.PERIOD, ports)``
+        Whether each port stalls.
     """
 
     RESET = 4
     WATCH = 16
-    MULTIPLIER = 6364136223846793005
-    INCREMENT = 1442695040888963407
 
     def __init__(self, ports: tuple[StreamPort, ...], inputs: Mapping[str, Beats], outputs: int,
-                 stall: float, seed: int | tuple[int, int], max_cycles: int | None, *,
+                 stall: float, seed: int | tuple[int, int], max_cycles: int | None = None, *,
                  cut: bool = False, reset: int = RESET):
         names = [port.name for port in ports]
         drains = [index for index, port in enumerate(ports) if not port.is_input]
@@ -168,8 +173,7 @@ class Plan:
         self.cut, self.reset = cut, reset
         self.beats = tuple(_checked(port, inputs[port.name], names) if port.name in inputs
                            else None for port in ports)
-        self.threshold = int(stall * 2**32)
-        self.seeds = np.random.SeedSequence(seed).generate_state(len(ports), np.uint64).tolist()
+        self.stalls = np.ascontiguousarray(stalls.draws(len(ports), seed) < stall * stalls.SHARES)
         due = outputs + sum(len(beats.last) for beats in self.beats if beats)
         self.limit = int(1000 + 64 * due / (1 - stall)) if max_cycles is None else max_cycles
 
@@ -179,10 +183,10 @@ class Plan:
              ) -> list["Plan"]:
         """Plans of a run and of those that come before it."""
         # A cut run has room for an output in every cycle.
+        lengths = [cls.RESET, *(cut.reset for cut in before)]
         plans = [cls(ports, cut.inputs, cut.cycles, stall, (seed, index), cut.cycles, cut=True,
-                     reset=1 if index else cls.RESET) for index, cut in enumerate(before)]
-        return [*plans, cls(ports, inputs, outputs, stall, seed, max_cycles,
-                            reset=1 if plans else cls.RESET)]
+                     reset=lengths[index]) for index, cut in enumerate(before)]
+        return [*plans, cls(ports, inputs, outputs, stall, seed, max_cycles, reset=lengths[-1])]
 
     def trace(self, data: np.ndarray, last: np.ndarray, moved: list[int], first: list[int],
               final: list[int], error: int | None, before: tuple[Trace, ...] = ()) -> Trace:

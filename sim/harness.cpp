@@ -30,7 +30,7 @@ template <typename Signal> uint8_t *bytes_of(Signal &signal) {
 
 // As sim/verilator.py declares it to ctypes.
 struct Stream {
-    uint64_t state;  // of its stalls
+    const uint8_t *stalls;  // of each cycle, one of every MODEL_PORTS
     int64_t beats;
     uint8_t *data;
     uint8_t *last;
@@ -48,21 +48,13 @@ void vl_fatal(const char *, int, const char *, const char *message) {
 namespace {
 
 struct Limits {
-    int64_t outputs, limit, reset, watch;
-    uint64_t threshold;
-    int64_t cut;
+    int64_t outputs, limit, reset, watch, period, cut;
 };
 
 void note(Stream &stream, int64_t cycle) {
     if (!stream.moved) stream.first = cycle;
     ++stream.moved;
     stream.final = cycle;
-}
-
-bool stalls(Stream &stream, uint64_t threshold) {
-    if (!threshold) return false;
-    stream.state = stream.state * 6364136223846793005u + 1442695040888963407u;
-    return stream.state >> 32 < threshold;
 }
 
 bool may_offer(const Stream &stream, const Stream *streams) {
@@ -79,7 +71,8 @@ void fill(Port &port) {
     *port.valid = 0;
 }
 
-Outcome run(Vmodel *model, Stream *streams, const Limits &limits, int64_t &cycle, int64_t &error) {
+Outcome run(Vmodel *model, bool first, Stream *streams, const Limits &limits, int64_t &cycle,
+            int64_t &error) {
     Port ports[MODEL_PORTS];
     const CData *const error_output = model_error(*model);
     model_ports(*model, ports);
@@ -95,15 +88,19 @@ Outcome run(Vmodel *model, Stream *streams, const Limits &limits, int64_t &cycle
         model->aclk = 1;
         model->eval();
     };
-    for (int index = 0; index < MODEL_PORTS; ++index) {
-        idle[index] = true;
-        if (index != MODEL_OUTPUT) fill(ports[index]);
-    }
-    *out.ready = 0;
+    const auto calm = [&] {
+        for (int index = 0; index < MODEL_PORTS; ++index) {
+            idle[index] = true;
+            if (index != MODEL_OUTPUT) fill(ports[index]);
+        }
+        *out.ready = 0;
+    };
+    if (first) calm();
     model->aresetn = 0;
     for (int64_t count = 0; count < limits.reset; ++count) {
         fall();
         rise();
+        calm();
     }
     model->aresetn = 1;
 
@@ -113,7 +110,7 @@ Outcome run(Vmodel *model, Stream *streams, const Limits &limits, int64_t &cycle
     for (cycle = 0; cycle < end; ++cycle) {
         for (int index = 0; index < MODEL_PORTS; ++index) {
             Stream &stream = streams[index];
-            const bool stalled = stalls(stream, limits.threshold);
+            const bool stalled = stream.stalls[cycle % limits.period * MODEL_PORTS];
             if (index == MODEL_OUTPUT) {
                 *out.ready = !stalled;
             } else if (offering[index]) {
@@ -166,14 +163,16 @@ Outcome run(Vmodel *model, Stream *streams, const Limits &limits, int64_t &cycle
 }  // namespace
 
 extern "C" __attribute__((visibility("default"))) int exactmac_run(
-    int64_t runs, Stream *streams, const Limits *limits, int64_t *errors, int64_t *index,
+    int seed, int64_t runs, Stream *streams, const Limits *limits, int64_t *errors, int64_t *index,
     int64_t *cycle, char *message, std::size_t size) {
     try {
         VerilatedContext context;
+        context.randReset(2);  // what has no initial value begins with a random one
+        context.randSeed(seed);
         const auto model = std::make_unique<Vmodel>(&context);
         for (*index = 0; *index < runs; ++*index) {
-            const Outcome outcome = run(model.get(), streams + *index * MODEL_PORTS, limits[*index],
-                                        *cycle, errors[*index]);
+            const Outcome outcome = run(model.get(), !*index, streams + *index * MODEL_PORTS,
+                                        limits[*index], *cycle, errors[*index]);
             if (outcome != DONE) return outcome;
         }
         return DONE;

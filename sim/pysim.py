@@ -62,7 +62,7 @@ class AmaranthSimulation:
             with ctx.critical():
                 for run in self._runs:
                     # A failure is handed over, not raised, for the simulator to end in good order.
-                    if (failure := await run.follow(ctx)) is not None:
+                    if (failure := await run.follow(ctx, run is self._runs[0])) is not None:
                         self._failure = failure
                         return
 
@@ -72,7 +72,10 @@ class AmaranthSimulation:
     def run(self, inputs: Mapping[str, Beats], outputs: int, *, stall: float = 0.0, seed: int = 0,
             max_cycles: int | None = None, before: Sequence[Cut] = (),
             vcd: Path | str | None = None) -> Trace:
-        """Run as `Backend.run` says, and write waves to ``vcd`` unless that is None."""
+        """Run as `Backend.run` says, and write waves to ``vcd`` unless that is None.
+
+        Memories hold zeros before they are written.
+        """
         wires = _Wires(self.component)
         begun = bool(self._runs)
         self._runs, self._failure = [_Run(wires, plan) for plan in Plan.each(
@@ -104,7 +107,7 @@ class _Run:
                         getattr(component, f"{output.name}_tdata"),
                         getattr(component, f"{output.name}_tlast") if output.last else Const(0),
                         getattr(component, "error", Const(0))]
-        self.state = list(plan.seeds)
+        self.stalls = plan.stalls.tolist()
         self.moved, self.first, self.final = ([0] * len(plan.ports) for _ in range(3))
         self.received: list[tuple[int, int]] = []
         self.error: int | None = None
@@ -116,21 +119,26 @@ class _Run:
         return self.plan.trace(np.frombuffer(data, np.uint8).reshape(-1, width), last, self.moved,
                                self.first, self.final, self.error, before)
 
-    async def follow(self, ctx) -> Exception | None:
-        plan, output = self.plan, self.plan.output
+    def calm(self, ctx):
         for source in self.sources:
             source.fill(ctx)
         self.ready.put(ctx, 0)
+
+    async def follow(self, ctx, first: bool) -> Exception | None:
+        plan, output = self.plan, self.plan.output
+        if first:
+            self.calm(ctx)
         self.aresetn.put(ctx, 0)
         for _ in range(plan.reset):
             await ctx.tick()
+            self.calm(ctx)
         self.aresetn.put(ctx, 1)
 
         held = None
         cycle, end = 0, plan.limit if plan.outputs or plan.cut else plan.WATCH
         if not end:
             return None
-        ready = self.drive(ctx)
+        ready = self.drive(ctx, cycle)
         async for _, _, *takes, valid, data, last, error in ctx.tick().sample(*self.sampled):
             for source, taken in zip(self.sources, takes, strict=True):
                 if taken and source.offering:
@@ -155,24 +163,17 @@ class _Run:
             if cycle == end:
                 late = self.moved[output] < plan.outputs and not plan.cut
                 return plan.late(self.moved) if late else None
-            ready = self.drive(ctx)
+            ready = self.drive(ctx, cycle)
 
-    def drive(self, ctx) -> bool:
+    def drive(self, ctx, cycle: int) -> bool:
         # Set up the inputs of a cycle, and say whether it takes an output.
+        stalls = self.stalls[cycle % len(self.stalls)]
         for source in self.sources:
-            stalled = self.stalls(source.index)
             if not source.offering:
-                source.drive(ctx, stalled, self.moved)
-        ready = not self.stalls(self.plan.output)
+                source.drive(ctx, stalls[source.index], self.moved)
+        ready = not stalls[self.plan.output]
         self.ready.put(ctx, int(ready))
         return ready
-
-    def stalls(self, index: int) -> bool:
-        if not self.plan.threshold:
-            return False
-        state = self.state[index] * Plan.MULTIPLIER + Plan.INCREMENT & 2**64 - 1
-        self.state[index] = state
-        return state >> 32 < self.plan.threshold
 
     def note(self, index: int, cycle: int):
         if not self.moved[index]:

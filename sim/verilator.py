@@ -118,7 +118,7 @@ class VerilatorSimulation:
         last = [np.zeros(plan.outputs, bool) for plan in plans]
 
         class Stream(ctypes.Structure):
-            _fields_ = [("state", ctypes.c_uint64), ("beats", ctypes.c_int64),
+            _fields_ = [("stalls", ctypes.c_void_p), ("beats", ctypes.c_int64),
                         ("data", ctypes.c_void_p), ("last", ctypes.c_void_p),
                         ("after", ctypes.c_void_p * count), ("moved", ctypes.c_int64),
                         ("first", ctypes.c_int64), ("final", ctypes.c_int64)]
@@ -126,8 +126,8 @@ class VerilatorSimulation:
         streams = ((Stream * count) * runs)()
         names = [port.name for port in self.ports]
         for each, plan, received, ends in zip(streams, plans, data, last, strict=True):
-            for stream, beats, state in zip(each, plan.beats, plan.seeds, strict=True):
-                stream.state = state
+            for port, (stream, beats) in enumerate(zip(each, plan.beats, strict=True)):
+                stream.stalls = plan.stalls.ctypes.data + port
                 if beats is not None:
                     stream.beats = len(beats.last)
                     stream.data, stream.last = beats.data.ctypes.data, beats.last.ctypes.data
@@ -135,15 +135,15 @@ class VerilatorSimulation:
                         stream.after[names.index(name)] = after.ctypes.data
             each[plan.output].data = received.ctypes.data
             each[plan.output].last = ends.ctypes.data
-        limits = np.array([[plan.outputs, plan.limit, plan.reset, plan.WATCH, plan.threshold,
-                            plan.cut] for plan in plans], np.int64)
+        limits = np.array([[plan.outputs, plan.limit, plan.reset, plan.WATCH,
+                            len(plan.stalls), plan.cut] for plan in plans], np.int64)
         errors = np.full(runs, -1)
         index, cycle = ctypes.c_int64(), ctypes.c_int64()
         message = ctypes.create_string_buffer(1000)
         outcome = self._run(
-            ctypes.c_int64(runs), streams, ctypes.c_void_p(limits.ctypes.data),
-            ctypes.c_void_p(errors.ctypes.data), ctypes.byref(index), ctypes.byref(cycle), message,
-            ctypes.c_size_t(len(message)))
+            ctypes.c_int(seed + 1), ctypes.c_int64(runs), streams,
+            ctypes.c_void_p(limits.ctypes.data), ctypes.c_void_p(errors.ctypes.data),
+            ctypes.byref(index), ctypes.byref(cycle), message, ctypes.c_size_t(len(message)))
         failed = min(index.value, runs - 1)
         plan, moved = plans[failed], [stream.moved for stream in streams[failed]]
         if outcome == 1:

@@ -199,7 +199,8 @@ def test_every_run_starts_from_reset(rng, adders):
 @pytest.mark.parametrize("stall", [0, 0.4])
 def test_a_reset_ends_a_run(rng, adders, stall):
     inputs, data, last = job_beats(rng, 10)
-    cuts = [Cut(job_beats(rng, 10)[0], cycles) for cycles in (0, 1, 17, 60)]
+    cuts = [Cut(job_beats(rng, 10)[0], cycles, reset)
+            for cycles, reset in ((0, 1), (1, 3), (17, 2), (300, 1))]
     traces = [adder.run(inputs, len(data), stall=stall, before=cuts) for adder in adders]
     for trace in traces:
         np.testing.assert_array_equal(trace.data, data)
