@@ -178,6 +178,16 @@ class MacTile(Shared):
         return ParameterStore.latency + requantizer.table_latency if "output" in head else 0
 
     @property
+    def total_latency(self) -> int:
+        """Cycles from a job's last beat to its first total."""
+        return self._block.latency + Accumulator.latency
+
+    @property
+    def release_latency(self) -> int:
+        """Cycles from a job's last total to its last use of its parameter set."""
+        return self._reading
+
+    @property
     def output_queue(self) -> int:
         """Transfers that the output queue holds: as many as one per cycle has under way."""
         return self.latency

@@ -24,15 +24,17 @@ from sim.packing import pack, pack_fields, unpack
 from sim.phases import Phase, fold, format_of, matmul_phases, record_of
 
 __all__ = ["Phase", "format_of", "record_of", "fold", "matmul_phases", "streams", "expected",
-           "output_beats", "output_levels", "run", "check_error", "matmul"]
+           "sums_of", "output_beats", "output_levels", "run", "check_error", "matmul"]
 
 
 def streams(config: TileConfig, phases: Sequence[Phase]) -> dict[str, Beats]:
     """Beats of every input port that make a tile compute ``phases``, by port name.
 
     A phase's jobs are offered only once its parameter set is closed, and a set is closed only once
-    the jobs of the phase before have been accepted: so every job meets its own parameters. A tile
-    whose parameters are fixed has no sets.
+    the jobs of the phase before have been accepted: so every job meets its own parameters. Nothing
+    else waits: those of the first phase are held back by the tile, which has no set yet, and where
+    sets that follow one another are the same, a job may meet any of them. A tile whose parameters
+    are fixed has no sets.
     """
     c = config
     named = {port.stream: port for port in ports(c)}
@@ -65,36 +67,34 @@ def streams(config: TileConfig, phases: Sequence[Phase]) -> dict[str, Beats]:
             (exponent, EXPONENT.bits) for exponent in exponents.T]
         return Beats(pack_fields(parts, 8 * named[f"i_{name}"].bytes), ends, {})
 
-    sets = {} if words is None else {words.name: _sets(c, phases, job.name)}
-    written = np.cumsum([_set_words(c, phase) for phase in phases])
+    sets, waits = {}, {}
+    if words is not None:
+        each = [_words(c, phase) for phase in phases]
+        ends_of = np.cumsum([0, *map(len, each)])
+        jobs = np.cumsum([0, *(len(phase.beats) for phase in phases)])
+        # Of each set the first of those, alike and in a row, that it belongs to.
+        since = list(range(len(phases)))
+        for index in range(1, len(phases)):
+            if np.array_equal(each[index], each[index - 1]):
+                since[index] = since[index - 1]
+        closes = np.zeros(ends_of[-1], dtype=bool)
+        closes[ends_of[1:] - 1] = True
+        accepted = np.zeros(ends_of[-1], dtype=np.int64)
+        accepted[closes] = jobs[since]
+        sets[words.name] = Beats(np.concatenate(each), closes, {job.name: accepted})
+        closed = [ends_of[first + 1] if first else 0 for first in since]
+        waits[words.name] = np.repeat(closed, np.diff(jobs))
     return {
-        job.name: Beats(
-            pack_fields(fields, 8 * job.bytes), np.zeros(len(beats), dtype=bool),
-            {name: np.repeat(written, [len(phase.beats) for phase in phases]) for name in sets}),
+        job.name: Beats(pack_fields(fields, 8 * job.bytes), np.zeros(len(beats), dtype=bool),
+                        waits),
         activations.name: operand("activations"),
         weights.name: operand("weights"),
         **sets,
     }
 
 
-def _set_words(config: TileConfig, phase: Phase) -> int:
-    return len(phase.parameters["bias"]) * config.words + sum(config.head.values())
-
-
-def _sets(config: TileConfig, phases: Sequence[Phase], job: str) -> Beats:
-    """Words of every parameter set, the last of each after the jobs of the phase before."""
-    ends = np.cumsum([_set_words(config, phase) for phase in phases])
-    jobs = np.cumsum([len(phase.beats) for phase in phases])
-    closes = np.zeros(ends[-1], dtype=bool)
-    closes[ends - 1] = True
-    accepted = np.zeros(ends[-1], dtype=np.int64)
-    accepted[ends[1:] - 1] = jobs[:-1]
-    return Beats(np.concatenate([_words(config, phase) for phase in phases]), closes,
-                 {job: accepted})
-
-
 def _words(config: TileConfig, phase: Phase) -> np.ndarray:
-    """Words of a parameter set, as bytes ``(words, 4)``: the tables, if any, and the records."""
+    """Words of a parameter set, as bytes ``(words, 4)``: tables, if any, records, and surplus."""
     codes = [(fmt.encode(fmt.check(phase.parameters[name], title_of(name))),
               config.record[name].bits) for name, fmt in record_of(config, phase.codebooks).items()]
     words = pack_fields(codes, config.words * WORD_BITS).reshape(-1, WORD_BITS // 8)
@@ -109,7 +109,29 @@ def _words(config: TileConfig, phase: Phase) -> np.ndarray:
             levels = format_of(config, name, phase.codebooks).levels()
             levels = np.pad(levels, (0, config.head[name] - len(levels)), mode="edge")
             head.append(pack(S32.encode(levels)[:, None], WORD_BITS))
-    return np.concatenate([*head, words])
+    surplus = np.full((phase.surplus, WORD_BITS // 8), 255, np.uint8)
+    return np.concatenate([*head, words, surplus])
+
+
+def sums_of(config: TileConfig, phase: Phase) -> np.ndarray:
+    """Sums of each job, weight zero points subtracted: ``(jobs, rows, cols)``."""
+    c = config
+    starts = np.cumsum(phase.beats) - phase.beats
+    x, w = phase.activations, phase.weights
+    if c.propagates:
+        x, w = specials.numbers(x), specials.numbers(w)
+    per_beat = ops.matmul(x, w.transpose(0, 2, 1))
+    if c.block_scaled:
+        base = np.repeat(check_bases(phase.base), phase.beats)
+        per_beat = block_scaled.shifted(per_beat, block_scaled.shifts(
+            *_exponents(c, phase), base=base, window=c.window))
+        per_beat = per_beat if c.sums in INT64 else per_beat.astype(object)
+    sums = np.add.reduceat(per_beat, starts, axis=0)
+    if "weight_zero_point" not in phase.parameters:
+        return sums
+    rows = np.add.reduceat(x.sum(axis=2), starts, axis=0)
+    columns = phase.group[:, None] * c.cols + np.arange(c.cols)
+    return sums - rows[:, :, None] * phase.parameters["weight_zero_point"][columns][:, None]
 
 
 def expected(config: TileConfig, phases: Sequence[Phase]) -> Tensor:
@@ -123,39 +145,28 @@ def expected(config: TileConfig, phases: Sequence[Phase]) -> Tensor:
     c = config
     results, scales = [], []
     for phase in phases:
-        starts = np.cumsum(phase.beats) - phase.beats
-        x, w = phase.activations, phase.weights
-        if c.propagates:
-            x, w = specials.numbers(x), specials.numbers(w)
-        per_beat = ops.matmul(x, w.transpose(0, 2, 1))
-        if c.block_scaled:
-            base = np.repeat(check_bases(phase.base), phase.beats)
-            per_beat = block_scaled.shifted(per_beat, block_scaled.shifts(
-                *_exponents(c, phase), base=base, window=c.window))
-            per_beat = per_beat if c.sums in INT64 else per_beat.astype(object)
-        sums = np.add.reduceat(per_beat, starts, axis=0)
-        if c.zero_points == "both":
-            rows = np.add.reduceat(x.sum(axis=2), starts, axis=0)
+        if not len(phase.beats):
+            continue
+        sums = sums_of(c, phase)
         output = None if c.output is None else format_of(c, "output", phase.codebooks)
         made = {"levels": np.empty_like(sums),
                 "exponents": np.empty((*sums.shape[:2], c.cols // BLOCK), dtype=np.int64)}
         for group in np.unique(phase.group):
             mine = phase.group == group
             columns = slice(group * c.cols, (group + 1) * c.cols)
-            record = {name: values[columns] for name, values in phase.parameters.items()}
-            unbiased = sums[mine]
-            if "weight_zero_point" in record:
-                unbiased = unbiased - rows[mine][:, :, None] * record.pop("weight_zero_point")
+            record = {name: values[columns] for name, values in phase.parameters.items()
+                      if name != "weight_zero_point"}
             draws = None
             if phase.states is not None:
                 draws = leap(phase.states[mine][:, :, None], np.arange(c.cols))
             for name, part in parts(requantize_tensor(
-                    unbiased, c.contract, output, record, unbiased=c.unbiased,
+                    sums[mine], c.contract, output, record, unbiased=c.unbiased,
                     draws=draws)).items():
                 made[name][mine] = part
         levels = made["levels"]
         if c.propagates:
             counts = specials.count(phase.activations, phase.weights)
+            starts = np.cumsum(phase.beats) - phase.beats
             levels = specials.resolve(
                 levels, np.add.reduceat(counts, starts, axis=1), c.output_format)
         table = phase.table if c.lut == "loaded" else c.lut

@@ -4,7 +4,7 @@ A driver pads what is ragged and folds what the hardware does not subtract (DESI
 whole blocks, surplus lanes with a known product, zero points in the bias).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 
@@ -17,7 +17,7 @@ from golden.tables import identity
 from hw.config import TileConfig
 from sim.exponents import checked, of_beats
 
-__all__ = ["Phase", "format_of", "record_of", "fold", "matmul_phases"]
+__all__ = ["Phase", "format_of", "record_of", "resets", "fold", "matmul_phases"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +44,9 @@ class Phase:
         Codes of the exponents of ``activations`` and ``weights`` that are block-scaled.
     base : array ``(jobs,)``, optional
         Least combined code of exponents, where an operand is block-scaled.
+    surplus : int
+        Words of the set beyond its records, of no whole record that a job reads or beyond the
+        store: all ones.
     """
 
     parameters: Mapping[str, np.ndarray]
@@ -56,6 +59,7 @@ class Phase:
     codebooks: Mapping[str, Codebook] = field(default_factory=dict)
     exponents: Mapping[str, np.ndarray] = field(default_factory=dict)
     base: np.ndarray | None = None
+    surplus: int = 0
 
 
 def format_of(config: TileConfig, name: str, codebooks: Mapping[str, Codebook]) -> Format:
@@ -81,6 +85,28 @@ def record_of(config: TileConfig, codebooks: Mapping[str, Codebook]) -> dict[str
     output = format_of(config, "output", codebooks)
     return {name: output if isinstance(fmt, LoadedCodebook) else fmt
             for name, fmt in config.record.items()}
+
+
+RESETS, RESET_CYCLES = 12, (1, 1, 1, 2, 1, 3)
+"""Resets in the middle of phases, with and without stalls, and how many cycles each takes."""
+
+RESETS_END = 600, 1800
+"""No reset is later than so many cycles after the one before, without stalls and with them."""
+
+
+def resets(phases: Sequence[Phase]) -> list[tuple[int, int]]:
+    """Return resets in the middle of these phases: after how many cycles of them, and how long.
+
+    From before the first word of a set has been written until the first few sets have been used,
+    by turns of ports that do not stall, and that do.
+    """
+    work = sum(len(phase.parameters["bias"]) + int(phase.beats.sum()) for phase in phases[:6])
+    found = []
+    for place in range(1, RESETS + 1):
+        for end, slower in zip(RESETS_END, (1, 3), strict=True):
+            cycles = 3 + min(slower * work, end) * place**2 // RESETS**2
+            found.append((cycles, RESET_CYCLES[place % len(RESET_CYCLES)]))
+    return found
 
 
 def fold(config: TileConfig, weights: np.ndarray, parameters: Mapping[str, np.ndarray], *,

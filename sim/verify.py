@@ -8,14 +8,16 @@ import numpy as np
 
 from golden.block_scaled import Tensor
 from hw.config import TileConfig
-from sim.backend import Backend, SimulationError
+from sim.backend import Backend, Beats, Cut, Plan, SimulationError, Trace
 from sim.checks import check_tile
 from sim.jobs import Phase, check_error, output_beats, streams
+from sim.phases import resets
+from sim.timing import Timing
 
 __all__ = ["Mismatch", "Verification", "verify", "STALLS"]
 
 STALLS = (0.0, 0.4)
-"""Each verification runs without stalls, and with ports that stall so often."""
+"""Each verification runs without stalls, and with ports that stall so often, after resets."""
 
 
 class Mismatch(Exception):
@@ -52,7 +54,7 @@ class Verification:
 
 def verify(config: TileConfig, backend: Backend, phases: Sequence[Phase], want: Tensor, *,
            subject: str, simulator: str) -> Verification:
-    """Run ``phases`` and compare every output and ``tlast`` with golden.
+    """Run ``phases``; compare every output and ``tlast`` with golden, and when transfers are made.
 
     Parameters
     ----------
@@ -69,26 +71,46 @@ def verify(config: TileConfig, backend: Backend, phases: Sequence[Phase], want: 
     ValueError
         Where the backend simulates another tile.
     Mismatch
-        With the first output that differs, or the reason why there is none.
+        With the first output that differs, or the reason why there is none, or the port whose
+        transfers are early or late.
     """
     check_tile(config, backend)
     inputs, beats, cycles = streams(config, phases), output_beats(config, want, phases), 0
+    timing = Timing(config)
     for seed, stall in enumerate(STALLS):
+        cuts = [Cut(inputs, *when) for when in resets(phases)[seed::len(STALLS)]]
         try:
-            trace = backend.run(inputs, len(beats.last), stall=stall, seed=seed)
+            trace = backend.run(inputs, len(beats.last), stall=stall, seed=seed, before=cuts)
             check_error(trace)
         except SimulationError as error:
             raise Mismatch(f"{subject} differs from golden: {error}") from error
-        wrong = np.flatnonzero((trace.data != beats.data).any(axis=1) | (trace.last != beats.last))
-        if len(wrong):
-            job, step = divmod(int(wrong[0]), config.steps)
-            row, col = divmod(step * config.outputs, config.cols)
-            raise Mismatch(
-                f"{subject} differs from golden in {len(wrong)} of {len(beats.last)} outputs, "
-                f"first in job {job} at row {row}, column {col}: "
-                f"{trace.data[wrong[0]][::-1].tobytes().hex()} (last {trace.last[wrong[0]]:d}) "
-                f"instead of {beats.data[wrong[0]][::-1].tobytes().hex()} "
-                f"(last {beats.last[wrong[0]]:d})")
+        for each in (*trace.before, trace):
+            _compare(config, subject, beats, each)
+        due = timing.transfers(Plan(backend.ports, inputs, len(beats.last), stall, seed))
+        for made, want_at in zip((trace.first, trace.final), due, strict=True):
+            for port, cycle in made.items():
+                if cycle != want_at[port]:
+                    which = "first" if made is trace.first else "final"
+                    raise Mismatch(f"{subject} makes the {which} transfer of {port} in cycle "
+                                   f"{cycle} instead of {want_at[port]}")
         cycles += trace.cycles
     return Verification(subject, simulator, len(STALLS) * beats.last.size * config.outputs, cycles,
-                        max(int(phase.beats.max()) for phase in phases))
+                        int(np.concatenate([phase.beats for phase in phases]).max()))
+
+
+def _compare(config: TileConfig, subject: str, beats: Beats, trace: Trace):
+    # Outputs of a whole run, or those that came before a reset.
+    count = len(trace.last)
+    if count > len(beats.last):
+        raise Mismatch(f"{subject} offers more than {len(beats.last)} outputs")
+    wrong = np.flatnonzero((trace.data != beats.data[:count]).any(axis=1)
+                           | (trace.last != beats.last[:count]))
+    if len(wrong):
+        job, step = divmod(int(wrong[0]), config.steps)
+        row, col = divmod(step * config.outputs, config.cols)
+        raise Mismatch(
+            f"{subject} differs from golden in {len(wrong)} of {count} outputs, "
+            f"first in job {job} at row {row}, column {col}: "
+            f"{trace.data[wrong[0]][::-1].tobytes().hex()} (last {trace.last[wrong[0]]:d}) "
+            f"instead of {beats.data[wrong[0]][::-1].tobytes().hex()} "
+            f"(last {beats.last[wrong[0]]:d})")

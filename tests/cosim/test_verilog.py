@@ -150,6 +150,36 @@ def test_a_fault_in_the_verilog_is_caught(fault, tmp_path):
                simulator="Verilator")
 
 
+CONTROL_FAULTS = {
+    "a reset tied off": ("assign rst = ~ aresetn;", "assign rst = 1'h0;", "Verilog "),
+    "a queue that starts a cycle late": (
+        "assign inner_r_rdy = | inner_level;",
+        "reg late = 1'h0; always @(posedge clk) late <= | inner_level; "
+        "assign inner_r_rdy = late & (| inner_level);",
+        "Verilog makes the first transfer of s_axis_activations in cycle "),
+    "a word of a record that is never written": (
+        "assign write_port__en = ", "assign write_port__en = 1'h0 & ",
+        "Verilog differs from golden in "),
+}
+
+
+@pytest.mark.parametrize("fault", list(CONTROL_FAULTS))
+def test_a_fault_in_the_control_is_caught(fault, tmp_path, rng):
+    config = tile("s2n", "s2", "s2", multiplier_bits=2, rows=1, cols=2, lanes=1, depth=4,
+                  channels=4)
+    before, after, message = CONTROL_FAULTS[fault]
+    source, text = tmp_path / "broken.v", emit.verilog(AxiTile(config), "broken")
+    source.write_text(text.replace(before, after, 1))
+    assert source.read_text() != text
+    phases = [vectors.aimed(config, rng, vectors.random_phase(config, rng, jobs=20))
+              for _ in range(5)]
+    backend = VerilatorSimulation([source], "broken", ports(config), flags=["-Wno-lint"],
+                                  fast=False)
+    with pytest.raises(Mismatch, match=f"^{message}"):
+        verify(config, backend, phases, expected(config, phases), subject="Verilog",
+               simulator="Verilator")
+
+
 def test_vectors_come_from_the_digits_network_where_it_fits():
     for config, fits in ((BITS["bits4"], True), (LEVELS["bits1"], True),
                          (LEVELS["odd2_odd2_sums"], True), (PAIRS["u1_u1_u4"], False),

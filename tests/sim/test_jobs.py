@@ -48,9 +48,10 @@ class Reference:
         for number, what in enumerate(beats["s_axis_job"]):
             bits = c.max_beats.bit_length()
             count, group = what & (1 << bits) - 1, what >> bits
-            # Offered once its set is closed, before any later set can be.
+            # Offered once its set is closed, before any later set can be; the tile itself holds
+            # back those of the first.
             written = job.after["s_axis_parameters"][number]
-            index = [end for end, _ in sets].index(written)
+            index = [end for end, _ in sets].index(written) if written else 0
             if index + 1 < len(sets):
                 assert words.after["s_axis_job"][closes[index + 1]] > number
             self.jobs.append((count, group, index))

@@ -1,0 +1,153 @@
+# amaranth: UnusedElaboratable=no
+"""The cycles in which a tile makes its transfers: what its latency and its queues come to.
+
+A model of the tile's control alone, written from docs/design.md. Nothing in a tile depends on data:
+with the beats that are offered, and when each port stalls, every cycle is determined. So faults
+that only cost cycles show, with stalls as without.
+"""
+
+from collections import deque
+
+from golden.formats import BLOCK, BlockScaled
+from hw.config import TileConfig
+from hw.entrance import JOB_QUEUE
+from hw.ports import ports
+from hw.tile import FIFO_LATENCY, MacTile
+from sim.backend import Plan
+
+__all__ = ["Timing"]
+
+
+class _Queue:
+    # A SyncFIFOBuffered: what is written can be read FIFO_LATENCY cycles later.
+
+    def __init__(self, depth: int):
+        self.most, self.inner, self.front = depth - 1, deque(), None
+
+    def clock(self, written, taken: bool):
+        moves = bool(self.inner) and (self.front is None or taken)
+        if moves:
+            self.front = self.inner.popleft()
+        elif taken:
+            self.front = None
+        if written is not None:
+            self.inner.append(written)
+
+    @property
+    def full(self) -> bool:
+        return len(self.inner) == self.most
+
+
+class Timing:
+    """Cycles of a tile's transfers in a run of legal traffic.
+
+    Parameters
+    ----------
+    config : TileConfig
+    """
+
+    def __init__(self, config: TileConfig):
+        self.config = config
+        tile = MacTile(config)
+        self.latency = tile.latency
+        self.to_totals = tile.total_latency
+        self.to_release = tile.release_latency
+        # Results that leave once the last of them is there, since they share an exponent.
+        shared = isinstance(config.output, BlockScaled)
+        self.gathered = BLOCK // config.outputs if shared else 1
+        self.to_queue = tile.latency - tile.total_latency - FIFO_LATENCY - (self.gathered - 1)
+
+    def cycles(self, plan: Plan) -> int:
+        """Cycles to the final output, that one included."""
+        return self.transfers(plan)[1]["m_axis_o"] + 1
+
+    def transfers(self, plan: Plan) -> tuple[dict[str, int], dict[str, int]]:
+        """First and final cycle of each port's transfers, as `sim.backend.Trace` has them."""
+        c = self.config
+        names = [port.name for port in ports(c)]
+        output = names.index("m_axis_o")
+        given = {name: beats for name, beats in zip(names, plan.beats, strict=True)
+                 if beats is not None}
+        sources = []
+        for name, beats in given.items():
+            after = [(names.index(other), counts.tolist())
+                     for other, counts in beats.after.items()]
+            sources.append((names.index(name), len(beats.last), after))
+        job, activations, weights = (names.index(f"s_axis_{name}")
+                                     for name in ("job", "activations", "weights"))
+        loaded = "s_axis_parameters" in names
+        words = names.index("s_axis_parameters") if loaded else -1
+        closes = given["s_axis_parameters"].last.tolist() if loaded else []
+        bits = (1 << c.max_beats.bit_length()) - 1
+        sizes = [int.from_bytes(row[:8].tobytes(), "little") & bits
+                 for row in given["s_axis_job"].data]
+
+        moved, offers = [0] * len(names), [False] * len(names)
+        first, final = {}, {}
+        steps, queue = c.steps, self.latency
+        jobs, results = _Queue(JOB_QUEUE), _Queue(queue)
+        writing, users, current = 0, [0, 0], not loaded
+        beat = backlog = promised = under_way = remaining = bank = held = 0
+        arriving, finishing, made = deque(), deque(), deque()
+        stalls = plan.stalls.tolist()
+
+        for cycle in range(plan.limit):
+            stalled = stalls[cycle % len(stalls)]
+            for index, count, after in sources:
+                if not offers[index] and not stalled[index] and moved[index] < count:
+                    offers[index] = all(moved[other] >= counts[moved[index]]
+                                        for other, counts in after)
+
+            # What is taken, as the state is.
+            accepts = offers[job] and current and not jobs.full
+            writes = loaded and offers[words] and not users[writing]
+            size, of_bank = jobs.front or (0, 0)
+            last = beat + 1 == size
+            enters = (size > 0 and offers[activations] and offers[weights]
+                      and (not last or (promised <= queue and not backlog)))
+            leaves = results.front is not None and not stalled[output]
+            step = remaining > 0 and under_way != queue
+            stuck = remaining > 0 and not step
+
+            for index, taken in ((job, accepts), (words, writes), (activations, enters),
+                                 (weights, enters), (output, leaves)):
+                if taken:
+                    moved[index] += 1
+                    offers[index] = False
+                    first.setdefault(names[index], cycle)
+                    final[names[index]] = cycle
+            if leaves and moved[output] == plan.outputs:
+                return first, final
+
+            # The clock rises. A step's result, or its block's, comes to the queue later.
+            if step:
+                if remaining == 1 and loaded:
+                    finishing.append((cycle + self.to_release, bank))
+                held += 1
+                if held == self.gathered:
+                    at = cycle + self.to_queue
+                    made.extend(range(at, at + held))
+                    held = 0
+            written = None
+            if made and made[0] == cycle:
+                written = made.popleft()
+            results.clock(written, leaves)
+            promised += (steps if enters and last else 0) - leaves
+            under_way += step - leaves
+            if enters and last:
+                backlog = steps - 1
+                arriving.append((cycle + self.to_totals - 1, of_bank))
+            elif backlog and not stuck:
+                backlog -= 1
+            remaining -= step
+            if arriving and arriving[0][0] == cycle:
+                remaining, bank = steps, arriving.popleft()[1]
+            if finishing and finishing[0][0] == cycle:
+                users[finishing.popleft()[1]] -= 1
+            if accepts:
+                users[1 - writing] += 1
+            beat = 0 if enters and last else beat + enters
+            jobs.clock((sizes[moved[job] - 1], 1 - writing) if accepts else None, enters and last)
+            if writes and closes[moved[words] - 1]:
+                writing, current = 1 - writing, True
+        return first, final

@@ -1,0 +1,108 @@
+"""Jobs at the ends of every range."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from golden.contracts import Clamped, ExactSum, Thresholds
+from golden.formats import EXPONENT, BlockScaled, Codebook, IntFormat
+from golden.multipliers import scale_parameters, threshold_parameters
+from golden.ranges import dot_range
+from hw.config import TileConfig
+from sim.exponents import random_exponents
+from sim.jobs import Phase, format_of
+from sim.vectors.parameters import random_parameters
+from sim.vectors.random import any_levels, random_codebooks, random_states, random_table
+
+__all__ = ["corner_phase", "deep_phase", "revealing_parameters"]
+
+SHIPPED_BEATS, DEEPEST_BEATS = 256, 1 << 15
+"""Beats of the longest job among the shipped vectors, and in a verification."""
+
+
+def deep_phase(config: TileConfig, rng: np.random.Generator) -> Phase | None:
+    """Jobs longer than the shipped ones, up to the depth, at the ends of the accumulator's range.
+
+    None where the shipped ones reach the depth. At most ``DEEPEST_BEATS`` beats each, and fewer
+    in a large tile.
+    """
+    most = min(DEEPEST_BEATS, (1 << 22) // (config.lanes * max(config.rows, config.cols)))
+    if config.depth // config.lanes <= SHIPPED_BEATS:
+        return None
+    return corner_phase(config, rng, most)
+
+
+def corner_phase(config: TileConfig, rng: np.random.Generator, most: int = SHIPPED_BEATS) -> Phase:
+    """Jobs at the ends of every range: the longest, the shortest, the largest sums of each sign.
+
+    The longest has as many beats as ``depth`` products fill, or ``most``. Those with the largest
+    sums are scaled so that these just fit the output: a sum that lost its highest bit shows. Where
+    parameters are fixed, they scale.
+    """
+    c = config
+    longest = min(c.depth // c.lanes, most)
+    pairs = [(a, w) for a in (c.activations.min, c.activations.max)
+             for w in (c.weights.min, c.weights.max)]
+    beats = np.array([longest] * len(pairs) + [1] * len(pairs)
+                     + [1, min(2, c.max_beats), 1, 1])
+    activations, weights = [], []
+    codebooks = random_codebooks(c, rng)
+    formats = {name: format_of(c, name, codebooks) for name in ("weights", "activations")}
+    for job, count in enumerate(beats):
+        a = any_levels(rng, formats["activations"], (count, c.rows, c.lanes))
+        w = any_levels(rng, formats["weights"], (count, c.cols, c.lanes))
+        if job < 2 * len(pairs):
+            a[:], w[:] = pairs[job % len(pairs)]
+        activations.append(a)
+        weights.append(w)
+    parameters = random_parameters(c, rng, min(c.groups, 4) * c.cols, codebooks)
+    reveal = revealing_parameters(c, longest * c.lanes, codebooks)
+    for name, value in reveal.items() if c.parameters is None else ():
+        parameters[name][:c.cols] = value
+    group = np.arange(len(beats)) % min(c.groups, 4)
+    group[:len(pairs)] = 0
+    largest = np.arange(len(beats)) < 2 * len(pairs)
+    return Phase(parameters, group, beats, np.concatenate(activations), np.concatenate(weights),
+                 random_states(config, rng, len(beats)), random_table(config, rng), codebooks,
+                 *random_exponents(config, rng, beats, largest))
+
+
+def revealing_parameters(config: TileConfig, products: int,
+                         codebooks: Mapping[str, Codebook] | None = None) -> dict[str, int]:
+    """Parameters that bring the largest sums of so many products to the ends of the output."""
+    c = config
+    found: dict[str, int] = {"bias": 0}
+    if "weight_zero_point" in c.record:
+        found["weight_zero_point"] = 0
+    if isinstance(c.contract, ExactSum):
+        return found
+    fmt = format_of(c, "output", codebooks or {})
+    middle = 0 if fmt.min < 0 or not isinstance(fmt, IntFormat) else (fmt.max + 1) // 2
+    largest = max(1, dot_range(c.weights, c.activations, products).magnitude)
+    largest <<= c.window - 1 if c.block_scaled else 0
+    real = max(fmt.max - middle, 1) / largest
+    if isinstance(c.contract, Thresholds):
+        scaling = threshold_parameters([real], fmt, c.sum_format, zero_point=middle)
+        return found | {name: int(value[0]) for name, value in scaling.items()}
+    assert isinstance(c.contract, Clamped)
+    scaling = _largest_scale(c.contract, real, c.sum_format)
+    found |= {name: int(value) for name, value in scaling.items()}
+    if "zero_point" in c.record:
+        found["zero_point"] = middle
+    found |= {"clamp_min": fmt.min, "clamp_max": fmt.max}
+    if isinstance(fmt, BlockScaled):
+        found |= {"exponent_min": EXPONENT.min, "exponent_max": EXPONENT.max}
+    return found
+
+
+def _largest_scale(contract: Clamped, real: float, sum_format: IntFormat) -> dict[str, np.ndarray]:
+    """Parameters of ``real``, or of the first of its halves that the contract can represent.
+
+    A contract of few shifts or narrow multipliers does not reach every output from every sum.
+    """
+    for half in range(64):
+        try:
+            return scale_parameters(contract, real * 0.5**half, sum_format)
+        except ValueError:
+            continue
+    return scale_parameters(contract, real, sum_format)

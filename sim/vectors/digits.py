@@ -1,0 +1,72 @@
+"""The digits network as jobs, where a tile can run it."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from golden import digits
+from golden.contracts import ExactSum
+from golden.formats import Codebook, Format, LoadedCodebook
+from golden.networks import Dense, Linear, Network
+from golden.quantize import quantize
+from golden.run import run as run_golden
+from hw.config import TileConfig
+from sim.jobs import Phase, matmul_phases
+from sim.layers import operands
+
+__all__ = ["IMAGES", "digits_network", "digits_phases"]
+
+IMAGES = 16
+"""Test images of the digits network among the vectors."""
+
+
+def digits_phases(config: TileConfig, images: int) -> list[Phase]:
+    """Every layer of :func:`digits_network` on its first test images.
+
+    Raises
+    ------
+    ValueError
+        Where the network cannot be quantized to the tile's formats or does not fit the tile.
+    """
+    data = digits.load()
+    network = digits_network(config, data)
+    tensors = run_golden(network, quantize(data.images[:images], network.input))
+    phases = []
+    for layer in network.layers:
+        assert isinstance(layer, Dense)
+        phases += matmul_phases(config, **operands(config, network, layer,
+                                                   tensors[layer.inputs[0]]))
+    return phases
+
+
+def digits_network(config: TileConfig, data: digits.Digits) -> Network:
+    """Return the digits network in the formats of a tile.
+
+    Where the output is not what another layer takes, a tile gets the first layer alone: of the
+    contract ``none``, whose output is the exact sum, without its ReLU. A tile's own table follows
+    every layer, as it must; where tables are loaded, results stay what they are. Of a loaded
+    codebook the table has levels that are closer the nearer they are to 0.
+    """
+    output = None if config.output is None else _table_of(config.output)
+    if isinstance(config.contract, ExactSum):
+        data = replace(data, layers=(replace(data.layers[0], relu=False),))
+    elif output != _table_of(config.activations):
+        data = replace(data, layers=data.layers[:1])
+    weights, activations = _table_of(config.weights), _table_of(config.activations)
+    network = digits.quantized(data, weights=weights, activations=activations,
+                               output=output, requantization=config.contract,
+                               zero_points=config.zero_points, window=config.window)
+    if not isinstance(config.lut, tuple):
+        return network
+    table = np.array(config.lut)
+    return replace(network, layers=tuple(replace(layer, table=table) if isinstance(layer, Linear)
+                                         else layer for layer in network.layers))
+
+
+def _table_of(fmt: Format) -> Format:
+    """Codebook that is loaded for the digits network; any other format is what it is."""
+    if not isinstance(fmt, LoadedCodebook):
+        return fmt
+    count = 1 << fmt.bits
+    places = np.linspace(0, 1, count) if fmt.min == 0 else np.linspace(-1, 1, max(count - 1, 2))
+    return Codebook(np.unique(np.rint(fmt.max * places * np.abs(places)).astype(int)).tolist())

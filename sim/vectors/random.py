@@ -1,0 +1,85 @@
+"""Random operands, states and tables."""
+
+import numpy as np
+
+from golden.contracts import LFSR_BITS, MultiplyShift, Rounding
+from golden.formats import NAN, Codebook, FloatFormat, Format, IntFormat, LoadedCodebook, element_of
+from golden.ranges import INT64, Range
+from hw.config import CODE_BITS, TileConfig
+
+__all__ = ["any_levels", "any_operands", "between", "random_codebooks", "random_states",
+           "random_table"]
+
+
+def random_states(config: TileConfig, rng: np.random.Generator, jobs: int) -> np.ndarray | None:
+    """Any states, for a contract that draws."""
+    if not config.draws:
+        return None
+    return rng.integers(1, 1 << LFSR_BITS, size=(jobs, config.rows))
+
+
+def random_table(config: TileConfig, rng: np.random.Generator) -> np.ndarray | None:
+    """Every level of the output once, in any order, where a table is loaded: nothing is hidden."""
+    if config.lut != "loaded":
+        return None
+    fmt = config.output_format
+    levels = fmt.levels()
+    if isinstance(fmt, FloatFormat):
+        levels = np.concatenate([levels, np.array(list(fmt.special_codes), dtype=np.int64)])
+    return np.resize(rng.permutation(levels), 1 << CODE_BITS)
+
+
+def random_codebooks(config: TileConfig, rng: np.random.Generator) -> dict[str, Codebook]:
+    """Any levels for each operand that loads some, and for such an output.
+
+    Those at the ends of their range are among them; of an output's only one where rounding is to
+    be towards a level 0. An output has, every other time, a level less than it could.
+    """
+    found = {}
+    for name in ("weights", "activations", "output"):
+        fmt = getattr(config, name)
+        if not isinstance(fmt, LoadedCodebook):
+            continue
+        levels, count = {fmt.min, fmt.max}, 1 << fmt.bits
+        if name == "output":
+            if isinstance(config.contract, MultiplyShift) and (
+                    config.contract.rounding is Rounding.ZERO):
+                levels = {0, fmt.max or fmt.min}
+            count = max(2, count - int(rng.integers(2)))
+        between = np.setdiff1d(fmt.levels(), list(levels))
+        rest = rng.choice(between, size=min(count - len(levels), len(between)), replace=False)
+        found[name] = Codebook(sorted(levels.union(rest.tolist())))
+    return found
+
+
+def any_levels(rng: np.random.Generator, fmt: Format, shape) -> np.ndarray:
+    """Levels of ``fmt``, each as likely as any."""
+    if isinstance(fmt, IntFormat):
+        return between(rng, fmt.min, fmt.max, shape)
+    return rng.choice(fmt.levels(), size=shape)
+
+
+def any_operands(rng: np.random.Generator, fmt: Format, shape) -> np.ndarray:
+    """Levels of ``fmt`` for each beat, and where it has them infinities and NaN.
+
+    Some beats have none, some a few, and some are half of them and of zeros.
+    """
+    levels = any_levels(rng, fmt, shape)
+    fmt = element_of(fmt)
+    if not (isinstance(fmt, FloatFormat) and fmt.propagates):
+        return levels
+    share = rng.choice([0] * 12 + [1, 1, 128], size=(shape[0], 1, 1))
+    infinities = [each for each in fmt.special_codes if each != NAN]
+    kinds = [NAN, *infinities * 4, *[0] * 4]
+    return np.where(rng.integers(256, size=shape) < share, rng.choice(kinds, size=shape), levels)
+
+
+def between(rng: np.random.Generator, lo: int, hi: int, shape) -> np.ndarray:
+    """Integers from ``lo`` to ``hi``, of any size."""
+    if Range(lo, hi) in INT64:
+        return rng.integers(lo, hi, size=shape, endpoint=True)
+    # A little more likely at the lower end, by less than one in 2**32.
+    octets = (hi - lo).bit_length() // 8 + 5
+    values = [lo + int.from_bytes(rng.bytes(octets), "little") % (hi - lo + 1)
+              for _ in range(int(np.prod(shape)))]
+    return np.array(values, dtype=object).reshape(shape)

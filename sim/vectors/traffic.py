@@ -1,0 +1,96 @@
+"""The phases that every tile is verified with."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from hw.config import TileConfig
+from sim.exponents import random_exponents
+from sim.jobs import Phase, format_of
+from sim.vectors.aim import aimed
+from sim.vectors.corners import corner_phase
+from sim.vectors.digits import IMAGES, digits_phases
+from sim.vectors.parameters import random_parameters
+from sim.vectors.random import any_operands, random_codebooks, random_states, random_table
+
+__all__ = ["random_phase", "verification_phases"]
+
+RECORDS, SETS = 384, 64
+"""Records chosen for sums of their own, at least, in so many sets at most."""
+
+SET_WORDS = 4096
+"""Words of the largest set among the vectors, unless one group of records has more."""
+
+SHORT = 5
+"""Beats of a short job, at most: enough of these fill the output's queue while that is held."""
+
+
+def verification_phases(config: TileConfig, seed: int = 0) -> tuple[list[Phase], str]:
+    """Phases that :mod:`hw.build` verifies a tile with and ships, and a word on what they are.
+
+    Sets of all sizes, used by many jobs or by few or by none, some longer than the store, some
+    twice the same in a row, with jobs that may meet either.
+    """
+    rng = np.random.default_rng(seed)
+    groups = min(config.groups, max(1, SET_WORDS // (config.cols * config.words)))
+    few = min(groups, 4)
+    phases = [replace(_aimed(config, rng, few, jobs=7), surplus=1),
+              _aimed(config, rng, 1, jobs=1)]
+    twin = _aimed(config, rng, few, jobs=9)
+    phases += [twin, random_phase(config, rng, jobs=24, longest=SHORT, like=twin),
+               random_phase(config, rng, jobs=0, groups=1),
+               random_phase(config, rng, jobs=3, like=twin)]
+    try:
+        network = digits_phases(config, IMAGES)
+    except ValueError as reason:
+        network, what = [], f"corners, random (not the digits network: {reason})"
+    else:
+        what = f"digits network, {IMAGES} images; corners; random"
+    sets = min(SETS, max(2, -(-RECORDS // (groups * config.cols))))
+    jobs = min(max(3 * groups, 8), 96) * (1 if network or sets == SETS else 2)
+    phases += [_aimed(config, rng, groups, jobs=jobs, longest=SHORT) for _ in range(sets)]
+    full = replace(random_phase(config, rng, jobs=min(2 * groups, 48), groups=groups),
+                   surplus=_surplus(config, groups))
+    return [*phases, full, corner_phase(config, rng), *network], what
+
+
+def random_phase(config: TileConfig, rng: np.random.Generator, *, jobs: int,
+                 groups: int | None = None, longest: int = 16, like: Phase | None = None) -> Phase:
+    """Jobs of random lengths on random operands, with random parameters for ``groups`` of records.
+
+    The longest have so many beats. Of every third job most operands are idle, so that its sums are
+    small. With ``like``, the parameters and tables are those of that phase.
+    """
+    c = config
+    if like is not None:
+        groups = len(like.parameters["bias"]) // c.cols
+    groups = min(c.groups, 16) if groups is None else groups
+    beats = rng.integers(1, min(c.max_beats, longest) + 1, jobs)
+    codebooks = random_codebooks(c, rng) if like is None else like.codebooks
+    x, w = (format_of(c, name, codebooks) for name in ("activations", "weights"))
+    activations = any_operands(rng, x, (beats.sum(), c.rows, c.lanes))
+    weights = any_operands(rng, w, (beats.sum(), c.cols, c.lanes))
+    quiet = np.repeat(rng.integers(3, size=jobs) == 0, beats)[:, None, None]
+    activations[quiet & (rng.integers(8, size=activations.shape) > 0)] = x.idle
+    # A sum has at most `depth` products: the lanes beyond, of a longest job's last beat, are idle.
+    full = np.cumsum(beats)[beats == c.max_beats] - 1
+    used = c.depth - (c.max_beats - 1) * c.lanes
+    activations[full, :, used:] = x.idle
+    weights[full, :, used:] = w.idle
+    phase = Phase(random_parameters(c, rng, groups * c.cols, codebooks) if like is None
+                  else like.parameters, rng.integers(groups, size=jobs), beats, activations,
+                  weights, random_states(c, rng, jobs),
+                  random_table(c, rng) if like is None else like.table, codebooks,
+                  *random_exponents(c, rng, beats))
+    return phase if like is None else replace(phase, surplus=like.surplus)
+
+
+def _aimed(config: TileConfig, rng: np.random.Generator, groups: int, **how) -> Phase:
+    return aimed(config, rng, random_phase(config, rng, groups=groups, **how))
+
+
+def _surplus(config: TileConfig, groups: int) -> int:
+    """Words of a set beyond so many groups of records: with them an address comes around."""
+    records = groups * config.cols
+    more = (1 << (records - 1).bit_length()) - records
+    return config.words * (more + config.outputs) + 1
