@@ -38,10 +38,13 @@ from hw.folder import FolderError, install, standing, workspace
 from hw.options import Request, parser, request_of
 from hw.summary import listing, listing_json, summary
 from hw.targets import Target
-from hw.testbench import testbench, vectors
+from hw.testbench import STALL, STALL_SEED, stall_words, testbench, vectors
+from sim.backend import Plan
 from sim.checks import check_fixed
 from sim.jobs import Phase, expected, output_beats, streams
+from sim.phases import resets
 from sim.pysim import AmaranthSimulation
+from sim.timing import Timing
 from sim.vectors import deep_phase, verification_phases
 from sim.verify import Mismatch, Verification, verify
 from sim.verilator import VerilatorSimulation, available, missing
@@ -86,10 +89,15 @@ class Build:
             (self.folder / files[-1]).write_text(
                 vectors(port, each.data, each.last, each.after))
         results = beats.pop("m_axis_o")
+        files.append(f"{name}_stalls.hex")
+        (self.folder / files[-1]).write_text(stall_words(len(self.tile.ports)))
+        timing = Timing(self.config)
+        cycles = [timing.cycles(Plan(self.tile.ports, beats, len(results.last), stall / 8,
+                                     STALL_SEED)) for stall in (0, STALL)]
         self.path("_tb.sv").write_text(testbench(
             name, self.tile.ports, {port: len(each.last) for port, each in beats.items()},
             len(results.last), after={port: tuple(each.after) for port, each in beats.items()},
-            error=True))
+            error=True, resets=resets(self.phases), cycles=(cycles[0], cycles[1])))
         self.path(".core").write_text(emit.core(self.config, name, VERSION, files))
 
     def simulate(self):

@@ -149,6 +149,8 @@ targets:
       verilator:
         mode: binary
         verilator_options: [--timing, -Wno-fatal]
+        # Memories hold random words before they are written.
+        run_options: [+verilator+rand+reset+2]
 """
 
 

@@ -5,12 +5,11 @@ module NAME_tb_source #(
     parameter integer LAST = 0,     // 1 if words have a digit for tlast
     parameter integer WAITS = 0,    // counts in a word
     parameter integer BEATS = 0,
-    parameter FILE = "",
-    parameter [31:0] SEED = 1
+    parameter FILE = ""
 ) (
     input clk,
     input rst,
-    input [31:0] stall,             // in how many of 8 cycles it does not begin to offer a beat
+    input stalls,                   // it does not begin to offer a beat
     output [(WAITS != 0 ? 32 * WAITS : 1) - 1:0] after,
     input allowed,                  // whether the counts in `after` are reached
     output reg [8 * BYTES - 1:0] tdata,
@@ -24,6 +23,7 @@ module NAME_tb_source #(
     reg [WIDTH - 1:0] words [0:(BEATS != 0 ? BEATS : 1) - 1];
     string folder, path;
     initial begin
+        #1;
         if (!$value$plusargs("dir=%s", folder)) folder = ".";
         path = $sformatf("%s/%s", folder, FILE);
         if (BEATS != 0) $readmemh(path, words);
@@ -34,9 +34,6 @@ module NAME_tb_source #(
     assign count = offered - (tvalid && !tready ? 1 : 0);
     assign after = WAITS != 0 ? next[WIDTH - 1 -: (WAITS != 0 ? 32 * WAITS : 1)] : '0;
 
-    wire [31:0] random;
-    NAME_tb_random #(.SEED(SEED)) stalls (.clk(clk), .value(random));
-
     always @(posedge clk)
         if (rst) begin
             offered <= 0;
@@ -44,7 +41,7 @@ module NAME_tb_source #(
             tdata <= {8 * BYTES{1'b1}};
             tlast <= 1'b1;
         end else if (!tvalid || tready) begin
-            if (offered < BEATS && allowed && {29'b0, random[2:0]} >= stall) begin
+            if (offered < BEATS && allowed && !stalls) begin
                 offered <= offered + 1;
                 tvalid <= 1'b1;
                 tdata <= next[8 * BYTES - 1:0];
@@ -58,19 +55,21 @@ module NAME_tb_source #(
 endmodule
 
 
-// Compares outputs with those of a file, checks that they hold until taken, and ends it all.
+// Compares outputs with those of a file, and checks that they hold until taken.
 module NAME_tb_sink #(
     parameter integer BYTES = 1,
     parameter integer LAST = 0,
     parameter integer BEATS = 1,
     parameter FILE = "",
-    parameter [31:0] SEED = 1,
-    parameter integer LIMIT = 1,    // cycles for all outputs to come, times 8 / (8 - stall)
+    parameter integer LIMIT = 1,    // cycles for all outputs to come
     parameter integer WATCH = 16    // cycles after the last for one too many to show
 ) (
     input clk,
     input rst,
-    input [31:0] stall,             // in how many of 8 cycles it is not ready
+    input stalls,                   // it is not ready
+    input whole,                    // all outputs are to come
+    input [31:0] due,               // in how many cycles, neither more nor less; 0 if not known
+    output reg done,                // they have
     input [8 * BYTES - 1:0] tdata,
     input tlast,
     input tvalid,
@@ -83,6 +82,7 @@ module NAME_tb_sink #(
     reg [WIDTH - 1:0] words [0:BEATS - 1];
     string folder, path;
     initial begin
+        #1;
         if (!$value$plusargs("dir=%s", folder)) folder = ".";
         path = $sformatf("%s/%s", folder, FILE);
         $readmemh(path, words);
@@ -99,10 +99,8 @@ module NAME_tb_sink #(
     reg held_last;
     reg [31:0] cycle;
     reg [31:0] watched;
-    reg done;
-
-    wire [31:0] random;
-    NAME_tb_random #(.SEED(SEED)) stalls (.clk(clk), .value(random));
+    reg failed;
+    initial failed = 1'b0;
 
     always @(posedge clk)
         if (rst) begin
@@ -112,17 +110,18 @@ module NAME_tb_sink #(
             cycle <= 0;
             watched <= 0;
             done <= 1'b0;
-        end else if (!done) begin
-            tready <= {29'b0, random[2:0]} >= stall;
+        end else if (!failed) begin
+            tready <= !stalls;
             taken <= count;
             held <= tvalid && !tready;
             held_data <= tdata;
             held_last <= tlast;
             cycle <= cycle + 1;
             watched <= taken == BEATS ? watched + 1 : 0;
+            done <= whole && watched >= WATCH;
 
             // One line ends the run, whichever comes first.
-            done <= 1'b1;
+            failed <= 1'b1;
             if (held && !(tvalid === 1'b1 && tdata === held_data && tlast === held_last)) begin
                 $display("FAIL output %0d did not hold until its transfer", taken);
                 $fatal(1);
@@ -136,26 +135,15 @@ module NAME_tb_sink #(
             end else if (error !== 1'b0) begin
                 $display("FAIL error is set");
                 $fatal(1);
-            end else if (watched == WATCH) begin
-                $display("PASS %0d outputs", BEATS);
-                $finish;
-            end else if (taken != BEATS && cycle >= LIMIT * 8 / (8 - stall)) begin
+            end else if (whole && due != 0 && taken != BEATS && count == BEATS && cycle != due)
+            begin
+                $display("FAIL %0d outputs in %0d cycles, not %0d", BEATS, cycle, due);
+                $fatal(1);
+            end else if (whole && taken != BEATS && cycle >= LIMIT) begin
                 $display("FAIL %0d of %0d outputs after %0d cycles", taken, BEATS, cycle);
                 $fatal(1);
             end else begin
-                done <= 1'b0;
+                failed <= 1'b0;
             end
         end
-endmodule
-
-
-// A linear-feedback shift register: the same stalls in every simulator.
-module NAME_tb_random #(parameter [31:0] SEED = 1) (input clk, output reg [31:0] value);
-    initial value = SEED * 32'h9e3779b9;
-
-    // Three steps a clock, for the three bits that are used are new ones each time.
-    function [31:0] step(input [31:0] state);
-        step = {state[30:0], state[31] ^ state[21] ^ state[1] ^ state[0]};
-    endfunction
-    always @(posedge clk) value <= step(step(step(value)));
 endmodule

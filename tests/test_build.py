@@ -19,7 +19,7 @@ from hw.flow.tools import ToolMissing
 NAME = "mac_s4n_s4_s4_4x4x4"
 FILES = {f"{NAME}{suffix}" for suffix in (
     ".v", ".vlt", "_instance.vh", "_tb.sv", ".core", "_i_job.hex", "_i_activations.hex",
-    "_i_weights.hex", "_i_parameters.hex", "_o.hex")} | {"manifest.json"}
+    "_i_weights.hex", "_i_parameters.hex", "_o.hex", "_stalls.hex")} | {"manifest.json"}
 
 needs_verilator = pytest.mark.skipif(build.available() is not None, reason=str(build.available()))
 

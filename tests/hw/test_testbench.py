@@ -5,8 +5,8 @@ import pytest
 
 from hw.flow.tools import run_tool
 from hw.ports import StreamPort
+from hw.testbench import stall_words, vectors
 from hw.testbench import testbench as bench_text  # pytest would collect its own name
-from hw.testbench import vectors
 from tests.simulators import icarus, verilator_binary
 
 JOB = StreamPort("s_axis_job", "i_job", 8, "", ())
@@ -16,6 +16,9 @@ PORTS = (JOB, X, OUT)
 AFTER = {"s_axis_job": ["s_axis_x"], "s_axis_x": ["s_axis_job", "m_axis_o"]}
 SIZES = np.array([3, 1, 8, 5, 3])
 COUNT = int(SIZES.sum())
+RESETS = [(4, 1), (9, 1), (30, 3)]
+# Measured once; the same in every simulator.
+CYCLES, STALLED = 26, 27
 
 # o = {x, 48 bits of ones, job + x}, with the job last taken; +fault breaks it.
 DUT = """\
@@ -31,16 +34,18 @@ module shift (
     initial if (!$value$plusargs("fault=%d", fault)) fault = 0;
     reg [7:0] job;
     reg [71:0] data;
-    reg last, full, waited;
+    reg last, full, waited, begun;
+    initial begun = 1'b0;
     reg [7:0] sent;
     assign s_axis_job_tready = 1'b1;
     assign error = fault == 5 && sent == 20;
-    assign s_axis_x_tready = !full || m_axis_o_tready;
+    assign s_axis_x_tready = (!full || m_axis_o_tready) && !(fault == 7 && sent == 3);
     assign m_axis_o_tdata = data ^ {71'b0, fault == 3 && waited};
     assign m_axis_o_tlast = last;
     assign m_axis_o_tvalid = (full && !(fault == 4 && waited)) || (fault == 2 && sent == 20);
     always @(posedge aclk)
-        if (!aresetn) begin
+        if (!aresetn && !(fault == 6 && begun)) begin
+            begun <= 1'b1;
             full <= 1'b0;
             waited <= 1'b0;
             sent <= 8'd0;
@@ -48,6 +53,7 @@ module shift (
             waited <= m_axis_o_tvalid && !m_axis_o_tready;
             if (s_axis_job_tvalid) job <= s_axis_job_tdata;
             if (m_axis_o_tready) full <= 1'b0;
+            if (fault == 7 && sent == 3) sent <= 8'd100;
             if (m_axis_o_tvalid && m_axis_o_tready) sent <= sent + 8'd1;
             if (s_axis_x_tvalid && s_axis_x_tready) begin
                 data <= {s_axis_x_tdata, 48'hffffffffffff, s_axis_x_tdata[7:0] + job};
@@ -78,6 +84,7 @@ def streams():
 def write_vectors(folder):
     for port, arrays in streams().items():
         (folder / f"shift_{port.stream}.hex").write_text(vectors(port, *arrays))
+    (folder / "shift_stalls.hex").write_text(stall_words(len(PORTS)))
 
 
 @pytest.fixture(scope="module", params=[icarus, verilator_binary])
@@ -86,7 +93,7 @@ def program(request, tmp_path_factory):
     (folder / "shift.v").write_text(DUT)
     (folder / "shift_tb.sv").write_text(bench_text(
         "shift", PORTS, {"s_axis_job": len(SIZES), "s_axis_x": COUNT}, COUNT, after=AFTER,
-        error=True))
+        error=True, resets=RESETS, cycles=(CYCLES, STALLED)))
     return request.param(folder, "shift")
 
 
@@ -134,12 +141,23 @@ def test_first_wrong_vector_is_named(program, tmp_path, index, place, got, expec
     (3, r"FAIL output \d+ did not hold until its transfer"),
     (4, r"FAIL output \d+ did not hold until its transfer"),
     (5, "FAIL error is set"),
-], ids=["missing", "surplus", "changes", "withdraws", "error"])
+    (6, "FAIL output .*"),
+    (7, f"FAIL {COUNT} outputs in {CYCLES + 1} cycles, not {CYCLES}"),
+], ids=["missing", "surplus", "changes", "withdraws", "error", "reset tied off", "late"])
 def test_faults_are_named(program, tmp_path, fault, verdict):
     write_vectors(tmp_path)
-    line, passed = simulate(program, tmp_path, f"+fault={fault}")
+    # The output must wait for a fault in its waiting to show.
+    line, passed = simulate(program, tmp_path, f"+fault={fault}", "+stall=6")
     assert not passed
     assert re.fullmatch(verdict, line)
+
+
+@pytest.mark.parametrize("stream", ["stalls", "i_x", "o"])
+def test_a_missing_vector_file_is_named(program, tmp_path, stream):
+    write_vectors(tmp_path)
+    (tmp_path / f"shift_{stream}.hex").unlink()
+    assert simulate(program, tmp_path) == (
+        f"FAIL vector file ./shift_{stream}.hex cannot be read", False)
 
 
 def test_missing_output_runs_out_of_time(program, tmp_path):
@@ -171,6 +189,8 @@ def test_text_refuses_what_it_cannot_say():
     refuse("Beats and after must name ports, not 'x'", bench_text, "shift", PORTS, {"x": 1}, 1)
     refuse("Beats and after must name ports, not 'y'", bench_text, "shift", PORTS, {}, 1,
            after={"s_axis_x": ["y"]})
+    refuse("Resets must be after 0 cycles or more, and for 1 or more, not (3, 0)", bench_text,
+           "shift", PORTS, {}, 1, resets=[(0, 1), (3, 0)])
     refuse("Data of s_axis_x must be uint8 of shape (beats, 2), not uint8 of shape (1, 3)",
            vectors, X, np.zeros((1, 3), np.uint8), np.zeros(1, bool))
     refuse("Counts after a must be in 0 .. 4294967295, not -1 .. -1",
