@@ -20,7 +20,7 @@ from hw.folder import FolderError
 from hw.given import lut_of, parameters_of
 from hw.targets import TARGETS, Target, target
 
-__all__ = ["Parser", "Request", "add_numbers", "add_shape", "config_of", "integer",
+__all__ = ["Parser", "Request", "add_bits", "add_numbers", "add_shape", "config_of", "integer",
            "parser", "request_of"]
 
 _WIDTH = 85
@@ -113,6 +113,14 @@ def integer(text: str) -> int:
     return int(text)
 
 
+def add_bits(parser: argparse.ArgumentParser):
+    """Add the option that is short for some of those of :func:`add_numbers`."""
+    parser.add_argument("--bits", type=integer, metavar="N",
+                        help="2 to 16; short for --weights sNn --activations sN --output sN "
+                             "--zero-points activations, each of which can be given too; 1 is "
+                             "short for --weights binary --activations bit --output bit")
+
+
 def add_numbers(parser: argparse.ArgumentParser, *, parameters: bool = False):
     """Add the options of formats and contract, but for ``--bits``.
 
@@ -175,10 +183,7 @@ def parser() -> Parser:
                     "against the numpy reference, and estimate its area.")
     parser.add_argument("model", nargs="?", metavar="MODEL",
                         help="a TFLite or ONNX model; not readable yet")
-    parser.add_argument("--bits", type=integer, metavar="N",
-                        help="2 to 16; short for --weights sNn --activations sN --output sN "
-                             "--zero-points activations, each of which can be given too; 1 is "
-                             "short for --weights binary --activations bit --output bit")
+    add_bits(parser)
     add_numbers(parser, parameters=True)
     add_shape(parser)
 

@@ -1,5 +1,6 @@
 // Whole runs of a verilated design in one call, each from a reset; sim/backend.py (Plan) says what a cycle does.
-// model.h is made for each design: it has MODEL_PORTS, MODEL_OUTPUT, model_ports(), model_error().
+// model.h is made for each design: MODEL_PORTS, MODEL_OUTPUT, model_ports(), model_error() and
+// model_select().
 
 #include <cstdint>
 #include <cstring>
@@ -48,7 +49,7 @@ void vl_fatal(const char *, int, const char *, const char *message) {
 namespace {
 
 struct Limits {
-    int64_t outputs, limit, reset, watch, period, cut;
+    int64_t outputs, limit, reset, watch, period, cut, selected;
 };
 
 void note(Stream &stream, int64_t cycle) {
@@ -76,6 +77,7 @@ Outcome run(Vmodel *model, bool first, Stream *streams, const Limits &limits, in
     Port ports[MODEL_PORTS];
     const CData *const error_output = model_error(*model);
     model_ports(*model, ports);
+    model_select(*model, limits.selected);
     Port &out = ports[MODEL_OUTPUT];
     Stream &received = streams[MODEL_OUTPUT];
     bool offering[MODEL_PORTS] = {}, idle[MODEL_PORTS];

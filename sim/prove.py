@@ -31,11 +31,14 @@ if __name__ == "__main__":
     run("sim.prove")
 
 
+import argparse
+import json
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 
 from rich.console import Console
@@ -43,11 +46,15 @@ from rich.progress import Progress
 from rich.table import Table
 
 from golden.command import undoing
+from hw.config import TileConfig
 from hw.flow.tools import ToolFailed, ToolMissing, first_error, run_tool
 from hw.folder import FolderError, scratch
-from hw.options import Parser
+from hw.given import parameters_of
+from hw.options import Parser, add_bits, add_numbers, add_shape, config_of, integer
 from sim.claims import Claim, claims
+from sim.mutants import report as mutants
 from sim.products import ProductMismatch, batches, check, pairs
+from sim.verify import Mismatch
 
 __all__ = ["Refuted", "main", "prove"]
 
@@ -105,20 +112,89 @@ def _compared(track: Callable) -> Iterator[tuple[str, int, str, float]]:
 KINDS = {"circuits": _claimed, "products": _compared}
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Parse the arguments, prove and print; return the exit status."""
+def parser() -> Parser:
+    """Return the parser of the command line."""
     arguments = Parser(prog="python -m sim.prove", allow_abbrev=False,
-                       description="Prove parts of the hardware equal to their definitions.")
+                       description="Prove parts of the hardware equal to their definitions, or "
+                                   "count the faults of a tile that its verification finds.",
+                       epilog="exit status: 0 all is proven, every fault that changes anything is "
+                              "found; 1 something is not, or a tool failed; 2 bad input, or a "
+                              "tool is missing; 130 interrupted")
     arguments.add_argument("--only", choices=KINDS, help="circuits by a solver, or products by "
                                                          "simulating every pair of codes "
                                                          "(default: both)")
+    faults = arguments.add_argument_group(
+        "faults", "Nothing is proven of the parts; the tile is described by options of hw.build.")
+    faults.add_argument("--mutants", type=integer, metavar="N",
+                        help="put N faults into a tile, one at a time, and list those that the "
+                             "vectors it is verified with do not find; without options of a tile, "
+                             f"into {len(mutants.TILES)} small ones")
+    faults.add_argument("--json", action="store_true", help="print the faults as JSON")
+    add_bits(arguments)
+    add_numbers(arguments, parameters=True)
+    add_shape(arguments)
+    return arguments
+
+
+def _tiles(args: argparse.Namespace) -> dict[str, TileConfig]:
+    # What to put faults into: the tile that is described, or the named ones.
+    bare = parser().parse_args([])
+    given = {name for name, value in vars(args).items() if value != getattr(bare, name)}
+    if args.mutants is None:
+        if given - {"only"}:
+            raise ValueError("Mutants must be given, by --mutants, for other options than --only")
+        return {}
+    if args.only is not None:
+        raise ValueError(f"Only must be left out for --mutants, not {args.only!r}")
+    if args.mutants < 1:
+        raise ValueError(f"Mutants must be positive, not {args.mutants}")
+    if not given - {"mutants", "json"}:
+        return {title: config_of(parser().parse_args(options.split()))
+                for title, options in mutants.TILES.items()}
+    config = config_of(args)
+    if args.parameters is not None:
+        config = replace(config, parameters=parameters_of(args.parameters))
+    return {config.name: config}
+
+
+def _progress(console: Console):
+    # A display that leaves no trace, however it ends.
+    return undoing(partial(Progress, console=console, transient=True,
+                           disable=not console.is_terminal), Progress.stop)
+
+
+def _survey(tiles: dict[str, TileConfig], args: argparse.Namespace) -> int:
+    console = Console(stderr=args.json)
+    reports = []
+    with _progress(console) as progress, progress:
+        for title, config in tiles.items():
+            def track(each, total, description, title=title):
+                return progress.track(each, total=total, description=f"{title}: {description}")
+
+            report = mutants.survey(config, config.name, args.mutants, track)
+            reports.append((title, report))
+            for line in report.lines() if not args.json else ():
+                console.print(line, soft_wrap=True, markup=False, highlight=False)
+    if args.json:
+        print(json.dumps([{"tile": title, **report.to_json()} for title, report in reports],
+                         indent=2))
+    else:
+        console.print(mutants.summary(reports))
+    return int(any(report.living for _, report in reports))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse the arguments, prove and print; return the exit status."""
+    arguments = parser()
     args = arguments.parse_args(argv)
+    with arguments.reported(Mismatch):
+        if tiles := _tiles(args):
+            return _survey(tiles, args)
     console = Console()
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("proven", "instances", "by", "seconds"):
         table.add_column(column, justify="right" if column in ("instances", "seconds") else "left")
-    bar = partial(Progress, console=console, transient=True, disable=not console.is_terminal)
-    with undoing(bar, Progress.stop) as progress, progress:
+    with _progress(console) as progress, progress:
         try:
             for kind in [args.only] if args.only else KINDS:
                 for subject, count, means, seconds in KINDS[kind](progress.track):

@@ -14,7 +14,7 @@ from sim.jobs import Phase, check_error, output_beats, streams
 from sim.phases import resets
 from sim.timing import Timing
 
-__all__ = ["Mismatch", "Verification", "verify", "STALLS"]
+__all__ = ["Mismatch", "Mistimed", "Verification", "verify", "STALLS"]
 
 STALLS = (0.0, 0.4)
 """Each verification runs without stalls, and with ports that stall so often, after resets."""
@@ -22,6 +22,10 @@ STALLS = (0.0, 0.4)
 
 class Mismatch(Exception):
     """A simulated tile and golden differ."""
+
+
+class Mistimed(Mismatch):
+    """A simulated tile makes a transfer in another cycle than it should."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +75,9 @@ def verify(config: TileConfig, backend: Backend, phases: Sequence[Phase], want: 
     ValueError
         Where the backend simulates another tile.
     Mismatch
-        With the first output that differs, or the reason why there is none, or the port whose
-        transfers are early or late.
+        With the first output that differs, or the reason why there is none.
+    Mistimed
+        With the port whose transfers are early or late, where all outputs are equal.
     """
     check_tile(config, backend)
     inputs, beats, cycles = streams(config, phases), output_beats(config, want, phases), 0
@@ -91,7 +96,7 @@ def verify(config: TileConfig, backend: Backend, phases: Sequence[Phase], want: 
             for port, cycle in made.items():
                 if cycle != want_at[port]:
                     which = "first" if made is trace.first else "final"
-                    raise Mismatch(f"{subject} makes the {which} transfer of {port} in cycle "
+                    raise Mistimed(f"{subject} makes the {which} transfer of {port} in cycle "
                                    f"{cycle} instead of {want_at[port]}")
         cycles += trace.cycles
     return Verification(subject, simulator, len(STALLS) * beats.last.size * config.outputs, cycles,

@@ -85,6 +85,9 @@ class VerilatorSimulation:
         Macros, as ``NAME`` or ``NAME=value``.
     fast : bool
         Whether the compiler optimizes: worth it for long runs, not for netlists and short ones.
+    selector : str or None
+        Input of the top module, of at most 32 bits, beside its ports: each run holds it at
+        :attr:`selected`.
     cache : Path or None
         Folder of compiled models; None takes ``exactmac`` in the user's cache folder.
     tile : TileConfig or None
@@ -98,13 +101,14 @@ class VerilatorSimulation:
 
     def __init__(self, sources: Sequence[Path], top: str, ports: tuple[StreamPort, ...], *,
                  flags: Sequence[str] = (), defines: Sequence[str] = (), fast: bool = True,
-                 cache: Path | None = None, tile: TileConfig | None = None):
+                 selector: str | None = None, cache: Path | None = None,
+                 tile: TileConfig | None = None):
         if (error := missing()) is not None:
             raise error
-        self.ports = ports
+        self.ports, self.selected = ports, 0
         self.tile = tile
         options = [*flags, *(f"-D{define}" for define in defines)]
-        library = _build(list(sources), top, ports, options, FAST if fast else SLOW,
+        library = _build(list(sources), top, ports, options, FAST if fast else SLOW, selector,
                          cache_folder("exactmac") if cache is None else cache)
         self._run = library.exactmac_run
 
@@ -136,7 +140,8 @@ class VerilatorSimulation:
             each[plan.output].data = received.ctypes.data
             each[plan.output].last = ends.ctypes.data
         limits = np.array([[plan.outputs, plan.limit, plan.reset, plan.WATCH,
-                            len(plan.stalls), plan.cut] for plan in plans], np.int64)
+                            len(plan.stalls), plan.cut, self.selected] for plan in plans],
+                          np.int64)
         errors = np.full(runs, -1)
         index, cycle = ctypes.c_int64(), ctypes.c_int64()
         message = ctypes.create_string_buffer(1000)
@@ -169,7 +174,7 @@ class VerilatorSimulation:
 
 
 def _build(sources: list[Path], top: str, ports: tuple[StreamPort, ...], options: list[str],
-           optimize: str, cache: Path) -> ctypes.CDLL:
+           optimize: str, selector: str | None, cache: Path) -> ctypes.CDLL:
     # The library of a design, made unless the cache has it.
     root = verilator_root()
     assert root is not None
@@ -179,7 +184,7 @@ def _build(sources: list[Path], top: str, ports: tuple[StreamPort, ...], options
     compiler = ["g++", *CXX_FLAGS, f"-I{root / 'include'}", f"-I{root / 'include/vltstd'}"]
     tools = [_call("verilator", [verilator[0], "--version"], root),
              _call("g++", ["g++", "--version"], root), repr(compiler)]
-    model = _header(ports)
+    model = _header(ports, selector)
     key = _hash(*tools, repr(verilator), optimize, model, HARNESS.read_text(),
                 *(source.read_text() for source in (*sources, *map(Path, options))
                   if source.is_file()))
@@ -267,7 +272,7 @@ def _groups(files: list[Path]) -> list[list[Path]]:
     return groups
 
 
-def _header(ports: tuple[StreamPort, ...]) -> str:
+def _header(ports: tuple[StreamPort, ...], selector: str | None) -> str:
     # model.h: how the harness finds the ports' signals.
     rows = []
     for index, port in enumerate(ports):
@@ -277,8 +282,10 @@ def _header(ports: tuple[StreamPort, ...]) -> str:
         rows.append(f"    ports[{index}] = {{bytes_of({tdata}), {port.bytes}, {last}, "
                     f"&{tvalid}, &{tready}}};\n")
     output = [port.is_input for port in ports].index(False)
+    select = "" if selector is None else f"    model.{selector} = selected;\n"
     return (f"enum {{ MODEL_PORTS = {len(ports)}, MODEL_OUTPUT = {output} }};\n\n"
-            f"static void model_ports(Vmodel &model, Port *ports) {{\n{''.join(rows)}}}\n")
+            f"static void model_ports(Vmodel &model, Port *ports) {{\n{''.join(rows)}}}\n\n"
+            f"static void model_select(Vmodel &model, int64_t selected) {{\n{select}}}\n")
 
 
 def _error(found: dict[str, int]) -> str:

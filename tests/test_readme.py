@@ -15,7 +15,7 @@ from golden import lut
 from golden.formats import FLOATS, parse
 from hw import bench, build, options
 from hw.flow.tools import run_tool
-from sim import jobs, network
+from sim import jobs, network, prove
 from sim.checks import check_fixed
 
 ROOT = Path(__file__).parent.parent
@@ -77,8 +77,8 @@ def bars(line):
 def test_every_command_is_understood(command, capsys, tmp_path, monkeypatch):
     module, *arguments = shlex.split(command)
     parsers = {"hw.build": options.parser, "hw.bench": bench.parser,
-               "sim.network": network.parser}
-    if module in ("golden.train", "golden.speed", "sim.prove"):
+               "sim.network": network.parser, "sim.prove": prove.parser}
+    if module in ("golden.train", "golden.speed"):
         assert not arguments
         return
     if arguments == ["--help"]:

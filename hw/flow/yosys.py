@@ -13,7 +13,7 @@ from hw.flow.tools import ToolFailed, failed, require, run_tool
 from hw.folder import scratch
 from hw.targets import TARGETS, Target
 
-__all__ = ["Area", "synthesize"]
+__all__ = ["Area", "run_script", "synthesize"]
 
 # Yosys ends the process that made the error, whichever it is, so it gets one of its own.
 _RUN = "from pyosys import libyosys as yosys; yosys.run_pass('script run.ys', yosys.Design())"
@@ -92,7 +92,7 @@ def synthesize(verilog: list[Path], top: str, target: Target, *,
     start = time.perf_counter()
     with scratch() as work:
         (work / "run.ys").write_text("\n".join(_script(work, verilog, top, target)) + "\n")
-        _run(work)
+        run_script(work)
         cells, transistors, bits = _statistics(work, target)
         try:
             columns = target.count(cells)
@@ -127,7 +127,8 @@ def _script(work: Path, verilog: list[Path], top: str, target: Target) -> list[s
     return lines
 
 
-def _run(work: Path) -> None:
+def run_script(work: Path):
+    """Run the Yosys commands of ``run.ys`` in a folder, in a process of its own."""
     # A fixed hash seed takes one more thing out of the result, and the environment's own
     # settings for Python must not reach the child's import of Yosys.
     done = run_tool("yosys", [sys.executable, "-c", _RUN], cwd=work,

@@ -164,7 +164,7 @@ def test_help_says_what_is_done_by_default(capsys):
     with pytest.raises(SystemExit) as end:
         prove.main(["--help"])
     said = " ".join(capsys.readouterr().out.split())
-    assert end.value.code == 0 and said.endswith("every pair of codes (default: both)")
+    assert end.value.code == 0 and "every pair of codes (default: both)" in said
 
 
 def test_a_selection_without_its_sign_is_refuted(monkeypatch):

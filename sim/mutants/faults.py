@@ -1,0 +1,166 @@
+"""Faults in a Verilog file, all in one mutated copy whose input says which is there."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hw.flow.tools import ToolFailed, require
+from hw.flow.yosys import run_script
+from hw.folder import scratch
+
+__all__ = ["SELECTOR", "Fault", "Mutated", "mutate"]
+
+SELECTOR = "selected_fault"
+"""Input of the mutated module: the number of the fault that is there, 0 for none."""
+
+SEED = 1
+"""Yosys draws the same faults of a design each time."""
+
+SPARE = 2
+"""How many faults are drawn for each that is asked for: those of clocks are dropped."""
+
+MODES = {
+    "inv": "inverted",
+    "const0": "stuck at 0",
+    "const1": "stuck at 1",
+    "cnot0": "inverted where bit {} is 0",
+    "cnot1": "inverted where bit {} is 1",
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One bit of the design that is wrong.
+
+    Parameters
+    ----------
+    number : int
+        Value of :data:`SELECTOR` that selects it, from 1.
+    line : int
+        Line of the Verilog file.
+    module : str
+        Module that the line is in.
+    source : str
+        Text of the line.
+    place : str
+        Instance, and the bit: a net, or a port of a cell that Yosys made of the line.
+    kind : str
+        What is wrong with the bit.
+    """
+
+    number: int
+    line: int
+    module: str
+    source: str
+    place: str
+    kind: str
+
+    def __str__(self) -> str:
+        return f"{self.place} {self.kind}"
+
+
+@dataclass(frozen=True)
+class Mutated:
+    """A design with faults to select.
+
+    Parameters
+    ----------
+    top : str
+        Name of the only module.
+    verilog : str
+    rtlil : str
+        The same for Yosys, before memories and operators are mapped.
+    bits : int
+        Width of :data:`SELECTOR`.
+    faults : tuple of Fault
+    """
+
+    top: str
+    verilog: str
+    rtlil: str
+    bits: int
+    faults: tuple[Fault, ...]
+
+
+def mutate(verilog: str, top: str, count: int) -> Mutated:
+    """Put ``count`` faults into a design, and one more: its reset ``aresetn`` tied off.
+
+    The design is flattened, so that each instance of a module has faults of its own. Yosys draws
+    bits of nets and of ports of cells, spread over nets and lines; a multiplexer's select is the
+    reset or the enable of a register as often as a choice. Clocks have no faults: a register
+    that is clocked by something else is no slip of a designer in one clock domain.
+
+    Parameters
+    ----------
+    verilog : str
+        Text of the file, complete.
+    top : str
+        Its top module, with an input ``aresetn``.
+    count : int
+
+    Raises
+    ------
+    ToolMissing, ToolFailed
+        Without Yosys, or where it fails.
+    """
+    require("pyosys", "pyosys", "pip install pyosys==0.68")
+    with scratch() as folder:
+        (folder / "design.v").write_text(verilog)
+        _yosys(folder, f"""\
+read_verilog design.v
+hierarchy -check -top {top}
+proc -norom
+flatten
+opt_clean
+write_rtlil design.il
+mutate -list 1 -seed {SEED} -mode const1 -wire aresetn -o reset.txt
+mutate -list {SPARE * count} -seed {SEED} -o drawn.txt
+""")
+        reset, drawn = ((folder / f"{part}.txt").read_text().splitlines()
+                        for part in ("reset", "drawn"))
+        drawn = [line for line in drawn if "-port CLK " not in line]
+        if not reset or len(drawn) < count:
+            raise ToolFailed("yosys", f"found {len(drawn)} faults in {top}, not {count}")
+        chosen = drawn[:count] + reset
+        bits = len(chosen).bit_length()
+        _yosys(folder, "\n".join([
+            "read_rtlil design.il",
+            *(line.replace("mutate", f"mutate -ctrl {SELECTOR} {bits} {number}", 1)
+              for number, line in enumerate(chosen, 1)),
+            "opt_clean", "write_rtlil mutated.il", "write_verilog -noattr mutated.v", ""]))
+        describe = _describer(verilog)
+        return Mutated(top, (folder / "mutated.v").read_text(), (folder / "mutated.il").read_text(),
+                       bits, tuple(describe(*each) for each in enumerate(chosen, 1)))
+
+
+def _yosys(folder: Path, script: str):
+    (folder / "run.ys").write_text(script)
+    run_script(folder)
+
+
+def _describer(verilog: str) -> Callable[[int, str], Fault]:
+    # Of a line of a list of mutations: where it is in the file, and what it does.
+    lines, modules, module = verilog.splitlines(), [], ""
+    for line in lines:
+        if found := re.match(r"module (\w+)", line):
+            module = found[1]
+        modules.append(module)
+
+    def describe(number: int, mutation: str) -> Fault:
+        options: dict[str, str] = {}
+        for option, value in re.findall(r"-(\w+) (\S+)", mutation):
+            options[option] = value  # of all sources the last, the cell's
+        line = int(options["src"].split(":")[1].split(".")[0])
+        # `$flatten\tile.\store.$procmux$669` is a cell of an instance, of a kind, with a number.
+        cell = options["cell"].replace("$flatten", "").replace("\\", "")
+        path, _, kind = cell.rpartition(".$") if ".$" in cell else ("", "", cell.lstrip("$"))
+        kind = re.sub(r"auto\$.*:", "", kind).split("$")[0].removeprefix("proc").strip("_")
+        if "wire" in options:
+            place = f"{options['wire']}[{options['wirebit']}]"
+        else:
+            place = f"{path}{'.' * bool(path)}{kind}.{options['port']}[{options['portbit']}]"
+        wrong = MODES[options["mode"]].format(options.get("ctrlbit"))
+        return Fault(number, line, modules[line - 1], lines[line - 1].strip(), place, wrong)
+
+    return describe

@@ -1,0 +1,129 @@
+# amaranth: UnusedElaboratable=no
+"""A tile's faults, and what became of them."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.table import Table
+
+from hw import emit
+from hw.bus import AxiTile
+from hw.config import TileConfig
+from sim.mutants.equal import Prover
+from sim.mutants.faults import Fault, mutate
+from sim.mutants.trial import KINDS, Bench
+
+__all__ = ["TILES", "Report", "summary", "survey"]
+
+SECONDS = 10
+"""Of each attempt to prove that a fault changes nothing."""
+
+_SMALL = "--rows 2 --cols 2 --lanes 2 --channels 6 --depth"
+
+TILES = {
+    "int4": f"--bits 4 {_SMALL} 64",
+    "tflite": f"--bits 8 --requant tflite --zero-points both {_SMALL} 64",
+    "thresholds": f"--bits 4 --requant thresholds {_SMALL} 64",
+    "odd4": f"--weights odd4 --activations odd4 --output odd4 {_SMALL} 64",
+    "loaded table": f"--bits 8 --lut loaded {_SMALL} 64",
+    "binary": f"--bits 1 {_SMALL} 64",
+    "stochastic": f"--bits 4 --requant stochastic {_SMALL} 64",
+    "loaded codebook":
+        f"--weights codebook4:loaded=s8 --activations s8 --output s8 {_SMALL} 64",
+    "e4m3fn": f"--weights e4m3fn --activations e4m3fn --output e4m3fn {_SMALL} 64",
+    "onnx": f"--bits 8 --requant onnx {_SMALL} 64",
+    "block-scaled": "--weights mx_s8 --activations e4m3fn:specials=propagate "
+                    f"--output e4m3fn:specials=propagate --window 4 {_SMALL} 32",
+}
+"""Build options of small tiles that together have every kind of part."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of a tile's faults.
+
+    Parameters
+    ----------
+    name : str
+        Of the tile.
+    killed : mapping of str to int
+        Per kind of :data:`sim.mutants.trial.KINDS`: faults that it gave away.
+    equal, living : tuple of Fault
+        Those not found: proven to change nothing, and the rest.
+    """
+
+    name: str
+    killed: dict[str, int]
+    equal: tuple[Fault, ...]
+    living: tuple[Fault, ...]
+
+    @property
+    def found(self) -> float:
+        """Share of the faults that are found, of those that are not proven equal."""
+        found = sum(self.killed.values())
+        return found / (found + len(self.living)) if self.living else 1.0
+
+    def lines(self) -> list[str]:
+        """For people: every fault that lives, with its line."""
+        return [f"{self.name}.v:{fault.line}: {fault}: {fault.source}" for fault in self.living]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a form for ``json.dump``."""
+        return {"found": round(self.found, 4), **asdict(self)}
+
+
+def summary(reports: Sequence[tuple[str, Report]]) -> Table:
+    """For people: a row of counts for each tile, by its title."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("tile")
+    for column in (*(f"by {kind}" for kind in KINDS), "equal", "live", "found"):
+        table.add_column(column, justify="right")
+    for title, report in reports:
+        table.add_row(title, *(str(report.killed[kind]) for kind in KINDS),
+                      str(len(report.equal)), str(len(report.living)), f"{report.found:.1%}")
+    return table
+
+
+def survey(config: TileConfig, name: str, count: int, track: Callable) -> Report:
+    """Put ``count`` faults into a tile, verify it with each, and compare those not found.
+
+    Parameters
+    ----------
+    config : TileConfig
+    name : str
+        Of its module.
+    count : int
+    track : function of an iterable, ``total`` and ``description``
+        Shows the progress of going through it.
+
+    Raises
+    ------
+    Mismatch
+        Where the tile fails without a fault.
+    ToolMissing, ToolFailed
+        Where a tool is not there or fails.
+    """
+    tile = AxiTile(config)
+    mutated = mutate(emit.verilog(tile, name), name, count)
+    bench = Bench(config, tile.ports, mutated)
+    killed: Counter[str] = Counter(dict.fromkeys(KINDS, 0))
+    unfound = []
+    for fault, kind in track(bench.trials(), total=len(mutated.faults), description="verifying"):
+        if kind is None:
+            unfound.append(fault)
+        else:
+            killed[kind] += 1
+    same: set[Fault] = set()
+    if unfound:
+        prover = Prover(tile.ports, mutated)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            proven = pool.map(lambda fault: prover.equal(fault, SECONDS), unfound)
+            same.update(fault for fault, equal in zip(unfound, track(
+                proven, total=len(unfound), description="comparing"), strict=True) if equal)
+    unfound.sort(key=lambda fault: (fault.line, fault.number))
+    return Report(name, dict(killed), tuple(fault for fault in unfound if fault in same),
+                  tuple(fault for fault in unfound if fault not in same))

@@ -1,0 +1,101 @@
+"""Which faults of a tile its verification finds."""
+
+import copy
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+from hw.config import TileConfig
+from hw.folder import scratch
+from hw.ports import StreamPort
+from sim.backend import Backend, SimulationError, Trace
+from sim.jobs import expected
+from sim.mutants.faults import SELECTOR, Fault, Mutated
+from sim.vectors import verification_phases
+from sim.verify import Mismatch, Mistimed, verify
+from sim.verilator import VerilatorSimulation
+
+__all__ = ["KINDS", "Bench"]
+
+KINDS = ("outputs", "streams", "cycles")
+"""What gives a fault away: an output or its ``tlast``; outputs that do not come, are too many, or
+do not hold; and transfers in other cycles than they should be in."""
+
+PATIENCE = 2
+"""A run is given up after so many times the cycles that it should take."""
+
+FLAGS = ("-Wno-lint", "-Wno-style", "-Wno-UNOPTFLAT", "-Wno-MULTIDRIVEN")
+
+
+class _Watched:
+    """A backend that notes the cycles of its runs, or gives them up after those that are due."""
+
+    def __init__(self, backend: Backend, due: Sequence[int] | None = None):
+        self.backend, self.due = backend, due
+        self.ports, self.tile = backend.ports, backend.tile
+        self.cycles: list[int] = []
+
+    def run(self, inputs, outputs: int, *, max_cycles: int | None = None, **more) -> Trace:
+        if self.due is not None:
+            max_cycles = PATIENCE * self.due[len(self.cycles)] + 100
+        trace = self.backend.run(inputs, outputs, max_cycles=max_cycles, **more)
+        self.cycles.append(trace.cycles)
+        return trace
+
+
+class Bench:
+    """The verification of :mod:`hw.build` on a mutated tile.
+
+    Parameters
+    ----------
+    config : TileConfig
+    ports : tuple of StreamPort
+    mutated : Mutated
+        That tile.
+
+    Raises
+    ------
+    Mismatch
+        Where the tile fails without a fault.
+    ToolMissing, ToolFailed
+        Where there is no Verilator or C++ compiler, or one of them fails.
+    """
+
+    def __init__(self, config: TileConfig, ports: tuple[StreamPort, ...], mutated: Mutated):
+        self.config, self.mutated = config, mutated
+        self.phases, _ = verification_phases(config)
+        self.want = expected(config, self.phases)
+        with scratch() as folder:
+            source = folder / f"{mutated.top}.v"
+            source.write_text(mutated.verilog)
+            self.backend = VerilatorSimulation([source], mutated.top, ports, flags=FLAGS,
+                                               selector=SELECTOR, tile=config)
+        good = _Watched(self.backend)
+        self._verify(good)
+        self.due = good.cycles
+
+    def _verify(self, backend: Backend):
+        verify(self.config, backend, self.phases, self.want, subject="Verilog",
+               simulator="Verilator")
+
+    def killed(self, fault: Fault) -> str | None:
+        """Say what gives a fault away, one of :data:`KINDS`; None where it lives."""
+        backend = copy.copy(self.backend)
+        backend.selected = fault.number
+        try:
+            self._verify(_Watched(backend, self.due))
+        except Mistimed:
+            return "cycles"
+        except Mismatch as error:
+            return "streams" if isinstance(error.__cause__, SimulationError) else "outputs"
+        return None
+
+    def trials(self) -> Iterator[tuple[Fault, str | None]]:
+        """Try every fault, on every core; each as soon as it is known, in any order."""
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            tried = {pool.submit(self.killed, fault): fault for fault in self.mutated.faults}
+            try:
+                for future in as_completed(tried):
+                    yield tried[future], future.result()
+            finally:
+                pool.shutdown(cancel_futures=True)
