@@ -24,7 +24,7 @@ from hw.requantize import Requantizer
 from hw.shared import Shared
 from hw.shared_exponent import SharedExponent
 
-__all__ = ["MacTile"]
+__all__ = ["MacTile", "FIFO_LATENCY"]
 
 FIFO_LATENCY = 2
 """Cycles through an empty SyncFIFOBuffered."""

@@ -17,8 +17,7 @@ from sim.backend import Beats, Cut
 from sim.exponents import random_exponents
 from sim.jobs import Phase, expected, format_of, output_beats, streams
 from sim.simulation import simulation
-from sim.vectors import random_codebooks, random_parameters, random_states
-from sim.vectors.random import random_table
+from sim.vectors import random_codebooks, random_parameters, random_states, random_table
 from sim.verilator import available
 
 pytestmark = pytest.mark.skipif(available() is not None, reason=str(available()))
