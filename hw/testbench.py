@@ -161,7 +161,7 @@ def _source(name: str, port: StreamPort, beats: int, waits: list[str], place: in
         .BYTES({port.bytes}), .LAST({int(bool(port.last))}), .WAITS({len(waits)}), .BEATS({beats}),
         .FILE("{name}_{port.stream}.hex")
     ) {p}_source (
-        .clk(aclk), .rst(!aresetn), .stalls({{23'b0, draw[{8 * place} +: 8]}} < share),
+        .clk(aclk), .rst(!aresetn), .stalls({{24'b0, draw[{8 * place} +: 8]}} < share),
         .after({p}_after), .allowed({allowed}),
         .tdata({p}_tdata), .tlast({p}_tlast), .tvalid({p}_tvalid),
         .tready({p}_tready), .count({p}_count)
@@ -177,7 +177,7 @@ def _sink(name: str, port: StreamPort, outputs: int, limit: int, place: int) -> 
         .BYTES({port.bytes}), .LAST({int(bool(port.last))}), .BEATS({outputs}),
         .FILE("{name}_{port.stream}.hex"), .LIMIT({limit})
     ) {p}_sink (
-        .clk(aclk), .rst(!aresetn), .stalls({{23'b0, draw[{8 * place} +: 8]}} < share),
+        .clk(aclk), .rst(!aresetn), .stalls({{24'b0, draw[{8 * place} +: 8]}} < share),
         .whole(whole), .due(due), .done(done),
         .tdata({p}_tdata), .tlast({p}_tlast), .tvalid({p}_tvalid),
         .tready({p}_tready), .count({p}_count), .error(error)
@@ -258,7 +258,7 @@ module {name}_tb;
     // Changes away from the rising edge, where simulators might order it differently.
     reg aresetn;
     reg whole;                      // the vectors run to their end
-    reg [30:0] share;
+    reg [31:0] share;
     wire done;
     wire [31:0] due = share == 0 ? CYCLES : share == 32 * STALL ? CYCLES_STALLED : 0;
     integer act;
@@ -273,7 +273,7 @@ module {name}_tb;
             aresetn = 1'b1;
             repeat (AFTER[32 * act +: 32] + 1) @(negedge aclk);
             aresetn = 1'b0;
-            first_row = first_row + 251;
+            first_row = first_row + {row_bits}'d251;
             repeat (LENGTHS[32 * act +: 32]) @(negedge aclk);
         end
         aresetn = 1'b0;
