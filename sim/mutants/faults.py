@@ -17,8 +17,11 @@ SELECTOR = "selected_fault"
 SEED = 1
 """Yosys draws the same faults of a design each time."""
 
+EXEMPT = re.compile(r"-port CLK |-cell \S*\$memrd\S* -port (EN|ARST|SRST) ")
+"""Faults that are dropped: of clocks, and of what a read without a clock does not have."""
+
 SPARE = 2
-"""How many faults are drawn for each that is asked for: those of clocks are dropped."""
+"""How many faults are drawn for each that is asked for, since some are dropped."""
 
 MODES = {
     "inv": "inverted",
@@ -119,7 +122,7 @@ mutate -list {SPARE * count} -seed {SEED} -o drawn.txt
 """)
         reset, drawn = ((folder / f"{part}.txt").read_text().splitlines()
                         for part in ("reset", "drawn"))
-        drawn = [line for line in drawn if "-port CLK " not in line]
+        drawn = [line for line in drawn if not EXEMPT.search(line)]
         if not reset or len(drawn) < count:
             raise ToolFailed("yosys", f"found {len(drawn)} faults in {top}, not {count}")
         chosen = drawn[:count] + reset
