@@ -1,4 +1,4 @@
-"""How a front door ends where it cannot do what is asked."""
+"""How a front door ends where it cannot do what is asked, and what it takes unasked."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 from hw.flow.tools import ToolFailed, ToolMissing
 from hw.folder import FolderError
-from hw.options import Parser
+from hw.options import Parser, config_of, parser
 
 
 class Differs(Exception):
@@ -34,3 +34,11 @@ def test_what_is_raised_becomes_a_line_and_a_status(capsys, error, status, line)
 def test_what_nobody_expects_is_raised_on():
     with pytest.raises(Differs), Parser(prog="door").reported():
         raise Differs
+
+
+@pytest.mark.parametrize("numbers, zero_points", [
+    ("--bits 4", "activations"), ("--bits 1", "none"), ("--bits 4 --activations odd4", "none"),
+    ("--weights mx_s3 --activations s8 --output s8", "none"),
+    ("--weights s4 --activations mx_s8 --output s8", "none")])
+def test_which_operands_have_zero_points_by_default(numbers, zero_points):
+    assert config_of(parser().parse_args(numbers.split())).zero_points == zero_points
