@@ -8,6 +8,7 @@ import pytest
 
 from golden.formats import parse
 from hw.config import TileConfig
+from hw.ports import ports
 from sim.backend import Trace
 from sim.jobs import expected, output_beats
 from sim.vectors import random_phase
@@ -20,12 +21,12 @@ TILE = TileConfig(weights=parse("s4"), activations=parse("s4"), output=parse("s4
 class Recorded:
     """Gives what it was made with, and remembers how it was run."""
 
-    ports = ()
+    ports, tile = ports(TILE), None
 
     def __init__(self, trace):
         self.trace, self.runs = trace, []
 
-    def run(self, inputs, outputs, *, stall=0.0, seed=0, max_cycles=None):
+    def run(self, inputs, outputs, *, stall=0.0, seed=0, max_cycles=None, before=()):
         self.runs.append((stall, seed))
         return self.trace
 
