@@ -88,8 +88,9 @@ def blocks_for(biases: np.ndarray, weights, fmt: BlockScaled, taken: Quantizatio
     found = quantize_blocks(weights, fmt, window=window)
     least, most = int(found.exponents.min()), int(found.exponents.max())
     unit = taken.least_step * 2.0 ** (places + fmt.unit)
-    enough = int(np.frexp(np.abs(biases).max() / unit)[1]) + EXPONENT_BIAS
-    if enough <= least:
+    largest = np.abs(biases).max()
+    enough = int(np.frexp(largest / unit)[1]) + EXPONENT_BIAS
+    if largest == 0 or enough <= least:
         return found
     least = min(enough, EXPONENT.max)
     return quantize_blocks(weights, fmt, exponents=Range(least, max(least, most)))

@@ -77,7 +77,8 @@ def test_what_is_refused(rng):
 
 @pytest.mark.parametrize("activations", ["s8", "e4m3fn", "mx_e4m3fn", "mx_s8"])
 @pytest.mark.parametrize("size, bias, window", [
-    (1e-3, 5.0, 16), (1e-3, -5.0, 4), (1e-6, 5.0, 16), (1e-12, -5.0, 4), (0.0, 5.0, 16)])
+    (1e-3, 5.0, 16), (1e-3, -5.0, 4), (1e-6, 5.0, 16), (1e-12, -5.0, 4), (0.0, 5.0, 16),
+    (1e-3, 0.0, 16)])
 def test_weights_that_are_small_beside_a_bias(activations, size, bias, window, rng):
     """Their exponents are raised, and their steps coarser, until the bias fits."""
     layer = FloatDense(rng.normal(size=(6, 70)) * size, np.full(6, bias))
