@@ -92,7 +92,7 @@ def tidy(text: str) -> str:
     """
     bit = r"(?:\\\S+ |\w+)(?: ?\[\d+\])?"
     text = re.sub(rf"(?<=[{{,] )({bit})(?:, \1)+(?=[ ,])",
-                  lambda bits: f"{{{bits[0].count(',') + 1}{{{bits[1].strip()}}}}}", text)
+                  lambda bits: f"{{{bits[0].count(',') + 1}{{{bits[1]}}}}}", text)
     lines, complete = [], []
     for line in text.replace("= ! ", "= ~| ").split("\n"):
         statement = line.strip()

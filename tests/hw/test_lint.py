@@ -47,6 +47,7 @@ TILES = [
     tile("s3", "odd4", "odd4", lanes=3, cols=6, outputs=3, channels=7),
     tile("ternary", "u4", "odd1", "thresholds"),
     tile("binary", "bit", "ternary", "zero"),
+    tile("ternary", "binary", "s4"),
     tile("bit", "bit", "e2m1", "half_even"),
     tile("binary", "binary", "codebook:-9/0/5", "half_away"),
     tile("e4m3fn", "u4", "cfloat8_1_5_2", "half_even"),
@@ -183,3 +184,8 @@ def test_operands_are_as_wide_as_results():
                  "{ 7'h00, i[2:0] } << i[2:0]",
                  "p = ~| i[7:3]"):
         assert f"{line};" in text
+
+
+def test_an_escaped_name_ends_in_a_space():
+    text = r"y = { \$2 , \$2 , i[1], i[1], i[0] };"
+    assert lint.tidy(text) == r"y = { {2{\$2 }}, {2{i[1]}}, i[0] };"
