@@ -1,5 +1,6 @@
 """The tools the flow runs: whether they are there, how they end, what to say when one fails."""
 
+import errno
 import importlib.util
 import os
 import platform
@@ -127,6 +128,9 @@ def run_tool(tool: str, command: Sequence[str | Path], *, cwd: Path | None = Non
             _end(process)
             raise
     if folder is not None:
+        # One that notices may have removed what it wrote.
+        if process.returncode and os.strerror(errno.ENOSPC) in stderr:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(bytes(ROOM))
     return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)

@@ -1,14 +1,13 @@
 """Synthesis: from Verilog to a netlist and its area."""
 
 import json
-import os
 import sys
-import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from golden.command import write_file
 from hw.flow.tools import ToolFailed, failed, require, run_tool
 from hw.folder import scratch
 from hw.targets import TARGETS, Target
@@ -100,8 +99,11 @@ def synthesize(verilog: list[Path], top: str, target: Target, *,
             raise ToolFailed("yosys", str(error)) from error
         columns["ram"] += bits
         if netlist is not None:
+            netlist.parent.mkdir(parents=True, exist_ok=True)
             for suffix in (".v", ".json"):
-                _install(work / f"netlist{suffix}", netlist.with_name(netlist.name + suffix))
+                # An error names this file, not the temporary folder: it may be on another disk.
+                write_file(netlist.with_name(netlist.name + suffix),
+                           (work / f"netlist{suffix}").read_bytes())
     return Area(target=target.name, cells=tuple(sorted(cells.items())), **columns,
                 transistors=transistors, seconds=time.perf_counter() - start)
 
@@ -147,17 +149,3 @@ def _statistics(work: Path, target: Target) -> tuple[dict[str, int], int | None,
     if target.ram_unit == "bits":
         bits = json.loads((work / "memory.json").read_text())["design"]["num_memory_bits"]
     return stat["num_cells_by_type"], transistors, bits
-
-
-def _install(source: Path, destination: Path) -> None:
-    # The work folder may be on another file system: copy beside the destination, then rename.
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{destination.name}.", dir=destination.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(source.read_bytes())
-        Path(name).chmod(0o644)
-        Path(name).replace(destination)
-    except BaseException:
-        Path(name).unlink()
-        raise

@@ -68,6 +68,14 @@ def test_a_tool_that_fills_its_disk(tmp_path, monkeypatch):
     python("")
 
 
+def test_a_tool_that_notices_a_full_disk(tmp_path):
+    """It may have removed what it wrote, so that there is room again."""
+    program = "import os, sys; sys.exit(f'fatal error: {os.strerror(28)}')"
+    with pytest.raises(OSError, match=r"^\[Errno 28\] No space left on device$"):
+        python(program, folder=tmp_path)
+    assert python(program).returncode == 1
+
+
 @pytest.mark.parametrize("program, message", [
     ("import sys; print('ERROR: no'); sys.exit(3)", "python failed: ERROR: no"),
     ("import os; print('so far', flush=True); os.kill(os.getpid(), 9)",
