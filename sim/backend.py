@@ -10,11 +10,19 @@ from hw import stalls
 from hw.config import TileConfig
 from hw.ports import StreamPort
 
-__all__ = ["Beats", "Cut", "Trace", "Backend", "Plan", "SimulationError"]
+__all__ = ["Beats", "Cut", "Trace", "Backend", "Plan", "SimulationError", "Mismatch", "Mistimed"]
 
 
 class SimulationError(Exception):
     """A stream broke its rules, or the simulation did not finish in its cycles."""
+
+
+class Mismatch(Exception):
+    """A simulated tile and golden differ."""
+
+
+class Mistimed(Mismatch):
+    """A simulated tile makes a transfer in another cycle than it should."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,24 +8,26 @@ import numpy as np
 
 from golden.block_scaled import Tensor
 from hw.config import TileConfig
-from sim.backend import Backend, Beats, Cut, Plan, SimulationError, Trace
+from sim.backend import (
+    Backend,
+    Beats,
+    Cut,
+    Mismatch,
+    Mistimed,
+    Plan,
+    SimulationError,
+    Trace,
+)
 from sim.checks import check_tile
 from sim.jobs import Phase, check_error, output_beats, streams
 from sim.phases import resets
 from sim.timing import Timing
+from sim.vectors import Malformed, malformed
 
 __all__ = ["Mismatch", "Mistimed", "Verification", "verify", "STALLS"]
 
 STALLS = (0.0, 0.4)
 """Each verification runs without stalls, and with ports that stall so often, after resets."""
-
-
-class Mismatch(Exception):
-    """A simulated tile and golden differ."""
-
-
-class Mistimed(Mismatch):
-    """A simulated tile makes a transfer in another cycle than it should."""
 
 
 @dataclass(frozen=True)
@@ -81,15 +83,20 @@ def verify(config: TileConfig, backend: Backend, phases: Sequence[Phase], want: 
     """
     check_tile(config, backend)
     inputs, beats, cycles = streams(config, phases), output_beats(config, want, phases), 0
-    timing = Timing(config)
+    timing, wrong = Timing(config), malformed(config, np.random.default_rng(len(phases)))
     for seed, stall in enumerate(STALLS):
-        cuts = [Cut(inputs, *when) for when in resets(phases)[seed::len(STALLS)]]
+        attacks = wrong[seed::len(STALLS)]
+        cuts = [Cut(each.inputs, each.cycles) for each in attacks]
+        cuts += [Cut(inputs, *when) for when in resets(phases)[seed::len(STALLS)]]
         try:
             trace = backend.run(inputs, len(beats.last), stall=stall, seed=seed, before=cuts)
-            check_error(trace)
+            for each in (*trace.before[len(attacks):], trace):
+                check_error(each)
         except SimulationError as error:
             raise Mismatch(f"{subject} differs from golden: {error}") from error
-        for each in (*trace.before, trace):
+        for each, attack in zip(trace.before, attacks, strict=False):
+            _compare_dropped(config, subject, attack, each)
+        for each in (*trace.before[len(attacks):], trace):
             _compare(config, subject, beats, each)
         due = timing.transfers(Plan(backend.ports, inputs, len(beats.last), stall, seed))
         for made, want_at in zip((trace.first, trace.final), due, strict=True):
@@ -101,6 +108,18 @@ def verify(config: TileConfig, backend: Backend, phases: Sequence[Phase], want: 
         cycles += trace.cycles
     return Verification(subject, simulator, len(STALLS) * beats.last.size * config.outputs, cycles,
                         int(np.concatenate([phase.beats for phase in phases]).max()))
+
+
+def _compare_dropped(config: TileConfig, subject: str, attack: Malformed, trace: Trace):
+    # Outputs of the jobs in range, all of them, and the cycle in which the error is reported.
+    _compare(config, f"{subject}, after {attack.what},", attack.outputs, trace)
+    count, due = len(trace.last), len(attack.outputs.last)
+    if count < due:
+        raise Mismatch(f"{subject} makes {count} of {due} outputs after {attack.what}")
+    cycle = trace.first[attack.port] + 1
+    if trace.error != cycle:
+        raise Mismatch(f"{subject} sets error in cycle {trace.error} instead of {cycle} after "
+                       f"{attack.what}")
 
 
 def _compare(config: TileConfig, subject: str, beats: Beats, trace: Trace):

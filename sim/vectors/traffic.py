@@ -15,7 +15,7 @@ from sim.vectors.random import any_operands, random_codebooks, random_states, ra
 
 __all__ = ["random_phase", "verification_phases"]
 
-RECORDS, SETS = 384, 64
+RECORDS, SETS = 1024, 128
 """Records chosen for sums of their own, at least, in so many sets at most."""
 
 SET_WORDS = 4096

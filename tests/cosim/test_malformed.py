@@ -17,7 +17,13 @@ from sim.backend import Beats, Cut
 from sim.exponents import random_exponents
 from sim.jobs import Phase, expected, format_of, output_beats, streams
 from sim.simulation import simulation
-from sim.vectors import random_codebooks, random_parameters, random_states, random_table
+from sim.vectors import (
+    among,
+    random_codebooks,
+    random_parameters,
+    random_states,
+    random_table,
+)
 from sim.verilator import available
 
 pytestmark = pytest.mark.skipif(available() is not None, reason=str(available()))
@@ -144,17 +150,6 @@ def shorten(config, inputs, phases, kept):
     after[ends[1:] - 1] = np.cumsum(jobs)[:-1]
     inputs[name] = Beats(inputs[name].data[chosen], last, {"s_axis_job": after})
     inputs["s_axis_job"] = replace(inputs["s_axis_job"], after={name: np.repeat(ends, jobs)})
-
-
-def among(phase, jobs):
-    """Return the phase with these of its jobs."""
-    beats = np.repeat(jobs, phase.beats)
-    return replace(
-        phase, group=phase.group[jobs], beats=phase.beats[jobs],
-        activations=phase.activations[beats], weights=phase.weights[beats],
-        states=None if phase.states is None else phase.states[jobs],
-        exponents={name: each[beats] for name, each in phase.exponents.items()},
-        base=None if phase.base is None else phase.base[jobs])
 
 
 def want_of(config, given):
