@@ -94,10 +94,10 @@ def verify(config: TileConfig, backend: Backend, phases: Sequence[Phase], want: 
                 check_error(each)
         except SimulationError as error:
             raise Mismatch(f"{subject} differs from golden: {error}") from error
-        for each, attack in zip(trace.before, attacks, strict=False):
-            _compare_dropped(config, subject, attack, each)
         for each in (*trace.before[len(attacks):], trace):
             _compare(config, subject, beats, each)
+        for each, attack in zip(trace.before, attacks, strict=False):
+            _compare_dropped(config, subject, attack, each)
         due = timing.transfers(Plan(backend.ports, inputs, len(beats.last), stall, seed))
         for made, want_at in zip((trace.first, trace.final), due, strict=True):
             for port, cycle in made.items():

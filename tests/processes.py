@@ -14,6 +14,13 @@ ROOT = Path(__file__).parent.parent
 LONG = 300  # seconds, after which something is taken to hang
 
 
+def _heed():
+    # Where the tests run in the background signals may be ignored, and a child inherits that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @contextmanager
 def python(*arguments, **more):
     """Start Python on this checkout, and kill it at the end of the block."""
@@ -23,9 +30,7 @@ def python(*arguments, **more):
     process = subprocess.Popen(
         [sys.executable, *arguments], stdin=subprocess.PIPE, text=True, env=environment,
         start_new_session=True,
-        # Where the tests run in the background, SIGINT is ignored, and a child inherits that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more})
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "preexec_fn": _heed, **more})
     try:
         yield process
     finally:

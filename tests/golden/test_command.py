@@ -127,14 +127,10 @@ time.sleep(1000)
 def test_a_signal_that_is_ignored_stays_ignored(tmp_path, door):
     """As nohup has it."""
     body = "print('ready', flush=True)\nsys.stdin.readline()\nreturn 0"
-    earlier = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with door(body) as process:
-            assert process.stdout.readline() == "ready\n"
-            process.send_signal(signal.SIGHUP)
-            assert process.communicate("\n") == ("", "") and process.returncode == 0
-    finally:
-        signal.signal(signal.SIGHUP, earlier)
+    with door(body, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGHUP)
+        assert process.communicate("\n") == ("", "") and process.returncode == 0
 
 
 @pytest.mark.parametrize("module", [
