@@ -75,8 +75,9 @@ class Trace:
         ``tlast`` of each output transfer.
     cycles : int
         Clock edges from the end of reset to the last output transfer, that one included.
-    first, final : mapping of str to int
-        Per port name: the cycle (from 0) of its first and of its final transfer, where it made one.
+    first, final, total : mapping of str to int
+        Per port name: the cycle (from 0) of its first and of its final transfer, where it made one,
+        and the sum of the cycles of all, which shows one that is early or late between them.
     error : int or None
         Cycle from which the design's output ``error`` was set; None where it never was, or where
         there is none.
@@ -89,6 +90,7 @@ class Trace:
     cycles: int
     first: Mapping[str, int]
     final: Mapping[str, int]
+    total: Mapping[str, int]
     error: int | None = None
     before: tuple["Trace", ...] = ()
 
@@ -196,14 +198,16 @@ class Plan:
                      reset=lengths[index]) for index, cut in enumerate(before)]
         return [*plans, cls(ports, inputs, outputs, stall, seed, max_cycles, reset=lengths[-1])]
 
-    def trace(self, data: np.ndarray, last: np.ndarray, moved: list[int], first: list[int],
-              final: list[int], error: int | None, before: tuple[Trace, ...] = ()) -> Trace:
-        """What came of it, from the transfers that each port made and when."""
+    def trace(self, data: np.ndarray, last: np.ndarray, moved: list[int],
+              times: Sequence[list[int]], error: int | None, before: tuple[Trace, ...] = ()
+              ) -> Trace:
+        """What came of it: ``times`` are the first, the final and the total cycle of each port."""
         def made(cycles: list[int]) -> dict[str, int]:
             return {port.name: cycle
                     for port, count, cycle in zip(self.ports, moved, cycles, strict=True) if count}
+        first, final, total = times
         return Trace(data, last, final[self.output] + 1 if moved[self.output] else 0,
-                     made(first), made(final), error, before)
+                     made(first), made(final), made(total), error, before)
 
     def late(self, moved: list[int]) -> SimulationError:
         """The outputs did not come in time, after these transfers of each port."""

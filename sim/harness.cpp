@@ -36,7 +36,7 @@ struct Stream {
     uint8_t *data;
     uint8_t *last;
     const int64_t *after[MODEL_PORTS];  // null where it does not wait for that port
-    int64_t moved, first, final;
+    int64_t moved, first, final, total;
 };
 
 enum Outcome { DONE, LATE, SURPLUS, UNHELD, FALLEN, FATAL };
@@ -56,6 +56,7 @@ void note(Stream &stream, int64_t cycle) {
     if (!stream.moved) stream.first = cycle;
     ++stream.moved;
     stream.final = cycle;
+    stream.total += cycle;
 }
 
 bool may_offer(const Stream &stream, const Stream *streams) {

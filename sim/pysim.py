@@ -108,7 +108,7 @@ class _Run:
                         getattr(component, f"{output.name}_tlast") if output.last else Const(0),
                         getattr(component, "error", Const(0))]
         self.stalls = plan.stalls.tolist()
-        self.moved, self.first, self.final = ([0] * len(plan.ports) for _ in range(3))
+        self.moved, self.first, self.final, self.total = ([0] * len(plan.ports) for _ in range(4))
         self.received: list[tuple[int, int]] = []
         self.error: int | None = None
 
@@ -117,7 +117,7 @@ class _Run:
         data = b"".join(value.to_bytes(width, "little") for value, _ in self.received)
         last = np.array([bool(last) for _, last in self.received], bool)
         return self.plan.trace(np.frombuffer(data, np.uint8).reshape(-1, width), last, self.moved,
-                               self.first, self.final, self.error, before)
+                               (self.first, self.final, self.total), self.error, before)
 
     def calm(self, ctx):
         for source in self.sources:
@@ -180,6 +180,7 @@ class _Run:
             self.first[index] = cycle
         self.moved[index] += 1
         self.final[index] = cycle
+        self.total[index] += cycle
 
 
 class _Source:

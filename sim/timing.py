@@ -6,7 +6,7 @@ with the beats that are offered, and when each port stalls, every cycle is deter
 that only cost cycles show, with stalls as without.
 """
 
-from collections import deque
+from collections import Counter, deque
 
 from golden.formats import BLOCK, BlockScaled
 from hw.config import TileConfig
@@ -59,10 +59,10 @@ class Timing:
 
     def cycles(self, plan: Plan) -> int:
         """Cycles to the final output, that one included."""
-        return self.transfers(plan)[1]["m_axis_o"] + 1
+        return self.transfers(plan)["final"]["m_axis_o"] + 1
 
-    def transfers(self, plan: Plan) -> tuple[dict[str, int], dict[str, int]]:
-        """First and final cycle of each port's transfers, as `sim.backend.Trace` has them."""
+    def transfers(self, plan: Plan) -> dict[str, dict[str, int]]:
+        """First, final and total cycle of the transfers of each port, as of a `Trace`."""
         c = self.config
         names = [port.name for port in ports(c)]
         output = names.index("m_axis_o")
@@ -83,7 +83,10 @@ class Timing:
                  for row in given["s_axis_job"].data]
 
         moved, offers = [0] * len(names), [False] * len(names)
-        first, final = {}, {}
+        first: dict[str, int] = {}
+        final: dict[str, int] = {}
+        total: Counter[str] = Counter()
+        when = {"first": first, "final": final, "total": total}
         steps, queue = c.steps, self.latency
         jobs, results = _Queue(JOB_QUEUE), _Queue(queue)
         writing, users, current = 0, [0, 0], not loaded
@@ -116,8 +119,9 @@ class Timing:
                     offers[index] = False
                     first.setdefault(names[index], cycle)
                     final[names[index]] = cycle
+                    total[names[index]] += cycle
             if leaves and moved[output] == plan.outputs:
-                return first, final
+                return when
 
             # The clock rises. A step's result, or its block's, comes to the queue later.
             if step:
@@ -150,4 +154,4 @@ class Timing:
             jobs.clock((sizes[moved[job] - 1], 1 - writing) if accepts else None, enters and last)
             if writes and closes[moved[words] - 1]:
                 writing, current = 1 - writing, True
-        return first, final
+        return when

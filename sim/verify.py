@@ -99,12 +99,13 @@ def verify(config: TileConfig, backend: Backend, phases: Sequence[Phase], want: 
         for each, attack in zip(trace.before, attacks, strict=False):
             _compare_dropped(config, subject, attack, each)
         due = timing.transfers(Plan(backend.ports, inputs, len(beats.last), stall, seed))
-        for made, want_at in zip((trace.first, trace.final), due, strict=True):
-            for port, cycle in made.items():
-                if cycle != want_at[port]:
-                    which = "first" if made is trace.first else "final"
-                    raise Mistimed(f"{subject} makes the {which} transfer of {port} in cycle "
-                                   f"{cycle} instead of {want_at[port]}")
+        for which, cycles_of in due.items():
+            for port, cycle in getattr(trace, which).items():
+                if cycle != cycles_of[port]:
+                    what = ("the transfers" if which == "total" else f"the {which} transfer")
+                    when = "cycles of sum" if which == "total" else "cycle"
+                    raise Mistimed(f"{subject} makes {what} of {port} in {when} {cycle} "
+                                   f"instead of {cycles_of[port]}")
         cycles += trace.cycles
     return Verification(subject, simulator, len(STALLS) * beats.last.size * config.outputs, cycles,
                         int(np.concatenate([phase.beats for phase in phases]).max()))

@@ -125,7 +125,8 @@ class VerilatorSimulation:
             _fields_ = [("stalls", ctypes.c_void_p), ("beats", ctypes.c_int64),
                         ("data", ctypes.c_void_p), ("last", ctypes.c_void_p),
                         ("after", ctypes.c_void_p * count), ("moved", ctypes.c_int64),
-                        ("first", ctypes.c_int64), ("final", ctypes.c_int64)]
+                        ("first", ctypes.c_int64), ("final", ctypes.c_int64),
+                        ("total", ctypes.c_int64)]
 
         streams = ((Stream * count) * runs)()
         names = [port.name for port in self.ports]
@@ -164,11 +165,11 @@ class VerilatorSimulation:
         traces: list[Trace] = []
         for plan, each, received, ends, error in zip(plans, streams, data, last, errors.tolist(),
                                                      strict=True):
-            moved, first, final = ([getattr(stream, name) for stream in each]
-                                   for name in ("moved", "first", "final"))
+            moved, *times = ([getattr(stream, name) for stream in each]
+                             for name in ("moved", "first", "final", "total"))
             made = moved[plan.output]
             traces.append(plan.trace(
-                received[:made], ends[:made], moved, first, final, None if error < 0 else error,
+                received[:made], ends[:made], moved, times, None if error < 0 else error,
                 tuple(traces) if plan is plans[-1] else ()))
         return traces[-1]
 

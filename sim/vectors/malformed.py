@@ -9,6 +9,7 @@ from amaranth.utils import ceil_log2
 from hw.config import TileConfig
 from sim.backend import Beats
 from sim.jobs import Phase, expected, output_beats, streams
+from sim.vectors.aim import aimed
 from sim.vectors.traffic import random_phase
 
 __all__ = ["Malformed", "among", "malformed"]
@@ -110,7 +111,8 @@ def _phase(config: TileConfig, rng: np.random.Generator, groups: int, beats: int
     powers = [1 << place for place in range(LONGEST.bit_length())
               if 1 << place < config.max_beats]
     phase = random_phase(config, rng, jobs=1 + JOBS + len(powers), groups=groups)
-    return _of_beats(phase, [beats, *phase.beats[1:1 + JOBS].tolist(), *powers])
+    return aimed(config, rng, _of_beats(phase, [
+        beats, *phase.beats[1:1 + JOBS].tolist(), *powers]))
 
 
 def _of_beats(phase: Phase, beats: Sequence[int]) -> Phase:

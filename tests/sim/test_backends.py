@@ -168,7 +168,8 @@ def fault_beats(*codes):
 def assert_same(one, other):
     np.testing.assert_array_equal(one.data, other.data)
     np.testing.assert_array_equal(one.last, other.last)
-    assert (one.cycles, one.first, one.final) == (other.cycles, other.first, other.final)
+    assert (one.cycles, one.first, one.final, one.total) == (
+        other.cycles, other.first, other.final, other.total)
     for each, own in zip(one.before, other.before, strict=True):
         assert_same(each, own)
 

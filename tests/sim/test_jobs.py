@@ -73,7 +73,7 @@ class Reference:
         assert position == len(beats["s_axis_weights"]) == len(beats["s_axis_activations"])
         packed = jobs.output_beats(c, np.array(results))
         assert outputs == len(packed.last)
-        return Trace(packed.data, packed.last, 0, {}, {})
+        return Trace(packed.data, packed.last, 0, {}, {}, {})
 
     def vectors(self, number, count, fmt):
         lanes = self.config.lanes

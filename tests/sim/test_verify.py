@@ -36,7 +36,7 @@ def job(rng):
     phases = [random_phase(TILE, rng, jobs=3)]
     want = expected(TILE, phases)
     beats = output_beats(TILE, want, phases)
-    return phases, want, Trace(beats.data, beats.last, 10, {}, {})
+    return phases, want, Trace(beats.data, beats.last, 10, {}, {}, {})
 
 
 def test_runs_without_stalls_and_with(job):
