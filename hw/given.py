@@ -5,6 +5,7 @@ import json
 import os
 import select
 import stat
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +16,7 @@ MOST_BYTES = 1 << 26
 """Of a file: some three times what 65,536 records of 15 thresholds take."""
 
 PATIENCE = 10
-"""Seconds in which a pipe must begin to be written."""
+"""Seconds in which all of a pipe must be written."""
 
 
 def parameters_of(file: str) -> tuple[tuple[str, int | tuple[int, ...]], ...]:
@@ -50,21 +51,24 @@ def read_json(path: Path) -> Any:
     Raises
     ------
     ValueError, OSError
-        With the reason; ``ValueError`` where there is more than `MOST_BYTES`, nothing that ends,
-        or no JSON in any of its encodings.
+        With the reason; ``ValueError`` where there is more than `MOST_BYTES`, no end of it within
+        `PATIENCE`, or no JSON in any of its encodings.
     """
-    # A pipe that nobody opens to write must not be waited for.
+    # A pipe that nobody opens to write, or closes, must not be waited for.
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    with open(handle, "rb") as stream:
+    with open(handle, "rb", buffering=0) as stream:
         kind = os.fstat(handle).st_mode
         if stat.S_ISDIR(kind):
             raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
         if not (stat.S_ISREG(kind) or stat.S_ISFIFO(kind)):
             raise ValueError("neither a file nor a pipe")
-        if not select.select([stream], [], [], PATIENCE)[0]:
-            raise ValueError(f"nothing came in {PATIENCE} s")
-        os.set_blocking(handle, True)
-        text = stream.read(MOST_BYTES + 1)
+        deadline, text = time.monotonic() + PATIENCE, bytearray()
+        while len(text) <= MOST_BYTES:
+            if not select.select([stream], [], [], max(0, deadline - time.monotonic()))[0]:
+                raise ValueError(f"{'only a part' if text else 'nothing'} came in {PATIENCE} s")
+            if not (part := stream.read(1 << 20)):
+                break
+            text += part
     if len(text) > MOST_BYTES:
         raise ValueError(f"more than {MOST_BYTES >> 20} MiB")
     try:

@@ -162,6 +162,20 @@ def test_a_pipe_is_read_to_its_end(tmp_path):
     os.close(reading)
 
 
+def test_a_pipe_that_stays_open_is_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(given, "PATIENCE", 0)
+    reading, writing = os.pipe()
+    file = f"/dev/fd/{reading}"
+    try:
+        os.write(writing, b'{"bias": [1,')
+        with pytest.raises(ValueError, match=f"^Parameters must be a file of JSON, not {file} "
+                                             r"\(only a part came in 0 s\)$"):
+            given.parameters_of(file)
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
 def test_a_file_that_is_not_there(capsys):
     line = refused(capsys, *SHAPE.split(), "--parameters", "nowhere.json")
     assert line == ("Parameters must be a file of JSON, not nowhere.json "
