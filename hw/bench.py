@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
             emitting, _ = _timed(lambda: source.write_text(emit.verilog(tile, config.name)))
             # A cache of its own: what is measured is a first compilation.
             compiling, compiled = _timed(lambda: VerilatorSimulation(
-                [source], config.name, tile.ports, cache=folder, tile=config))
+                [source], config.name, tile.ports, cache=folder, design=config))
             backends = {"Verilator": compiled, "Amaranth": AmaranthSimulation(tile, tile.ports)}
             rows = {}
             for name, backend in backends.items():

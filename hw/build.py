@@ -106,7 +106,7 @@ class Build:
             deep = deep_phase(self.config, np.random.default_rng(1))
             # Of the shipped vectors alone there are too few for optimization to pay.
             backend = VerilatorSimulation([self.path(".v")], self.request.name, self.tile.ports,
-                                          fast=deep is not None, tile=self.config)
+                                          fast=deep is not None, design=self.config)
             self._verify("Verilog", backend, "Verilator")
             if deep is not None:
                 self._verify("Verilog, long jobs", backend, "Verilator", [deep])
@@ -131,7 +131,7 @@ class Build:
                 and self.no_verilator is None:
             backend = VerilatorSimulation(
                 [netlist.with_suffix(".v")], self.request.name, self.tile.ports,
-                flags=target.models().verilator_arguments(), fast=False, tile=self.config)
+                flags=target.models().verilator_arguments(), fast=False, design=self.config)
             self._verify(f"{target.name} netlist", backend, "Verilator")
 
     def compare(self, target: Target):

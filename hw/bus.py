@@ -52,6 +52,11 @@ class AxiTile(wiring.Component):
         self.tile = MacTile(config)
         super().__init__(port_members(self.ports) | {"error": Out(1)})
 
+    @property
+    def design(self) -> TileConfig:
+        """What a simulation of it simulates: :attr:`sim.backend.Backend.design`."""
+        return self.config
+
     def elaborate(self, platform):
         m = Module()
         m.submodules.tile = self.tile

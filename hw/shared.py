@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In
 
 from hw.lint import equal_widths
 
-__all__ = ["Shared", "Emission"]
+__all__ = ["Shared", "Emission", "constructed"]
 
 
 class Shared(wiring.Component):
@@ -39,8 +39,13 @@ class Shared(wiring.Component):
     @property
     def shared_key(self) -> tuple[type, Hashable]:
         """Equal for components that are alike: the class, and each parameter."""
-        names = list(inspect.signature(type(self).__init__).parameters)[1:]
-        return type(self), tuple(_hashable(getattr(self, name)) for name in names)
+        return type(self), tuple(constructed(self).values())
+
+
+def constructed(design: object) -> dict[str, Hashable]:
+    """Return the constructor parameters, by name, of what keeps each as an attribute."""
+    names = list(inspect.signature(type(design).__init__).parameters)[1:]
+    return {name: _hashable(getattr(design, name)) for name in names}
 
 
 def _hashable(value) -> Hashable:

@@ -7,7 +7,6 @@ from typing import Protocol
 import numpy as np
 
 from hw import stalls
-from hw.config import TileConfig
 from hw.ports import StreamPort
 
 __all__ = ["Beats", "Cut", "Trace", "Backend", "Plan", "SimulationError", "Mismatch", "Mistimed"]
@@ -98,12 +97,12 @@ class Trace:
 class Backend(Protocol):
     """A simulated design with AXI4-Stream ports, one clock ``aclk`` and ``aresetn``.
 
-    It may have an output ``error``, which stays set once it is. ``tile`` is the configuration of
-    the tile that it is, if it is known to be one.
+    It may have an output ``error``, which stays set once it is. ``design`` is what it simulates:
+    the configuration of a tile, or else the component; None where that is not known.
     """
 
     ports: tuple[StreamPort, ...]
-    tile: TileConfig | None
+    design: object
 
     def run(self, inputs: Mapping[str, Beats], outputs: int, *, stall: float = 0.0, seed: int = 0,
             max_cycles: int | None = None, before: Sequence[Cut] = ()) -> Trace:

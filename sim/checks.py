@@ -1,6 +1,4 @@
-"""What is refused before a tile is built or simulated, for it would compute something else."""
-
-from dataclasses import fields
+"""What is refused before a design is built or simulated, for it would compute something else."""
 
 import numpy as np
 
@@ -9,9 +7,10 @@ from golden.contracts import Clamped, Contract, ExactSum, Scaled
 from golden.formats import Format, IntFormat, LoadedCodebook
 from golden.networks import Linear
 from hw.config import TileConfig
+from hw.shared import Shared, constructed
 from sim.backend import Backend
 
-__all__ = ["check_fixed", "check_layer", "check_tile"]
+__all__ = ["check_design", "check_fixed", "check_layer", "check_tile"]
 
 
 def check_fixed(config: TileConfig):
@@ -29,14 +28,24 @@ def check_fixed(config: TileConfig):
                           unbiased=config.unbiased, draws=draws)
 
 
+def check_design(design: TileConfig | Shared, backend: Backend):
+    """Raise ``ValueError`` where ``backend`` is known to simulate another tile or component."""
+    simulated = backend.design
+    if simulated is None:
+        return
+    if type(simulated) is not type(design):
+        raise ValueError(f"Backend must simulate the given {_kind(design)}, "
+                         f"not {_kind(simulated)}")
+    given, other = constructed(design), constructed(simulated)
+    if names := [name for name in given if given[name] != other[name]]:
+        raise ValueError(f"Backend must simulate the given {_kind(design)}, "
+                         f"not one that differs in {', '.join(names)}")
+
+
 def check_tile(config: TileConfig, backend: Backend):
     """Raise ``ValueError`` where ``backend`` simulates another tile, or none can be ``config``."""
     check_fixed(config)
-    if backend.tile is not None and backend.tile != config:
-        names = [field.name for field in fields(config)
-                 if getattr(config, field.name) != getattr(backend.tile, field.name)]
-        raise ValueError("Backend must simulate the tile that is asked for, not one of other "
-                         f"{', '.join(names)}")
+    check_design(config, backend)
 
 
 def check_layer(config: TileConfig, layer: Linear):
@@ -47,6 +56,10 @@ def check_layer(config: TileConfig, layer: Linear):
     if not _rounds_alike(config, layer.output.format):
         raise ValueError(f"Output of layer {layer.name!r} must be the tile's, {config.output}, "
                          f"not {layer.output.format}")
+
+
+def _kind(design: object) -> str:
+    return "tile" if isinstance(design, TileConfig) else type(design).__name__
 
 
 def _named(contract: Contract) -> str:

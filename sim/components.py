@@ -55,6 +55,11 @@ class AxiComponent(wiring.Component):
         self.ports = (*self._held, *self._streams)
         super().__init__(port_members(self.ports))
 
+    @property
+    def design(self) -> wiring.Component:
+        """What a simulation of it simulates: :attr:`sim.backend.Backend.design`."""
+        return self.component
+
     def elaborate(self, platform):
         m = Module()
         m.submodules.component = self.component

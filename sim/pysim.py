@@ -10,7 +10,6 @@ from amaranth.hdl import Const
 from amaranth.lib import wiring
 from amaranth.sim import Simulator
 
-from hw.bus import AxiTile
 from hw.ports import StreamPort
 from sim.backend import Beats, Cut, Plan, Trace
 
@@ -48,7 +47,7 @@ class AmaranthSimulation:
                                  f"not {width}")
         self.component = component
         self.ports = ports
-        self.tile = component.config if isinstance(component, AxiTile) else None
+        self.design: object = getattr(component, "design", None)
         self._runs: list[_Run] = []
         self._failure: Exception | None = None
 

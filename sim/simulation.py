@@ -49,7 +49,7 @@ def simulated(top: Any, name: str, simulator: str, emitted: Callable[[Any, str],
     Parameters
     ----------
     top : Component
-        With ``ports``.
+        With ``ports`` and ``design``.
     name : str
         Of its module.
     simulator : str
@@ -69,4 +69,4 @@ def simulated(top: Any, name: str, simulator: str, emitted: Callable[[Any, str],
         source = folder / f"{name}.v"
         source.write_text(emitted(top, name))
         return VerilatorSimulation([source], name, top.ports, fast=fast, cache=cache,
-                                   tile=top.config if isinstance(top, AxiTile) else None)
+                                   design=top.design)

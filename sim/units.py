@@ -12,6 +12,7 @@ from golden.formats import Format, IntFormat
 from hw.units import AveragePool, Concat, MaxPool
 from hw.units.unit import Elementwise
 from sim.backend import Backend, Beats, Trace
+from sim.checks import check_design
 from sim.components import record_beats, vector_beats
 from sim.packing import unpack
 
@@ -40,7 +41,13 @@ def run_elementwise(unit: Elementwise, backend: Backend, operands: Sequence[np.n
     Returns
     -------
     array of int64 ``(sets, *shape)``, Trace
+
+    Raises
+    ------
+    ValueError
+        Where the backend simulates another unit.
     """
+    check_design(unit, backend)
     operation, sets = unit.operation, len(parameters)
     shape, count = operands[0].shape, operands[0].size
     beats = -(-count // unit.lanes)
@@ -75,7 +82,13 @@ def run_concat(unit: Concat, backend: Backend, tensors: Sequence[np.ndarray],
     Returns
     -------
     array of int64 ``(runs, sum of vectors, lanes)``, Trace
+
+    Raises
+    ------
+    ValueError
+        As :func:`run_elementwise`.
     """
+    check_design(unit, backend)
     operation = unit.operation
     record, width = 0, _width(operation.fields)
     for place, p in enumerate(parameters):
@@ -109,7 +122,13 @@ def run_pool(unit: AveragePool | MaxPool, backend: Backend, windows: Sequence[np
     Returns
     -------
     array of int64 ``(windows, lanes)``, Trace
+
+    Raises
+    ------
+    ValueError
+        As :func:`run_elementwise`.
     """
+    check_design(unit, backend)
     fmt = unit.values
     fields = {"clamp_min": fmt, "clamp_max": fmt}
     record = packed_record(fields, dict(zip(fields, clamp, strict=True)))

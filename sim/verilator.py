@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from hw.config import TileConfig
 from hw.flow.cache import cache_folder, keep, kept
 from hw.flow.tools import ToolFailed, ToolMissing, failed, run_tool
 from hw.folder import scratch
@@ -90,8 +89,8 @@ class VerilatorSimulation:
         :attr:`selected`.
     cache : Path or None
         Folder of compiled models; None takes ``exactmac`` in the user's cache folder.
-    tile : TileConfig or None
-        Of the tile that the files describe, to refuse jobs for another.
+    design : TileConfig, Component or None
+        What the files describe, to refuse what is meant for another.
 
     Raises
     ------
@@ -102,11 +101,11 @@ class VerilatorSimulation:
     def __init__(self, sources: Sequence[Path], top: str, ports: tuple[StreamPort, ...], *,
                  flags: Sequence[str] = (), defines: Sequence[str] = (), fast: bool = True,
                  selector: str | None = None, cache: Path | None = None,
-                 tile: TileConfig | None = None):
+                 design: object = None):
         if (error := missing()) is not None:
             raise error
         self.ports, self.selected = ports, 0
-        self.tile = tile
+        self.design = design
         options = [*flags, *(f"-D{define}" for define in defines)]
         library = _build(list(sources), top, ports, options, FAST if fast else SLOW, selector,
                          cache_folder("exactmac") if cache is None else cache)

@@ -32,7 +32,7 @@ class _Watched:
 
     def __init__(self, backend: Backend, due: Sequence[int] | None = None):
         self.backend, self.due = backend, due
-        self.ports, self.tile = backend.ports, backend.tile
+        self.ports, self.design = backend.ports, backend.design
         self.cycles: list[int] = []
 
     def run(self, inputs, outputs: int, *, max_cycles: int | None = None, **more) -> Trace:
@@ -69,7 +69,7 @@ class Bench:
             source = folder / f"{mutated.top}.v"
             source.write_text(mutated.verilog)
             self.backend = VerilatorSimulation([source], mutated.top, ports, flags=FLAGS,
-                                               selector=SELECTOR, tile=config)
+                                               selector=SELECTOR, design=config)
         good = _Watched(self.backend)
         self._verify(good)
         self.due = good.cycles

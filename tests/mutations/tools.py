@@ -7,8 +7,8 @@ __all__ = ["MUTATIONS"]
 MUTATIONS: dict[str, Mutation] = named(
     emission=[
         ("components share a module across formats", "hw/shared.py",
-         "list(inspect.signature(type(self).__init__).parameters)[1:]",
-         "list(inspect.signature(type(self).__init__).parameters)[2:]",
+         "list(inspect.signature(type(design).__init__).parameters)[1:]",
+         "list(inspect.signature(type(design).__init__).parameters)[2:]",
          "hw/test_shared.py cosim/test_verilog.py::test_tables"),
         ("a module gets no reset", "hw/shared.py",
          'ports["i_rst"] = ResetSignal(allow_reset_less=True)', "pass",
@@ -120,6 +120,8 @@ MUTATIONS: dict[str, Mutation] = named(
         ("a stranger's folder is replaced", "hw/folder.py",
          "if not place.exists() or not any(place.iterdir())", "if place.exists()",
          "test_build_folder.py::test_what_is_not_from_a_build_is_left_alone"),
+        ("a simulation of other parameters is taken", "sim/checks.py",
+         "if given[name] != other[name]]", "if False]", "sim/test_checks.py"),
         ("fixed parameters are tried with the smallest sum only", "sim/checks.py",
          "for end in (config.unbiased.lo, config.unbiased.hi)", "for end in (config.unbiased.lo,)",
          "test_build_parameters.py::test_bad_parameters"),

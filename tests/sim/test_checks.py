@@ -9,16 +9,20 @@ import pytest
 
 from golden import digits
 from golden.contracts import contract
-from golden.formats import parse
+from golden.formats import IntFormat, parse
 from golden.networks import Quantization
 from golden.quantize import quantize
+from golden.units import Multiplication, Rescaling
 from hw.bus import AxiTile
 from hw.config import TileConfig
 from hw.ports import ports
+from hw.units import AveragePool, Concat, MaxPool, Multiply, Rescale
 from sim import jobs
+from sim.components import component_simulation
 from sim.layers import run_layer, run_network
 from sim.pysim import AmaranthSimulation
 from sim.simulation import simulation
+from sim.units import run_concat, run_elementwise, run_pool
 from sim.vectors import digits_network, random_phase
 from sim.verify import verify
 
@@ -82,15 +86,67 @@ def test_a_backend_of_another_tile_is_refused(rng, change, names):
     for use in (lambda backend: jobs.run(config, backend, [phase]),
                 lambda backend: verify(config, backend, [phase], jobs.expected(config, [phase]),
                                        subject="design", simulator="Amaranth")):
-        with pytest.raises(ValueError, match=f"^Backend must simulate the tile that is asked for, "
-                                             f"not one of other {names}$"):
+        with pytest.raises(ValueError, match="^Backend must simulate the given tile, "
+                                             f"not one that differs in {names}$"):
             use(backend_of(CONFIG))
         use(backend_of(config))
 
 
-def test_every_simulation_knows_its_tile():
-    assert simulation(CONFIG, "amaranth").tile == CONFIG
-    assert backend_of(CONFIG).tile is not None and backend_of(CONFIG).ports == ports(CONFIG)
+def test_every_simulation_knows_its_design():
+    assert simulation(CONFIG, "amaranth").design == CONFIG
+    assert backend_of(CONFIG).design is not None and backend_of(CONFIG).ports == ports(CONFIG)
+    unit = MaxPool(values=S8, lanes=1)
+    assert component_simulation(unit, "unit", "amaranth").design is unit
+
+
+S8 = IntFormat(8)
+HALF_UP, FLOOR = contract("half_up"), contract("floor")
+RESCALING = Rescaling(input=S8, output=S8, contract=HALF_UP)
+X = np.array([[[1]], [[2]]])
+
+RUNS = {
+    MaxPool: lambda unit, backend: run_pool(unit, backend, [X[0], X[1]], (-128, 127)),
+    AveragePool: lambda unit, backend: run_pool(unit, backend, [X[0], X[1]], (-128, 127)),
+    Concat: lambda unit, backend: run_concat(unit, backend, [X, X], [{}, {}]),
+    Rescale: lambda unit, backend: run_elementwise(unit, backend, [X], [{}]),
+    Multiply: lambda unit, backend: run_elementwise(unit, backend, [X, X], [{}]),
+}
+
+
+@pytest.mark.parametrize("unit, other, message", [
+    (AveragePool(values=S8, lanes=1, window=4), MaxPool(values=S8, lanes=1), "MaxPool"),
+    (AveragePool(values=S8, lanes=1, window=4), AveragePool(values=S8, lanes=1, window=5),
+     "one that differs in window"),
+    (MaxPool(values=S8, lanes=1), MaxPool(values=IntFormat(8, signed=False), lanes=2),
+     "one that differs in values, lanes"),
+    (Concat(operation=RESCALING, tensors=2, lanes=1),
+     Concat(operation=replace(RESCALING, contract=FLOOR), tensors=2, lanes=1),
+     "one that differs in operation"),
+    (Rescale(operation=RESCALING, lanes=1), Rescale(operation=RESCALING, lanes=2),
+     "one that differs in lanes"),
+    (Multiply(operation=Multiplication(a=S8, b=S8, output=S8, contract=HALF_UP), lanes=1),
+     Multiply(operation=Multiplication(a=S8, b=S8, output=S8, contract=FLOOR), lanes=1),
+     "one that differs in operation"),
+    (MaxPool(values=S8, lanes=1), CONFIG, "tile"),
+])
+def test_a_backend_of_another_unit_is_refused(unit, other, message):
+    backend = (backend_of(other) if isinstance(other, TileConfig)
+               else component_simulation(other, "other", "amaranth"))
+    with pytest.raises(ValueError, match=f"^Backend must simulate the given {type(unit).__name__}, "
+                                         f"not {message}$"):
+        RUNS[type(unit)](unit, backend)
+
+
+def test_a_unit_is_no_tile(rng):
+    backend = component_simulation(MaxPool(values=S8, lanes=1), "unit", "amaranth")
+    with pytest.raises(ValueError, match="^Backend must simulate the given tile, not MaxPool$"):
+        jobs.run(CONFIG, backend, [random_phase(CONFIG, rng, jobs=1)])
+
+
+def test_a_backend_of_an_equal_unit_is_taken():
+    backend = component_simulation(MaxPool(values=S8, lanes=1), "unit", "amaranth")
+    levels, _ = run_pool(MaxPool(values=parse("s8"), lanes=1), backend, [X[0], X[1]], (-128, 127))
+    assert levels.tolist() == [[1], [2]]
 
 
 FIXED = {"bias": 0, "multiplier": 1 << 30, "shift": 0, "zero_point": 0, "clamp_min": -128,

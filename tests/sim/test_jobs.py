@@ -31,7 +31,7 @@ class Reference:
 
     def __init__(self, config):
         self.config, self.ports, self.jobs = config, ports(config), []
-        self.tile = config
+        self.design = config
 
     def run(self, inputs, outputs, *, stall=0.0, seed=0, max_cycles=None, before=()):
         c = self.config

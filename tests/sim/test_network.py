@@ -102,7 +102,7 @@ class Faulty:
 
     def __init__(self, backend, output, bit=0):
         self.backend, self.output, self.bit = backend, output, bit
-        self.ports, self.tile = backend.ports, backend.tile
+        self.ports, self.design = backend.ports, backend.design
 
     def run(self, *args, **kwargs):
         trace = self.backend.run(*args, **kwargs)
