@@ -42,8 +42,8 @@ def operands(config: TileConfig, network: Network, layer: Linear, x: Tensor) -> 
     Raises
     ------
     ValueError
-        Where the layer's contract or output is not the tile's, or its table not the one that the
-        tile has for good.
+        Where the layer's contract or output is not the tile's, or its table not the one that is
+        fixed in the tile.
     """
     check_layer(config, layer)
     table = layer.table

@@ -199,8 +199,8 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
     Raises
     ------
     ValueError
-        Where the operands do not match or do not fit the tile, or the tile has other parameters,
-        or another table, for good.
+        Where the operands do not match or do not fit the tile, or other parameters, or another
+        table, are fixed in the tile.
     """
     c = config
     vectors, depth = activations.shape
@@ -210,7 +210,7 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
                          f"not {weights.shape[1]}")
     if c.parameters is not None and isinstance(c.output, BlockScaled) and channels % BLOCK:
         raise ValueError(f"Channels must be a multiple of the {BLOCK} results of a block where the "
-                         f"output is block-scaled and the tile has its parameters for good, "
+                         f"output is block-scaled and the parameters are fixed in the tile, "
                          f"not {channels}")
     if depth < 1:
         raise ValueError(f"Activations must have at least 1 column, not {depth}")
@@ -267,7 +267,7 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
 
 
 def _padded(parameters: dict[str, np.ndarray], surplus: int) -> dict[str, np.ndarray]:
-    """Parameters with as many more as the last channel's, which ask for no exponent above its."""
+    """Parameters with as many more as the last channel's, which request no exponent above its."""
     padded = {name: np.pad(values, (0, surplus), mode="edge")
               for name, values in parameters.items()}
     if "exponent_max" in padded and surplus:
@@ -276,10 +276,10 @@ def _padded(parameters: dict[str, np.ndarray], surplus: int) -> dict[str, np.nda
 
 
 def _check_fixed(config: TileConfig, parameters: Mapping[str, np.ndarray]):
-    """Refuse parameters of the first channels that are not what the tile has for good."""
+    """Refuse parameters of the first channels that are not those that are fixed in the tile."""
     for name, fixed in config.parameters or ():
         for channel, given in enumerate(parameters[name].tolist()):
             own = fixed[channel] if isinstance(fixed, tuple) else fixed
             if given != own:
                 raise ValueError(f"{title_of(name)} of channel {channel} must "
-                                 f"be {own}, which the tile has for good, not {given}")
+                                 f"be {own}, which is fixed in the tile, not {given}")

@@ -33,7 +33,7 @@ def bias_range(config: TileConfig) -> Range:
 
 def random_parameters(config: TileConfig, rng: np.random.Generator, records: int,
                       codebooks: Mapping[str, Codebook] | None = None) -> dict[str, np.ndarray]:
-    """Parameters that the contract takes with any sum the tile can form; or those it has for good.
+    """Parameters that the contract takes with any sum of the tile; or those fixed in the tile.
 
     Half of the biases are small; scales mostly bring results near the output's range, where
     rounding and clamping show, and sometimes anywhere.

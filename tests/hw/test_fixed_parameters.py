@@ -176,8 +176,8 @@ def test_matmul_takes_only_these_parameters(rng, per_channel):
     other = {**own, "zero_point": own["zero_point"].copy()}
     has = other["zero_point"][6]
     other["zero_point"][6] = new = -has - 1
-    with pytest.raises(ValueError, match=rf"^Zero point of channel 6 must be {has}, which the "
-                                         rf"tile has for good, not {new}$"):
+    with pytest.raises(ValueError, match=rf"^Zero point of channel 6 must be {has}, which is "
+                                         rf"fixed in the tile, not {new}$"):
         jobs.matmul(c, backend, activations, weights, other)
 
 

@@ -235,8 +235,8 @@ def test_fixed_parameters_need_whole_blocks_of_channels(rng):
     np.testing.assert_array_equal(found.levels, want.levels)
     np.testing.assert_array_equal(found.exponents, want.exponents)
     with pytest.raises(ValueError, match="^Channels must be a multiple of the 32 results of a "
-                                         "block where the output is block-scaled and the tile has "
-                                         "its parameters for good, not 20$"):
+                                         "block where the output is block-scaled and the "
+                                         "parameters are fixed in the tile, not 20$"):
         matmul(config, simulation(config), x, w[:20],
                {name: values[:20] for name, values in parameters.items()})
 
