@@ -210,8 +210,8 @@ def test_bad_input(capsys, arguments, message):
                  marks=pytest.mark.slow)])
 def test_bench(capsys, monkeypatch, arguments):
     # With the runtime that other tests have compiled.
-    monkeypatch.setattr(bench, "VerilatorSimulation", lambda *rest, cache, tile: (
-        VerilatorSimulation(*rest, fast=False, tile=tile)))
+    monkeypatch.setattr(bench, "VerilatorSimulation", lambda *rest, cache, design:
+                        VerilatorSimulation(*rest, fast=False, design=design))
     assert bench.main([*arguments.split(), "--images", "2"]) == 0
     assert "results and cycles are equal" in capsys.readouterr().out
 
