@@ -7,7 +7,7 @@ up, but in block-scaled tensors to the even code.
 import numpy as np
 
 from golden.block_scaled import Tensor, check_kind, dequantize_blocks, quantize_blocks
-from golden.formats import EXPONENT_BIAS, BlockScaled, Format, IntFormat
+from golden.formats import EXPONENT_BIAS, BlockScaled, Format, IntFormat, finite, floats
 from golden.networks import Quantization, check_scale
 from golden.specials import as_floats
 
@@ -18,7 +18,7 @@ __all__ = [
 
 def round_to_step(x, step) -> np.ndarray:
     """Compute ``Q(x) = step * floor(x / step + 1/2)``."""
-    return step * _half_up(np.asarray(x, dtype=np.float64) / step)
+    return step * _half_up(floats(x, "Numbers to round").astype(np.float64) / step)
 
 
 def quantize(x, quantization: Quantization) -> Tensor:
@@ -43,9 +43,7 @@ def quantize(x, quantization: Quantization) -> Tensor:
     ValueError
         Where a number is not finite, or a channel has scale 0, to which nothing can be quantized.
     """
-    x = np.asarray(x, dtype=np.float64)
-    if not np.isfinite(x).all():
-        raise ValueError(f"Numbers to quantize must be finite, not {x[~np.isfinite(x)].flat[0]}")
+    x = finite(x, "Numbers to quantize")
     check_scale(quantization.scale)
     step, zero_point = _per_channel(quantization, x.ndim)
     fmt = quantization.format
@@ -100,7 +98,7 @@ def symmetric(magnitude, fmt: Format) -> Quantization:
     """
     if fmt.max < 1:
         raise ValueError(f"Format must have a positive level to be symmetric, not {fmt}")
-    magnitude = _finite(magnitude, "Magnitude")
+    magnitude = finite(magnitude, "Magnitude")
     if (magnitude < 0).any():
         raise ValueError(f"Magnitude must not be negative, not {magnitude.min()}")
     scale = np.where(magnitude > 0, magnitude / fmt.max / 2.0**fmt.unit, 1.0)
@@ -121,7 +119,7 @@ def asymmetric(lo, hi, fmt: Format) -> Quantization:
     """
     if not isinstance(fmt, IntFormat):
         raise ValueError(f"Format must be an integer one to have a zero point, not {fmt}")
-    lo, hi = np.minimum(_finite(lo, "Minimum"), 0.0), np.maximum(_finite(hi, "Maximum"), 0.0)
+    lo, hi = np.minimum(finite(lo, "Minimum"), 0.0), np.maximum(finite(hi, "Maximum"), 0.0)
     span = hi - lo
     scale = np.where(span > 0, span / (fmt.max - fmt.min), 1.0)
     zero_point = np.clip(_half_up(fmt.min - lo / scale), fmt.min, fmt.max).astype(np.int64)
@@ -152,13 +150,6 @@ def _per_channel(quantization: Quantization, axes: int) -> tuple[np.ndarray, np.
     rest = [1] * (axes - 1)
     return (step.reshape(-1, *rest) if step.ndim else step,
             zero_point.reshape(-1, *rest) if zero_point.ndim else zero_point)
-
-
-def _finite(values, name: str) -> np.ndarray:
-    values = np.asarray(values, dtype=np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError(f"{name} must be finite, not {values[~np.isfinite(values)].flat[0]}")
-    return values
 
 
 def _plain(scale: np.ndarray) -> float | np.ndarray:

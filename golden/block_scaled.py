@@ -17,7 +17,7 @@ import numpy as np
 
 from golden import ops
 from golden.contracts import Contract, MultiplyShift, Rounding
-from golden.formats import BLOCK, EXPONENT, EXPONENT_BIAS, BlockScaled, Format, integers
+from golden.formats import BLOCK, EXPONENT, EXPONENT_BIAS, BlockScaled, Format, finite, integers
 from golden.ranges import INT64, Range, values_range
 from golden.requantize import biased, prepared, requantize
 from golden.rounding import fraction, nearest_level
@@ -97,11 +97,8 @@ def quantize_blocks(values, fmt: BlockScaled, *, window: int | None = None,
         raise ValueError(f"Window must be None where exponents are given, not {window}")
     if window is not None and window < 1:
         raise ValueError(f"Window must be at least 1, not {window}")
-    values = np.asarray(values, dtype=np.float64)
+    values = finite(values, "Numbers to quantize")
     _check_axes(values.shape, "Numbers to quantize")
-    if not np.isfinite(values).all():
-        raise ValueError("Numbers to quantize must be finite, "
-                         f"not {values[~np.isfinite(values)].flat[0]}")
     if fmt.max < 1:
         raise ValueError(f"Format must have a positive level to quantize to, not {fmt}")
     sizes = np.abs(values) if fmt.min < 0 else np.maximum(values, 0)

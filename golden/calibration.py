@@ -6,7 +6,7 @@ import numpy as np
 
 from golden.affine import asymmetric, dequantize, quantize, symmetric
 from golden.block_scaled import quantize_blocks
-from golden.formats import EXPONENT, BlockScaled, Format
+from golden.formats import EXPONENT, BlockScaled, Format, finite
 from golden.networks import Quantization
 from golden.ranges import Range
 
@@ -119,7 +119,7 @@ def _symmetric(lo: float, hi: float, fmt: Format) -> Iterator[Quantization]:
 
 
 def _examples(values) -> np.ndarray:
-    values = np.asarray(values, dtype=np.float64)
+    values = finite(values, "Values")
     if not values.size:
         raise ValueError(f"Values must be one or more, not shape {values.shape}")
     return values

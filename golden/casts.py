@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from golden.contracts import Rounding
-from golden.formats import INFINITY, NAN, FloatFormat, Format, IntFormat
+from golden.formats import INFINITY, NAN, FloatFormat, Format, IntFormat, floats
 from golden.rounding import fraction, nearest_level
 from golden.specials import as_floats
 
@@ -42,7 +42,7 @@ def cast(x, output: Format, *, saturate: bool = True) -> np.ndarray:
         Where a number is NaN, or to become an integer and not finite.
     """
     with np.errstate(invalid="ignore"):  # of a NaN that signals
-        x = np.asarray(x, dtype=np.float64)
+        x = floats(x, "Numbers to cast").astype(np.float64)
     if isinstance(output, IntFormat):
         if not np.isfinite(x).all():
             raise ValueError("Numbers to cast to integers must be finite, not "

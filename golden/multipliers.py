@@ -163,7 +163,7 @@ def scale_parameters(contract: Clamped, real, sum_format: IntFormat) -> dict[str
     """
     if not isinstance(contract, Clamped):
         raise ValueError(f"Contract must scale, which {contract.name} does not")
-    real = check_scale(np.asarray(real, dtype=np.float64), zero=True)
+    real = check_scale(real, zero=True).astype(np.float64)
     if isinstance(contract, Onnx):
         return {"scale": _float_bits(real)}
     assert isinstance(contract, Scaled)
@@ -205,7 +205,7 @@ def threshold_parameters(real, output: Format, sum_format: IntFormat, *, zero_po
     ValueError
         Where a scale is negative or not finite.
     """
-    real = check_scale(np.asarray(real, dtype=np.float64), zero=True)
+    real = check_scale(real, zero=True).astype(np.float64)
     if real.ndim != 1:
         raise ValueError(f"Scale must have one axis, of channels, not shape {real.shape}")
     lowest = output.min if clamp_min is None else clamp_min

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from golden.contracts import Contract
-from golden.formats import EXPONENT, EXPONENT_BIAS, BlockScaled, Format, IntFormat
+from golden.formats import EXPONENT, EXPONENT_BIAS, BlockScaled, Format, IntFormat, floats, integers
 from golden.ranges import Range, levels_range
 from golden.units import FusedScheme, Scheme
 
@@ -19,18 +19,17 @@ INPUT = "input"
 
 
 def check_scale(scale, *, zero: bool = False) -> np.ndarray:
-    """Return scales as an array.
+    """Return scales as an array of floats.
 
     Raises
     ------
     TypeError
         Where one is no number.
     ValueError
-        Where one is not finite, or not positive; with ``zero`` it may be 0 as well.
+        Where one is not finite, or not positive; with ``zero`` it may be 0 as well. Where rows
+        differ in length.
     """
-    scale = np.asarray(scale)
-    if scale.dtype.kind not in "iuf":
-        raise TypeError(f"Scale must be a number or an array of numbers, not {scale.tolist()!r}")
+    scale = floats(scale, "Scale")
     if not (good := ((scale >= 0) if zero else (scale > 0)) & np.isfinite(scale)).all():
         constraint = "finite and not negative" if zero else "positive and finite"
         raise ValueError(f"Scale must be {constraint}, not {scale[~good].flat[0]}")
@@ -76,9 +75,10 @@ class Quantization:
         if not isinstance(self.format, Format):
             raise TypeError(f"Format must be a format, not {self.format!r}")
         # Lists become arrays; through object, for the instance is frozen.
-        for name in ("scale", "zero_point"):
+        for name, array, title in (("scale", floats, "Scale"),
+                                   ("zero_point", integers, "Zero point")):
             if isinstance(value := getattr(self, name), list | tuple):
-                object.__setattr__(self, name, np.asarray(value))
+                object.__setattr__(self, name, array(value, title))
         check_scale(self.scale, zero=np.ndim(self.scale) > 0)
         if not isinstance(self.format, IntFormat):
             self.format.check_zero_point(self.zero_point)

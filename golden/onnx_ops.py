@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from golden.casts import cast, to_float
 from golden.contracts import S32, Clamped, Rounding, contract
-from golden.formats import Format, IntFormat, integers
+from golden.formats import Format, IntFormat, floats, integers
 from golden.multipliers import linear_parameters
 from golden.networks import check_scale
 from golden.ops import centred, conv2d, matmul
@@ -54,8 +54,10 @@ def dynamic_range(minimum, maximum) -> tuple[np.ndarray, np.ndarray]:
         Where an end is not finite, a minimum exceeds its maximum, or the two are so far apart, or
         so near to 0, that there is no positive, finite scale.
     """
-    ends = [np.asarray(value, dtype=np.float32) for value in (minimum, maximum)]
-    for name, end in zip(("Minimum", "Maximum"), ends, strict=True):
+    names = "Minimum", "Maximum"
+    ends = [floats(value, name).astype(np.float32)
+            for name, value in zip(names, (minimum, maximum), strict=True)]
+    for name, end in zip(names, ends, strict=True):
         if not np.isfinite(end).all():
             raise ValueError(f"{name} must be finite, not {end[~np.isfinite(end)].flat[0]}")
     lo, hi = np.broadcast_arrays(*ends)
@@ -284,7 +286,7 @@ def _spread(values: np.ndarray, shape: tuple[int, ...], axis: int, block_size: i
 def _floats(values, name: str) -> np.ndarray:
     # What has no type, numbers and lists of them, is float32.
     if not isinstance(values, np.ndarray | np.generic):
-        return np.asarray(values, dtype=np.float32)
+        return floats(values, name).astype(np.float32)
     if values.dtype not in (np.float16, np.float32):
         raise TypeError(f"{name} must be float16 or float32, not {values.dtype}")
     return np.asarray(values)

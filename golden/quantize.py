@@ -27,7 +27,7 @@ from golden.calibration import (
     least_error_rows,
 )
 from golden.contracts import Clamped, Contract, ExactSum, Thresholds
-from golden.formats import EXPONENT_BIAS, BlockScaled, Format, IntFormat, integers
+from golden.formats import EXPONENT_BIAS, BlockScaled, Format, IntFormat, finite, integers
 from golden.lfsr import leap
 from golden.linear import linear_results, linear_sums, shifted_range, sum_ranges
 from golden.multipliers import combined_scale, linear_parameters, threshold_parameters
@@ -67,27 +67,25 @@ class FloatDense:
 
     def __post_init__(self):
         # Lists become arrays; through object, for the instance is frozen.
-        object.__setattr__(self, "weights", np.asarray(self.weights))
+        object.__setattr__(self, "weights", finite(self.weights, "Weights"))
+        if self.bias is not None:
+            object.__setattr__(self, "bias", finite(self.bias, "Bias"))
         if np.ndim(self.weights) != 2 or not np.size(self.weights):
             raise ValueError("Weights must have 2 axes, of one element at least, "
                              f"not shape {np.shape(self.weights)}")
         outputs = len(self.weights)
         if self.bias is not None and np.shape(self.bias) != (outputs,):
             raise ValueError(f"Bias must have shape {(outputs,)}, not {np.shape(self.bias)}")
-        for name, values in (("Weights", self.weights), ("Bias", self.biases())):
-            values = np.asarray(values)
-            if not (finite := np.isfinite(values)).all():
-                raise ValueError(f"{name} must be finite, not {values[~finite].flat[0]}")
 
     def biases(self) -> np.ndarray:
         """Bias, or zeros where there is none."""
-        return np.zeros(len(self.weights)) if self.bias is None else np.asarray(self.bias)
+        return np.zeros(len(self.weights)) if self.bias is None else self.bias
 
 
 def run_float(layers: Sequence[FloatDense], x) -> np.ndarray:
     """Output of a float network."""
     for layer in layers:
-        x = np.asarray(x) @ np.asarray(layer.weights).T + layer.biases()
+        x = np.asarray(x) @ layer.weights.T + layer.biases()
         x = np.maximum(x, 0) if layer.relu else x
     return np.asarray(x)
 
@@ -150,10 +148,7 @@ def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Form
     if output is None and not isinstance(contract, ExactSum):
         output = activations
     _check_request(layers, activations, output, contract, zero_points, window)
-    calibration = np.asarray(calibration, dtype=np.float64)
-    if not np.isfinite(calibration).all():
-        raise ValueError("Calibration must be finite, "
-                         f"not {calibration[~np.isfinite(calibration)].flat[0]}")
+    calibration = finite(calibration, "Calibration")
     features = np.shape(layers[0].weights)[1]
     if calibration.shape[1:] != (features,) or not len(calibration):
         raise ValueError(f"Calibration must have shape (examples, {features}), "
@@ -200,7 +195,9 @@ def _check_request(layers: Sequence[FloatDense], activations: Format, output: Fo
         raise ValueError(f"Zero points must be none, activations or both, not {zero_points!r}")
     if window < 1:
         raise ValueError(f"Window must be at least 1, not {window}")
-    if not layers:
+    if not isinstance(layers, Sequence | np.ndarray):
+        raise TypeError(f"Layers must be a sequence of FloatDense, not {layers!r}")
+    if not len(layers):
         raise ValueError("Layers must be one or more, not none")
     for layer in layers:
         if not isinstance(layer, FloatDense):

@@ -6,7 +6,7 @@ To an integer, or to the levels of a format.
 import numpy as np
 
 from golden.contracts import Rounding
-from golden.formats import Format, integers
+from golden.formats import Format, floats, integers
 from golden.ranges import INT64, Range, values_range
 
 __all__ = ["divide", "shift_right", "nearest_level", "fraction"]
@@ -187,7 +187,7 @@ def fraction(x, unit: int = 0) -> tuple[np.ndarray, np.ndarray]:
     ValueError
         Where a number is NaN.
     """
-    x = np.asarray(x, dtype=np.float64)
+    x = floats(x, "Numbers to round").astype(np.float64)
     if np.isnan(x).any():
         raise ValueError("Numbers to round must not be NaN")
     # float64 has 53 digits, so that nothing is to the right of them.

@@ -1,12 +1,14 @@
 """What every number format is."""
 
+import math
 import operator
 import re
 from abc import ABC, abstractmethod
+from numbers import Real
 
 import numpy as np
 
-__all__ = ["Format", "integers"]
+__all__ = ["Format", "integers", "floats", "finite"]
 
 
 class Format(ABC):
@@ -120,11 +122,7 @@ def integers(values, name: str) -> np.ndarray:
     TypeError
         Where one is not an integer.
     """
-    try:
-        array = np.asarray(values)
-    except ValueError:
-        raise ValueError(f"{name} must be an integer or an array of integers, whose rows have "
-                         f"one length, not {values!r}") from None
+    array = _array(values, name, "an integer or an array of integers")
     if array.size == 0:
         return array.astype(np.int64)
     if array.dtype == np.float64 and not isinstance(values, np.ndarray | np.generic | float):
@@ -143,3 +141,53 @@ def integers(values, name: str) -> np.ndarray:
     if array.dtype == np.uint64 and array.max() > np.iinfo(np.int64).max:
         return array.astype(object)
     return array.astype(np.int64, copy=False)
+
+
+def floats(values, name: str) -> np.ndarray:
+    """Return ``values`` as an array of floats: of ``float64``, or of the type that they came as.
+
+    Parameters
+    ----------
+    values : array_like
+        Real numbers; Python integers of any size among them, of which those beyond ``float64``
+        become infinite.
+    name : str
+        What they are, for the message.
+
+    Raises
+    ------
+    TypeError
+        Where one is no real number.
+    ValueError
+        Where rows differ in length.
+    """
+    what = "a number or an array of numbers"
+    array = _array(values, name, what)
+    if array.dtype == object and all(isinstance(value, Real) for value in array.flat):
+        array = np.array([_float(value) for value in array.flat]).reshape(array.shape)
+    if array.size and array.dtype.kind not in "iuf":
+        raise TypeError(f"{name} must be {what}, not {array.tolist()!r}")
+    return array if array.dtype.kind == "f" else array.astype(np.float64)
+
+
+def finite(values, name: str) -> np.ndarray:
+    """Return finite numbers as an array of ``float64``; others are refused as by `floats`."""
+    array = floats(values, name).astype(np.float64)
+    if not (good := np.isfinite(array)).all():
+        raise ValueError(f"{name} must be finite, not {array[~good].flat[0]}")
+    return array
+
+
+def _array(values, name: str, what: str) -> np.ndarray:
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise ValueError(f"{name} must be {what}, whose rows have one length, "
+                         f"not {values!r}") from None
+
+
+def _float(value) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf

@@ -5,16 +5,18 @@ import re
 import numpy as np
 import pytest
 
-from golden import block_scaled, calibration, digits, ops, specials
+from golden import affine, block_scaled, calibration, digits, ops, specials
 from golden.block_scaled import Blocks
+from golden.casts import cast
 from golden.contracts import CONTRACTS, contract
 from golden.formats import BlockScaled, IntFormat, parse
 from golden.multipliers import combined_scale, threshold_parameters
 from golden.networks import Conv2d, Dense, Network, Pool, Quantization
-from golden.onnx_ops import conv_integer
+from golden.onnx_ops import conv_integer, dynamic_range, quantize_linear
 from golden.quantize import FloatDense, dequantize, limits, quantize, quantize_network
 from golden.ranges import Range, weights_range
 from golden.requantize import requantize
+from golden.rounding import fraction
 from golden.run import run
 from golden.units import Rescaling, scheme
 
@@ -110,6 +112,19 @@ def test_empty_sums():
      "Scale must be a number or an array of numbers, not '1'"),
     (lambda: Quantization(S8, [1.0, None]), TypeError,
      "Scale must be a number or an array of numbers, not [1.0, None]"),
+    (lambda: Quantization(S8, 10**400), ValueError, "Scale must be positive and finite, not inf"),
+    (lambda: Quantization(S8, [1.0], [[1], [2, 3]]), ValueError, "Zero point must be an integer "
+     "or an array of integers, whose rows have one length, not [[1], [2, 3]]"),
+    (lambda: FloatDense([[1.0, "2"]]), TypeError,
+     "Weights must be a number or an array of numbers, not [['1.0', '2']]"),
+    (lambda: FloatDense([[1.0, 2.0]], [None]), TypeError,
+     "Bias must be a number or an array of numbers, not [None]"),
+    (lambda: FloatDense([[1.0, 2.0]], [10**400]), ValueError, "Bias must be finite, not inf"),
+    (lambda: quantize_network(np.array([]), [[1.0]], weights=S8, activations=S8,
+                              contract=HALF_UP), ValueError,
+     "Layers must be one or more, not none"),
+    (lambda: quantize_network(3, [[1.0]], weights=S8, activations=S8, contract=HALF_UP),
+     TypeError, "Layers must be a sequence of FloatDense, not 3"),
     (lambda: Network(name="network", input=S8), TypeError,
      f"Input must be a Quantization, not {S8!r}"),
     (lambda: run([], [1]), TypeError, "Network must be a Network, not []"),
@@ -152,3 +167,44 @@ def test_empty_sums():
 def test_refused(call, error, message):
     with pytest.raises(error, match=f"^{re.escape(message)}$"):
         call()
+
+
+FLOATS = [
+    ("Numbers to quantize", lambda x: quantize(x, Quantization(S8))),
+    ("Numbers to quantize", lambda x: block_scaled.quantize_blocks(x, MX)),
+    ("Numbers to round", lambda x: affine.round_to_step(x, 1.0)),
+    ("Numbers to round", fraction),
+    ("Numbers to cast", lambda x: cast(x, S8)),
+    ("Magnitude", lambda x: affine.symmetric(x, S8)),
+    ("Minimum", lambda x: affine.asymmetric(x, 1.0, S8)),
+    ("Minimum", lambda x: dynamic_range(x, 1.0)),
+    ("Number", lambda x: quantize_linear(x, 1.0, output=S8)),
+    ("Scale", lambda x: Quantization(S8, x)),
+    ("Scale", lambda x: threshold_parameters(x, parse("s3"), IntFormat(32))),
+    ("Scale", lambda x: combined_scale(HALF_UP, x, output=1.0)),
+    ("Weights", FloatDense),
+    ("Bias", lambda x: FloatDense([[1.0]], x)),
+    ("Values", lambda x: calibration.least_error(x, S8, zero_point=False)),
+    ("Calibration", lambda x: quantize_network(LISTS, x, weights=S8, activations=S8,
+                                               contract=HALF_UP)),
+]
+
+
+@pytest.mark.parametrize("name, call", FLOATS, ids=lambda each: each if isinstance(each, str)
+                         else "")
+def test_what_is_no_array_of_numbers(name, call):
+    what = f"{name} must be a number or an array of numbers"
+    with pytest.raises(ValueError, match=f"^{what}, whose rows have one length, "
+                                         r"not \[\[1\.5\], \[1\.5, 2\.5\]\]$"):
+        call([[1.5], [1.5, 2.5]])
+    with pytest.raises(TypeError, match=rf"^{what}, not \[1\.5, None\]$"):
+        call([1.5, None])
+
+
+def test_numbers_that_no_integer_of_numpy_holds():
+    layer = FloatDense([[1.0, 2.0], [2**70, 1]], [2**100, -(2**64)])
+    assert layer.weights.tolist() == [[1.0, 2.0], [2.0**70, 1.0]]
+    assert layer.biases().tolist() == [2.0**100, -(2.0**64)]
+    assert Quantization(S8, [2**64, 1]).scale.tolist() == [2.0**64, 1.0]
+    assert quantize([2**70, -(2**70)], Quantization(S8)).tolist() == [127, -128]
+    assert quantize(-(10**300), Quantization(S8)) == -128
