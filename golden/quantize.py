@@ -271,7 +271,11 @@ def _step(layer: Dense, network: Network) -> np.ndarray:
 def _parameters(layer: Dense, network: Network, unbiased: Range, bias: np.ndarray,
                 output: Quantization, *, relu: bool) -> dict[str, np.ndarray]:
     contract, fmt, zero_point = layer.contract, output.format, int(output.zero_point)
-    steps, total = _steps(layer, network), contract.sum_format(unbiased)
+    taken, weights = _steps(layer, network)
+    # A channel whose sums are all 0 may have scales that no contract can represent.
+    levels = layer.weights - np.reshape(layer.weight.zero_point, (-1, 1))
+    steps = taken, np.where(levels.any(axis=1) | (bias != 0), weights, 0.0)
+    total = contract.sum_format(unbiased)
     # A ReLU clamps at what stands for 0, or at the level above where none does.
     lowest = min(fmt.levels()[fmt.levels() >= zero_point].tolist()) if relu else fmt.min
     if isinstance(contract, ExactSum):

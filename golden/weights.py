@@ -9,6 +9,7 @@ from golden.affine import quantize
 from golden.block_scaled import Blocks, quantize_blocks
 from golden.calibration import FRACTIONS, least_error_rows
 from golden.formats import EXPONENT, EXPONENT_BIAS, BlockScaled, Format
+from golden.linear import shifted_range
 from golden.networks import Quantization
 from golden.ranges import Range
 
@@ -59,14 +60,22 @@ def spread_for(biases: np.ndarray, weights, fmt: Format, taken: Quantization, *,
     places : int
     zero_point, ranges
         As there.
+
+    Raises
+    ------
+    ValueError
+        Where a scale is to be raised and the format has no level 0: such weights do not vanish,
+        and their sum may exceed the bias.
     """
     _, weight = quantize_weights(weights, fmt, zero_point=zero_point, ranges=ranges)
     used = np.any(weights, axis=1)
     scale = np.asarray(weight.scale)
     coarsest = scale.max(initial=0.0, where=used) or 1.0
-    most = 2.0 ** (places + fmt.unit)
-    finest = np.maximum(np.abs(biases) / (taken.least_step * most), coarsest * 2.0**-24)
-    return replace(weight, scale=np.where(used, np.maximum(scale, finest), finest))
+    finest = np.maximum(np.where(used, scale, 0.0), coarsest * 2.0**-24)
+    needed = np.abs(biases) / (taken.least_step * 2.0 ** (places + fmt.unit))
+    if (needed > finest).any():
+        _check_vanishing(fmt, taken, np.shape(weights)[1], places)
+    return replace(weight, scale=np.maximum(finest, needed))
 
 
 def blocks_for(biases: np.ndarray, weights, fmt: BlockScaled, taken: Quantization, *,
@@ -84,6 +93,11 @@ def blocks_for(biases: np.ndarray, weights, fmt: BlockScaled, taken: Quantizatio
     fmt : BlockScaled
     window : int
         Exponents that the weights may have.
+
+    Raises
+    ------
+    ValueError
+        As there.
     """
     found = quantize_blocks(weights, fmt, window=window)
     least, most = int(found.exponents.min()), int(found.exponents.max())
@@ -92,5 +106,13 @@ def blocks_for(biases: np.ndarray, weights, fmt: BlockScaled, taken: Quantizatio
     enough = int(np.frexp(largest / unit)[1]) + EXPONENT_BIAS
     if largest == 0 or enough <= least:
         return found
+    _check_vanishing(fmt, taken, np.shape(weights)[1], places)
     least = min(enough, EXPONENT.max)
     return quantize_blocks(weights, fmt, exponents=Range(least, max(least, most)))
+
+
+def _check_vanishing(fmt: Format, taken: Quantization, inputs: int, places: int):
+    # The largest sum of as many weights of the level nearest to 0.
+    if inputs * fmt.idle * shifted_range(taken).magnitude >= 2**places:
+        raise ValueError(f"Weights must have a format with a level 0 where they are so small "
+                         f"beside the bias, not {fmt}")

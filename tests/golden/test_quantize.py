@@ -279,6 +279,40 @@ def test_calibration_that_is_not_finite_is_refused():
                          activations=S8, contract=HALF_UP)
 
 
+@pytest.mark.parametrize("activations", ["mx_e4m3fn", "s8"])
+@pytest.mark.parametrize("weights", ["e4m3fn", "cfloat8_1_5_2", "s8", "mx_e4m3fn"])
+@pytest.mark.parametrize("bias", [0.0, 1e-310])
+def test_a_channel_whose_sums_are_0_has_multiplier_0(weights, activations, bias):
+    given = dict(weights=parse(weights), activations=parse(activations), output=S8,
+                 contract=HALF_UP, zero_points="both")
+    layer = FloatDense(np.array([np.zeros(32), np.ones(32)]), [bias, 0.0])
+    network = quantize_network([layer], np.ones((3, 32)), **given)
+    multipliers = network.layers[0].parameters["multiplier"]
+    assert multipliers[0] == 0 and multipliers[1] > 0
+    y = run(network, quantize(np.ones((3, 32)), network.input))["dense0"]
+    assert (y[:, 0] == network.layers[0].output.zero_point).all()
+    silent = FloatDense(np.zeros((1, 32)), [bias])
+    network = quantize_network([silent], np.ones((3, 32)), **given)
+    assert network.layers[0].parameters["multiplier"].tolist() == [0]
+
+
+@pytest.mark.parametrize("fmt", ["odd4", "mx_odd4"])
+def test_weights_that_do_not_vanish_beside_a_bias(rng, fmt):
+    """The block-scaled input spans so much that the levels nearest to 0 would exceed the bias."""
+    x, weights = rng.normal(size=(8, 64)), rng.normal(0, 1e-3, (4, 64))
+    given = dict(weights=parse(fmt), activations=parse("mx_e4m3fn"), output=S8, contract=HALF_UP)
+    with pytest.raises(ValueError, match=f"^Weights must have a format with a level 0 where they "
+                                         f"are so small beside the bias, not {fmt}$"):
+        quantize_network([FloatDense(weights, np.full(4, 5.0))], x, **given)
+    for layer, changed in ((FloatDense(weights, np.full(4, 1e-3)), {}),
+                           (FloatDense(weights, np.full(4, 5.0)), dict(activations=S8))):
+        network = quantize_network([layer], x, **given | changed)
+        y = dequantize(run(network, quantize(x, network.input))["dense0"],
+                       network.layers[0].output)
+        want = run_float([layer], x)
+        assert np.abs(y - want).max() < np.abs(want).max() / 4
+
+
 @pytest.mark.parametrize("fmt", ["s8", "s16n", "e4m3fn", "cfloat8_1_5_2"])
 def test_a_channel_without_weights_keeps_its_bias(fmt):
     """Sums of few weights are narrower than the formats', and so are the biases that fit."""
