@@ -178,9 +178,9 @@ def check(operation: Operation, parameters: Mapping) -> dict[str, int]:
             _check_fused(p)
             check_clamp(p, operation.output)
         case Addition(scheme=Scheme()):
-            way, (a, b) = operation.scheme, (_operand_range(operation, name, p) for name in "ab")
-            assert isinstance(way, Scheme)
-            _prove(a - b if operation.subtract else a + b, operation.sums, way.contract,
+            scheme, (a, b) = operation.scheme, (_operand_range(operation, name, p) for name in "ab")
+            assert isinstance(scheme, Scheme)
+            _prove(a - b if operation.subtract else a + b, operation.sums, scheme.contract,
                    operation.output, p)
     return p
 
@@ -189,29 +189,29 @@ def _centred(fmt: Format, zero_point: int) -> Range:
     return levels_range(fmt) - Range(zero_point, zero_point)
 
 
-def _prove(actual: Range, sums: Range, way: Contract, output: Format, p: Mapping):
+def _prove(actual: Range, sums: Range, contract: Contract, output: Format, p: Mapping):
     # At both ends, which are all that a monotonic contract needs.
     for end in (actual.lo, actual.hi):
-        _requantize(np.asarray(end), way, output, p, sums)
+        _requantize(np.asarray(end), contract, output, p, sums)
 
 
-def _requantize(sums: np.ndarray, way: Contract, output: Format, p: Mapping, unbiased: Range
+def _requantize(sums: np.ndarray, contract: Contract, output: Format, p: Mapping, unbiased: Range
                 ) -> np.ndarray:
-    own = {name: p[name] for name in way.fields(unbiased, output) if name != "bias"}
-    return requantize(sums, way, output, {"bias": 0, **own}, unbiased=unbiased)
+    own = {name: p[name] for name in contract.fields(unbiased, output) if name != "bias"}
+    return requantize(sums, contract, output, {"bias": 0, **own}, unbiased=unbiased)
 
 
 def _operand(operation: Addition, name: str, x: np.ndarray, p: Mapping) -> np.ndarray:
     # What the scheme adds. At most 17 bits and the scheme's places: no overflow.
-    way, fmt = operation.scheme, getattr(operation, name)
-    assert isinstance(way, Scheme)
-    wider = IntFormat(way.intermediate.width + 1)  # what saturates there is refused
+    scheme, fmt = operation.scheme, getattr(operation, name)
+    assert isinstance(scheme, Scheme)
+    wider = IntFormat(scheme.intermediate.width + 1)  # what saturates there is refused
     fields = {"zero_point": 0, "clamp_min": wider.min, "clamp_max": wider.max}
     own = {field.removeprefix(f"{name}_"): value for field, value in p.items()
            if field.startswith(f"{name}_") and field != f"{name}_zero_point"}
-    scaled = _requantize((x - p[f"{name}_zero_point"]) << way.left, way.contract, wider,
+    scaled = _requantize((x - p[f"{name}_zero_point"]) << scheme.left, scheme.contract, wider,
                          fields | own, operation.scaled(fmt))
-    return way.intermediate.check(scaled, f"Operand {name}, scaled,")
+    return scheme.intermediate.check(scaled, f"Operand {name}, scaled,")
 
 
 def _operand_range(operation: Addition, name: str, p: Mapping) -> Range:

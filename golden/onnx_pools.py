@@ -70,11 +70,11 @@ def qlinear_average_pool(x, x_scale: float, x_zero_point: int, y_scale: float, y
                          f"{tuple(kernel_shape)}, not {tuple(pads)}")
 
     if tuple(kernel_shape) == x.shape[2:] and not any(pads):
-        way, taps = contract("onnx"), np.float32(rows * columns)
-        assert isinstance(way, Clamped)
+        onnx, taps = contract("onnx"), np.float32(rows * columns)
+        assert isinstance(onnx, Clamped)
         sums = (x - x_zero_point).sum(axis=(2, 3), keepdims=True)
-        return requantize(sums, way, output, {
-            "bias": 0, **linear_parameters(way, x_step, 1, y_step * taps, S32),
+        return requantize(sums, onnx, output, {
+            "bias": 0, **linear_parameters(onnx, x_step, 1, y_step * taps, S32),
             "zero_point": y_zero_point, "clamp_min": output.min, "clamp_max": output.max})
 
     def windows(values: np.ndarray) -> np.ndarray:
@@ -82,11 +82,11 @@ def qlinear_average_pool(x, x_scale: float, x_zero_point: int, y_scale: float, y
         views = np.lib.stride_tricks.sliding_window_view(padded, (rows, columns), axis=(2, 3))
         return views[:, :, ::strides[0], ::strides[1]]
 
-    taken = windows(x_step * (x - x_zero_point).astype(np.float32))
+    scaled = windows(x_step * (x - x_zero_point).astype(np.float32))
     counted = windows(np.ones((1, 1, *x.shape[2:]), dtype=np.float32)).sum(axis=(4, 5))
-    total = np.zeros(taken.shape[:4], dtype=np.float32)
+    total = np.zeros(scaled.shape[:4], dtype=np.float32)
     for tap in np.ndindex(rows, columns):
-        total = total + taken[:, :, :, :, *tap]
+        total = total + scaled[:, :, :, :, *tap]
     mean = total / (np.float32(rows * columns) if count_include_pad else counted)
     with np.errstate(over="ignore"):  # infinite is what saturates in any case
         levels = np.rint(mean / y_step + np.float32(y_zero_point))

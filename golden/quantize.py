@@ -166,10 +166,10 @@ def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Form
     network = Network(name=name, input=ranged(calibration, activations))
     x = quantize(calibration, network.input)
     for index, layer in enumerate(layers):
-        made, sums, unbiased = _weigh(layer, index, x, network, weights, contract,
-                                      zero_points == "both" and isinstance(weights, IntFormat),
-                                      weight_ranges, left)
-        step = _step(made, network)
+        dense, sums, unbiased = _weigh(layer, index, x, network, weights, contract,
+                                       zero_points == "both" and isinstance(weights, IntFormat),
+                                       weight_ranges, left)
+        step = _step(dense, network)
         bias = integers(list(map(int, round_to_step(layer.biases() / step, 1))), "Bias")
         real = step * add(sums, bias).astype(np.float64)
         if layer.relu:
@@ -181,10 +181,10 @@ def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Form
             chosen = ranged(real, output, apart, winners)
         else:
             chosen = ranged(real, output)
-        made = replace(made, output=chosen, parameters=_parameters(
-            made, network, unbiased, bias, chosen, relu=layer.relu))
-        network = replace(network, layers=(*network.layers, made))
-        x = linear_results(made, sums, unbiased)
+        dense = replace(dense, output=chosen, parameters=_parameters(
+            dense, network, unbiased, bias, chosen, relu=layer.relu))
+        network = replace(network, layers=(*network.layers, dense))
+        x = linear_results(dense, sums, unbiased)
     prove(network)
     return network
 
@@ -223,30 +223,30 @@ def _weigh(layer: FloatDense, index: int, x: Tensor, network: Network, fmt: Form
            ) -> tuple[Dense, np.ndarray, Range]:
     # The layer as far as its sums go: without parameters, its output still its input's.
     tensor = network.layers[-1].name if network.layers else INPUT
-    taken = network.quantization(tensor)
-    made = Dense(name=f"dense{index}", inputs=(tensor,), output=taken, contract=contract,
-                 weights=layer.weights, weight=Quantization(fmt), parameters={},
-                 seed=int(leap(1, (index + 1) * LAYER_DRAWS)))
+    input = network.quantization(tensor)
+    dense = Dense(name=f"dense{index}", inputs=(tensor,), output=input, contract=contract,
+                  weights=layer.weights, weight=Quantization(fmt), parameters={},
+                  seed=int(leap(1, (index + 1) * LAYER_DRAWS)))
     # A bias has as many bits as the sums of these weights need, but 32 at least.
-    products = levels_range(fmt) * shifted_range(taken)
+    products = levels_range(fmt) * shifted_range(input)
     if isinstance(fmt, BlockScaled):
         products = products * Range(1, 1 << window - 1)
     widest = products.times(layer.weights.shape[1]).format.width
     for places in (max(30, widest - 2), 30):
         if isinstance(fmt, BlockScaled):
-            levels, exponents = blocks_for(layer.biases(), layer.weights, fmt, taken,
+            levels, exponents = blocks_for(layer.biases(), layer.weights, fmt, input,
                                            places=places, window=window)
-            made = replace(made, weights=levels, exponents=exponents)
+            dense = replace(dense, weights=levels, exponents=exponents)
         else:
-            weight = spread_for(layer.biases(), layer.weights, fmt, taken, places=places,
+            weight = spread_for(layer.biases(), layer.weights, fmt, input, places=places,
                                 zero_point=zero_point, ranges=ranges)
-            made = replace(made, weights=np.asarray(quantize(layer.weights, weight)),
-                           weight=weight)
-        unbiased = _sums_range(made, network)
-        bias = np.abs(layer.biases() / _step(made, network)).max(initial=0.0)
+            dense = replace(dense, weights=np.asarray(quantize(layer.weights, weight)),
+                            weight=weight)
+        unbiased = _sums_range(dense, network)
+        bias = np.abs(layer.biases() / _step(dense, network)).max(initial=0.0)
         if bias < 2.0 ** (contract.bias_format(unbiased).width - 2):
             break
-    return made, linear_sums(made, x, network), unbiased
+    return dense, linear_sums(dense, x, network), unbiased
 
 
 def _sums_range(layer: Dense, network: Network) -> Range:
@@ -264,17 +264,17 @@ def _steps(layer: Dense, network: Network) -> tuple[float | np.ndarray, np.ndarr
 
 def _step(layer: Dense, network: Network) -> np.ndarray:
     # What one unit of each channel's sum stands for.
-    taken, weights = _steps(layer, network)
-    return taken * weights
+    input, weights = _steps(layer, network)
+    return input * weights
 
 
 def _parameters(layer: Dense, network: Network, unbiased: Range, bias: np.ndarray,
                 output: Quantization, *, relu: bool) -> dict[str, np.ndarray]:
     contract, fmt, zero_point = layer.contract, output.format, int(output.zero_point)
-    taken, weights = _steps(layer, network)
+    input, weights = _steps(layer, network)
     # A channel whose sums are all 0 may have scales that no contract can represent.
     levels = layer.weights - np.reshape(layer.weight.zero_point, (-1, 1))
-    steps = taken, np.where(levels.any(axis=1) | (bias != 0), weights, 0.0)
+    steps = input, np.where(levels.any(axis=1) | (bias != 0), weights, 0.0)
     total = contract.sum_format(unbiased)
     # A ReLU clamps at what stands for 0, or at the level above where none does.
     lowest = min(fmt.levels()[fmt.levels() >= zero_point].tolist()) if relu else fmt.min

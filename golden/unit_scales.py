@@ -79,8 +79,8 @@ def addition_parameters(operation: Addition, a: Quantization, b: Quantization,
     As :func:`rescaling_parameters` otherwise.
     """
     sa, sb, sy = _scale(a), _scale(b), _scale(output)
-    way = operation.scheme
-    if isinstance(way, FusedScheme):
+    scheme = operation.scheme
+    if isinstance(scheme, FusedScheme):
         ra, rb = np.float32(sa) / np.float32(sy), np.float32(sb) / np.float32(sy)
         inner = fused_multiply_add(_zero_point(a), ra, rb * np.float32(_zero_point(b)))
         offset = np.float32(_zero_point(output)) - inner
@@ -89,22 +89,22 @@ def addition_parameters(operation: Addition, a: Quantization, b: Quantization,
                 "clamp_min": ends["clamp_min"], "clamp_max": ends["clamp_max"]}
 
     largest = max(sa, sb)
-    if way.name == "int16":
+    if scheme.name == "int16":
         reach = max(operation.scaled(fmt).magnitude for fmt in (operation.a, operation.b))
         unit = largest / 2.0**(14 - (reach - 1).bit_length())
     else:
         unit = 2 * largest
-    last = combined_scale(way.contract, unit, output=2**way.left * sy)
-    if way.name != "int16" and last >= 1:
-        raise ValueError(f"Output scale must be more than {unit / 2**way.left!r} for scheme "
-                         f"{way.name}, not {sy!r}")
-    found: dict[str, int] = {}
+    last = combined_scale(scheme.contract, unit, output=2**scheme.left * sy)
+    if scheme.name != "int16" and last >= 1:
+        raise ValueError(f"Output scale must be more than {unit / 2**scheme.left!r} for scheme "
+                         f"{scheme.name}, not {sy!r}")
+    parameters: dict[str, int] = {}
     for name, quantization, scale in (("a", a, sa), ("b", b, sb)):
-        found[f"{name}_zero_point"] = _zero_point(quantization)
-        own = _scaled(way.contract, combined_scale(way.contract, scale, output=unit),
+        parameters[f"{name}_zero_point"] = _zero_point(quantization)
+        own = _scaled(scheme.contract, combined_scale(scheme.contract, scale, output=unit),
                       operation.scaled(getattr(operation, name)))
-        found |= {f"{name}_{field}": value for field, value in own.items()}
-    return {**found, **_scaled(way.contract, last, operation.sums),
+        parameters |= {f"{name}_{field}": value for field, value in own.items()}
+    return {**parameters, **_scaled(scheme.contract, last, operation.sums),
             **_ends(operation.output, output, clamp)}
 
 
@@ -126,10 +126,10 @@ def _zero_point(quantization: Quantization) -> int:
     return int(zero_point)
 
 
-def _scaled(way: Contract, ratio: np.ndarray, sums: Range) -> dict[str, int]:
-    assert isinstance(way, Clamped)
+def _scaled(contract: Contract, ratio: np.ndarray, sums: Range) -> dict[str, int]:
+    assert isinstance(contract, Clamped)
     return {name: int(value) for name, value in
-            scale_parameters(way, ratio, way.sum_format(sums)).items()}
+            scale_parameters(contract, ratio, contract.sum_format(sums)).items()}
 
 
 def _ends(fmt: IntFormat, output: Quantization, clamp: Clamp) -> dict[str, int]:

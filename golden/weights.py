@@ -42,7 +42,7 @@ def quantize_weights(weights, fmt: Format, *, zero_point: bool = False,
     return np.asarray(quantize(weights, chosen)), chosen
 
 
-def spread_for(biases: np.ndarray, weights, fmt: Format, taken: Quantization, *, places: int,
+def spread_for(biases: np.ndarray, weights, fmt: Format, input: Quantization, *, places: int,
                zero_point: bool = False, ranges: WeightRanges = "max") -> Quantization:
     """Quantization of each channel's weights with which its bias is less than ``2**places``.
 
@@ -55,7 +55,7 @@ def spread_for(biases: np.ndarray, weights, fmt: Format, taken: Quantization, *,
     biases : array of float, ``(outputs,)``
     weights : array_like of float, ``(outputs, inputs)``
     fmt : Format
-    taken : Quantization
+    input : Quantization
         Of the layer's input.
     places : int
     zero_point, ranges
@@ -72,13 +72,13 @@ def spread_for(biases: np.ndarray, weights, fmt: Format, taken: Quantization, *,
     scale = np.asarray(weight.scale)
     coarsest = scale.max(initial=0.0, where=used) or 1.0
     finest = np.maximum(np.where(used, scale, 0.0), coarsest * 2.0**-24)
-    needed = np.abs(biases) / (taken.least_step * 2.0 ** (places + fmt.unit))
+    needed = np.abs(biases) / (input.least_step * 2.0 ** (places + fmt.unit))
     if (needed > finest).any():
-        _check_vanishing(fmt, taken, np.shape(weights)[1], places)
+        _check_vanishing(fmt, input, np.shape(weights)[1], places)
     return replace(weight, scale=np.maximum(finest, needed))
 
 
-def blocks_for(biases: np.ndarray, weights, fmt: BlockScaled, taken: Quantization, *,
+def blocks_for(biases: np.ndarray, weights, fmt: BlockScaled, input: Quantization, *,
                places: int, window: int) -> Blocks:
     """Block-scaled weights with which the layer's biases are less than ``2**places``.
 
@@ -88,7 +88,7 @@ def blocks_for(biases: np.ndarray, weights, fmt: BlockScaled, taken: Quantizatio
 
     Parameters
     ----------
-    biases, weights, taken, places
+    biases, weights, input, places
         As for :func:`spread_for`.
     fmt : BlockScaled
     window : int
@@ -99,20 +99,20 @@ def blocks_for(biases: np.ndarray, weights, fmt: BlockScaled, taken: Quantizatio
     ValueError
         As there.
     """
-    found = quantize_blocks(weights, fmt, window=window)
-    least, most = int(found.exponents.min()), int(found.exponents.max())
-    unit = taken.least_step * 2.0 ** (places + fmt.unit)
+    blocks = quantize_blocks(weights, fmt, window=window)
+    least, most = int(blocks.exponents.min()), int(blocks.exponents.max())
+    unit = input.least_step * 2.0 ** (places + fmt.unit)
     largest = np.abs(biases).max()
     enough = int(np.frexp(largest / unit)[1]) + EXPONENT_BIAS
     if largest == 0 or enough <= least:
-        return found
-    _check_vanishing(fmt, taken, np.shape(weights)[1], places)
+        return blocks
+    _check_vanishing(fmt, input, np.shape(weights)[1], places)
     least = min(enough, EXPONENT.max)
     return quantize_blocks(weights, fmt, exponents=Range(least, max(least, most)))
 
 
-def _check_vanishing(fmt: Format, taken: Quantization, inputs: int, places: int):
+def _check_vanishing(fmt: Format, input: Quantization, count: int, places: int):
     # The largest sum of as many weights of the level nearest to 0.
-    if inputs * fmt.idle * shifted_range(taken).magnitude >= 2**places:
+    if count * fmt.idle * shifted_range(input).magnitude >= 2**places:
         raise ValueError(f"Weights must have a format with a level 0 where they are so small "
                          f"beside the bias, not {fmt}")
