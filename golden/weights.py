@@ -100,6 +100,10 @@ def blocks_for(biases: np.ndarray, weights, fmt: BlockScaled, input: Quantizatio
         As there.
     """
     blocks = quantize_blocks(weights, fmt, window=window)
+    if not np.any(weights):
+        # In a format without a level 0 they are not 0, and must be small.
+        finest = EXPONENT_BIAS - 24
+        blocks = quantize_blocks(weights, fmt, exponents=Range(finest, finest))
     least, most = int(blocks.exponents.min()), int(blocks.exponents.max())
     unit = input.least_step * 2.0 ** (places + fmt.unit)
     largest = np.abs(biases).max()

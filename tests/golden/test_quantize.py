@@ -313,6 +313,16 @@ def test_weights_that_do_not_vanish_beside_a_bias(rng, fmt):
         assert np.abs(y - want).max() < np.abs(want).max() / 4
 
 
+@pytest.mark.parametrize("fmt", ["odd4", "mx_odd4"])
+def test_zero_weights_of_a_format_without_level_0_are_small(rng, fmt):
+    x = rng.normal(size=(8, 64))
+    network = quantize_network([FloatDense(np.zeros((2, 64)), [5.0, 1.0])], x, weights=parse(fmt),
+                               activations=S8, contract=HALF_UP)
+    output = network.layers[0].output
+    y = dequantize(run(network, quantize(x, network.input))["dense0"], output)
+    assert (np.abs(y - [5.0, 1.0]) <= output.step).all()
+
+
 @pytest.mark.parametrize("fmt", ["s8", "s16n", "e4m3fn", "cfloat8_1_5_2"])
 def test_a_channel_without_weights_keeps_its_bias(fmt):
     """Sums of few weights are narrower than the formats', and so are the biases that fit."""
