@@ -20,6 +20,7 @@ from sim.backend import SimulationError
 from sim.jobs import matmul
 from sim.vectors import random_phase
 from sim.verify import verify
+from tests.compiled import compiled
 from tests.hw.tiles import phase_of, simulation
 
 TOTAL = IntFormat(20)
@@ -150,7 +151,7 @@ def test_tile_is_golden(rng, config):
     want = jobs.expected(config, phases)
     assert isinstance(want, Blocks)
     assert len(np.unique(want.exponents)) > 2
-    verify(config, simulation(config), phases, want, subject="design", simulator="Amaranth")
+    verify(config, compiled(config), phases, want, subject="Verilog", simulator="Verilator")
 
 
 def test_block_is_busy_in_every_cycle_and_latency(rng):

@@ -103,7 +103,7 @@ MUTATIONS: dict[str, Mutation] = named(
          "sim/test_products.py"),
         ("a wrong netlist passes", "hw/build.py",
          "flags=target.models().verilator_arguments()", "flags=[]",
-         "cosim/test_shipped.py::test_every_netlist_equals_golden"),
+         "cosim/test_shipped.py::test_netlists_equal_golden"),
     ],
     build=[
         ("deep jobs are not verified", "hw/build.py",
@@ -130,7 +130,7 @@ MUTATIONS: dict[str, Mutation] = named(
          "test_build.py::test_the_block_alone_is_compared_with_the_plain_one"),
         ("a netlist is not simulated", "hw/build.py",
          "if netlist is not None and self.request.netlist and", "if netlist is None and",
-         "cosim/test_shipped.py::test_every_netlist_equals_golden"),
+         "cosim/test_shipped.py::test_netlists_equal_golden"),
         ("placed netlists stay", "hw/build.py",
          "netlist.with_suffix(suffix).unlink()", "pass", "test_build.py hw/flow/test_nextpnr.py"),
         ("one bit is short for integers", "hw/options.py",

@@ -27,7 +27,7 @@ from sim.vectors import digits_network, random_phase
 from sim.verify import verify
 
 CONFIG = TileConfig(weights=parse("s4n"), activations=parse("u4"), output=parse("u4"), rows=2,
-                    cols=2, lanes=16, depth=64, channels=64)
+                    cols=2, lanes=4, depth=64, channels=64)
 
 
 def backend_of(config):

@@ -21,7 +21,7 @@ TILE = TileConfig(weights=parse("s4"), activations=parse("s4"), output=parse("s4
 class Recorded:
     """Gives what it was made with, and remembers how it was run."""
 
-    ports, tile = ports(TILE), None
+    ports, design = ports(TILE), None
 
     def __init__(self, trace):
         self.trace, self.runs = trace, []
