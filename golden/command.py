@@ -15,6 +15,7 @@ import argparse
 import importlib
 import io
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -25,7 +26,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
-__all__ = ["Parser", "committing", "run", "undoing", "write_file"]
+__all__ = ["Parser", "committing", "output_file", "run", "undoing", "write_file"]
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -161,25 +162,110 @@ def committing() -> Iterator[None]:
         _written.set()
 
 
-def write_file(path: Path, data: bytes):
-    """Write a file, all of it or nothing; what is no file, such as a pipe, is written to.
+def output_file(name: str, text: str) -> Path:
+    """Return the file that an option names, once it is sure that it can be written.
 
-    ``OSError`` names the file whatever went wrong.
+    Parameters
+    ----------
+    name : str
+        Of the option, for the message.
+    text : str
+        What was given.
+
+    Raises
+    ------
+    ValueError, OSError
+        Where it cannot.
     """
-    path = path.resolve()
-    try:
-        if path.exists() and not path.is_file():
-            path.write_bytes(data)
+    if not text:
+        raise ValueError(f"{name} must name a file, not ''")
+    path = Path(text)
+    with _writing(name, path):
+        if path.is_dir():
+            raise ValueError(f"{name} must be a file, not the folder {path}")
+        if not path.parent.is_dir():
+            raise ValueError(f"{name} must be in a folder that exists, not {path}")
+        with suppress(FileNotFoundError):
+            path.stat()
+        place = _place(path)
+        if (number := _descriptor(place)) is not None:
+            os.fstat(number)
+        elif not _special(place):
+            tempfile.TemporaryFile(dir=place.parent).close()
+    return path
+
+
+def write_file(name: str, path: Path, data: bytes):
+    """Write a file, all of it or nothing.
+
+    What is no regular file, such as a pipe, is written to, and so is an open file that the path
+    stands for, such as ``/dev/stdout``: neither is replaced.
+
+    Parameters
+    ----------
+    name : str
+        Of the option that names the file. ``OSError`` says it, and the path, whatever went wrong.
+    path : Path
+    data : bytes
+    """
+    with _writing(name, path):
+        place = _place(path)
+        if (number := _descriptor(place)) is not None:
+            handle = os.dup(number)
+        elif _special(place):
+            handle = os.open(place, os.O_WRONLY | os.O_APPEND)
+        else:
+            with committing():
+                _replace(place, data)
             return
-        with _lock:
-            handle, part = tempfile.mkstemp(prefix=".exactmac_", dir=path.parent)
-            try:
-                with os.fdopen(handle, "wb") as stream:
-                    stream.write(data)
-                Path(part).chmod(0o644)
-                Path(part).replace(path)
-            except BaseException:
-                Path(part).unlink()
-                raise
+        # Not while an interruption would wait: the other end of a pipe may never read.
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+        _written.set()
+
+
+def _replace(path: Path, data: bytes):
+    handle, part = tempfile.mkstemp(prefix=".exactmac_", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+        Path(part).chmod(0o644)
+        Path(part).replace(path)
+    except BaseException:
+        Path(part).unlink()
+        raise
+
+
+@contextmanager
+def _writing(name: str, path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
+        raise OSError(f"{name} must be writable, not {path} ({error.strerror})") from error
+
+
+_PROC = Path("/proc")
+_MOST_LINKS = 40
+"""As Linux follows them."""
+
+
+def _place(path: Path) -> Path:
+    # Where links lead to, short of the file behind an open one.
+    for _ in range(_MOST_LINKS):
+        path = Path(os.path.realpath(path.parent), path.name)
+        if path.is_relative_to(_PROC) or not path.is_symlink():
+            break
+        path = path.parent / path.readlink()
+    return path
+
+
+def _descriptor(place: Path) -> int | None:
+    # Which open file of this process it is.
+    own = place.parent.is_relative_to(os.path.realpath("/proc/self")) or (
+        place.parent == Path("/dev/fd"))
+    return int(place.name) if own and re.fullmatch("[0-9]+", place.name) else None
+
+
+def _special(place: Path) -> bool:
+    # Those of /proc may be open files of another process.
+    return place.is_relative_to(_PROC) or (place.exists() and not place.is_file())

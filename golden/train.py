@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from golden.command import Parser, committing, write_file
+from golden.command import Parser, output_file, write_file
 from golden.digits import PATH
 
 __all__ = ["main", "train"]
@@ -57,8 +57,7 @@ def train(path: Path = PATH, seed: int = SEED):
                            f"scikit-learn {sklearn.__version__}"]),
         source=np.array(SOURCE),
     )
-    with committing():
-        write_file(path, trained.getvalue())
+    write_file("Out", path, trained.getvalue())
     print(f"{path}: {len(trained.getvalue())} bytes, accuracy "
           f"{model.score(test_images / 16, test_labels):.4f} of {len(test_labels)} test images")
 
@@ -67,15 +66,13 @@ def main(argv: list[str] | None = None) -> int:
     """Parse the arguments and train; return the exit status."""
     parser = Parser(prog="python -m golden.train", allow_abbrev=False,
                     description="Train the packaged digits network.")
-    parser.add_argument("--out", type=Path, default=PATH, metavar="FILE",
+    parser.add_argument("--out", default=str(PATH), metavar="FILE",
                         help="what is written (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=SEED, metavar="N",
                         help="of the split and of the training (default: %(default)s)")
     args = parser.parse_args(argv)
     try:
-        if not args.out.parent.is_dir():
-            raise ValueError(f"Out must be in a folder that exists, not {args.out}")
-        train(args.out, args.seed)
+        train(output_file("Out", args.out), args.seed)
     except ModuleNotFoundError as error:
         if error.name != "sklearn":
             raise

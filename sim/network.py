@@ -24,7 +24,7 @@ from rich.table import Table
 
 from golden import digits
 from golden.block_scaled import parts
-from golden.command import committing, undoing, write_file
+from golden.command import output_file, undoing, write_file
 from golden.contracts import ExactSum
 from golden.formats import MAX_BITS
 from golden.networks import Dense
@@ -119,7 +119,7 @@ def parser() -> Parser:
     parser.add_argument("--simulator", choices=SIMULATORS, default=SIMULATORS[0],
                         help="what runs the tile (default: %(default)s; amaranth simulates the "
                              "design, not the Verilog, and is some 500 times slower)")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the table to a file too")
+    parser.add_argument("--csv", metavar="FILE", help="write the table to a file too")
     add_numbers(parser)
     add_shape(parser)
     return parser
@@ -131,10 +131,7 @@ def main(argv: list[str] | None = None) -> int:
     args = arguments.parse_args(argv)
     console, results = Console(), []
     with arguments.reported(Mismatch):
-        if args.csv is not None and not args.csv.parent.is_dir():
-            raise ValueError(f"Csv must be in a folder that exists, not {args.csv}")
-        if args.csv is not None and args.csv.is_dir():
-            raise ValueError(f"Csv must be a file, not the folder {args.csv}")
+        file = None if args.csv is None else output_file("Csv", args.csv)
         configs = []
         for bits in args.bits or [None]:
             args.bits = bits
@@ -149,20 +146,20 @@ def main(argv: list[str] | None = None) -> int:
         with undoing(bar, Progress.stop) as progress, progress:
             for config in progress.track(configs, description="digits network"):
                 results.append(run_digits(config, simulation(config, args.simulator)))
-        if args.csv is not None:
-            write_csv(args.csv, results)
-    console.print(table(results))
+        # Before the file, which may be standard output, or full.
+        console.print(table(results))
+        if file is not None:
+            write_csv(file, results)
     return 0
 
 
 def write_csv(path: Path, results: list[Result]):
-    """Write ``results`` to ``path``, all or nothing."""
+    """Write ``results`` to ``path``, as :func:`golden.command.write_file` does."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, [field.name for field in fields(Result)])
     writer.writeheader()
     writer.writerows(asdict(result) for result in results)
-    with committing():
-        write_file(path, text.getvalue().encode())
+    write_file("Csv", path, text.getvalue().encode())
 
 
 def table(results: list[Result]) -> Table:

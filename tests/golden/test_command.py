@@ -4,11 +4,12 @@ import errno
 import os
 import signal
 import threading
+from pathlib import Path
 
 import pytest
 
 from golden import command
-from golden.command import committing, write_file
+from golden.command import committing, output_file, write_file
 from tests.processes import comes, python
 
 DOOR = "from golden.command import run; run('door')"
@@ -147,30 +148,100 @@ def test_every_front_door_begins_with_it(module):
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     file, link = tmp_path / "file", tmp_path / "link"
-    link.symlink_to(file)
-    write_file(link, b"one")
+    link.symlink_to("file")
+    write_file("Out", link, b"one")
     assert file.read_bytes() == b"one" and link.is_symlink()
 
     def full(part, to):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(command.Path, "replace", full)
-    with pytest.raises(OSError, match=rf"^\[Errno 28\] No space left on device: '{file}'$"):
-        write_file(file, b"two")
+    with pytest.raises(OSError, match=rf"^Out must be writable, not {file} "
+                                      r"\(No space left on device\)$"):
+        write_file("Out", file, b"two")
     assert file.read_bytes() == b"one" and sorted(os.listdir(tmp_path)) == ["file", "link"]
-    with pytest.raises(OSError, match=rf"^\[Errno 2\] No such file or directory: '{tmp_path}/a/b'"):
-        write_file(tmp_path / "a" / "b", b"")
+    with pytest.raises(OSError, match=rf"^Csv must be writable, not {tmp_path}/a/b "
+                                      r"\(No such file or directory\)$"):
+        write_file("Csv", tmp_path / "a" / "b", b"")
 
 
 def test_what_is_no_file_is_written_to(tmp_path):
     """Rather than replaced, which a superuser may do to any device."""
-    pipe, read = tmp_path / "pipe", []
+    pipe, link, read = tmp_path / "pipe", tmp_path / "link", []
     os.mkfifo(pipe)
+    link.symlink_to(pipe)
     reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()), daemon=True)
     reader.start()
-    write_file(pipe, b"one")
+    write_file("Out", output_file("Out", str(link)), b"one")
     reader.join()
     assert read == [b"one"] and pipe.is_fifo()
+    with pytest.raises(OSError, match=r"^Out must be writable, not /dev/full "
+                                      r"\(No space left on device\)$"):
+        write_file("Out", output_file("Out", "/dev/full"), b"one")
+
+
+@pytest.mark.parametrize("name", ["/dev/fd/{}", "/proc/self/fd/{}", "/proc/thread-self/fd/{}",
+                                  "link", "/proc/{process}/fd/{}"])
+def test_an_open_file_is_written_to(tmp_path, monkeypatch, name):
+    """What it had stays, and so does what it is: the file may have other readers."""
+    monkeypatch.chdir(tmp_path)
+    with open("file", "w+b") as file:
+        Path("link").symlink_to(f"/dev/fd/{file.fileno()}")
+        path = name.format(file.fileno(), process=os.getpid())
+        file.write(b"one ")
+        file.flush()
+        write_file("Csv", output_file("Csv", path), b"two ")
+        file.write(b"three")
+    assert Path("file").read_bytes() == b"one two three"
+    assert sorted(os.listdir(tmp_path)) == ["file", "link"]
+
+
+def test_an_open_file_of_another_process_is_written_to(tmp_path, door):
+    (tmp_path / "file").write_text("one ")
+    with open(tmp_path / "file", "a") as file, door("sys.stdin.readline()\nreturn 0",
+                                                    stdout=file) as process:
+        write_file("Csv", output_file("Csv", f"/proc/{process.pid}/fd/1"), b"two")
+        process.communicate("\n")
+    assert (tmp_path / "file").read_text() == "one two" and "file" in os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("unbuffered", [(), ("-u",)])
+def test_a_pipe_that_is_standard_output_is_written_to(door, unbuffered):
+    body = ("from golden.command import output_file, write_file\nprint('one')\n"
+            "write_file('Csv', output_file('Csv', '/dev/stdout'), b'two\\n')\nreturn 0")
+    with door(body.replace("print('one')", "print('one', flush=True)"), *unbuffered) as process:
+        assert ended(process) == (0, "one\ntwo\n", "")
+
+
+def test_a_pipe_that_nobody_empties_does_not_hold_an_interruption(tmp_path, door):
+    os.mkfifo(tmp_path / "pipe")
+    body = ("from golden.command import write_file\n"
+            "write_file('Csv', Path('pipe'), bytes(1 << 22))")
+    with open(os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK), "rb") as pipe, door(
+            body) as process:
+        assert comes(pipe)
+        process.send_signal(signal.SIGINT)
+        assert comes(process.stderr)
+        assert ended(process) == (130, "",
+                                  "python -m door: interrupted; nothing was written\n")
+
+
+@pytest.mark.parametrize("text, message", [
+    ("", "Csv must name a file, not ''"),
+    (".", "Csv must be a file, not the folder ."),
+    ("none/file", "Csv must be in a folder that exists, not none/file"),
+    ("loop", "Csv must be writable, not loop (Too many levels of symbolic links)"),
+    ("a" * 300, f"Csv must be writable, not {'a' * 300} (File name too long)"),
+    ("/sys/file", "Csv must be writable, not /sys/file (Permission denied)"),
+    ("/dev/fd/987", "Csv must be writable, not /dev/fd/987 (Bad file descriptor)"),
+    ("/proc/self/fd", "Csv must be a file, not the folder /proc/self/fd"),
+])
+def test_where_no_file_can_be_written(tmp_path, monkeypatch, text, message):
+    monkeypatch.chdir(tmp_path)
+    Path("loop").symlink_to("loop")
+    with pytest.raises((OSError, ValueError)) as error:
+        output_file("Csv", text)
+    assert str(error.value) == message
 
 
 def test_committing_says_that_all_was_written(monkeypatch):

@@ -131,6 +131,20 @@ def test_training_without_scikit_learn(capsys, monkeypatch):
                                        "installed; run: pip install -e '.[train]'\n")
 
 
+@pytest.mark.parametrize("arguments, message", [
+    (["--out", "."], "Out must be a file, not the folder ."),
+    (["--out", ""], "Out must name a file, not ''"),
+    (["--out", "/nowhere/file"], "Out must be in a folder that exists, not /nowhere/file"),
+    (["--out", "/sys/file"], "Out must be writable, not /sys/file (Permission denied)"),
+])
+def test_training_refuses_before_it_begins(capsys, monkeypatch, arguments, message):
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    with pytest.raises(SystemExit) as end:
+        import_module("golden.train").main(arguments)
+    assert end.value.code == 2
+    assert capsys.readouterr().err == f"python -m golden.train: error: {message}\n"
+
+
 def test_training_starts_from_the_same_images(tmp_path):
     """The script still writes such a file; how training ends depends on the machine's BLAS."""
     pytest.importorskip("sklearn")

@@ -163,6 +163,19 @@ def test_a_row_names_the_table(tmp_path, monkeypatch, capsys, lut, named):
     assert row["table"] == ("" if lut is None else "loaded" if lut == "loaded" else "fixed")
 
 
+def test_the_table_is_shown_where_its_file_is_full(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(network, "simulation", lambda *arguments: None)
+    monkeypatch.setattr(network, "run_network", lambda config, backend, quantized, x: (
+        run_golden(quantized, x)["dense1"], [Trace()]))
+    with pytest.raises(SystemExit) as end:
+        network.main(["--bits", "8", "--csv", "/dev/full"])
+    said = capsys.readouterr()
+    assert end.value.code == 2 and "s8n x s8 -> s8 (half_up) " in said.out
+    assert said.err == ("python -m sim.network: error: Csv must be writable, not /dev/full "
+                        "(No space left on device)\n")
+
+
 class Trace:
     """Of one beat."""
 
@@ -193,6 +206,7 @@ def test_sweep_and_csv(tmp_path, capsys):
     ("--bits 4 --csv /nowhere/table.csv", "Csv must be in a folder that exists, not "
                                           "/nowhere/table.csv"),
     ("--bits 4 --csv .", "Csv must be a file, not the folder ."),
+    ("--bits 4 --csv=", "Csv must name a file, not ''"),
     ("--bits 4 --parameters own.json", "unrecognized arguments: --parameters own.json"),
 ])
 def test_bad_input(capsys, arguments, message):
