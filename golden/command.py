@@ -26,7 +26,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
-__all__ = ["Parser", "committing", "output_file", "run", "undoing", "write_file"]
+__all__ = ["Parser", "committing", "integer", "number", "output_file", "run", "undoing",
+           "write_file"]
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -44,6 +45,27 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """End with one line and status 2."""
         self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def integer(text: str) -> int:
+    """Type of an option that takes a whole number."""
+    if not re.fullmatch(r"-?[0-9]+", text):
+        raise argparse.ArgumentTypeError(f"must be an integer, not {text!r}")
+    if len(text) > _MOST_DIGITS:
+        raise argparse.ArgumentTypeError(f"must be an integer of at most {_MOST_DIGITS} "
+                                         f"characters, not of {len(text)}")
+    return int(text)
+
+
+_MOST_DIGITS = 1000
+
+
+def number(text: str) -> float:
+    """Type of an option that takes a real number."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number, not {text!r}") from None
 
 
 def run(module: str) -> NoReturn:

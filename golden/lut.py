@@ -12,7 +12,7 @@ if __name__ == "__main__":
 
 import json
 
-from golden.command import Parser
+from golden.command import Parser, integer, number
 from golden.contracts import Rounding
 from golden.formats import parse
 from golden.networks import Quantization
@@ -34,11 +34,11 @@ def parser() -> Parser:
     for to, text in (("", "what comes in"), ("to-", "what comes out")):
         parser.add_argument(f"--{to}format", metavar="FORMAT", default="s8",
                             help=f"of {text}, 8 bits (default: %(default)s)")
-        parser.add_argument(f"--{to}scale", metavar="S", type=float, required=not to,
+        parser.add_argument(f"--{to}scale", metavar="S", type=number, required=not to,
                             help=f"of {text}: real = S * (level - Z)" + (
                                 " (default: 1/256 of sigmoid, 1/128 of tanh, else that of what "
                                 "comes in)" if to else ""))
-        parser.add_argument(f"--{to}zero-point", metavar="Z", type=int,
+        parser.add_argument(f"--{to}zero-point", metavar="Z", type=integer,
                             help=f"of {text}" + (
                                 " (default: the lowest level of sigmoid, 0 of tanh, else that of "
                                 "what comes in)" if to else " (default: 0)"))

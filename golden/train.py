@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from golden.command import Parser, output_file, write_file
+from golden.command import Parser, integer, output_file, write_file
 from golden.digits import PATH
 
 __all__ = ["main", "train"]
@@ -34,6 +34,8 @@ CALIBRATION = 256
 
 def train(path: Path = PATH, seed: int = SEED):
     """Train 64-64-10 with ReLU on 70 % of the digits; write weights and images to ``path``."""
+    if not 0 <= seed < 1 << 32:
+        raise ValueError(f"Seed must be in range [0, {(1 << 32) - 1}], not {seed}")
     import sklearn
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
@@ -68,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
                     description="Train the packaged digits network.")
     parser.add_argument("--out", default=str(PATH), metavar="FILE",
                         help="what is written (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=SEED, metavar="N",
+    parser.add_argument("--seed", type=integer, default=SEED, metavar="N",
                         help="of the split and of the training (default: %(default)s)")
     args = parser.parse_args(argv)
     try:

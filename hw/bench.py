@@ -18,10 +18,11 @@ from rich.console import Console
 from rich.table import Table
 
 from golden import digits
+from golden.command import integer
 from hw import emit
 from hw.bus import AxiTile
 from hw.folder import scratch
-from hw.options import Parser, add_numbers, add_shape, config_of, integer
+from hw.options import Parser, add_numbers, add_shape, config_of
 from sim.jobs import run
 from sim.pysim import AmaranthSimulation
 from sim.vectors import digits_phases

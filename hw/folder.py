@@ -50,6 +50,9 @@ def standing(place: Path) -> dict[str, Any] | None:
         Where nobody can tell.
     """
     with _named("Output", place):
+        for parent in place.parents:
+            if parent.is_symlink():
+                parent.stat()  # a link that leads nowhere is no place for a folder
         if place.is_symlink() or (place.exists() and not place.is_dir()):
             raise ValueError(f"Output must go to a folder, not {place}")
         if not place.exists() or not any(place.iterdir()):

@@ -5,6 +5,7 @@ import json
 import os
 import select
 import stat
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -73,11 +74,16 @@ def read_json(path: Path) -> Any:
         raise ValueError(f"more than {MOST_BYTES >> 20} MiB")
     try:
         return json.loads(text, object_pairs_hook=tuple)
-    except (ValueError, RecursionError):
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
         raise ValueError("no JSON") from None
+    except ValueError:
+        raise ValueError(f"an integer of more than {sys.get_int_max_str_digits()} "
+                         "digits") from None
 
 
 def _read(must: str, file: str) -> Any:
+    if not file:
+        raise ValueError(f"{must}, not ''")
     try:
         return read_json(Path(file))
     except (OSError, ValueError) as error:

@@ -1,7 +1,6 @@
 """The command line of :mod:`hw.build`: what may be asked for, and what must hold of it."""
 
 import argparse
-import re
 import shlex
 import textwrap
 from collections.abc import Iterable, Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from golden import command
+from golden.command import integer
 from golden.contracts import CONTRACTS, contract
 from golden.formats import FLOATS, MAX_BITS, BlockScaled, IntFormat, parse
 from hw.config import EMITTED, ZERO_POINTS, TileConfig
@@ -20,8 +20,8 @@ from hw.folder import FolderError
 from hw.given import lut_of, parameters_of
 from hw.targets import TARGETS, Target, target
 
-__all__ = ["Parser", "Request", "add_bits", "add_numbers", "add_shape", "config_of", "integer",
-           "parser", "request_of"]
+__all__ = ["Parser", "Request", "add_bits", "add_numbers", "add_shape", "config_of", "parser",
+           "request_of"]
 
 _WIDTH = 85
 
@@ -104,13 +104,6 @@ class Parser(command.Parser):
             self.fail(str(error))
         except (ValueError, OSError, ToolMissing, FolderError) as error:
             self.error(str(error))
-
-
-def integer(text: str) -> int:
-    """Type of an option that takes a whole number."""
-    if not re.fullmatch(r"-?[0-9]+", text):
-        raise argparse.ArgumentTypeError(f"must be an integer, not {text!r}")
-    return int(text)
 
 
 def add_bits(parser: argparse.ArgumentParser):
@@ -229,7 +222,8 @@ def config_of(args: argparse.Namespace) -> TileConfig:
         short = {"weights": weights, "activations": others}
         if args.requant != "none":
             short["output"] = others
-        given = {name: given[name] or short.get(name) for name in given}
+        given = {name: short.get(name) if text is None else text
+                 for name, text in given.items()}
     for name in ("weights", "activations"):
         if given[name] is None:
             raise ValueError(f"{name.capitalize()} must be given, by --{name} or by --bits")
@@ -248,7 +242,8 @@ def config_of(args: argparse.Namespace) -> TileConfig:
         rows=args.rows, cols=args.cols, lanes=args.lanes, depth=args.depth, outputs=args.outputs,
         channels=args.channels, window=TileConfig.window if args.window is None else args.window,
         target=args.target, lut=lut_of(args.lut),
-        zero_points=args.zero_points or ("activations" if movable else "none"))
+        zero_points=(("activations" if movable else "none") if args.zero_points is None
+                     else args.zero_points))
     if args.window is not None and not config.block_scaled:
         raise ValueError("Window must be left out where no operand is block-scaled, "
                          f"not {args.window}")

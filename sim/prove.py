@@ -45,12 +45,12 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from golden.command import undoing
+from golden.command import integer, undoing
 from hw.config import TileConfig
 from hw.flow.tools import ToolFailed, ToolMissing, first_error, run_tool
 from hw.folder import FolderError, scratch
 from hw.given import parameters_of
-from hw.options import Parser, add_bits, add_numbers, add_shape, config_of, integer
+from hw.options import Parser, add_bits, add_numbers, add_shape, config_of
 from sim.claims import Claim, claims
 from sim.mutants import report as mutants
 from sim.products import ProductMismatch, batches, check, pairs
@@ -112,6 +112,10 @@ def _compared(track: Callable) -> Iterator[tuple[str, int, str, float]]:
 KINDS = {"circuits": _claimed, "products": _compared}
 
 
+MOST_MUTANTS = 10_000
+"""Faults of a tile: one model has them all."""
+
+
 def parser() -> Parser:
     """Return the parser of the command line."""
     arguments = Parser(prog="python -m sim.prove", allow_abbrev=False,
@@ -146,8 +150,8 @@ def _tiles(args: argparse.Namespace) -> dict[str, TileConfig]:
         return {}
     if args.only is not None:
         raise ValueError(f"Only must be left out for --mutants, not {args.only!r}")
-    if args.mutants < 1:
-        raise ValueError(f"Mutants must be positive, not {args.mutants}")
+    if not 1 <= args.mutants <= MOST_MUTANTS:
+        raise ValueError(f"Mutants must be in range [1, {MOST_MUTANTS}], not {args.mutants}")
     if not given - {"mutants", "json"}:
         return {title: config_of(parser().parse_args(options.split()))
                 for title, options in mutants.TILES.items()}

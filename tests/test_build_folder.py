@@ -27,6 +27,14 @@ def test_an_output_folder_that_cannot_be_made(tmp_path, capsys):
                     "(Not a directory)")
 
 
+@pytest.mark.parametrize("to, reason", [
+    ("link", "Too many levels of symbolic links"), ("nothing", "No such file or directory")])
+def test_an_output_folder_that_is_a_link_to_nothing(tmp_path, capsys, to, reason):
+    (tmp_path / "link").symlink_to(to)
+    line = refused(capsys, "--bits", "4", out=tmp_path / "link")
+    assert line == f"Output folder must be writable, not {tmp_path / 'link' / NAME} ({reason})"
+
+
 @pytest.mark.parametrize("what", ["file", "link", "notes"])
 def test_what_is_not_from_a_build_is_left_alone(tmp_path, capsys, what):
     place = tmp_path / NAME

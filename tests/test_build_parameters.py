@@ -123,6 +123,7 @@ def test_bad_parameters(tmp_path, capsys, parameters, message):
     ("{}/large", "more than 0 MiB"),
     ("{}/latin", "no JSON"),
     ("{}/deep", "no JSON"),
+    ("{}/digits", "an integer of more than 4300 digits"),
     ("{}/" + "a" * 300, "File name too long"),
 ])
 def test_what_is_no_file_of_levels(tmp_path, capsys, monkeypatch, option, must, what, reason):
@@ -131,6 +132,7 @@ def test_what_is_no_file_of_levels(tmp_path, capsys, monkeypatch, option, must, 
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "large").write_text(f"[{' ' * 100_000}]")
     (tmp_path / "latin").write_bytes(b'{"bi\xe4s": 1}')
+    (tmp_path / "digits").write_text("[" + "9" * 5000 + "]")
     (tmp_path / "deep").write_text("[" * 100_000)
     file = what.format(tmp_path)
     line = refused(capsys, *SHAPE.split(), "--requant", "half_up", option, file,

@@ -135,6 +135,9 @@ def test_training_without_scikit_learn(capsys, monkeypatch):
     (["--out", "."], "Out must be a file, not the folder ."),
     (["--out", ""], "Out must name a file, not ''"),
     (["--out", "/nowhere/file"], "Out must be in a folder that exists, not /nowhere/file"),
+    (["--seed", "-1"], "Seed must be in range [0, 4294967295], not -1"),
+    (["--seed", "4294967296"], "Seed must be in range [0, 4294967295], not 4294967296"),
+    (["--seed", "x"], "argument --seed: must be an integer, not 'x'"),
     (["--out", "/sys/file"], "Out must be writable, not /sys/file (Permission denied)"),
 ])
 def test_training_refuses_before_it_begins(capsys, monkeypatch, arguments, message):

@@ -47,6 +47,8 @@ def test_every_option(capsys):
      "Output of TANH must have scale 1/128 and zero point 0, not 1.0 and 0"),
     ("tanh --scale 1 --tflite --rounding half_up",
      "Rounding must be left out for --tflite, whose kernels have their own, not half_up"),
+    ("tanh --scale x", "argument --scale: must be a number, not 'x'"),
+    ("tanh --scale 1 --zero-point x", "argument --zero-point: must be an integer, not 'x'"),
     ("tanh", "the following arguments are required: --scale"),
     ("cosh --scale 1", None),
 ])

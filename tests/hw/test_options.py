@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from golden.formats import parse
 from hw.flow.tools import ToolFailed, ToolMissing
 from hw.folder import FolderError
-from hw.options import Parser, config_of, parser
+from hw.options import Parser, config_of, parser, request_of
 
 
 class Differs(Exception):
@@ -42,3 +43,31 @@ def test_what_nobody_expects_is_raised_on():
     ("--weights s4 --activations mx_s8 --output s8", "none")])
 def test_which_operands_have_zero_points_by_default(numbers, zero_points):
     assert config_of(parser().parse_args(numbers.split())).zero_points == zero_points
+
+
+@pytest.mark.parametrize("option, message", [
+    ("--zero-points", "Zero points must be one of none, activations, both, not ''"),
+    ("--lut", "Lut must be loaded or a file of JSON, not ''"),
+    ("--parameters", "Parameters must be a file of JSON, not ''"),
+])
+def test_what_is_empty_is_not_left_out(option, message):
+    argv = ["--bits", "4", option, ""]
+    with pytest.raises(ValueError) as error:
+        request_of(parser().parse_args(argv), argv)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize("option", ["weights", "activations", "output"])
+def test_an_empty_format_is_not_left_out(option):
+    with pytest.raises(ValueError) as known:
+        parse("")
+    with pytest.raises(ValueError) as error:
+        config_of(parser().parse_args(["--bits", "4", f"--{option}", ""]))
+    assert str(error.value) == f"{option.capitalize()}: {known.value}"
+
+
+def test_a_number_of_too_many_digits(capsys):
+    with pytest.raises(SystemExit):
+        parser().parse_args(["--rows", "9" * 5000])
+    assert capsys.readouterr().err == ("python -m hw.build: error: argument --rows: must be an "
+                                       "integer of at most 1000 characters, not of 5000\n")

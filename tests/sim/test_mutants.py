@@ -147,7 +147,8 @@ def test_a_tile_of_build_options(surveyed, capsys):
 
 
 @pytest.mark.parametrize("options, message", [
-    ("--mutants 0", "Mutants must be positive, not 0"),
+    ("--mutants 0", "Mutants must be in range [1, 10000], not 0"),
+    ("--mutants 10001", "Mutants must be in range [1, 10000], not 10001"),
     ("--mutants 3 --only circuits", "Only must be left out for --mutants, not 'circuits'"),
     ("--mutants 3 --rows 2", "Weights must be given, by --weights or by --bits"),
     ("--bits 4", "Mutants must be given, by --mutants, for other options than --only"),
