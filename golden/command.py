@@ -26,8 +26,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
-__all__ = ["Parser", "committing", "integer", "number", "output_file", "run", "undoing",
-           "write_file"]
+__all__ = ["Parser", "committing", "integer", "number", "output_file", "replace_file", "run",
+           "undoing", "write_file"]
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -238,7 +238,7 @@ def write_file(name: str, path: Path, data: bytes):
             handle = os.open(place, os.O_WRONLY | os.O_APPEND)
         else:
             with committing():
-                _replace(place, data)
+                replace_file(place, data)
             return
         # Not while an interruption would wait: the other end of a pipe may never read.
         with os.fdopen(handle, "wb") as stream:
@@ -246,16 +246,21 @@ def write_file(name: str, path: Path, data: bytes):
         _written.set()
 
 
-def _replace(path: Path, data: bytes):
-    handle, part = tempfile.mkstemp(prefix=".exactmac_", dir=path.parent)
+def replace_file(path: Path, data: bytes):
+    """Write a file, all of it or nothing; ``OSError`` names it, whatever went wrong."""
     try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-        Path(part).chmod(0o644)
-        Path(part).replace(path)
-    except BaseException:
-        Path(part).unlink()
-        raise
+        with _lock:
+            handle, part = tempfile.mkstemp(prefix=".exactmac_", dir=path.parent)
+            try:
+                with os.fdopen(handle, "wb") as stream:
+                    stream.write(data)
+                Path(part).chmod(0o644)
+                Path(part).replace(path)
+            except BaseException:
+                Path(part).unlink()
+                raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 @contextmanager

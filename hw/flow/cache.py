@@ -8,7 +8,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from golden.command import undoing, write_file
+from golden.command import replace_file, undoing
 
 __all__ = ["cache_folder", "keep", "kept"]
 
@@ -61,7 +61,7 @@ def keep(built: Path, place: Path) -> Path:
     data = built.read_bytes()
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        write_file(place, data + hashlib.sha256(data).digest())
+        replace_file(place, data + hashlib.sha256(data).digest())
     except OSError:
         return built
     return place

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from golden.command import write_file
+from golden.command import replace_file
 from hw.flow.tools import ToolFailed, failed, require, run_tool
 from hw.folder import scratch
 from hw.targets import TARGETS, Target
@@ -102,8 +102,8 @@ def synthesize(verilog: list[Path], top: str, target: Target, *,
             netlist.parent.mkdir(parents=True, exist_ok=True)
             for suffix in (".v", ".json"):
                 # An error names this file, not the temporary folder: it may be on another disk.
-                write_file(netlist.with_name(netlist.name + suffix),
-                           (work / f"netlist{suffix}").read_bytes())
+                replace_file(netlist.with_name(netlist.name + suffix),
+                             (work / f"netlist{suffix}").read_bytes())
     return Area(target=target.name, cells=tuple(sorted(cells.items())), **columns,
                 transistors=transistors, seconds=time.perf_counter() - start)
 

@@ -72,7 +72,7 @@ def test_what_cannot_be_kept_is_used_as_it_is(tmp_path, monkeypatch):
     built.write_bytes(b"built")
     (tmp_path / "file").touch()
     assert keep(built, tmp_path / "file" / "place") == built
-    monkeypatch.setattr(cache, "write_file", lambda *_: full())
+    monkeypatch.setattr(cache, "replace_file", lambda *_: full())
     assert keep(built, tmp_path / "place") == built and built.read_bytes() == b"built"
 
 
