@@ -33,7 +33,7 @@ def files(folder):
 
 
 @needs_verilator
-@pytest.mark.parametrize("depth", [1024, 4096])
+@pytest.mark.parametrize("depth", [1024, pytest.param(4096, marks=pytest.mark.slow)])
 def test_an_accumulator_a_bit_too_narrow_is_caught(tmp_path, capsys, monkeypatch, depth):
     width = TileConfig.accumulator.fget
     monkeypatch.setattr(TileConfig, "accumulator", property(
@@ -68,6 +68,7 @@ def test_the_main_job(tmp_path, capsys):
         assert part in said
 
 
+@pytest.mark.slow
 def test_the_block_alone_is_compared_with_the_plain_one(tmp_path, capsys):
     run("--bits", "1", "--rows", "1", "--cols", "1", "--lanes", "4", "--channels", "1", "--depth",
         "8", "--multiplier-bits", "4", "--no-verify", "--area", "ice40", out=tmp_path)
@@ -156,6 +157,7 @@ def test_list_and_help(capsys):
     assert "examples" in text and "exit status" in text and "--require-verilog" in text
 
 
+@pytest.mark.slow
 def test_without_verilator_the_design_is_verified(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(build, "available", lambda: "g++ is not installed")
     arguments = "--bits 2 --rows 1 --cols 2 --lanes 2 --depth 8 --no-area".split()

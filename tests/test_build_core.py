@@ -12,6 +12,7 @@ from hw.flow.tools import run_tool
 from tests.test_build import FILES, NAME, run
 
 
+@pytest.mark.slow
 def test_the_core_runs_in_fusesoc(tmp_path):
     """Its target sim, in Icarus, as a user of FuseSoC would run it."""
     pytest.importorskip("fusesoc.coremanager")

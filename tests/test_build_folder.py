@@ -101,9 +101,11 @@ def boom(error):
 
 @pytest.mark.parametrize("what, error, status, message", [
     ("verify", Mismatch("Verilog differs"), 1, "Verilog differs"),
-    ("synthesize", ToolFailed("yosys", "out of gates"), 1, "yosys failed: out of gates"),
-    ("install", FolderError("Output", Path("x"), "No space left on device"), 2,
-     "Output folder must be writable, not x (No space left on device)"),
+    pytest.param("synthesize", ToolFailed("yosys", "out of gates"), 1,
+                 "yosys failed: out of gates", marks=pytest.mark.slow),
+    pytest.param("install", FolderError("Output", Path("x"), "No space left on device"), 2,
+                 "Output folder must be writable, not x (No space left on device)",
+                 marks=pytest.mark.slow),
     ("install", OSError(errno.ENOSPC, "No space left on device"), 2,
      "Output folder must be writable, not {} (No space left on device)"),
 ])

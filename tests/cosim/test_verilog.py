@@ -97,10 +97,11 @@ def check(config):
 
 
 # Tiles whose parts are those of another one; all are in CI.
-LIKE_OTHERS = {"bits3", "bits4", "s4n_u8_u8", "s2n_s8_s8", "odd8_u8_s8", "e2m1_e2m1_e2m1",
-               "loaded_weights", "nan_of_activations", "1x1x1", "8x8x8",
-               *(f"{name}_both" for name in ("floor", "half_even", "half_away", "tflite_single",
-                                             "q31", "rndnu", "pulp", "nvdla")),
+LIKE_OTHERS = {"bits2", "bits3", "bits4", "bits16", "s4n_u8_u8", "s2n_s8_s8", "s1_u3n_s5n",
+               "odd4_odd4_odd4", "odd8_u8_s8", "e2m1_e2m1_e2m1", "loaded_weights",
+               "nan_of_activations", "nan_without_infinity", "1x1x1", "5x4x7_4", "8x8x8",
+               *(f"{name}_both" for name in CONTRACTS if name not in (
+                   "half_up", "tflite", "onnx", "pulp_round", "thresholds", "stochastic")),
                *(f"{name}_activations" for name in CONTRACTS)}
 
 

@@ -85,6 +85,7 @@ def test_what_is_not_this_tile_fails_without_a_fault(mutated):
         Bench(other.config, other.ports, mutated)
 
 
+@pytest.mark.slow
 def test_no_fault_that_shows_is_proven_equal(tile, mutated, tried):
     prover = Prover(tile.ports, mutated)
     shown = [fault for fault, kind in tried.items() if kind]
@@ -92,6 +93,7 @@ def test_no_fault_that_shows_is_proven_equal(tile, mutated, tried):
         shown, key=lambda fault: fault.number)[::12])
 
 
+@pytest.mark.slow
 def test_a_fault_that_the_vectors_miss_is_listed(monkeypatch, tile, tried):
     """With the shortest of vectors faults live that all of them find; none is proven equal."""
     def few(config):

@@ -133,9 +133,9 @@ def arithmetic(x, y):
 
 
 @pytest.mark.parametrize("name,x,y", [
-    ("ecp5", 33, 31), ("xc7", 33, 31), ("generic", 7, 5), ("ice40", 7, 5),
+    ("ecp5", 33, 31), ("generic", 7, 5), ("ice40", 7, 5),
     # Without multiplier cells, 9200 gates and 3246 LUTs.
-    *(pytest.param(name, 33, 31, marks=pytest.mark.slow) for name in ("generic", "ice40"))])
+    *(pytest.param(name, 33, 31, marks=pytest.mark.slow) for name in ("xc7", "generic", "ice40"))])
 def test_arithmetic(tmp_path, netlist_of, name, x, y):
     target = TARGETS[name]
     verilog, ports = arithmetic(x, y)
@@ -155,8 +155,9 @@ def test_arithmetic(tmp_path, netlist_of, name, x, y):
 
 
 @pytest.mark.parametrize("name,kind,blocks", [
-    ("generic", "wide", 81 * 512), ("ecp5", "wide", 3), ("xc7", "wide", 3),
+    ("generic", "wide", 81 * 512), ("ecp5", "wide", 3),
     ("generic", "lanes", 72 * 512), ("ice40", "half", 5), ("ecp5", "lanes", 2), ("xc7", "lanes", 2),
+    pytest.param("xc7", "wide", 3, marks=pytest.mark.slow),
     ("ecp5", "half", 1), ("ecp5", "nibble", 1),
     pytest.param("ice40", "wide", 11, marks=pytest.mark.slow),
     *(pytest.param(name, kind, 1, marks=pytest.mark.slow)

@@ -47,6 +47,7 @@ def netlist(folder, text):
     return synthesize([folder / "top.v"], "top", TARGETS["ecp5"], netlist=folder / "out")
 
 
+@pytest.mark.slow
 def test_placement(tmp_path, capfd, monkeypatch):
     # 376 port bits, more than the device has pads.
     area = netlist(tmp_path, DESIGN)
