@@ -16,7 +16,7 @@ from golden.contracts import (
     Scaled,
     Thresholds,
 )
-from golden.formats import BlockScaled, Format, IntFormat
+from golden.formats import BlockScaled, Format, IntFormat, integers
 from golden.lfsr import leap
 from golden.ranges import levels_range
 from hw.config import TileConfig
@@ -70,8 +70,7 @@ def _parameters(config: TileConfig, rng: np.random.Generator, phase: Phase, sums
         for name, value in own.items():
             found[name][record] = value
     _settle(c, fmt, before, found, 0, len(before["bias"]))
-    return {name: np.array(values, dtype=phase.parameters[name].dtype)
-            for name, values in found.items()}
+    return {name: integers(values, name) for name, values in found.items()}
 
 
 def _settle(config: TileConfig, fmt: Format | None, before: dict[str, list], found: dict[str, list],
@@ -84,7 +83,7 @@ def _settle(config: TileConfig, fmt: Format | None, before: dict[str, list], fou
     ends = np.repeat([[c.unbiased.lo], [c.unbiased.hi]], end - start, axis=1)
     try:
         requantize_tensor(ends, c.contract, fmt, {
-            name: np.array(values[start:end]) for name, values in found.items()
+            name: integers(values[start:end], name) for name, values in found.items()
             if name != "weight_zero_point"}, unbiased=c.unbiased,
             draws=np.ones_like(ends) if c.draws else None)
     except ValueError:

@@ -7,7 +7,7 @@ from golden.contracts import contract
 from golden.formats import parse
 from hw.config import TileConfig
 from sim.jobs import expected, streams
-from sim.vectors import verification_phases
+from sim.vectors import malformed, verification_phases
 
 
 def tile(name="half_up", fmt="s4"):
@@ -72,3 +72,15 @@ def test_every_contract_takes_what_is_aimed(name):
     phases, _ = verification_phases(config)
     want = expected(config, phases)  # which refuses what the contract does not take
     assert len(np.unique(want)) > 150
+
+
+def test_records_of_sums_beyond_64_bits():
+    """Biases of either side of what int64 holds stand beside one another."""
+    fmt = parse("mx_e5m2:specials=propagate")
+    config = TileConfig(weights=parse("mx_e4m3fn:specials=propagate"), activations=fmt,
+                        output=parse("e5m2:specials=propagate"), rows=2, cols=2, lanes=2,
+                        depth=256, channels=16, window=24)
+    assert config.record["bias"].bits > 64
+    for seed in range(4):
+        assert all(len(each.outputs.last) for each in malformed(
+            config, np.random.default_rng(seed)))
