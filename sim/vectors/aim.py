@@ -109,14 +109,14 @@ def _edge(rng: np.random.Generator, fmt: Format, record: dict[str, int]) -> Frac
     """Where rounding, or the clamp, changes its mind; less the zero point, if there is one."""
     if not rng.integers(4):
         return Fraction(int(rng.choice([-1, 1])) << int(rng.integers(fmt.bits, 64)))
-    levels = fmt.levels().tolist()
-    at = {level: place for place, level in enumerate(levels)}
-    low, high = at[record["clamp_min"]], at[record["clamp_max"]]
-    zero = min(max(int(np.searchsorted(levels, record.get("zero_point", 0))), low), high)
+    levels = fmt.levels()
+    low, high, zero = np.searchsorted(
+        levels, [record["clamp_min"], record["clamp_max"], record.get("zero_point", 0)]).tolist()
+    zero = min(max(zero, low), high)
     place = [low, high, min(max(zero + int(rng.integers(-4, 5)), low), high),
              int(rng.integers(low, high + 1))][rng.integers(4)]
     beside = min(max(place + int(rng.choice([-1, 1])), 0), len(levels) - 1)
-    edge = Fraction(levels[place] + levels[beside if rng.integers(4) else place], 2)
+    edge = Fraction(sum(levels[[place, beside if rng.integers(4) else place]].tolist()), 2)
     if isinstance(fmt, BlockScaled):
         return edge * Fraction(2) ** int(rng.integers(-12, 6))
     return edge - record.get("zero_point", 0)
