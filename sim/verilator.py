@@ -205,38 +205,37 @@ def _build(sources: list[Path], top: str, ports: tuple[StreamPort, ...], options
         if len(_groups(units[0][0])) > 1:
             units = [*((group, optimize) for group in _groups([HARNESS, *fast])),
                      *((group, SLOW) for group in _groups(slow))]
-        runtime = [cache / f"{_hash(*tools, FAST, source)}.o" for source in RUNTIME]
+        # A model hardly enters the runtime while it runs.
+        runtime = cache / f"{_hash(*tools, SLOW, *RUNTIME)}.o"
+        has_runtime = kept(runtime)
+        if not has_runtime:
+            units.append(([root / "include" / each for each in RUNTIME], SLOW))
         # What takes most of the time where nothing is optimized: reading Verilator's headers.
         header, precompiled = folder / "header.h", cache / f"{_hash(*tools, SLOW, HEADER)}.gch"
-        if optimize == SLOW:
-            header.write_text(HEADER)
-            beside = folder / "header.h.gch"
-            if kept(precompiled):
-                beside.symlink_to(precompiled)
-            else:
-                _call("g++", [*compiler, SLOW, "-x", "c++-header", str(header), "-o",
-                              str(beside)], root, folder)
-                keep(beside, precompiled)
+        header.write_text(HEADER)
+        beside = folder / "header.h.gch"
+        if kept(precompiled):
+            beside.symlink_to(precompiled)
+        elif optimize == SLOW:
+            _call("g++", [*compiler, SLOW, "-x", "c++-header", str(header), "-o", str(beside)],
+                  root, folder)
+            keep(beside, precompiled)
 
         def unit(index: int) -> str:
             files, level = units[index]
             text = folder / f"unit{index}.cpp"
             text.write_text("".join(f'#include "{file}"\n' for file in files))
-            include = ["-include", str(header)] if level == SLOW == optimize else []
+            include = ["-include", str(header)] if level == SLOW else []
             _call("g++", [*compiler, f"-I{folder}", level, *include, "-c", str(text), "-o",
                           f"{text}.o"], root, folder)
             return f"{text}.o"
 
-        def shared(index: int) -> str:
-            if kept(runtime[index]):
-                return str(runtime[index])
-            built = folder / f"runtime{index}.o"
-            _call("g++", [*compiler, FAST, "-c", str(root / "include" / RUNTIME[index]), "-o",
-                          str(built)], root, folder)
-            return str(keep(built, runtime[index]))
-
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            objects = [*pool.map(shared, range(len(RUNTIME))), *pool.map(unit, range(len(units)))]
+            objects = [*pool.map(unit, range(len(units)))]
+        if has_runtime:
+            objects.append(str(runtime))
+        else:
+            objects[-1] = str(keep(Path(objects[-1]), runtime))
         built = folder / library.name
         _call("g++", ["g++", "-shared", "-pthread", "-Wl,-Bsymbolic", *objects, "-o", str(built)],
               root, folder)

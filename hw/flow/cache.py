@@ -70,8 +70,14 @@ def keep(built: Path, place: Path) -> Path:
 def kept(place: Path) -> bool:
     """Whether a cache has a file, and has all of it."""
     try:
-        data = place.read_bytes()
+        status = place.stat()
+        return _whole(place, status.st_size, status.st_mtime_ns)
     except OSError:
         return False
-    size = hashlib.sha256().digest_size
+
+
+@cache
+def _whole(place: Path, _size: int, _time: int) -> bool:
+    # Looked at once in a process while it stays as it is: some are large, and used by every model.
+    data, size = place.read_bytes(), hashlib.sha256().digest_size
     return hashlib.sha256(data[:-size]).digest() == data[-size:]
