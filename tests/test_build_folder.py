@@ -53,13 +53,18 @@ def test_what_is_not_from_a_build_is_left_alone(tmp_path, capsys, what):
 
 
 def test_files_of_others_stay_and_another_configuration_is_said(tmp_path, capsys):
-    arguments = ("--bits", "4", "--no-area", "--no-verify")
-    run(*arguments, "--vcd", "--rows", "1", "--depth", "16", "--name", "mine", out=tmp_path)
+    arguments = (*TINY, "--no-area", "--no-verify", "--name", "mine")
+    run(*arguments, "--depth", "16", out=tmp_path)
     (tmp_path / "mine" / "notes").write_text("kept")
+    # As if that build had written waves, too.
+    (tmp_path / "mine" / "mine.vcd").write_text("")
+    manifest = json.loads((tmp_path / "mine" / "manifest.json").read_text())
+    manifest["files"] += ["mine.vcd"]
+    (tmp_path / "mine" / "manifest.json").write_text(json.dumps(manifest))
     capsys.readouterr()
-    run(*arguments, "--depth", "64", "--name", "mine", out=tmp_path)
+    run(*arguments, out=tmp_path)
     said = capsys.readouterr().out
-    assert "a tile of the same name with rows 1, depth 16" in said
+    assert "a tile of the same name with depth 16" in said
     found = files(tmp_path / "mine")
     assert found["notes"] == b"kept" and "mine.vcd" not in found
     assert sorted([*json.loads(found["manifest.json"])["files"], "notes"]) == sorted(found)

@@ -22,6 +22,13 @@ from tests.hw.requantizers import (
 )
 
 
+def turning(names, outputs=("s8", "u8")):
+    """Each name with an output, which turn; the others beside it are slow."""
+    return [pytest.param(name, output, marks=(
+        [] if (index + place) % len(outputs) == 0 else [pytest.mark.slow]))
+        for index, name in enumerate(names) for place, output in enumerate(outputs)]
+
+
 def everything(case, rng, records):
     """Every sum, with each of a few records that bring it near the output's range."""
     sums = np.arange(case.sums.lo, case.sums.hi + 1)
@@ -42,8 +49,7 @@ def everything(case, rng, records):
     return case.complete(rng, rows)
 
 
-@pytest.mark.parametrize("output", ["s8", "u8"])
-@pytest.mark.parametrize("name", CONTRACTS)
+@pytest.mark.parametrize("name, output", turning(CONTRACTS))
 def test_every_sum_of_ten_bits(rng, name, output):
     case = Case(name, Range(-512, 511), output)
     case.check(everything(case, rng, 4))
@@ -98,16 +104,15 @@ def corners(case, rng, sums: Range):
         "multiplier": np.array(multipliers), "shift": np.array(shifts)})
 
 
-@pytest.mark.parametrize("output", ["s8", "u8"])
-@pytest.mark.parametrize("name", SCALED)
+@pytest.mark.parametrize("name, output", turning(SCALED))
 def test_every_shift_at_the_ends_of_int32(rng, name, output):
     case = Case(name, levels_range(S32), output)
     case.check(corners(case, rng, case.sums))
 
 
-@pytest.mark.parametrize("output", ["u1", "s1", "s2n", "s4", "u3n", "s16", "u16"])
-@pytest.mark.parametrize("name", ["half_even", "half_away", "stochastic", "tflite",
-                                  "tflite_single"])
+@pytest.mark.parametrize("name, output", turning(
+    ["half_even", "half_away", "stochastic", "tflite", "tflite_single"],
+    ["u1", "s1", "s2n", "s4", "u3n", "s16", "u16"]))
 def test_outputs_of_any_width(rng, name, output):
     case = Case(name, Range(-5000, 9000), output)
     case.check(everything_near(case, rng, 1500))
@@ -141,8 +146,7 @@ def everything_near(case, rng, count):
         "multiplier": np.array(multipliers), "shift": np.array(shifts)})
 
 
-@pytest.mark.parametrize("output", ["s8", "u8"])
-@pytest.mark.parametrize("name", SCALED)
+@pytest.mark.parametrize("name, output", turning(SCALED))
 def test_random_totals(rng, name, output):
     case = Case(name, levels_range(S32), output)
     case.check(everything_near(case, rng, 3000))
@@ -173,8 +177,7 @@ def ties(case, rng):
         "zero_point": zeros + (128 if case.output.min == 0 else 0)}, wide=True)
 
 
-@pytest.mark.parametrize("output", ["s8", "u8"])
-@pytest.mark.parametrize("name", SCALED)
+@pytest.mark.parametrize("name, output", turning(SCALED))
 def test_ties(rng, name, output):
     case = Case(name, levels_range(S32), output)
     case.check(ties(case, rng))

@@ -87,7 +87,8 @@ def write_vectors(folder):
     (folder / "shift_stalls.hex").write_text(stall_words(len(PORTS)))
 
 
-@pytest.fixture(scope="module", params=[icarus, verilator_binary])
+@pytest.fixture(scope="module", params=[
+    icarus, pytest.param(verilator_binary, marks=pytest.mark.slow)])
 def program(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("shift")
     (folder / "shift.v").write_text(DUT)

@@ -89,7 +89,7 @@ def test_a_backend_of_another_tile_is_refused(rng, change, names):
         with pytest.raises(ValueError, match="^Backend must simulate the given tile, "
                                              f"not one that differs in {names}$"):
             use(backend_of(CONFIG))
-        use(backend_of(config))
+    jobs.run(config, backend_of(config), [phase])
 
 
 def test_every_simulation_knows_its_design():

@@ -21,18 +21,15 @@ MULTIPLIERS = 263
 
 
 @pytest.mark.parametrize("claim", [
-    *(claims.multiplier(parse(w), parse(a)) for w, a in (
-        ("s5", "u4"), ("u4", "s1"), ("ternary", "s4"), ("odd4", "binary"), ("odd3", "odd2"))),
-    *(claims.shifter(rounding) for rounding in Rounding), claims.requantizer("half_even", U4),
+    *(claims.multiplier(parse(w), parse(a)) for w, a in (("s5", "u4"), ("odd3", "odd2"))),
+    claims.shifter(Rounding.HALF_EVEN), claims.requantizer("half_even", U4),
     claims.requantizer("stochastic", U4),
     pytest.param(claims.requantizer("q31", IntFormat(8)), marks=pytest.mark.slow),
     claims.fused(28), claims.fused(-36),
     claims.guarded("half_up"), claims.to_levels("half_even", parse("odd4")),
-    claims.to_levels("pulp", parse("e2m1")), claims.to_levels("zero", CODEBOOK),
+    claims.to_levels("pulp", parse("e2m1")),
     pytest.param(claims.to_levels("half_away", PAPER, shifted=True), marks=pytest.mark.slow),
-    claims.to_levels("half_up", parse("codebook:43/54/93/97")), claims.asked(MX),
-    claims.beside("half_up", MX), claims.beside("floor", BlockScaled(parse("codebook:-9/-2/0/3"))),
-    claims.beside("half_even", BlockScaled(parse("u2"))),
+    claims.asked(MX), claims.beside("floor", BlockScaled(parse("codebook:-9/-2/0/3"))),
     claims.conversion(), claims.float_product(), claims.float_requantizer(U4), claims.inside(U4),
 ], ids=lambda claim: f"{claim.subject} {claim.instance}")
 def test_a_claim_holds(claim):

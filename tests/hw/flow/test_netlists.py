@@ -155,14 +155,12 @@ def test_arithmetic(tmp_path, netlist_of, name, x, y):
 
 
 @pytest.mark.parametrize("name,kind,blocks", [
-    ("generic", "wide", 81 * 512), ("ecp5", "wide", 3),
-    ("generic", "lanes", 72 * 512), ("ice40", "half", 5), ("ecp5", "lanes", 2), ("xc7", "lanes", 2),
-    pytest.param("xc7", "wide", 3, marks=pytest.mark.slow),
-    ("ecp5", "half", 1), ("ecp5", "nibble", 1),
-    pytest.param("ice40", "wide", 11, marks=pytest.mark.slow),
-    *(pytest.param(name, kind, 1, marks=pytest.mark.slow)
-      for name, kind in (("ecp5", "byte"), ("ecp5", "pair"), ("ecp5", "bit"), ("xc7", "half"),
-                         ("xc7", "byte"), ("xc7", "nibble"), ("xc7", "pair"), ("xc7", "bit")))])
+    ("ecp5", "wide", 3), ("generic", "lanes", 72 * 512), ("ice40", "half", 5),
+    ("xc7", "lanes", 2),
+    *(pytest.param(*each, marks=pytest.mark.slow) for each in (
+        ("generic", "wide", 81 * 512), ("xc7", "wide", 3), ("ice40", "wide", 11),
+        ("ecp5", "lanes", 2), *((name, kind, 1) for name in ("ecp5", "xc7")
+                                for kind in ("half", "byte", "nibble", "pair", "bit"))))])
 def test_memory(tmp_path, netlist_of, name, kind, blocks):
     target = TARGETS[name]
     verilog, ports = memory(kind)
@@ -198,7 +196,10 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("name,design,fault", FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize("name,design,fault", [
+    pytest.param(*fault, id=what, marks=pytest.mark.slow if what in (
+        "data pins", "signs", "xc7 contents", "xc7 parity pins") else ())
+    for what, fault in FAULTS.items()])
 def test_netlist_simulation_finds_faults(tmp_path, netlist_of, name, design, fault):
     target = TARGETS[name]
     verilog, ports = arithmetic(33, 31) if design == "arithmetic" else memory(design)
