@@ -13,6 +13,6 @@ __all__ = ["compiled"]
 def compiled(config: TileConfig) -> Backend:
     """Return the tile's emitted Verilog, compiled; cheapest below half a million cycles.
 
-    Tests that need just some tile share one, such as those of :mod:`tests.cosim.test_verilog`.
+    Tests that need just some tile share one, such as those of :mod:`tests.gallery`.
     """
     return simulation(config, fast=False)

@@ -10,9 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from golden.contracts import contract
-from golden.formats import EXPONENT, LoadedCodebook, parse
-from hw.config import TileConfig
+from golden.formats import EXPONENT, LoadedCodebook
 from sim.backend import Beats, Cut
 from sim.exponents import random_exponents
 from sim.jobs import Phase, expected, format_of, output_beats, streams
@@ -25,41 +23,11 @@ from sim.vectors import (
     random_table,
 )
 from sim.verilator import available
+from tests.gallery import SMALL
 
 pytestmark = pytest.mark.skipif(available() is not None, reason=str(available()))
 
 
-def tile(weights, activations, output, requant="half_up", **shape):
-    return TileConfig(weights=parse(weights), activations=parse(activations),
-                      output=None if output is None else parse(output),
-                      contract=contract(requant), **{"rows": 2, "cols": 2, "lanes": 2, **shape})
-
-
-FIXED = (("bias", (5, -7, 0, 100, 3)), ("multiplier", (1 << 30, 3 << 28, 5, 1 << 29, 77)),
-         ("shift", 32), ("zero_point", -3), ("clamp_min", (-128, -100, -5, 0, -128)),
-         ("clamp_max", 127))
-TILES = {
-    "1x1x1": tile("s4n", "u4", "s8", rows=1, cols=1, lanes=1, depth=6, channels=3),
-    # Block-scaled, loaded codebook and loaded table, draws; 6 beats at most, 3 groups.
-    "mixed": tile("mx_s4", "codebook2:loaded=s6", "s8", "stochastic", rows=1, cols=4, lanes=2,
-                  outputs=2, depth=12, channels=10, window=5, lut="loaded"),
-    "fixed": tile("s4", "u4", "s8", depth=8, channels=5, parameters=FIXED),
-    "both": tile("s8", "u8", "u8", "tflite", depth=10, channels=6, zero_points="both"),
-    "3x6x5/3": tile("u3", "s5", "s4", "half_even", rows=3, cols=6, lanes=5, outputs=3, depth=35,
-                    channels=31, zero_points="both"),
-    "block-scaled": tile("mx_e2m1", "mx_s8", "s8", lanes=8, depth=40, channels=4, window=9),
-    "shared exponent": tile("mx_s8", "e4m3fn", "mx_e2m1", rows=1, cols=32, lanes=1, outputs=8,
-                            depth=7, channels=96),
-    "codebooks": tile("codebook3:loaded=s6", "codebook2:loaded=u5", "codebook2:loaded=s16",
-                      "half_away", depth=6, channels=6, outputs=2),
-    "table": tile("s4n", "s4", "u8", "pulp", depth=30, channels=8, lut="loaded"),
-    "stochastic": tile("s4n", "u4", "s8", "stochastic", depth=16, channels=2, rows=3),
-    "one beat": tile("ternary", "odd3", "odd5", "floor", lanes=9, depth=9, channels=5),
-    "sums": tile("binary", "bit", None, "none", lanes=3, depth=21, channels=1, outputs=2),
-    "nan": tile("e5m2:specials=propagate", "e4m3fn:specials=propagate", "e5m2:specials=propagate",
-                lanes=1, depth=5, channels=4),
-    "thresholds": tile("s3n", "s3", "s3", "thresholds", lanes=1, depth=4, channels=12),
-}
 DEFAULT = ("1x1x1", "mixed", "fixed")
 
 
@@ -157,9 +125,9 @@ def want_of(config, given):
 
 
 @pytest.mark.parametrize("name", [
-    name if name in DEFAULT else pytest.param(name, marks=pytest.mark.slow) for name in TILES])
+    name if name in DEFAULT else pytest.param(name, marks=pytest.mark.slow) for name in SMALL])
 def test_malformed_jobs(rng, name):
-    config = TILES[name]
+    config = SMALL[name]
     backend = simulation(config)
     seen = set()
     for seed in range(24):
@@ -189,7 +157,7 @@ def test_malformed_jobs(rng, name):
 
 
 def test_the_adversary_meets_every_kind_of_fault(rng):
-    config = TILES["mixed"]
+    config = SMALL["mixed"]
     assert isinstance(config.activations, LoadedCodebook)
     kinds = dict.fromkeys(["none", "many", "group", "flip"], 0)
     for _ in range(10):

@@ -13,16 +13,13 @@ from amaranth.lib.wiring import In, Out
 
 from golden.contracts import CONTRACTS, contract
 from golden.formats import parse
-from golden.units import SCHEMES, Addition, Multiplication, Rescaling, scheme
 from hw import emit, lint
 from hw.bus import AxiTile
 from hw.config import TileConfig
-from hw.lut import Lut
-from hw.range_tracker import RangeTracker
 from hw.requantize import Requantizer
 from hw.tile import MacTile
-from hw.units import Add, AveragePool, Concat, FusedAdd, MaxPool, Multiply, Rescale
 from sim import verilator
+from tests.gallery import units
 
 pytestmark = pytest.mark.skipif(verilator.available() is not None,
                                 reason=str(verilator.available()))
@@ -78,20 +75,6 @@ def requantizer(name, output):
     c = tile("s4", "u4", output, name)
     return Requantizer(contract=c.contract, sums=c.accumulator, total=c.sum_format,
                        output=c.output_format, record=c.record)
-
-
-def units():
-    yield from (Add(operation=Addition(scheme(name), S8, U8, S8, subtract=True), lanes=1)
-                for name in SCHEMES if name != "onnx")
-    yield FusedAdd(operation=Addition(scheme("onnx"), S8, U8, S8), lanes=1)
-    for name in ("half_even", "tflite", "onnx_zp_inside"):
-        yield Multiply(operation=Multiplication(contract(name), S8, U8, U8), lanes=1)
-        yield Rescale(operation=Rescaling(contract(name), S8, S4), lanes=1)
-    yield Concat(operation=Rescaling(contract("tflite"), S8, S8), tensors=3, lanes=1)
-    yield AveragePool(values=S8, lanes=1, window=9)
-    yield MaxPool(values=U8, lanes=1)
-    yield Lut(outputs=1, codes=None)
-    yield RangeTracker(results=S8, outputs=3)
 
 
 class Gallery(wiring.Component):
