@@ -36,7 +36,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -63,20 +63,24 @@ class Refuted(Exception):
     """An input on which a part and its definition differ."""
 
 
-def prove(claim: Claim):
-    """Prove a claim, or raise :class:`Refuted` with an input on which it does not hold.
+def prove(*claims: Claim):
+    """Prove claims in turn, or raise :class:`Refuted` with an input on which one does not hold.
 
     Raises :class:`~hw.flow.tools.ToolFailed` where the solver says neither.
     """
     with scratch() as folder:
-        (folder / "claim.il").write_text(claim.circuit())
-        (folder / "claim.ys").write_text(
-            "read_rtlil claim.il\nproc -norom\nflatten\nopt -full\n"
-            "sat -verify -show-inputs -prove differs 0 claim\n")
+        script = ""
+        for index, claim in enumerate(claims):
+            (folder / f"claim{index}.il").write_text(claim.circuit())
+            script += (f"design -reset\nread_rtlil claim{index}.il\nproc -norom\nflatten\n"
+                       "opt -full\nsat -verify -show-inputs -prove differs 0 claim\n")
+        (folder / "claims.ys").write_text(script)
         done = run_tool("yosys", [sys.executable, "-c", "from pyosys import libyosys as y; "
-                                  "y.run_pass('script claim.ys', y.Design())"], cwd=folder)
-    if "SAT proof finished - no model found: SUCCESS!" in done.stdout:
+                                  "y.run_pass('script claims.ys', y.Design())"], cwd=folder)
+    proven = done.stdout.count("SAT proof finished - no model found: SUCCESS!")
+    if proven == len(claims):
         return
+    claim = claims[proven]
     if "SAT proof finished - model found: FAIL!" in done.stdout:
         model = [line.split() for line in done.stdout.splitlines() if line.startswith("  \\")]
         # Of more than 32 bits, Yosys has only the binary digits.
@@ -87,24 +91,47 @@ def prove(claim: Claim):
     raise ToolFailed("yosys", f"{claim.subject} {claim.instance}: {reason}")
 
 
+def _on_all_cores(work: Callable, *items: Sequence) -> Iterator:
+    # What comes of each; after the first that fails none is begun.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        try:
+            yield from pool.map(work, *items)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+TOGETHER = 8
+"""Claims, of one subject, that a run of the solver proves: to begin one takes as long as a small
+proof."""
+
+
+def _seconds(claims: Sequence[Claim]) -> float:
+    start = time.perf_counter()
+    prove(*claims)
+    return time.perf_counter() - start
+
+
 def _claimed(track: Callable) -> Iterator[tuple[str, int, str, float]]:
     # Rows of the table: a subject, how many instances, by what, in how many seconds.
-    rows: dict[str, tuple[int, float]] = {}
-    for claim in track(list(claims()), description="proving"):
-        start = time.perf_counter()
-        prove(claim)
-        count, seconds = rows.get(claim.subject, (0, 0.0))
-        rows[claim.subject] = count + 1, seconds + time.perf_counter() - start
-    for subject, (count, seconds) in rows.items():
-        yield subject, count, "Yosys sat", seconds
+    subjects: dict[str, list[Claim]] = {}
+    for claim in claims():
+        subjects.setdefault(claim.subject, []).append(claim)
+    chosen = [each[start:start + TOGETHER] for each in subjects.values()
+              for start in range(0, len(each), TOGETHER)]
+    spent = track(_on_all_cores(_seconds, chosen), total=len(chosen), description="proving")
+    rows: dict[str, float] = dict.fromkeys(subjects, 0.0)
+    for each, seconds in zip(chosen, spent, strict=True):
+        rows[each[0].subject] += seconds
+    for subject, seconds in rows.items():
+        yield subject, len(subjects[subject]), "Yosys sat", seconds
 
 
 def _compared(track: Callable) -> Iterator[tuple[str, int, str, float]]:
     start, chosen = time.perf_counter(), list(pairs())
     made = batches(chosen)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        checked = pool.map(check, made, [f"products_{index}" for index in range(len(made))])
-        count = sum(track(checked, total=len(made), description="multiplying"))
+    checked = _on_all_cores(check, made, [f"products_{index}" for index in range(len(made))])
+    count = sum(track(checked, total=len(made), description="multiplying"))
     yield (f"product, {len(chosen):,} pairs of formats", count, "simulation of all",
            time.perf_counter() - start)
 

@@ -135,7 +135,8 @@ def arithmetic(x, y):
 @pytest.mark.parametrize("name,x,y", [
     ("ecp5", 33, 31), ("generic", 7, 5), ("ice40", 7, 5),
     # Without multiplier cells, 9200 gates and 3246 LUTs.
-    *(pytest.param(name, 33, 31, marks=pytest.mark.slow) for name in ("xc7", "generic", "ice40"))])
+    *(pytest.param(name, *widths, marks=pytest.mark.slow) for name, widths in (
+        ("xc7", (33, 31)), ("generic", (33, 31)), ("ice40", (17, 15))))])
 def test_arithmetic(tmp_path, netlist_of, name, x, y):
     target = TARGETS[name]
     verilog, ports = arithmetic(x, y)
@@ -159,8 +160,9 @@ def test_arithmetic(tmp_path, netlist_of, name, x, y):
     ("xc7", "lanes", 2),
     *(pytest.param(*each, marks=pytest.mark.slow) for each in (
         ("generic", "wide", 81 * 512), ("xc7", "wide", 3), ("ice40", "wide", 11),
-        ("ecp5", "lanes", 2), *((name, kind, 1) for name in ("ecp5", "xc7")
-                                for kind in ("half", "byte", "nibble", "pair", "bit"))))])
+        ("ecp5", "lanes", 2), ("ecp5", "pair", 1), *(
+            (name, kind, 1) for name in ("ecp5", "xc7")
+            for kind in ("half", "byte", "nibble", "bit"))))])
 def test_memory(tmp_path, netlist_of, name, kind, blocks):
     target = TARGETS[name]
     verilog, ports = memory(kind)
