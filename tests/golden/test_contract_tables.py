@@ -266,11 +266,13 @@ EDGES = sorted({x for x in around(0, 2**23, 2**24, 2**25, 2**26, 3 * 2**24, 2**3
 class TestFloat32Arithmetic:
     """Against rationals rounded to binary32 by hand."""
 
-    @pytest.mark.parametrize("exponent", range(-33, 2))
+    @pytest.mark.parametrize("exponent", [
+        exponent if exponent % 3 == 0 else pytest.param(exponent, marks=pytest.mark.slow)
+        for exponent in range(-33, 2)])
     def test_where_float32_has_no_bits_left(self, name, exponent, rng):
         """Sums around powers of two; scales that are powers of two, just beside, and any."""
         mantissas = (0, 1, 2**22, 2**23 - 1, int(rng.integers(2**23)))
-        for output, mantissa in product((S32, (S8, U8, S16)[exponent % 3]), mantissas):
+        for output, mantissa in product((S32, (S8, U8, S16)[exponent // 3 % 3]), mantissas):
             zero_point = int(rng.choice([0, 1, 3, -1 if output.min else 1]))
             p = parameters(name, output, scale=scale_bits(exponent, mantissa),
                            zero_point=zero_point)

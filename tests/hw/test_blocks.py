@@ -98,7 +98,7 @@ FITTING = [
 ]
 
 
-@pytest.mark.parametrize("rows, cols, lanes", [(2, 1, 1), (2, 2, 3), (1, 2, 17)])
+@pytest.mark.parametrize("rows, cols, lanes", [(2, 2, 3), (1, 2, 17)])
 @pytest.mark.parametrize("kind, weights, activations", FITTING)
 def test_block_that_fits_is_golden(rng, kind, weights, activations, rows, cols, lanes):
     dut = block_for(target="generic", weights=parse(weights), activations=parse(activations),
@@ -109,7 +109,7 @@ def test_block_that_fits_is_golden(rng, kind, weights, activations, rows, cols, 
     np.testing.assert_array_equal(sums_of(dut, received), golden_sums(a, w))
 
 
-@pytest.mark.parametrize("lanes", [1, 4, 5, 16, 17])
+@pytest.mark.parametrize("lanes", [1, 5, 16])
 @pytest.mark.parametrize("kind, weights, activations", [
     next(each for each in FITTING if each[0] is kind) for kind in dict.fromkeys(
         each[0] for each in FITTING)])

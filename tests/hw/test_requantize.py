@@ -57,7 +57,8 @@ def test_every_sum_of_ten_bits(rng, name, output):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name, output", zip(CONTRACTS, cycle(["s8", "u4"]), strict=False))
+@pytest.mark.parametrize("name, output", [
+    *zip(CONTRACTS, cycle(["s8", "u4"]), strict=False)])
 def test_every_sum_of_sixteen_bits(rng, name, output):
     case = Case(name, Range(-32768, 32767), output)
     case.check(everything(case, rng, 1))

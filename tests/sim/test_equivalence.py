@@ -29,7 +29,8 @@ def text(name, module):
     return emit.modules(designs()[name], module)
 
 
-@pytest.mark.parametrize("name", [NAME, pytest.param("unit_0", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [NAME, "unit_0"])
 def test_a_design_is_equal_to_itself(name):
     assert compare(designs()[name], text(name, "then"), text(name, "now"), 2000) >= 2000
 
