@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from amaranth.hdl import Cat, ClockDomain, Const, Module, ResetSignal, Signal, Value
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.config import TileConfig
 from hw.ports import StreamPort, ports
 from hw.tile import MacTile
 
-__all__ = ["AxiTile", "clock", "connect", "has_last", "port_members"]
+__all__ = ["AxiTile", "clock", "connect", "port_members"]
 
 
 class AxiTile(wiring.Component):
@@ -88,28 +88,31 @@ def clock(m: Module, top: Any):
     m.d.comb += ResetSignal().eq(~top.aresetn)
 
 
-def has_last(inner: stream.Interface) -> bool:
-    """Whether a stream's payload ends in a field ``last``, which is a port's ``tlast``."""
-    layout = inner.payload.shape()
-    return isinstance(layout, data.StructLayout) and list(layout.members)[-1:] == ["last"]
-
-
 def connect(m: Module, top: Any, port: StreamPort, inner: stream.Interface):
-    """Connect a port of ``top`` with the stream behind it."""
-    payload = Value.cast(inner.payload)
+    """Connect a port of ``top`` with the stream behind it.
+
+    Raises
+    ------
+    ValueError
+        Where their payloads are not of the same width.
+    """
+    payload, bits = Value.cast(inner.payload), port.payload.bits
+    if len(payload) != bits + port.last:
+        raise ValueError(f"Payload of {port.name} must be as wide as that of {port.stream}, "
+                         f"{len(payload)} bits, not {bits + port.last}")
     tdata, valid, ready = (getattr(top, f"{port.name}_{signal}")
                            for signal in ("tdata", "tvalid", "tready"))
-    last = [getattr(top, f"{port.name}_tlast")] if has_last(inner) else []
+    last = [getattr(top, f"{port.name}_tlast")] if port.last else []
     if port.is_input:
         m.d.comb += [
-            payload.eq(Cat(tdata[:port.bits], last)),
+            payload.eq(Cat(tdata[:bits], last)),
             inner.valid.eq(valid),
             ready.eq(inner.ready),
         ]
         return
     m.d.comb += [
-        Cat(tdata, last).eq(Cat(payload[:port.bits], Const(0, 8 * port.bytes - port.bits),
-                                payload[port.bits:])),
+        Cat(tdata, last).eq(Cat(payload[:bits], Const(0, 8 * port.bytes - bits),
+                                payload[bits:])),
         valid.eq(inner.valid),
     ]
     if not inner.signature.always_ready:

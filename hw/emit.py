@@ -7,7 +7,7 @@ from typing import Any
 from amaranth.lib import wiring
 
 from golden.contracts import LFSR_BITS, LFSR_TAPS, Clamped, Scaled
-from golden.formats import BLOCK, EXPONENT_BIAS, BlockScaled, Format, IntFormat, element_of
+from golden.formats import BLOCK, EXPONENT_BIAS, BlockScaled, IntFormat, element_of
 from golden.ranges import Range
 from hw.bus import AxiTile
 from hw.config import TileConfig
@@ -15,6 +15,7 @@ from hw.flow.cache import cache_folder
 from hw.flow.tools import failed, run_tool
 from hw.keywords import KEYWORDS
 from hw.lint import tidy
+from hw.payload import Payload
 from hw.ports import StreamPort
 from hw.shared import Emission
 
@@ -189,11 +190,6 @@ def _table(c: TileConfig, name: str) -> str:
     return f"level of code k in word k, {fmt.range} in its lowest bits{rest}"
 
 
-def _code_of(field: str, fmt: Format) -> str:
-    """Name of the format of a record's field: of exponents as ports have it, else of elements."""
-    return "e8m0" if field.startswith("exponent") else str(element_of(fmt))
-
-
 def _formula(c: TileConfig) -> dict[str, Any]:
     """Say what becomes of a sum."""
     taken = " - weight_zero_point * row_sum" * (c.zero_points == "both")
@@ -217,11 +213,7 @@ def _exponent(fmt: BlockScaled) -> str:
 def manifest(tile: AxiTile, name: str, **more) -> dict[str, Any]:
     """Describe what was built: formats, shape, timing, ports, record, contract, and ``more``."""
     c = tile.config
-    lsb = 0
-    record = []
-    for field, fmt in c.record.items():
-        record.append({"name": field, "lsb": lsb, "bits": fmt.bits, "format": _code_of(field, fmt)})
-        lsb += fmt.bits
+    record = Payload.of({field: element_of(fmt) for field, fmt in c.record.items()})
     return {
         "name": name,
         "config": c.describe(),
@@ -243,13 +235,12 @@ def manifest(tile: AxiTile, name: str, **more) -> dict[str, Any]:
         "parameters": {"tables": [{"name": name, "words": words, "layout": _table(c, name)}
                                   for name, words in c.head.items()],
                       "words_per_record": c.words if c.parameters is None else 0,
-                      "records": c.groups * c.cols, "record": record},
+                      "records": c.groups * c.cols, "record": record.to_json()},
         **({"fixed": {name: value for name, value in c.parameters}} if c.parameters else {}),
         "ports": [{
             "name": port.name, "direction": "in" if port.is_input else "out",
-            "tdata_bits": 8 * port.bytes, "payload_bits": port.bits, "tlast": port.last or None,
-            "fields": [{"name": f.name, "lsb": f.lsb, "bits": f.bits, "shape": list(f.shape),
-                        "format": f.format} for f in port.fields],
+            "tdata_bits": 8 * port.bytes, "payload_bits": port.payload.bits,
+            "tlast": port.payload.last or None, "fields": port.payload.to_json(),
         } for port in tile.ports],
         "clock": "aclk", "reset": "aresetn (active low, synchronous)",
         "error": "error (set by a job out of range or a wrong operand tlast, until reset)",

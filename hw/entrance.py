@@ -1,42 +1,19 @@
 # amaranth: UnusedElaboratable=no
 """Where jobs and beats enter a tile: what is out of range is dropped, what is left may enter."""
 
-from typing import Any
-
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
 
-from golden.contracts import LFSR_BITS
-from hw.blocks.scaled import BASE_BITS
 from hw.config import TileConfig
-from hw.formats import beat_layout
+from hw.ports import payloads
 from hw.shared import Shared
 
-__all__ = ["Entrance", "job_layout", "operand_layout", "JOB_QUEUE"]
+__all__ = ["Entrance", "JOB_QUEUE"]
 
 JOB_QUEUE = 3
 """Jobs that wait beside the one whose beats enter; a buffered FIFO of 3 takes one per cycle."""
-
-
-def job_layout(config: TileConfig) -> data.StructLayout:
-    """Layout of what a tile is told of a job."""
-    c = config
-    job: dict[str, Any] = {"beats": c.max_beats.bit_length(), "group": ceil_log2(c.groups)}
-    if c.draws:
-        job["states"] = data.ArrayLayout(LFSR_BITS, c.rows)
-    if c.block_scaled:
-        job["base"] = BASE_BITS
-    return data.StructLayout(job)
-
-
-def operand_layout(config: TileConfig, name: str) -> data.StructLayout:
-    """Layout of a beat of ``activations`` or ``weights``, and whether it is a job's last."""
-    vectors = config.rows if name == "activations" else config.cols
-    return data.StructLayout(
-        {"beat": beat_layout(getattr(config, name), vectors, config.lanes), "last": 1})
 
 
 class Entrance(Shared):
@@ -70,7 +47,8 @@ class Entrance(Shared):
 
     Members
     -------
-    i_job : In(stream.Signature(job_layout(config)))
+    i_job : In(stream.Signature(StructLayout))
+        As the tile's.
     i_activations, i_weights : In(stream.Signature(1))
         Of the operands' beats ``tlast``, which marks the last one of a job.
     current : In(StructLayout)
@@ -106,7 +84,7 @@ class Entrance(Shared):
         self.config = c = config
         self.room = room
         bank = 1 if c.parameters is None else 0
-        job = job_layout(c)
+        job = payloads(c)["i_job"].layout
         super().__init__({
             "i_job": In(stream.Signature(job)),
             "i_activations": In(stream.Signature(1)),

@@ -6,7 +6,8 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from golden.formats import Format
-from hw.formats import constant, shape_of
+from hw.formats import constant
+from hw.payload import Payload
 from hw.shared import Shared
 
 __all__ = ["FixedParameters"]
@@ -65,7 +66,6 @@ class FixedParameters(Shared):
         self.channels = channels
         self.outputs = outputs
         self._entries = entries = -(-channels // outputs)
-        layout = data.StructLayout({name: shape_of(fmt) for name, fmt in record.items()})
         super().__init__({
             "ready": Out(1),
             "current": Out(0),
@@ -74,7 +74,7 @@ class FixedParameters(Shared):
             "finish": In(data.StructLayout({"valid": 0, "bank": 0})),
             "address": In(data.StructLayout({
                 "index": ceil_log2(entries), "bank": 0})),
-            "records": Out(data.ArrayLayout(layout, outputs)),
+            "records": Out(data.ArrayLayout(Payload.of(record).layout, outputs)),
         })
 
     def body(self, platform):

@@ -10,10 +10,13 @@ from amaranth.utils import ceil_log2
 
 from golden.contracts import WORD_BITS
 from golden.formats import Format
-from hw.formats import shape_of
+from hw.payload import Field, Payload
 from hw.shared import Shared
 
-__all__ = ["ParameterStore", "head_word"]
+__all__ = ["ParameterStore", "WORDS", "head_word"]
+
+WORDS = Payload((Field("word", WORD_BITS),), "last word of a parameter set")
+"""What brings a parameter set: the words of its tables, if any, then of its records."""
 
 
 def head_word(words: int) -> data.StructLayout:
@@ -89,16 +92,16 @@ class ParameterStore(Shared):
         self.outputs = outputs
         self.max_jobs = max_jobs
         self.head = head
-        layout = data.StructLayout({name: shape_of(fmt) for name, fmt in record.items()})
+        self._payload = Payload.of(record)
         members: dict[str, Any] = {
-            "i": In(stream.Signature(data.StructLayout({"word": WORD_BITS, "last": 1}))),
+            "i": In(stream.Signature(WORDS.layout)),
             "ready": Out(1),
             "current": Out(1),
             "whole": Out(range(self._entries + 1)),
             "accept": In(1),
             "finish": In(data.StructLayout({"valid": 1, "bank": 1})),
             "address": In(data.StructLayout({"index": self._index_bits, "bank": 1})),
-            "records": Out(data.ArrayLayout(layout, outputs)),
+            "records": Out(data.ArrayLayout(self._payload.layout, outputs)),
         }
         if head:
             members["write"] = Out(head_word(head))
@@ -114,7 +117,7 @@ class ParameterStore(Shared):
 
     def body(self, platform):
         m = Module()
-        bits = sum(fmt.bits for fmt in self.record.values())
+        bits = self._payload.bits
         words = -(-bits // WORD_BITS)
 
         # Where the next word goes: to a read of records that is not whole yet.

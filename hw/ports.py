@@ -1,36 +1,15 @@
-"""The AXI4-Stream ports of an emitted tile, and where each field lies in a payload."""
+"""The AXI4-Stream ports of an emitted tile, and what each of its transfers carries."""
 
 from dataclasses import dataclass
-from math import prod
 
-from golden.contracts import LFSR_BITS, WORD_BITS
-from golden.formats import EXPONENT, BlockScaled, Format
+from golden.contracts import LFSR_BITS
+from golden.formats import EXPONENT, BlockScaled
 from hw.blocks.scaled import BASE_BITS
 from hw.config import TileConfig
+from hw.parameters import WORDS
+from hw.payload import Field, Payload
 
-__all__ = ["Field", "StreamPort", "ports"]
-
-
-@dataclass(frozen=True)
-class Field:
-    """Elements of one kind in a payload: element ``k`` at ``[lsb + k*bits, lsb + (k+1)*bits)``.
-
-    Parameters
-    ----------
-    name : str
-    lsb, bits : int
-        Position of the first element and width of each.
-    shape : tuple of int
-        Elements in row-major order; empty for one.
-    format : str
-        Number format, ``"e8m0"`` of exponents, or ``"unsigned"``.
-    """
-
-    name: str
-    lsb: int
-    bits: int
-    shape: tuple[int, ...] = ()
-    format: str = "unsigned"
+__all__ = ["StreamPort", "payloads", "port_of", "ports"]
 
 
 @dataclass(frozen=True)
@@ -43,18 +22,13 @@ class StreamPort:
         Prefix of its signals, such as ``s_axis_job``.
     stream : str
         The tile's own stream, such as ``i_job``.
-    bits : int
-        Payload width; ``tdata`` is padded with zeros to whole bytes.
-    last : str
-        What ``tlast`` marks; empty where the port has none.
-    fields : tuple of Field
+    payload : Payload
+        ``tdata`` is padded with zeros to whole bytes; without ``last`` there is no ``tlast``.
     """
 
     name: str
     stream: str
-    bits: int
-    last: str
-    fields: tuple[Field, ...]
+    payload: Payload
 
     @property
     def is_input(self) -> bool:
@@ -64,47 +38,50 @@ class StreamPort:
     @property
     def bytes(self) -> int:
         """Width of ``tdata`` in bytes."""
-        return -(-self.bits // 8)
+        return self.payload.bytes
+
+    @property
+    def last(self) -> bool:
+        """Whether it has ``tlast``."""
+        return bool(self.payload.last)
+
+
+def payloads(config: TileConfig) -> dict[str, Payload]:
+    """Payload of each stream of the tile that ``config`` describes, by name, ``o`` last."""
+    c = config
+    job = [Field("beats", c.max_beats.bit_length()), Field("group", (c.groups - 1).bit_length())]
+    result = [Field("codes", c.output_format, (c.outputs,))]
+    if c.draws:
+        job.append(Field("states", LFSR_BITS, (c.rows,)))
+    if isinstance(c.output_format, BlockScaled):
+        result.append(Field("exponent", EXPONENT))
+    if c.block_scaled:
+        job.append(Field("base", BASE_BITS))
+        result.append(Field("outside", 1))
+    return {
+        "i_job": Payload(tuple(job)),
+        "i_activations": _operand(c, "activations", c.rows),
+        "i_weights": _operand(c, "weights", c.cols),
+        **({"i_parameters": WORDS} if c.parameters is None else {}),
+        "o": Payload(tuple(result), "last output of a job"),
+    }
 
 
 def ports(config: TileConfig) -> tuple[StreamPort, ...]:
     """Ports of the tile that ``config`` describes, in the order of the emitted module."""
-    c = config
-    beats = c.max_beats.bit_length()
-    group = (c.groups - 1).bit_length()
-    job = [Field("beats", 0, beats)]
-    if group:
-        job.append(Field("group", beats, group))
-    bits = beats + group
-    if c.draws:
-        job.append(Field("states", bits, LFSR_BITS, (c.rows,)))
-        bits += c.rows * LFSR_BITS
-    if c.block_scaled:
-        job.append(Field("base", bits, BASE_BITS))
-        bits += BASE_BITS
-    result = [Field("codes", 0, c.output_format.bits, (c.outputs,), str(c.output_format))]
-    if isinstance(c.output_format, BlockScaled):
-        result.append(Field("exponent", _bits(result), EXPONENT.bits, (), "e8m0"))
-    if c.block_scaled:
-        result.append(Field("outside", _bits(result), 1))
-    loaded = StreamPort("s_axis_parameters", "i_parameters", WORD_BITS,
-                        "last word of a parameter set", (Field("word", 0, WORD_BITS),))
-    return (
-        StreamPort("s_axis_job", "i_job", bits, "", tuple(job)),
-        _operand("activations", c.activations, c.rows, c.lanes),
-        _operand("weights", c.weights, c.cols, c.lanes),
-        *([loaded] if c.parameters is None else []),
-        StreamPort("m_axis_o", "o", _bits(result), "last output of a job", tuple(result)),
-    )
+    return tuple(port_of(stream, payload) for stream, payload in payloads(config).items())
 
 
-def _operand(name: str, fmt: Format, vectors: int, lanes: int) -> StreamPort:
-    fields = [Field("codes", 0, fmt.bits, (vectors, lanes), str(fmt))]
+def port_of(stream: str, payload: Payload) -> StreamPort:
+    """Port of a stream: ``s_axis_a`` of ``i_a``, ``s_axis_i`` of ``i``, ``m_axis_o`` of ``o``."""
+    is_output = stream.split("_")[0] == "o"
+    name = f"m_axis_{stream}" if is_output else f"s_axis_{stream.removeprefix('i_')}"
+    return StreamPort(name, stream, payload)
+
+
+def _operand(config: TileConfig, name: str, vectors: int) -> Payload:
+    fmt = getattr(config, name)
+    fields = [Field("codes", fmt, (vectors, config.lanes))]
     if isinstance(fmt, BlockScaled):
-        fields.append(Field("exponents", _bits(fields), EXPONENT.bits, (vectors,), "e8m0"))
-    return StreamPort(f"s_axis_{name}", f"i_{name}", _bits(fields), "last beat of a job",
-                      tuple(fields))
-
-
-def _bits(fields: list[Field]) -> int:
-    return sum(field.bits * prod(field.shape) for field in fields)
+        fields.append(Field("exponents", EXPONENT, (vectors,)))
+    return Payload(tuple(fields), "last beat of a job")

@@ -1,25 +1,27 @@
 # amaranth: UnusedElaboratable=no
 """The MAC tile: jobs of exact sums, requantized, on streams."""
 
+from typing import Any
+
 from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
-from golden.contracts import WORD_BITS, MultiplyShift
-from golden.formats import EXPONENT, BlockScaled, Format, LoadedCodebook, element_of
+from golden.contracts import MultiplyShift
+from golden.formats import BlockScaled, Format, LoadedCodebook, element_of
 from hw.accumulate import Accumulator
 from hw.beside import flags_of, outside_of, row_sum_of, states_of
 from hw.blocks import Block, block_for
 from hw.blocks.scaled import ScaledBlock
 from hw.config import TileConfig
 from hw.delay import delay
-from hw.entrance import JOB_QUEUE, Entrance, job_layout, operand_layout
+from hw.entrance import JOB_QUEUE, Entrance
 from hw.fixed_parameters import FixedParameters
-from hw.formats import shape_of
 from hw.heads import levels_of, look_up, table_of
 from hw.lut import Table
 from hw.parameters import ParameterStore
+from hw.ports import payloads
 from hw.requantize import Requantizer
 from hw.shared import Shared
 from hw.shared_exponent import SharedExponent
@@ -89,8 +91,8 @@ class MacTile(Shared):
         ``states``, ``[rows]``: what each row's first output draws. Column ``c`` draws ``c`` draws
         later. Where an operand is block-scaled also ``base``, the least combined code of exponents.
     i_activations : In(stream.Signature(StructLayout))
-        ``beat``, codes of activations, ``[rows][lanes]``; where these are block-scaled a
-        StructLayout of ``codes`` and ``exponents``, ``[rows]``. ``last`` marks a job's last.
+        ``codes`` of activations, ``[rows][lanes]``; where these are block-scaled also
+        ``exponents``, ``[rows]``. ``last`` marks a job's last beat.
     i_weights : In(stream.Signature(StructLayout))
         Of weights, ``[cols][lanes]``, likewise.
     i_parameters : In(stream.Signature(StructLayout))
@@ -137,17 +139,9 @@ class MacTile(Shared):
             self._shared = SharedExponent(contract=c.contract, total=c.sum_format, output=c.output,
                                           outputs=c.outputs, propagates=c.propagates,
                                           beside=self._beside.size)
-        self._result = data.StructLayout({
-            "codes": data.ArrayLayout(shape_of(c.output_format), c.outputs),
-            **({"exponent": shape_of(EXPONENT)} if self._shared else {}),
-            **self._beside.members})
-        parameters = In(stream.Signature(data.StructLayout({"word": WORD_BITS, "last": 1})))
         super().__init__({
-            "i_job": In(stream.Signature(job_layout(c))),
-            "i_activations": In(stream.Signature(operand_layout(c, "activations"))),
-            "i_weights": In(stream.Signature(operand_layout(c, "weights"))),
-            **({"i_parameters": parameters} if c.parameters is None else {}),
-            "o": Out(stream.Signature(self._result)),
+            **{name: (Out if name == "o" else In)(stream.Signature(payload.layout))
+               for name, payload in payloads(c).items()},
             "error": Out(1),
         })
 
@@ -203,7 +197,7 @@ class MacTile(Shared):
         accumulator = m.submodules.accumulator = Accumulator(
             sums=block.sums, total=c.accumulator, count=c.rows * c.cols, outputs=c.outputs)
         results = m.submodules.results = SyncFIFOBuffered(
-            width=self._result.size, depth=self.output_queue)
+            width=self.o.payload.shape().size, depth=self.output_queue)
 
         # Jobs and their beats enter.
         if isinstance(store, ParameterStore):
@@ -225,11 +219,9 @@ class MacTile(Shared):
                 inner.payload.eq(outer.p.last),
                 outer.ready.eq(inner.ready),
             ]
-            beats = outer.p.beat
             if isinstance(getattr(c, name), BlockScaled):
-                m.d.comb += block.i.p[f"{name}_exponents"].eq(beats.exponents)
-                beats = beats.codes
-            m.d.comb += block.i.p[name].eq(levels_of(m, c, name, beats, job.bank, store))
+                m.d.comb += block.i.p[f"{name}_exponents"].eq(outer.p.exponents)
+            m.d.comb += block.i.p[name].eq(levels_of(m, c, name, outer.p.codes, job.bank, store))
 
         # Sums arrive at the accumulator, and with them what the drain must know of their job.
         arrived = delay(m, entrance.last, block.latency, "last", reset_less=False)
@@ -314,7 +306,7 @@ class MacTile(Shared):
             ]
         beside = delay(m, beside, store.latency + self._result_latency, "beside")
 
-        result = Signal(self._result)
+        result: Any = Signal(self.o.payload.shape())
         if self._shared is not None:
             shared = m.submodules.shared_exponent = self._shared
             m.d.comb += [

@@ -1,23 +1,22 @@
 # amaranth: UnusedElaboratable=no
 """Any component with streams, simulated as emitted Verilog or by Amaranth."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from amaranth.hdl import Module, Signal, Value
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In
+from amaranth.lib import data, wiring
 
 from hw import emit
-from hw.bus import clock, connect, has_last, port_members
-from hw.ports import Field, StreamPort
+from hw.bus import clock, connect, port_members
+from hw.payload import Field, Payload
+from hw.ports import port_of
 from sim.backend import Backend, Beats
-from sim.packing import pack
 from sim.simulation import simulated
 
-__all__ = ["AxiComponent", "component_simulation", "vector_beats", "record_beats"]
+__all__ = ["AxiComponent", "component_simulation", "beats_of"]
 
 
 class AxiComponent(wiring.Component):
@@ -38,20 +37,12 @@ class AxiComponent(wiring.Component):
 
     def __init__(self, component: Any):
         self.component = component
-        self._streams: dict[StreamPort, str] = {}
-        self._held: dict[StreamPort, str] = {}
-        for name, member in component.signature.members.items():
-            if member.is_signature:
-                one = getattr(component, name)
-                bits, last = len(Value.cast(one.payload)), has_last(one)
-                prefix = f"s_axis_{name.removeprefix('i_')}" if member.flow == In \
-                    else f"m_axis_{name}"
-                port = StreamPort(prefix, name, bits - last, "yes" if last else "", ())
-                self._streams[port] = name
-            else:
-                bits = len(Value.cast(getattr(component, name)))
-                field = Field(name, 0, bits)
-                self._held[StreamPort(f"s_axis_{name}", name, bits, "", (field,))] = name
+        members = component.signature.members
+        known = getattr(component, "payloads", {})
+        ports = [port_of(name, known.get(name) or _payload(name, getattr(component, name)))
+                 for name in members]
+        self._streams = [port for port in ports if members[port.stream].is_signature]
+        self._held = [port for port in ports if port not in self._streams]
         self.ports = (*self._held, *self._streams)
         super().__init__(port_members(self.ports))
 
@@ -64,16 +55,25 @@ class AxiComponent(wiring.Component):
         m = Module()
         m.submodules.component = self.component
         clock(m, self)
-        for port, name in self._held.items():
+        for port in self._held:
+            name = port.stream
             data, valid, ready = (getattr(self, f"{port.name}_{signal}")
                                   for signal in ("tdata", "tvalid", "tready"))
-            held = Signal(port.bits, name=f"held_{name}")
+            held = Signal(port.payload.bits, name=f"held_{name}")
             m.d.comb += [ready.eq(1), Value.cast(getattr(self.component, name)).eq(held)]
             with m.If(valid):
                 m.d.sync += held.eq(data)
-        for port, name in self._streams.items():
-            connect(m, self, port, getattr(self.component, name))
+        for port in self._streams:
+            connect(m, self, port, getattr(self.component, port.stream))
         return m
+
+
+def _payload(name: str, member: Any) -> Payload:
+    # As far as a layout tells.
+    value = getattr(member, "payload", member)
+    shape = value.shape()
+    last = isinstance(shape, data.StructLayout) and list(shape.members)[-1:] == ["last"]
+    return Payload((Field(name, len(Value.cast(value)) - last),), "yes" if last else "")
 
 
 def component_simulation(component: wiring.Component, name: str, simulator: str = "verilator", *,
@@ -93,30 +93,21 @@ def component_simulation(component: wiring.Component, name: str, simulator: str 
     return simulated(AxiComponent(component), name, simulator, emit.modules, fast=fast, cache=cache)
 
 
-def vector_beats(codes, bits: int, *, last=None,
-                 after: Mapping[str, np.ndarray] | None = None) -> Beats:
-    """Beats of vectors.
+def beats_of(payload: Payload, codes: Mapping[str, np.ndarray], *, last=None,
+             after: Mapping[str, np.ndarray] | None = None) -> Beats:
+    """Beats of transfers.
 
     Parameters
     ----------
-    codes : array of integers ``(beats, elements)``
-    bits : int
-        Of each element.
-    last : array of bool ``(beats,)``, optional
-        By default the last beat's only.
+    payload : Payload
+    codes : mapping of str to array of integers
+        As :meth:`~hw.payload.Payload.pack` takes them.
+    last : array of bool ``(transfers,)``, optional
+        By default the last transfer's only.
     after : mapping of str to array, optional
         As :class:`~sim.backend.Beats` has it.
     """
-    data = pack(np.asarray(codes), bits)
+    data = payload.pack(codes)
     if last is None:
         last = np.arange(len(data)) == len(data) - 1
     return Beats(data, np.asarray(last, bool), after or {})
-
-
-def record_beats(records: Sequence[int], bits: int, *,
-                 after: Mapping[str, np.ndarray] | None = None) -> Beats:
-    """Beats of whole payloads, given as integers of any width."""
-    width = -(-bits // 8)
-    data = np.frombuffer(b"".join(record.to_bytes(width, "little") for record in records),
-                         np.uint8).reshape(len(records), width)
-    return Beats(data, np.zeros(len(records), bool), after or {})

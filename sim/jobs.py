@@ -16,11 +16,12 @@ from golden.lfsr import check_states, leap
 from golden.ranges import INT64
 from golden.tables import check_table, lookup
 from hw.config import TileConfig
-from hw.ports import ports
+from hw.parameters import WORDS
+from hw.payload import Payload
+from hw.ports import payloads, ports
 from sim.backend import Backend, Beats, SimulationError, Trace
 from sim.checks import check_tile
 from sim.exponents import check_bases, scaled_operands
-from sim.packing import pack, pack_fields, unpack
 from sim.phases import Phase, fold, format_of, matmul_phases, record_of
 
 __all__ = ["Phase", "format_of", "record_of", "fold", "matmul_phases", "streams", "expected",
@@ -44,28 +45,19 @@ def streams(config: TileConfig, phases: Sequence[Phase]) -> dict[str, Beats]:
     beats = np.concatenate([phase.beats for phase in phases])
     ends = np.zeros(int(beats.sum()), dtype=bool)
     ends[np.cumsum(beats) - 1] = True
-    fields = [(beats, job.fields[0].bits)]
-    widths = {field.name: field.bits for field in job.fields}
-    if "group" in widths:
-        fields.append((np.concatenate([phase.group for phase in phases]), widths["group"]))
-    if "states" in widths:
-        fields += [(states, widths["states"]) for states in np.concatenate(
-            [check_states(phase.states, "State") for phase in phases]).T]
-    if "base" in widths:
-        fields.append((np.concatenate([check_bases(phase.base) for phase in phases]),
-                       widths["base"]))
+    told = {"beats": beats, "group": np.concatenate([phase.group for phase in phases])}
+    if c.draws:
+        told["states"] = np.concatenate([check_states(phase.states, "State") for phase in phases])
+    if c.block_scaled:
+        told["base"] = np.concatenate([check_bases(phase.base) for phase in phases])
 
     def operand(name):
-        codes = np.concatenate([format_of(c, name, phase.codebooks).encode(
-            getattr(phase, name)) for phase in phases])
-        codes = codes.reshape(len(codes), -1)
-        if name not in scaled_operands(c):
-            return Beats(pack(codes, getattr(c, name).bits), ends, {})
-        exponents = np.concatenate([EXPONENT.check(phase.exponents[name], "Exponent")
-                                    for phase in phases])
-        parts = [(code, getattr(c, name).bits) for code in codes.T] + [
-            (exponent, EXPONENT.bits) for exponent in exponents.T]
-        return Beats(pack_fields(parts, 8 * named[f"i_{name}"].bytes), ends, {})
+        codes = {"codes": np.concatenate([format_of(c, name, phase.codebooks).encode(
+            getattr(phase, name)) for phase in phases])}
+        if name in scaled_operands(c):
+            codes["exponents"] = np.concatenate([
+                EXPONENT.check(phase.exponents[name], "Exponent") for phase in phases])
+        return Beats(named[f"i_{name}"].payload.pack(codes), ends, {})
 
     sets, waits = {}, {}
     if words is not None:
@@ -85,8 +77,7 @@ def streams(config: TileConfig, phases: Sequence[Phase]) -> dict[str, Beats]:
         closed = [ends_of[first + 1] if first else 0 for first in since]
         waits[words.name] = np.repeat(closed, np.diff(jobs))
     return {
-        job.name: Beats(pack_fields(fields, 8 * job.bytes), np.zeros(len(beats), dtype=bool),
-                        waits),
+        job.name: Beats(job.payload.pack(told), np.zeros(len(beats), dtype=bool), waits),
         activations.name: operand("activations"),
         weights.name: operand("weights"),
         **sets,
@@ -95,22 +86,24 @@ def streams(config: TileConfig, phases: Sequence[Phase]) -> dict[str, Beats]:
 
 def _words(config: TileConfig, phase: Phase) -> np.ndarray:
     """Words of a parameter set, as bytes ``(words, 4)``: tables, if any, records, and surplus."""
-    codes = [(fmt.encode(fmt.check(phase.parameters[name], title_of(name))),
-              config.record[name].bits) for name, fmt in record_of(config, phase.codebooks).items()]
-    words = pack_fields(codes, config.words * WORD_BITS).reshape(-1, WORD_BITS // 8)
+    records = Payload.of(config.record).pack({
+        name: fmt.encode(fmt.check(phase.parameters[name], title_of(name)))
+        for name, fmt in record_of(config, phase.codebooks).items()})
+    size = WORD_BITS // 8
+    records = np.pad(records, ((0, 0), (0, config.words * size - records.shape[1])))
     head = []
     if "lut" in config.head:
         fmt = config.output_format
         table = fmt.encode(check_table(phase.table, fmt)).astype(np.uint8)
-        head.append(table.reshape(-1, WORD_BITS // 8))
+        head.append(table.reshape(-1, size))
     for name in ("weights", "activations", "output"):
         if name in config.head:
             # Codes that the table has not are never sent; an output has its highest level there.
             levels = format_of(config, name, phase.codebooks).levels()
             levels = np.pad(levels, (0, config.head[name] - len(levels)), mode="edge")
-            head.append(pack(S32.encode(levels)[:, None], WORD_BITS))
-    surplus = np.full((phase.surplus, WORD_BITS // 8), 255, np.uint8)
-    return np.concatenate([*head, words, surplus])
+            head.append(WORDS.pack({"word": S32.encode(levels)}))
+    surplus = np.full((phase.surplus, size), 255, np.uint8)
+    return np.concatenate([*head, records.reshape(-1, size), surplus])
 
 
 def sums_of(config: TileConfig, phase: Phase) -> np.ndarray:
@@ -193,13 +186,12 @@ def output_beats(config: TileConfig, results: Tensor, phases: Sequence[Phase] = 
     c = config
     levels, exponents = results if isinstance(results, Blocks) else (results, None)
     codes = np.concatenate([fmt.encode(part) for fmt, part in _by_format(c, phases, levels)])
-    codes = codes.reshape(-1, c.outputs)
-    fields = [(code, c.output_format.bits) for code in codes.T]
-    if exponents is not None:
-        fields.append((np.repeat(exponents.reshape(-1), BLOCK // c.outputs), EXPONENT.bits))
     last = np.zeros((len(levels), c.steps), dtype=bool)
     last[:, -1] = True
-    return Beats(pack_fields(fields, 8 * ports(c)[-1].bytes), last.reshape(-1), {})
+    fields = {"codes": codes.reshape(-1, c.outputs), "outside": np.zeros(last.size, dtype=int)}
+    if exponents is not None:
+        fields["exponent"] = np.repeat(exponents.reshape(-1), BLOCK // c.outputs)
+    return Beats(payloads(c)["o"].pack(fields), last.reshape(-1), {})
 
 
 def _by_format(config: TileConfig, phases: Sequence[Phase], each: np.ndarray
@@ -221,14 +213,13 @@ def output_levels(config: TileConfig, beats: np.ndarray, phases: Sequence[Phase]
         Where the beats of a block have not one exponent.
     """
     c = config
-    codes = unpack(beats, c.output_format.bits, c.outputs).reshape(-1, c.rows, c.cols)
+    payload = payloads(c)["o"]
+    codes = payload.unpack(beats, "codes").reshape(-1, c.rows, c.cols)
     levels = np.concatenate([fmt.decode(part) for fmt, part in _by_format(c, phases, codes)])
     if not isinstance(c.output, BlockScaled):
         return levels
-    lsb = ports(c)[-1].fields[1].lsb
-    bits = np.unpackbits(beats, axis=1, bitorder="little")[:, lsb:lsb + EXPONENT.bits]
-    exponents = np.packbits(bits, axis=1, bitorder="little").astype(np.int64)
-    exponents = exponents.reshape(-1, c.rows, c.cols // BLOCK, BLOCK // c.outputs)
+    exponents = payload.unpack(beats, "exponent").reshape(
+        -1, c.rows, c.cols // BLOCK, BLOCK // c.outputs)
     if (exponents != exponents[..., :1]).any():
         raise SimulationError("a block has more than one exponent")
     return Blocks(levels, exponents[..., 0])

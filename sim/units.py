@@ -8,15 +8,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from golden.formats import Format, IntFormat
+from golden.formats import Format, integers
+from hw.ports import port_of
 from hw.units import AveragePool, Concat, MaxPool
-from hw.units.unit import Elementwise
-from sim.backend import Backend, Beats, Trace
+from hw.units.unit import Elementwise, Unit
+from sim.backend import Backend, Trace
 from sim.checks import check_design
-from sim.components import record_beats, vector_beats
-from sim.packing import unpack
+from sim.components import beats_of
 
-__all__ = ["run_elementwise", "run_concat", "run_pool", "packed_record"]
+__all__ = ["run_elementwise", "run_concat", "run_pool"]
 
 PARAMETERS, OUTPUT = "s_axis_parameters", "m_axis_o"
 
@@ -51,16 +51,18 @@ def run_elementwise(unit: Elementwise, backend: Backend, operands: Sequence[np.n
     operation, sets = unit.operation, len(parameters)
     shape, count = operands[0].shape, operands[0].size
     beats = -(-count // unit.lanes)
-    inputs = {PARAMETERS: _sets([packed_record(operation.fields, p) for p in parameters],
-                                operation.fields, beats)}
+    inputs = {PARAMETERS: beats_of(
+        unit.payloads["parameters"], _record(operation.fields, parameters),
+        after={OUTPUT: np.arange(sets) * beats})}
     for (name, fmt), levels in zip(operation.operands.items(), operands, strict=True):
         codes = np.zeros(beats * unit.lanes, dtype=np.int64)
         codes[:count] = fmt.encode(levels.ravel())
-        inputs[_port(name)] = vector_beats(
-            np.tile(codes.reshape(beats, unit.lanes), (sets, 1)), fmt.bits,
+        payload = unit.payloads[name]
+        inputs[port_of(name, payload).name] = beats_of(
+            payload, {"values": np.tile(codes.reshape(beats, unit.lanes), (sets, 1))},
             after={PARAMETERS: np.repeat(np.arange(sets) + 1, beats)})
     trace = backend.run(inputs, sets * beats, stall=stall, seed=seed)
-    levels = _levels(trace, operation.output, unit.lanes).reshape(sets, -1)[:, :count]
+    levels = _levels(unit, trace, operation.output).reshape(sets, -1)[:, :count]
     return levels.reshape(sets, *shape), trace
 
 
@@ -90,19 +92,20 @@ def run_concat(unit: Concat, backend: Backend, tensors: Sequence[np.ndarray],
     """
     check_design(unit, backend)
     operation = unit.operation
-    record, width = 0, _width(operation.fields)
+    record = {}
     for place, p in enumerate(parameters):
-        record |= packed_record(operation.fields, p) << place * width
+        record |= _record(operation.fields, [p], f"_{place}")
     runs, vectors = len(tensors[0]), sum(tensor.shape[1] for tensor in tensors)
-    inputs = {PARAMETERS: record_beats([record], width * len(parameters))}
+    inputs = {PARAMETERS: beats_of(unit.payloads["parameters"], record)}
     for place, tensor in enumerate(tensors):
         ends = np.zeros(tensor.shape[:2], bool)
         ends[:, -1] = True
-        inputs[_port(f"i_{place}")] = vector_beats(
-            operation.input.encode(tensor.reshape(-1, unit.lanes)), operation.input.bits,
+        inputs[f"s_axis_{place}"] = beats_of(
+            unit.payloads[f"i_{place}"],
+            {"values": operation.input.encode(tensor.reshape(-1, unit.lanes))},
             last=ends.ravel(), after={PARAMETERS: np.ones(ends.size, int)})
     trace = backend.run(inputs, runs * vectors, stall=stall, seed=seed)
-    return (_levels(trace, operation.output, unit.lanes).reshape(runs, vectors, unit.lanes),
+    return (_levels(unit, trace, operation.output).reshape(runs, vectors, unit.lanes),
             trace)
 
 
@@ -131,40 +134,25 @@ def run_pool(unit: AveragePool | MaxPool, backend: Backend, windows: Sequence[np
     check_design(unit, backend)
     fmt = unit.values
     fields = {"clamp_min": fmt, "clamp_max": fmt}
-    record = packed_record(fields, dict(zip(fields, clamp, strict=True)))
+    record = _record(fields, [dict(zip(fields, clamp, strict=True))])
     sizes = np.array([len(window) for window in windows])
     ends = np.zeros(sizes.sum(), bool)
     ends[np.cumsum(sizes) - 1] = True
     inputs = {
-        PARAMETERS: record_beats([record], _width(fields)),
-        "s_axis_i": vector_beats(fmt.encode(np.concatenate(windows)), fmt.bits, last=ends,
-                                 after={PARAMETERS: np.ones(len(ends), int)}),
+        PARAMETERS: beats_of(unit.payloads["parameters"], record),
+        "s_axis_i": beats_of(unit.payloads["i"], {"values": fmt.encode(np.concatenate(windows))},
+                             last=ends, after={PARAMETERS: np.ones(len(ends), int)}),
     }
     trace = backend.run(inputs, len(windows), stall=stall, seed=seed)
-    return _levels(trace, fmt, unit.lanes), trace
+    return _levels(unit, trace, fmt), trace
 
 
-def packed_record(fields: Mapping[str, IntFormat], values: Mapping) -> int:
-    """Pack parameters as hardware holds them, the first field lowest."""
-    record, lsb = 0, 0
-    for name, fmt in fields.items():
-        record |= int(fmt.encode(values[name])) << lsb
-        lsb += fmt.bits
-    return record
+def _record(fields: Mapping[str, Format], values: Sequence[Mapping], suffix: str = ""
+            ) -> dict[str, np.ndarray]:
+    # Codes of parameter sets, by the names of the unit's payload.
+    return {f"{name}{suffix}": fmt.encode(integers([each[name] for each in values], name))
+            for name, fmt in fields.items()}
 
 
-def _sets(records: Sequence[int], fields: Mapping[str, Format], beats: int) -> Beats:
-    return record_beats(records, _width(fields),
-                        after={OUTPUT: np.arange(len(records)) * beats})
-
-
-def _width(fields: Mapping[str, Format]) -> int:
-    return sum(fmt.bits for fmt in fields.values())
-
-
-def _port(name: str) -> str:
-    return f"s_axis_{name.removeprefix('i_')}"
-
-
-def _levels(trace: Trace, fmt: Format, lanes: int) -> np.ndarray:
-    return fmt.decode(unpack(trace.data, fmt.bits, lanes))
+def _levels(unit: Unit, trace: Trace, fmt: Format) -> np.ndarray:
+    return fmt.decode(unit.payloads["o"].unpack(trace.data, "values"))

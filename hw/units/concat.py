@@ -3,11 +3,11 @@
 from typing import Any
 
 from amaranth.hdl import Array, Module, Signal, Value
-from amaranth.lib import data
 
 from golden.units import Rescaling
 from hw.delay import delay
 from hw.formats import shape_of
+from hw.payload import Payload
 from hw.pipeline import Pipeline
 from hw.units.rescale import rescaling, rescaling_stages
 from hw.units.unit import Unit, check_contract, vector
@@ -39,7 +39,7 @@ class Concat(Unit):
     i_0, i_1 ... : In(stream.Signature(vector(input, lanes)))
     o : Out(stream.Signature(vector(output, lanes)))
         ``last`` marks the last vector of the last input's run.
-    parameters : In(ArrayLayout(StructLayout, tensors))
+    parameters : In(StructLayout)
         The operation's fields, for each input.
     """
 
@@ -50,12 +50,11 @@ class Concat(Unit):
         self.operation = operation
         self.tensors = tensors
         self.lanes = lanes
-        record = data.StructLayout(
-            {name: shape_of(fmt) for name, fmt in operation.fields.items()})
         super().__init__(
             inputs={f"i_{k}": vector(operation.input, lanes) for k in range(tensors)},
             output=vector(operation.output, lanes),
-            parameters=data.ArrayLayout(record, tensors))
+            parameters=Payload.of({f"{name}_{k}": fmt for k in range(tensors)
+                                   for name, fmt in operation.fields.items()}))
         self._source = Signal(range(tensors))
 
     @property
@@ -76,7 +75,7 @@ class Concat(Unit):
     def compute(self, m: Module, taken: Value) -> Value:
         operation, source = self.operation, self._source
         beat = Array(getattr(self, name).payload.as_value() for name in self.inputs)[source]
-        payload = data.View(vector(operation.input, self.lanes), Signal.like(beat, name="beat"))
+        payload: Any = Signal(self.payloads["i_0"].layout, name="beat")
         m.d.comb += payload.as_value().eq(beat)
         sources = [source]
         for stage in range(1, self.stages):
@@ -87,7 +86,7 @@ class Concat(Unit):
             if (name, stage) not in picked:
                 signal = Signal(shape_of(operation.fields[name]), name=f"{name}_{stage}")
                 m.d.comb += signal.eq(Array(
-                    self.parameters[k][name] for k in range(self.tensors))[sources[stage]])
+                    self.parameters[f"{name}_{k}"] for k in range(self.tensors))[sources[stage]])
                 picked[name, stage] = signal
             return picked[name, stage]
 

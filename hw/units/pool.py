@@ -4,12 +4,13 @@ import operator
 from typing import Any
 
 from amaranth.hdl import Array, Const, Module, Mux, Signal, Value
-from amaranth.lib import data, stream
+from amaranth.lib import stream
 
 from golden.formats import IntFormat
 from golden.ranges import levels_range
 from hw.arith import clamp
 from hw.formats import shape_of
+from hw.payload import Payload
 from hw.units.unit import Unit, vector
 
 __all__ = ["AveragePool", "MaxPool", "reciprocals"]
@@ -26,11 +27,10 @@ class _Pool(Unit):
     def __init__(self, *, values: IntFormat, lanes: int):
         self.values = values
         self.lanes = lanes
-        shape = shape_of(values)
         super().__init__(
-            inputs={"i": vector(values, lanes)},
-            output=data.StructLayout({"values": data.ArrayLayout(shape, lanes)}),
-            parameters=data.StructLayout({"clamp_min": shape, "clamp_max": shape}))
+            inputs={"i": vector(values, lanes, last="last tap of a window")},
+            output=vector(values, lanes, last=""),
+            parameters=Payload.of({"clamp_min": values, "clamp_max": values}))
 
     def completes(self) -> Value:
         return self.i.p["last"]

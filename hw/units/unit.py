@@ -14,7 +14,7 @@ from amaranth.lib.wiring import In, Out
 from golden.formats import IntFormat
 from golden.units import Operation
 from hw.delay import delay
-from hw.formats import shape_of
+from hw.payload import Field, Payload
 from hw.pipeline import Pipeline
 from hw.scale import SCALERS, offset_and_clamp
 from hw.shared import Shared
@@ -29,11 +29,11 @@ CREDIT_LATENCY = 1
 """Cycles from an output's transfer to the beat that may take its place."""
 
 
-def vector(fmt: IntFormat, lanes: int) -> data.StructLayout:
-    """Layout of a vector stream: ``values`` is ``[lanes]``; ``last`` is the driver's to use."""
+def vector(fmt: IntFormat, lanes: int, last: str = "what the driver likes") -> Payload:
+    """Payload of a vector stream: ``values`` is ``[lanes]``."""
     if lanes < 1:
         raise ValueError(f"Lanes must be a positive integer, not {lanes!r}")
-    return data.StructLayout({"values": data.ArrayLayout(shape_of(fmt), lanes), "last": 1})
+    return Payload((Field("values", fmt, (lanes,)),), last)
 
 
 class Unit(Shared):
@@ -53,28 +53,29 @@ class Unit(Shared):
 
     Parameters
     ----------
-    inputs : mapping of str to Layout
-        Payload of each input stream.
-    output, parameters : Layout
+    inputs : mapping of str to Payload
+        Of each input stream.
+    output, parameters : Payload
+        All of them are found under their names in :attr:`payloads`.
 
     Members
     -------
-    <input> : In(stream.Signature(layout))
+    <input> : In(stream.Signature(StructLayout))
         One for each input.
-    o : Out(stream.Signature(output))
-    parameters : In(parameters)
+    o : Out(stream.Signature(StructLayout))
+    parameters : In(StructLayout)
     """
 
     o: stream.Interface
     parameters: data.View
 
-    def __init__(self, *, inputs: Mapping[str, data.Layout], output: data.Layout,
-                 parameters: data.Layout):
+    def __init__(self, *, inputs: Mapping[str, Payload], output: Payload, parameters: Payload):
         self.inputs = tuple(inputs)
+        self.payloads = {**inputs, "o": output, "parameters": parameters}
         super().__init__({
-            **{name: In(stream.Signature(layout)) for name, layout in inputs.items()},
-            "o": Out(stream.Signature(output)),
-            "parameters": In(parameters),
+            **{name: In(stream.Signature(payload.layout)) for name, payload in inputs.items()},
+            "o": Out(stream.Signature(output.layout)),
+            "parameters": In(parameters.layout),
         })
 
     @property
@@ -173,8 +174,7 @@ class Elementwise(Unit):
         super().__init__(
             inputs={name: vector(fmt, lanes) for name, fmt in operation.operands.items()},
             output=vector(operation.output, lanes),
-            parameters=data.StructLayout(
-                {name: shape_of(fmt) for name, fmt in operation.fields.items()}))
+            parameters=Payload.of(operation.fields))
 
     def parameter(self, name: str, stage: int) -> Value:
         """Value of a parameter for the beat that is ``stage`` registers behind the input."""

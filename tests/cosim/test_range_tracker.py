@@ -10,10 +10,10 @@ from amaranth.lib.wiring import In, Out
 from golden.formats import parse
 from hw.delay import delay
 from hw.formats import shape_of
+from hw.packing import pack_fields, unpack
 from hw.range_tracker import RangeTracker
 from sim.backend import Beats
 from sim.components import component_simulation
-from sim.packing import pack_fields, unpack
 from sim.verilator import available
 
 pytestmark = pytest.mark.skipif(available() is not None, reason=str(available()))
@@ -78,10 +78,8 @@ def test_every_transfer(name, outputs, rng):
     assert {fmt.min, fmt.max} < set(want.ravel().tolist())
     assert len(np.unique(want)) > (fmt.max - fmt.min) // 2
 
-    fields = [(column, fmt.bits) for column in fmt.encode(codes).T]
-    fields += [(column, 1) for column in (*keep.T, clear)]
-    bits = sum(width for _, width in fields)
-    beats = Beats(pack_fields(fields, -(-bits // 8) * 8), np.zeros(count, dtype=bool), {})
+    data = pack_fields([(fmt.encode(codes), fmt.bits), (keep, 1), (clear[:, None], 1)])
+    beats = Beats(data, np.zeros(count, dtype=bool), {})
     backend = component_simulation(Tracked(results=fmt, outputs=outputs), "tracked",
                                    fast=False)
     for stall in (0.0, 0.3):

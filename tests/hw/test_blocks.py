@@ -19,7 +19,7 @@ from hw.blocks.split import SplitGrid, split
 from hw.blocks.sum_tree import SumTree, tree_latency
 from hw.blocks.table import TableGrid
 from hw.blocks.vector_sums import VectorSums
-from sim.packing import pack, unpack
+from hw.packing import pack, unpack
 from sim.streams import measure_latency, measure_throughput, run, transform
 from tests.hw.resets import valid_after_reset
 

@@ -209,8 +209,9 @@ def test_describe():
 
 
 def layout(port):
-    return port.stream, port.bits, port.bytes, [
-        (f.name, f.lsb, f.bits, f.shape, f.format) for f in port.fields]
+    return port.stream, port.payload.bits, port.bytes, [
+        (row["name"], row["lsb"], row["bits"], tuple(row["shape"]), row["format"])
+        for row in port.payload.to_json()]
 
 
 def test_ports():
@@ -242,17 +243,8 @@ def test_ports_are_those_of_the_tile(changed):
     tile = AxiTile(config(**changed))
     for port in tile.ports:
         inner = getattr(tile.tile, port.stream)
-        assert len(Value.cast(inner.payload)) == port.bits + bool(port.last)
+        assert len(Value.cast(inner.payload)) == port.payload.bits + port.last
         data = getattr(tile, f"{port.name}_tdata")
         assert len(data) == 8 * port.bytes
-        assert hasattr(tile, f"{port.name}_tlast") == bool(port.last)
-        assert port.bits - 1 == max(
-            f.lsb + f.bits * int(_product(f.shape)) - 1 for f in port.fields)
+        assert hasattr(tile, f"{port.name}_tlast") == port.last
     Fragment.get(tile, None)
-
-
-def _product(shape):
-    result = 1
-    for size in shape:
-        result *= size
-    return result

@@ -11,7 +11,8 @@ from golden.requantize import requantize
 from hw import emit
 from hw.bus import AxiTile
 from hw.config import TileConfig
-from hw.ports import Field, ports
+from hw.payload import Field, Payload
+from hw.ports import ports
 from sim import jobs
 from sim.pysim import AmaranthSimulation
 from sim.vectors import corner_phase, random_phase
@@ -69,11 +70,11 @@ def test_jobs_of_one_beat_keep_their_states(rng, shape, stall):
 
 def test_states_are_a_field_of_the_job():
     [job] = [port for port in ports(tile(**SHAPES["3x4x8"])) if port.stream == "i_job"]
-    assert job.fields == (Field("beats", 0, 2), Field("group", 2, 1),
-                          Field("states", 3, 32, (3,)))
-    assert job.bits == 99
+    assert job.payload == Payload((Field("beats", 2), Field("group", 1),
+                                   Field("states", 32, (3,))))
+    assert job.payload.bits == 99
     other = TileConfig(weights=parse("s4"), activations=parse("u4"), output=parse("s8"))
-    assert [field.name for field in ports(other)[0].fields] == ["beats", "group"]
+    assert list(ports(other)[0].payload.placed) == ["beats", "group"]
 
 
 def test_the_manifest_says_what_is_drawn():

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from hw.flow.tools import run_tool
-from hw.ports import StreamPort
 from hw.testbench import stall_words, vectors
 from hw.testbench import testbench as bench_text  # pytest would collect its own name
+from tests.plain import plain_port
 from tests.simulators import icarus, verilator_binary
 
-JOB = StreamPort("s_axis_job", "i_job", 8, "", ())
-X = StreamPort("s_axis_x", "i_x", 16, "last of a job", ())
-OUT = StreamPort("m_axis_o", "o", 72, "last of a job", ())
+JOB = plain_port("s_axis_job", "i_job", 8)
+X = plain_port("s_axis_x", "i_x", 16, "last of a job")
+OUT = plain_port("m_axis_o", "o", 72, "last of a job")
 PORTS = (JOB, X, OUT)
 AFTER = {"s_axis_job": ["s_axis_x"], "s_axis_x": ["s_axis_job", "m_axis_o"]}
 SIZES = np.array([3, 1, 8, 5, 3])

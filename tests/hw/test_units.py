@@ -20,14 +20,14 @@ from golden.unit_scales import (
     rescaling_parameters,
 )
 from golden.units import Addition, Multiplication, Rescaling, scheme
+from hw.packing import unpack
 from hw.scale import SCALERS
 from hw.units import Add, AveragePool, Concat, FusedAdd, MaxPool, Multiply, Rescale
 from hw.units.pool import reciprocals
 from hw.units.unit import CREDIT_LATENCY, QUEUE_LATENCY
-from sim.components import component_simulation, vector_beats
-from sim.packing import unpack
+from sim.components import beats_of, component_simulation
 from sim.streams import run
-from sim.units import packed_record, run_concat, run_elementwise, run_pool
+from sim.units import run_concat, run_elementwise, run_pool
 
 S3, U3, S4, S8, U8 = (parse(name) for name in ("s3", "u3", "s4", "s8", "u8"))
 TFLITE, HALF_UP = contract("tflite"), contract("half_up")
@@ -215,7 +215,9 @@ class Fixed(wiring.Component):
     """A unit whose parameters are constants."""
 
     def __init__(self, unit, p):
-        self.unit, self.record = unit, packed_record(unit.operation.fields, p)
+        packed = unit.payloads["parameters"].pack({
+            name: fmt.encode(np.array([p[name]])) for name, fmt in unit.operation.fields.items()})
+        self.unit, self.record = unit, int.from_bytes(packed.tobytes(), "little")
         super().__init__({name: In(stream.Signature(getattr(unit, name).payload.shape()))
                           for name in unit.inputs}
                          | {"o": Out(stream.Signature(unit.o.payload.shape()))})
@@ -237,7 +239,7 @@ def test_fixed_parameters(rng):
               for fmt in unit.operation.operands.values()]
     backend = component_simulation(Fixed(unit, p), "fixed", "amaranth")
     trace = backend.run({
-        f"s_axis_{name}": vector_beats(fmt.encode(x), fmt.bits)
+        f"s_axis_{name}": beats_of(unit.payloads[f"i_{name}"], {"values": fmt.encode(x)})
         for (name, fmt), x in zip([("a", S3), ("b", U3)], levels, strict=True)}, 10)
     np.testing.assert_array_equal(S4.decode(unpack(trace.data, 4, 4)),
                                   elementwise.compute(unit.operation, levels, p))

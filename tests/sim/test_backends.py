@@ -10,23 +10,23 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from hw.emit import modules
-from hw.ports import StreamPort
 from sim import verilator
 from sim.backend import Beats, Cut, SimulationError
 from sim.pysim import AmaranthSimulation
 from sim.verilator import VerilatorSimulation
+from tests.plain import plain_port
 
 NO_VERILATOR = verilator.available()
 needs_verilator = pytest.mark.skipif(NO_VERILATOR is not None, reason=str(NO_VERILATOR))
 
 # One port of each kind of C++ type that Verilator makes: 8, 24, 40 and 72 bits.
 ADDER = (
-    StreamPort("s_axis_job", "i_job", 8, "", ()),
-    StreamPort("s_axis_a", "i_a", 20, "not used", ()),
-    StreamPort("s_axis_b", "i_b", 40, "not used", ()),
-    StreamPort("m_axis_o", "o", 72, "last sum of a job", ()),
+    plain_port("s_axis_job", "i_job", 8),
+    plain_port("s_axis_a", "i_a", 20, "not used"),
+    plain_port("s_axis_b", "i_b", 40, "not used"),
+    plain_port("m_axis_o", "o", 72, "last sum of a job"),
 )
-FAULTY = (StreamPort("m_axis_o", "o", 16, "", ()), StreamPort("s_axis_fault", "i", 10, "", ()))
+FAULTY = (plain_port("m_axis_o", "o", 16), plain_port("s_axis_fault", "i", 10))
 PASS, DROP, TWICE, CHANGE, WITHDRAW, PEEK, ERROR, FALL = range(8)
 
 
@@ -322,7 +322,7 @@ def test_refuses_bad_inputs(faulty):
 
 
 def test_amaranth_refuses_widths_and_writes_waves(tmp_path):
-    wide = (FAULTY[0], StreamPort("s_axis_fault", "i", 17, "", ()))
+    wide = (FAULTY[0], plain_port("s_axis_fault", "i", 17))
     with pytest.raises(ValueError, match="^s_axis_fault_tdata must be 24 bits wide, not 16$"):
         AmaranthSimulation(Faulty(), wide)
     AmaranthSimulation(Faulty(), FAULTY).run(fault_beats(PASS), 1, vcd=tmp_path / "waves.vcd")

@@ -6,16 +6,16 @@ import pytest
 
 from hw.flow.cache import cache_folder, kept
 from hw.flow.tools import ToolFailed, ToolMissing
-from hw.ports import StreamPort
 from sim import verilator
 from sim.backend import Beats, SimulationError
 from sim.verilator import VerilatorSimulation
+from tests.plain import plain_port
 
 pytestmark = pytest.mark.skipif(verilator.available() is not None,
                                 reason=str(verilator.available()))
 
-IN = StreamPort("s_axis_i", "i", 12, "", ())
-OUT = StreamPort("m_axis_o", "o", 12, "", ())
+IN = plain_port("s_axis_i", "i", 12)
+OUT = plain_port("m_axis_o", "o", 12)
 HEAD = """\
 module echo(input aclk, input aresetn,
             input [15:0] s_axis_i_tdata, input s_axis_i_tvalid, output s_axis_i_tready,
@@ -136,9 +136,9 @@ def test_a_cache_never_hurts(build, models, monkeypatch, tmp_path, state):
 
 
 @pytest.mark.parametrize("port, message", [
-    (StreamPort("s_axis_i", "i", 17, "", ()),
+    (plain_port("s_axis_i", "i", 17),
      "echo must have a port s_axis_i_tdata of 24 bits, not 16"),
-    (StreamPort("s_axis_i", "i", 12, "last", ()),
+    (plain_port("s_axis_i", "i", 12, "last"),
      "echo must have a port s_axis_i_tlast of 1 bits, not none"),
 ])
 def test_refuses_other_ports(build, port, message):

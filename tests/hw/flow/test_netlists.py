@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from hw.flow.yosys import synthesize
-from hw.ports import StreamPort
 from hw.targets import TARGETS
 from sim.backend import Beats
 from sim.verilator import VerilatorSimulation, verilator_root
+from tests.plain import plain_port
 
 ARITHMETIC = """
 module dut (
@@ -99,7 +99,7 @@ def mismatches(folder, target, ports, reference, netlist, cycles=3000, seed="net
              "netlist": re.sub(r"\bmodule dut\b", "module netlist", netlist)}
     for name, each in texts.items():
         (folder / f"{name}.v").write_text(each)
-    streams = (StreamPort("s_axis_i", "i", width, "", ()), StreamPort("m_axis_o", "o", 8, "", ()))
+    streams = (plain_port("s_axis_i", "i", width), plain_port("m_axis_o", "o", 8))
     backend = VerilatorSimulation(
         [folder / f"{name}.v" for name in texts], "bench", streams, fast=False,
         flags=["-Wno-fatal", "--x-assign", "0", "--x-initial", "0",

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sim.packing import pack, pack_fields, unpack
+from hw.packing import pack, pack_fields, unpack
 
 WIDTHS = [*range(1, 18), 24, 31, 32, 33, 40, 47, 63]
 
@@ -64,15 +64,12 @@ def test_codes_of_any_integer_type(rng):
 def test_fields_side_by_side(rng):
     widths = [3, 1, 32, 17, 40]
     columns = [rng.integers(1 << bits, size=8) for bits in widths]
-    for width in (sum(widths), 96, 101, 160):
-        data = pack_fields(list(zip(columns, widths, strict=True)), width)
-        assert data.shape == (8, -(-width // 8))
-        want, lsb = np.zeros(8, object), 0
-        for column, bits in zip(columns, widths, strict=True):
-            want += column.astype(object) << lsb
-            lsb += bits
-        assert as_integers(data) == want.tolist()
-
-
-def test_fields_may_be_lists():
-    assert pack_fields([([1, 0], 1), ([5, 7], 3)], 8).tolist() == [[0b1011], [0b1110]]
+    data = pack_fields([(column[:, None], bits)
+                        for column, bits in zip(columns, widths, strict=True)])
+    assert data.shape == (8, -(-sum(widths) // 8))
+    want, lsb = np.zeros(8, object), 0
+    for column, bits in zip(columns, widths, strict=True):
+        want += column.astype(object) << lsb
+        np.testing.assert_array_equal(unpack(data, bits, 1, lsb)[:, 0], column)
+        lsb += bits
+    assert as_integers(data) == want.tolist()

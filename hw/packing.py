@@ -1,4 +1,6 @@
-"""Codes to bytes and back: element ``k`` of a payload at bits ``[k*bits, (k+1)*bits)``."""
+"""Codes to bytes and back: element ``k`` of a field at ``[lsb + k*bits, lsb + (k+1)*bits)``."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -33,37 +35,35 @@ def pack(codes: np.ndarray, bits: int) -> np.ndarray:
     return np.packbits(_bits(codes, bits), axis=1, bitorder="little")
 
 
-def pack_fields(fields: list[tuple[np.ndarray, int]], width: int) -> np.ndarray:
-    """Pack one code of each field side by side, and pad with zeros to ``width`` bits.
+def pack_fields(fields: Sequence[tuple[np.ndarray, int]]) -> np.ndarray:
+    """Pack fields side by side, the first one lowest.
 
     Parameters
     ----------
-    fields : list of (array of integers ``(rows,)``, bits)
-        Low bits first.
-    width : int
-        Of a row.
+    fields : sequence of (array of integers ``(rows, elements)``, bits)
+        As for :func:`pack`.
 
     Returns
     -------
-    array of uint8, ``(rows, ceil(width / 8))``
+    array of uint8, ``(rows, bytes)``
     """
-    parts = [_bits(np.asarray(codes)[:, None], bits) for codes, bits in fields]
-    rows = np.concatenate(parts, axis=1)
-    rows = np.pad(rows, ((0, 0), (0, width - rows.shape[1])))
-    return np.packbits(rows, axis=1, bitorder="little")
+    if len(fields) == 1:  # most payloads
+        return pack(*fields[0])
+    parts = [_bits(codes, bits) for codes, bits in fields]
+    return np.packbits(np.concatenate(parts, axis=1), axis=1, bitorder="little")
 
 
-def unpack(data: np.ndarray, bits: int, elements: int) -> np.ndarray:
-    """Codes of the first ``elements`` elements of each row of bytes: the inverse of :func:`pack`.
+def unpack(data: np.ndarray, bits: int, elements: int, lsb: int = 0) -> np.ndarray:
+    """Codes of ``elements`` elements from bit ``lsb`` of each row on: the inverse of :func:`pack`.
 
     Returns
     -------
     array of int64, ``(rows, elements)``; of Python integers where ``int64`` may not do.
     """
-    if bits in (8, 16, 32):
-        words = np.ascontiguousarray(data[:, :elements * bits // 8])
+    if bits in (8, 16, 32) and lsb % 8 == 0:
+        words = np.ascontiguousarray(data[:, lsb // 8:(lsb + elements * bits) // 8])
         return words.view(f"<u{bits // 8}").astype(np.int64)
-    rows = np.unpackbits(data, axis=1, bitorder="little", count=elements * bits)
+    rows = np.unpackbits(data, axis=1, bitorder="little", count=lsb + elements * bits)[:, lsb:]
     digits = rows.reshape(len(data), elements, bits).astype(np.int64 if bits < 64 else object)
     return digits @ (1 << np.arange(bits, dtype=digits.dtype))
 
