@@ -10,10 +10,32 @@ from hw.config import TileConfig
 from hw.ports import payloads
 from hw.shared import Shared
 
-__all__ = ["Entrance", "JOB_QUEUE"]
+__all__ = ["Entrance", "JOB_QUEUE", "bank_bits", "current_layout", "told_layout"]
 
 JOB_QUEUE = 3
 """Jobs that wait beside the one whose beats enter; a buffered FIFO of 3 takes one per cycle."""
+
+
+def bank_bits(config: TileConfig) -> int:
+    """Width of the number of a bank of parameters: none where these are fixed."""
+    return 1 if config.parameters is None else 0
+
+
+def current_layout(config: TileConfig) -> data.StructLayout:
+    """Layout of what a job must know of the parameter set that it would use.
+
+    Whether there is one (``ready``), its ``bank``, and how many reads of ``outputs`` records each
+    are ``whole`` in it.
+    """
+    return data.StructLayout({"ready": 1, "bank": bank_bits(config), "whole": range(
+        config.groups * config.cols // config.outputs + 1)})
+
+
+def told_layout(config: TileConfig) -> data.StructLayout:
+    """Layout of what results must know of a job, and of its parameter set."""
+    job = payloads(config)["i_job"].layout.members
+    return data.StructLayout({"bank": bank_bits(config), **{
+        name: job[name] for name in ("group", "states") if name in job}})
 
 
 class Entrance(Shared):
@@ -51,9 +73,7 @@ class Entrance(Shared):
         As the tile's.
     i_activations, i_weights : In(stream.Signature(1))
         Of the operands' beats ``tlast``, which marks the last one of a job.
-    current : In(StructLayout)
-        Whether there is a current parameter set (``ready``), its ``bank``, and how many reads of
-        ``outputs`` records each are ``whole`` in it.
+    current : In(current_layout(config))
     accept : Out(1)
         A job that will use the current set is accepted in this cycle. No bits, as ``bank``, where
         parameters are fixed.
@@ -83,14 +103,13 @@ class Entrance(Shared):
     def __init__(self, *, config: TileConfig, room: int):
         self.config = c = config
         self.room = room
-        bank = 1 if c.parameters is None else 0
+        bank = bank_bits(c)
         job = payloads(c)["i_job"].layout
         super().__init__({
             "i_job": In(stream.Signature(job)),
             "i_activations": In(stream.Signature(1)),
             "i_weights": In(stream.Signature(1)),
-            "current": In(data.StructLayout({
-                "ready": 1, "bank": bank, "whole": range(c.groups * c.cols // c.outputs + 1)})),
+            "current": In(current_layout(c)),
             "accept": Out(bank),
             "job": Out(data.StructLayout({**job.members, "bank": bank})),
             "enter": Out(1),

@@ -1,9 +1,11 @@
+# amaranth: UnusedElaboratable=no
 """Components that are emitted once each, and instantiated wherever one like them stands."""
 
 import inspect
 import re
 from abc import abstractmethod
 from collections.abc import Hashable
+from typing import Self
 
 from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue] - not in the stubs
 from amaranth.hdl import ClockSignal, Const, Instance, Module, ResetSignal, Value
@@ -38,17 +40,27 @@ class Shared(wiring.Component):
 
     @property
     def shared_key(self) -> tuple[type, Hashable]:
-        """Equal for components that are alike: the class, and each parameter."""
+        """Equal for components that are alike: the class, and each parameter.
+
+        Parameters that are components count by their own key.
+        """
         return type(self), tuple(constructed(self).values())
+
+    def twin(self) -> Self:
+        """Return another component that is alike."""
+        return type(self)(**{name: getattr(self, name) for name in constructed(self)})
 
 
 def constructed(design: object) -> dict[str, Hashable]:
     """Return the constructor parameters, by name, of what keeps each as an attribute."""
-    names = list(inspect.signature(type(design).__init__).parameters)[1:]
-    return {name: _hashable(getattr(design, name)) for name in names}
+    _, *parameters = inspect.signature(type(design).__init__).parameters.values()
+    return {each.name: _hashable(getattr(design, each.name)) for each in parameters
+            if each.kind is not each.VAR_KEYWORD}
 
 
 def _hashable(value) -> Hashable:
+    if isinstance(value, Shared):
+        return value.shared_key
     return tuple(value.items()) if isinstance(value, dict) else value
 
 

@@ -12,7 +12,8 @@ from golden.formats import BLOCK, BlockScaled
 from hw.config import TileConfig
 from hw.entrance import JOB_QUEUE
 from hw.ports import ports
-from hw.tile import FIFO_LATENCY, MacTile
+from hw.results import FIFO_LATENCY
+from hw.tile import MacTile
 from sim.backend import Plan
 
 __all__ = ["Timing"]

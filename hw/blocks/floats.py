@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Products of floats: significands multiplied, exponents added, and nothing rounded."""
 
 from typing import Any
@@ -8,7 +9,8 @@ from amaranth.utils import ceil_log2
 
 from golden.formats import FloatFormat
 from golden.ranges import dot_range
-from hw.blocks.grid import Dot, Grid, Operand, add
+from hw.blocks.grid import Dot, Grid, add
+from hw.blocks.interface import Operand
 from hw.blocks.sum_tree import tree_latency
 from hw.formats import level, level_shape, most_shift, shape_of, unpacked
 

@@ -1,26 +1,22 @@
+# amaranth: UnusedElaboratable=no
 """Grids of dot products: what most blocks are, and the plain one, for any formats."""
 
 from abc import abstractmethod
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import data
-from amaranth.lib.wiring import In, Out
 
 from golden.formats import Format
 from golden.ranges import Range, dot_range
-from hw.blocks.interface import Block
+from hw.blocks.interface import OPERANDS, Block, Cell, Operand
 from hw.blocks.sum_tree import SumTree, tree_latency
-from hw.delay import delay
 from hw.formats import level, level_shape, shape_of
-from hw.shared import Shared
 
-__all__ = ["Dot", "DotProduct", "DotProductGrid", "Grid", "Operand", "add"]
-
-Operand = Literal["weights", "activations"]
+__all__ = ["Dot", "DotProduct", "DotProductGrid", "Grid", "add"]
 
 
-class Dot(Shared):
+class Dot(Cell):
     """Sum of the products of two vectors: terms, each with a register, then a tree.
 
     ===========  ==============================================
@@ -38,7 +34,7 @@ class Dot(Shared):
     per cycle.
 
     Subclasses say what a term is. What they can do once per element, for all that share it, they
-    do in :meth:`prepare`, which stands outside, in the :class:`Grid`.
+    do in :meth:`prepare`, which stands at the edge of a :class:`Grid`.
 
     Parameters
     ----------
@@ -55,20 +51,13 @@ class Dot(Shared):
         Their product.
     """
 
-    i: data.View
-    o: Signal
-
     def __init__(self, *, weights: Format, activations: Format, lanes: int):
         self.weights = weights
         self.activations = activations
         self.lanes = lanes
-        super().__init__({
-            "i": In(data.StructLayout({
-                "activations": data.ArrayLayout(self.prepared("activations"), lanes),
-                "weights": data.ArrayLayout(self.prepared("weights"), lanes),
-            })),
-            "o": Out(shape_of(dot_range(weights, activations, lanes).format)),
-        })
+        super().__init__(
+            edges={name: data.ArrayLayout(self.prepared(name), lanes) for name in OPERANDS},
+            sums=shape_of(dot_range(weights, activations, lanes).format))
 
     def format(self, operand: Operand) -> Format:
         """Format of an operand."""
@@ -116,54 +105,33 @@ def add(m: Module, terms: list[Value], term: Range) -> Value:
 
 
 class Grid(Block):
-    """A :class:`Dot` for each row and column; see :class:`Block`. Latency is that of a dot."""
+    """A :class:`Dot` for each row and column; see :class:`Block`."""
 
     dot: ClassVar[type[Dot]]
 
     @property
-    def latency(self) -> int:
-        """Cycles from a beat to its sums."""
-        return self.dot.cycles(self.lanes)
+    def cell(self) -> Dot:
+        """A dot product."""
+        return self.dot(weights=self.weights, activations=self.activations, lanes=self.lanes)
 
-    def body(self, platform):
-        m = Module()
-        dots = [[self.dot(weights=self.weights, activations=self.activations, lanes=self.lanes)
-                 for _ in range(self.cols)] for _ in range(self.rows)]
-        rows = _prepared(m, dots[0][0], "activations", self.i.p.activations)
-        cols = _prepared(m, dots[0][0], "weights", self.i.p.weights)
-        for row in range(self.rows):
-            for col in range(self.cols):
-                m.submodules[f"dot_{row}_{col}"] = dot = dots[row][col]
-                m.d.comb += [
-                    dot.i.activations.eq(rows[row]),
-                    dot.i.weights.eq(cols[col]),
-                    self.o.p[row][col].eq(dot.o),
-                ]
-        m.d.comb += self.o.valid.eq(
-            delay(m, self.i.valid, self.latency, "valid", reset_less=False))
-        return m
-
-
-def _prepared(m: Module, dot: Dot, operand: Operand, vectors: data.View) -> list[data.View]:
-    # Each vector as the dot products take it.
-    layout = vectors.shape()
-    assert isinstance(layout, data.ArrayLayout)
-    found = []
-    for index in range(layout.length):
-        codes = [vectors[index][k] for k in range(dot.lanes)]
-        elements = [dot.prepare(operand, code) for code in codes]
-        if all(element is code for element, code in zip(elements, codes, strict=True)):
-            found.append(vectors[index])
-            continue
-        vector = Signal(data.ArrayLayout(dot.prepared(operand), dot.lanes),
-                        name=f"{operand}_{index}")
-        for k, element in enumerate(elements):
-            parts = element.items() if isinstance(element, dict) else ()
-            m.d.comb += [vector[k][part].eq(value) for part, value in parts]
-            if not parts:
-                m.d.comb += vector[k].eq(element)
-        found.append(vector)
-    return found
+    def edge(self, m: Module, operand: Operand, beat: data.View) -> list[data.View]:
+        """Vectors as the dot products take them."""
+        dot, found = self.cell, []
+        for index in range(beat[operand].shape().length):
+            codes = [beat[operand][index][k] for k in range(self.lanes)]
+            elements = [dot.prepare(operand, code) for code in codes]
+            if all(element is code for element, code in zip(elements, codes, strict=True)):
+                found.append(beat[operand][index])
+                continue
+            vector: Any = Signal(data.ArrayLayout(dot.prepared(operand), self.lanes),
+                                 name=f"{operand}_{index}")
+            for k, element in enumerate(elements):
+                parts = element.items() if isinstance(element, dict) else ()
+                m.d.comb += [vector[k][part].eq(value) for part, value in parts]
+                if not parts:
+                    m.d.comb += vector[k].eq(element)
+            found.append(vector)
+        return found
 
 
 class DotProduct(Dot):

@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Products of single bits, counted."""
 
 from typing import Any

@@ -1,25 +1,83 @@
 # amaranth: UnusedElaboratable=no
 """A block of block-scaled operands: sums of levels, brought to one scale."""
 
-from amaranth.hdl import Cat, Const, Module, Signal
-from amaranth.lib import data, stream
-from amaranth.lib.wiring import In, Out
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
+from amaranth.lib import data
+from amaranth.lib.wiring import Out
 from amaranth.utils import ceil_log2
 
 from golden.formats import EXPONENT, EXPONENT_BIAS, BlockScaled, Format, IntFormat
 from golden.ranges import levels_range
-from hw.blocks.interface import Block
+from hw.blocks.interface import OPERANDS, Block, Cell, Operand
 from hw.delay import delay
 from hw.formats import shape_of
-from hw.shared import Shared
 
-__all__ = ["ScaledBlock", "BASE_BITS"]
+__all__ = ["ScaledBlock", "ScaledCell", "BASE_BITS"]
 
 BASE_BITS = (2 * EXPONENT.max).bit_length()
 """Width of a combined exponent's code."""
 
 
-class ScaledBlock(Shared):
+class ScaledCell(Cell):
+    """A cell whose sum is shifted.
+
+    Parameters
+    ----------
+    cell : Cell
+        What makes the sum; its latency is at least 1.
+    window : int
+        Exponents that are shifted by.
+    sums : IntFormat
+        Of the shifted sum.
+
+    Members
+    -------
+    i : In(StructLayout)
+        Of ``activations`` and ``weights`` each the ``vector`` of the inner cell, and its
+        ``exponent`` in the cycle before that one's sum; that of the activations is less the base.
+    o : Out(shape_of(sums))
+        Shifted sum.
+    outside : Out(1)
+        Whether the exponents are outside of the window, a cycle before the sum.
+    """
+
+    outside: Signal
+
+    def __init__(self, *, cell: Cell, window: int, sums: IntFormat):
+        self.cell = cell
+        self.window = window
+        self.sums = sums
+        exponents = {"activations": signed(BASE_BITS + 1), "weights": shape_of(EXPONENT)}
+        inner = cell.i.shape().members
+        super().__init__(sums=shape_of(sums), outside=Out(1), edges={
+            name: data.StructLayout({"vector": inner[name], "exponent": exponents[name]})
+            for name in OPERANDS})
+
+    @property
+    def latency(self) -> int:
+        """Cycles from the vectors to their sum."""
+        return self.cell.latency + 1
+
+    def body(self, platform):
+        m = Module()
+        m.submodules.cell = cell = self.cell.twin()
+        m.d.comb += [cell.i[name].eq(self.i[name].vector) for name in OPERANDS]
+        found = self.i.activations.exponent + self.i.weights.exponent
+        shift = Signal(range(self.window), reset_less=True)
+        shifted = Signal.like(self.o, reset_less=True)
+        out = Signal(reset_less=True)
+        m.d.sync += [
+            shift.eq(found[:ceil_log2(self.window)]),
+            out.eq((found < 0) | (found >= self.window)),
+            shifted.eq(cell.o << shift),
+        ]
+        m.d.comb += [self.o.eq(shifted), self.outside.eq(out)]
+        return m
+
+
+class ScaledBlock(Block):
     """A block whose sums are shifted, each by the combined exponent of its vectors.
 
     ``o[r][c] = sum[r][c] << (activations.exponents[r] + weights.exponents[c] - base)``, exact,
@@ -57,8 +115,6 @@ class ScaledBlock(Shared):
         Whether any combined exponent of the beat on ``o`` is outside of the window, or none.
     """
 
-    i: stream.Interface
-    o: stream.Interface
     outside: Signal
 
     def __init__(self, *, block: Block, weights: Format, activations: Format, window: int):
@@ -67,21 +123,18 @@ class ScaledBlock(Shared):
         if block.latency < 1:
             raise ValueError(f"Latency of the block must be at least 1, not {block.latency}")
         self.block = block
-        self.weights = weights
-        self.activations = activations
         self.window = window
-        self._exponents = data.StructLayout({"base": BASE_BITS} | {
-            f"{name}_exponents": data.ArrayLayout(shape_of(EXPONENT), count)
-            for name, fmt, count in (("activations", activations, block.rows),
-                                     ("weights", weights, block.cols))
-            if isinstance(fmt, BlockScaled)})
-        sums = data.ArrayLayout(data.ArrayLayout(shape_of(self.sums), block.cols), block.rows)
-        super().__init__({
-            "i": In(stream.Signature(data.StructLayout(
-                block.i.payload.shape().members | self._exponents.members), always_ready=True)),
-            "o": Out(stream.Signature(sums, always_ready=True)),
-            "outside": Out(1),
-        })
+        super().__init__(weights=weights, activations=activations, rows=block.rows,
+                         cols=block.cols, lanes=block.lanes, outside=Out(1))
+
+    @property
+    def beat(self) -> data.StructLayout:
+        """Layout of what comes in."""
+        scaled = {f"{name}_exponents": data.ArrayLayout(shape_of(EXPONENT), count)
+                  for name, count in (("activations", self.block.rows),
+                                      ("weights", self.block.cols))
+                  if isinstance(getattr(self, name), BlockScaled)}
+        return data.StructLayout({**self.block.beat.members, "base": BASE_BITS, **scaled})
 
     @property
     def sums(self) -> IntFormat:
@@ -89,49 +142,53 @@ class ScaledBlock(Shared):
         return levels_range(self.block.sums).times(1 << self.window - 1).format
 
     @property
-    def latency(self) -> int:
-        """Cycles from a beat to its sums."""
-        return self.block.latency + 1
+    def cell(self) -> ScaledCell:
+        """The block's, and a shift behind it."""
+        return ScaledCell(cell=self.block.cell, window=self.window, sums=self.sums)
+
+    def edge(self, m: Module, operand: Operand, beat: data.View) -> list[Any]:
+        """The block's, each with the exponent of the vector."""
+        found, layout = [], self.cell.i.shape().members[operand]
+        for index, vector in enumerate(self.block.edge(m, operand, beat)):
+            exponent = (beat[f"{operand}_exponents"][index]
+                        if isinstance(getattr(self, operand), BlockScaled)
+                        else Const(EXPONENT_BIAS, shape_of(EXPONENT)))
+            if operand == "activations":
+                exponent = exponent - beat["base"]
+            edge: Any = Signal(layout, name=f"{operand}_{index}_scaled")
+            m.d.comb += [
+                edge.vector.eq(vector),
+                edge.exponent.eq(delay(m, exponent, self.block.latency - 1,
+                                       f"{operand}_exponent_{index}")),
+            ]
+            found.append(edge)
+        return found
+
+    def is_outside(self, m: Module, beat: data.View, valid: Value, outside: Value) -> Value:
+        """Return whether any combined exponent of a beat was outside, or none, with its sums.
+
+        Parameters
+        ----------
+        m : Module
+        beat : View
+            What came in.
+        valid : Value
+            Whether a beat did.
+        outside : Value
+            Whether any cell says so.
+        """
+        names = [name for name in self.beat.members if name.endswith("exponents")]
+        # An exponent whose code is all ones is not a number.
+        none = Cat(code.all() for name in names for code in beat[name]).any()
+        none = delay(m, none, self.block.latency, "not_a_number")
+        found = Signal(name="is_outside")
+        m.d.sync += found.eq((outside | none) & delay(
+            m, valid, self.block.latency, "valid_inside", reset_less=False))
+        return found
 
     def body(self, platform):
         m = Module()
-        m.submodules.block = block = self.block
-        exponents = Signal(self._exponents)
-        m.d.comb += [
-            block.i.valid.eq(self.i.valid),
-            block.i.p.activations.eq(self.i.p.activations),
-            block.i.p.weights.eq(self.i.p.weights),
-            *(exponents[name].eq(self.i.p[name]) for name in self._exponents.members),
-        ]
-        exponents = delay(m, exponents, block.latency - 1, "exponents")
-
-        def exponent(operand, vector):
-            name = f"{operand}_exponents"
-            if name not in self._exponents.members:
-                return Const(EXPONENT_BIAS, shape_of(EXPONENT))
-            return exponents[name][vector]
-
-        # Cycle block.latency: an exponent whose code is all ones is not a number.
-        not_a_number = Signal(reset_less=True)
-        m.d.sync += not_a_number.eq(Cat(
-            code.all() for name in self._exponents.members if name != "base"
-            for code in exponents[name]).any())
-        outside = [not_a_number]
-        for row in range(block.rows):
-            for col in range(block.cols):
-                shift = Signal(range(self.window), name=f"shift_{row}_{col}", reset_less=True)
-                out = Signal(name=f"outside_{row}_{col}", reset_less=True)
-                shifted = Signal(shape_of(self.sums), name=f"shifted_{row}_{col}", reset_less=True)
-                # Cycle block.latency.
-                found = exponent("activations", row) + exponent("weights", col) - exponents.base
-                m.d.sync += [
-                    shift.eq(found[:ceil_log2(self.window)]),
-                    out.eq((found < 0) | (found >= self.window)),
-                ]
-                outside.append(out)
-                # One more.
-                m.d.sync += shifted.eq(block.o.p[row][col] << shift)
-                m.d.comb += self.o.p[row][col].eq(shifted)
-        m.d.sync += self.outside.eq(Cat(outside).any() & block.o.valid)
-        m.d.comb += self.o.valid.eq(delay(m, block.o.valid, 1, "valid", reset_less=False))
+        cells = self.cells(m)
+        outside = Cat(cell.outside for cell in cells if isinstance(cell, ScaledCell)).any()
+        m.d.comb += self.outside.eq(self.is_outside(m, self.i.p, self.i.valid, outside))
         return m

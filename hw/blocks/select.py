@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Add, subtract or skip: products without a multiplier, where one factor is -1, 0 or 1."""
 
 from typing import Any
@@ -7,7 +8,8 @@ from amaranth.lib import data
 
 from golden.formats import Format
 from golden.ranges import Range, levels_range
-from hw.blocks.grid import Dot, Grid, Operand
+from hw.blocks.grid import Dot, Grid
+from hw.blocks.interface import Operand
 from hw.formats import level, level_shape, shape_of
 
 __all__ = ["SelectDot", "SelectGrid", "selects"]

@@ -2,12 +2,11 @@
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import data
-from amaranth.lib.wiring import In, Out
 
 from golden.formats import FloatFormat, Format
+from hw.blocks.interface import Cell, Operand
 from hw.delay import delay
-from hw.formats import beat_layout, level
-from hw.shared import Shared
+from hw.formats import level
 
 __all__ = ["Specials", "FLAGS"]
 
@@ -15,77 +14,75 @@ FLAGS = data.StructLayout({"nan": 1, "up": 1, "down": 1})
 """Whether any product is NaN, infinity, minus infinity."""
 
 
-class Specials(Shared):
-    """Flags of the sums of a beat, kept in step with a block of the same shape and latency.
+KINDS = data.StructLayout({"nan": 1, "infinite": 1, "negative": 1, "zero": 1})
 
-    ``o[r][c]`` says of the products ``activations[r][k] * weights[c][k]`` whether any is NaN,
-    infinity or minus infinity. A product is NaN where a factor is, or where infinity meets 0. What
-    a block makes of such codes has no meaning, and the flags say that it is not to be used.
+
+class Specials(Cell):
+    """Flags of the products of a beat, kept in step with a block of the same latency.
+
+    They say of the products ``activations[k] * weights[k]`` whether any is NaN, infinity or minus
+    infinity. A product is NaN where a factor is, or where infinity meets 0. What a block makes of
+    such codes has no meaning, and the flags say that it is not to be used.
 
     Parameters
     ----------
     weights, activations : Format
         Of the elements.
-    rows, cols, lanes : int
-        Activation vectors, weight vectors, and elements of each.
+    lanes : int
+        Elements of each vector.
     latency : int
         Cycles from codes to flags, at least 1. Flags of a beat per cycle.
 
     Members
     -------
     i : In(StructLayout)
-        Codes: ``activations`` is ``[rows][lanes]``, ``weights`` is ``[cols][lanes]``.
-    o : Out(ArrayLayout(ArrayLayout(FLAGS, cols), rows))
+        Of ``activations`` and ``weights`` each what :meth:`edge` makes of their codes.
+    o : Out(FLAGS.size)
         Flags.
     """
 
-    i: data.View
-    o: data.View
-
-    def __init__(self, *, weights: Format, activations: Format, rows: int, cols: int, lanes: int,
-                 latency: int):
+    def __init__(self, *, weights: Format, activations: Format, lanes: int, latency: int):
         if latency < 1:
             raise ValueError(f"Latency must be at least 1, not {latency!r}")
         self.weights = weights
         self.activations = activations
-        self.rows = rows
-        self.cols = cols
         self.lanes = lanes
-        self.latency = latency
-        super().__init__({
-            "i": In(data.StructLayout({
-                "activations": beat_layout(activations, rows, lanes),
-                "weights": beat_layout(weights, cols, lanes),
-            })),
-            "o": Out(data.ArrayLayout(data.ArrayLayout(FLAGS, cols), rows)),
-        })
+        self._latency = latency
+        kinds = data.ArrayLayout(KINDS, lanes)
+        super().__init__(sums=FLAGS.size, edges={"activations": kinds, "weights": kinds})
+
+    @property
+    def latency(self) -> int:
+        """Cycles from codes to flags."""
+        return self._latency
+
+    def edge(self, m: Module, operand: Operand, codes: data.View) -> list[Signal]:
+        """Return what each vector of an operand is, but for its magnitude."""
+        fmt, found = getattr(self, operand), []
+        for index in range(codes.shape().length):
+            kinds = Signal(data.ArrayLayout(KINDS, self.lanes), name=f"{operand}_{index}_kinds")
+            m.d.comb += [kinds[k].eq(_kinds(m, fmt, codes[index][k], f"{operand}_{index}_{k}"))
+                         for k in range(self.lanes)]
+            found.append(kinds)
+        return found
 
     def body(self, platform):
         m = Module()
-        rows = [[_kinds(m, self.activations, self.i.activations[row][k], f"row_{row}_{k}")
-                 for k in range(self.lanes)] for row in range(self.rows)]
-        cols = [[_kinds(m, self.weights, self.i.weights[col][k], f"col_{col}_{k}")
-                 for k in range(self.lanes)] for col in range(self.cols)]
-        for row, activations in enumerate(rows):
-            for col, weights in enumerate(cols):
-                nan, up, down = [], [], []
-                for a, w in zip(activations, weights, strict=True):
-                    infinite = a.infinite | w.infinite
-                    nan.append(a.nan | w.nan | (infinite & (a.zero | w.zero)))
-                    up.append(infinite & ~(a.negative ^ w.negative))
-                    down.append(infinite & (a.negative ^ w.negative))
-                flags = Signal(FLAGS, name=f"flags_{row}_{col}", reset_less=True)
-                m.d.sync += [
-                    flags.nan.eq(Cat(nan).any()),
-                    flags.up.eq(Cat(up).any()),
-                    flags.down.eq(Cat(down).any()),
-                ]
-                m.d.comb += self.o[row][col].eq(
-                    delay(m, Value.cast(flags), self.latency - 1, f"flags_{row}_{col}"))
+        nan, up, down = [], [], []
+        for k in range(self.lanes):
+            a, w = self.i.activations[k], self.i.weights[k]
+            infinite = a.infinite | w.infinite
+            nan.append(a.nan | w.nan | (infinite & (a.zero | w.zero)))
+            up.append(infinite & ~(a.negative ^ w.negative))
+            down.append(infinite & (a.negative ^ w.negative))
+        flags = Signal(FLAGS, reset_less=True)
+        m.d.sync += [
+            flags.nan.eq(Cat(nan).any()),
+            flags.up.eq(Cat(up).any()),
+            flags.down.eq(Cat(down).any()),
+        ]
+        m.d.comb += self.o.eq(delay(m, Value.cast(flags), self.latency - 1, "flags"))
         return m
-
-
-KINDS = data.StructLayout({"nan": 1, "infinite": 1, "negative": 1, "zero": 1})
 
 
 def _kinds(m: Module, fmt: Format, code: Value, name: str) -> data.View:

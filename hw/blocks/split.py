@@ -1,21 +1,23 @@
 # amaranth: UnusedElaboratable=no
 """Sums of products of levels that are twice an integer and an offset."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.lib import data
 
 from golden.formats import Format, IntFormat, OddFormat
+from golden.ranges import dot_range
 from hw.arith import adder_tree
 from hw.blocks.grid import DotProductGrid
-from hw.blocks.interface import Block
+from hw.blocks.interface import OPERANDS, Block, Cell, Operand
 from hw.blocks.popcount import AndPopcountGrid
 from hw.blocks.sum_tree import tree_latency
-from hw.blocks.vector_sums import VectorSums
+from hw.blocks.vector_sums import VectorSum
 from hw.delay import delay
 from hw.formats import shape_of
 
-__all__ = ["SplitGrid", "split"]
+__all__ = ["SplitCell", "SplitGrid", "split"]
 
 BIT = IntFormat(1, signed=False)
 
@@ -41,6 +43,64 @@ def split(fmt: Format) -> Part:
     raise TypeError(f"Format must be of odd or integer levels, not {fmt!r}")
 
 
+class SplitCell(Cell):
+    """An inner product of narrow integers, and the two sums of vectors that belong to it.
+
+    Parameters
+    ----------
+    weights, activations : Format
+        Of the elements.
+    lanes : int
+        Elements of each vector.
+
+    Members
+    -------
+    i : In(StructLayout)
+        Of ``activations`` and ``weights`` each: ``codes`` of the inner product, ``[lanes]``, and
+        the ``sum`` to be added, :attr:`summed` cycles later; no bits where there is none.
+    o : Out(sums)
+        Sum.
+    """
+
+    def __init__(self, *, weights: Format, activations: Format, lanes: int):
+        self.weights = weights
+        self.activations = activations
+        self.lanes = lanes
+        self.sums = shape_of(dot_range(weights, activations, lanes).format)
+        self.parts = {"activations": split(activations), "weights": split(weights)}
+        other = {"activations": self.parts["weights"], "weights": self.parts["activations"]}
+        bits = all(part.format == BIT for part in self.parts.values())
+        self.inner = (AndPopcountGrid if bits else DotProductGrid)(
+            weights=self.parts["weights"].format, activations=self.parts["activations"].format,
+            rows=1, cols=1, lanes=lanes)
+        super().__init__(sums=self.sums, edges={name: data.StructLayout({
+            "codes": data.ArrayLayout(shape_of(part.format), lanes),
+            # Modulo the width of the sum, which is all that counts.
+            "sum": self.sums if other[name].offset else 0}) for name, part in self.parts.items()})
+
+    @property
+    def latency(self) -> int:
+        """Cycles from the vectors to their sum."""
+        return self.summed + 1
+
+    @property
+    def summed(self) -> int:
+        """Cycles from the vectors to the sums of each."""
+        return max(self.inner.latency, tree_latency(self.lanes))
+
+    def body(self, platform):
+        m = Module()
+        m.submodules.product = dot = self.inner.cell
+        m.d.comb += [dot.i[name].eq(self.i[name].codes) for name in OPERANDS]
+        product = delay(m, dot.o, self.summed - dot.latency, "product")
+        scale = self.parts["activations"].scale * self.parts["weights"].scale
+        total = Signal(self.sums, name="total", reset_less=True)
+        sums = [self.i[name]["sum"] for name in OPERANDS if len(self.i[name]["sum"])]
+        m.d.sync += total.eq(adder_tree([_times(product, scale), *sums]))
+        m.d.comb += self.o.eq(total)
+        return m
+
+
 class SplitGrid(Block):
     """Inner products of narrow integers, and what is to be added to them once per vector.
 
@@ -56,67 +116,38 @@ class SplitGrid(Block):
     is longer.
     """
 
-    def __init__(self, *, weights: Format, activations: Format, rows: int, cols: int, lanes: int):
-        super().__init__(weights=weights, activations=activations, rows=rows, cols=cols,
-                         lanes=lanes)
-        self._weight, self._activation = split(weights), split(activations)
-        bits = self._weight.format == self._activation.format == BIT
-        self._inner = (AndPopcountGrid if bits else DotProductGrid)(
-            weights=self._weight.format, activations=self._activation.format, rows=rows, cols=cols,
-            lanes=lanes)
-        self.title = f"affine split, {self._inner.title} inside"
+    @property
+    def cell(self) -> SplitCell:
+        """An inner product, with what is added to it."""
+        return SplitCell(weights=self.weights, activations=self.activations, lanes=self.lanes)
 
     @property
-    def latency(self) -> int:
-        """Cycles from a beat to its sums."""
-        return self._summed + 1
+    def title(self) -> str:
+        """What the block is made of."""
+        return f"affine split, {self.cell.inner.title} inside"
 
-    @property
-    def _summed(self) -> int:
-        return max(self._inner.latency, tree_latency(self.lanes))
-
-    def body(self, platform):
-        m = Module()
-        m.submodules.inner = inner = self._inner
-        weight, activation = self._weight, self._activation
-        m.d.comb += [inner.i.p.weights[c][k].eq(_inner(self.weights, self.i.p.weights[c][k]))
-                     for c in range(self.cols) for k in range(self.lanes)]
-        m.d.comb += [
-            inner.i.p.activations[r][k].eq(_inner(self.activations, self.i.p.activations[r][k]))
-            for r in range(self.rows) for k in range(self.lanes)]
-
-        # A sum of each vector, where the other factor has an offset.
-        constant = self.lanes * weight.offset * activation.offset
-        of_row: list[list[Value]] = [[] for _ in range(self.rows)]
-        if weight.offset:
-            sums = m.submodules.row_sums = VectorSums(
-                fmt=activation.format, vectors=self.rows, lanes=self.lanes, latency=self._summed)
-            m.d.comb += sums.i.eq(inner.i.p.activations)
-            factor = activation.scale * weight.offset
-            of_row = [[_times(sums.o[row], factor) + constant] for row in range(self.rows)]
-        of_col: list[list[Value]] = [[] for _ in range(self.cols)]
-        if activation.offset:
-            sums = m.submodules.col_sums = VectorSums(
-                fmt=weight.format, vectors=self.cols, lanes=self.lanes, latency=self._summed)
-            m.d.comb += sums.i.eq(inner.i.p.weights)
-            factor = weight.scale * activation.offset
-            of_col = [[_times(sums.o[col], factor)] for col in range(self.cols)]
-
-        for row in range(self.rows):
-            for col in range(self.cols):
-                product = delay(m, inner.o.p[row][col], self._summed - inner.latency,
-                                f"product_{row}_{col}")
-                total = Signal(shape_of(self.sums), name=f"sum_{row}_{col}", reset_less=True)
-                m.d.sync += total.eq(adder_tree([
-                    _times(product, weight.scale * activation.scale), *of_row[row],
-                    *of_col[col]]))
-                m.d.comb += self.o.p[row][col].eq(total)
-        m.d.comb += [
-            inner.i.valid.eq(self.i.valid),
-            self.o.valid.eq(delay(m, inner.o.valid, self.latency - inner.latency, "valid",
-                                  reset_less=False)),
-        ]
-        return m
+    def edge(self, m: Module, operand: Operand, beat: data.View) -> list[Any]:
+        """Codes of the inner products, and where the other factor has an offset their sums."""
+        cell, fmt = self.cell, getattr(self, operand)
+        own, other = (cell.parts[name] for name in (
+            OPERANDS if operand == "activations" else OPERANDS[::-1]))
+        layout = cell.i.shape().members[operand]
+        found: list[Any] = [Signal(layout, name=f"{operand}_{vector}")
+                            for vector in range(beat[operand].shape().length)]
+        for vector, edge in enumerate(found):
+            m.d.comb += [edge.codes[k].eq(_inner(fmt, beat[operand][vector][k]))
+                         for k in range(self.lanes)]
+        if other.offset:
+            # What neither factor decides is added once.
+            constant = self.lanes * own.offset * other.offset if operand == "activations" else 0
+            for vector, edge in enumerate(found):
+                one = m.submodules[f"sum_of_{operand}_{vector}"] = VectorSum(
+                    fmt=own.format, lanes=self.lanes, latency=cell.summed)
+                m.d.comb += [
+                    one.i.activations.eq(edge.codes),
+                    edge["sum"].eq(_times(one.o, own.scale * other.offset) + constant),
+                ]
+        return found
 
 
 def _inner(fmt: Format, code: Value) -> Value:

@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Products looked up."""
 
 from typing import Any

@@ -18,7 +18,7 @@ from hw.blocks.select import SelectGrid
 from hw.blocks.split import SplitGrid, split
 from hw.blocks.sum_tree import SumTree, tree_latency
 from hw.blocks.table import TableGrid
-from hw.blocks.vector_sums import VectorSums
+from hw.blocks.vector_sums import VectorSum
 from hw.packing import pack, unpack
 from sim.streams import measure_latency, measure_throughput, run, transform
 from tests.hw.resets import valid_after_reset
@@ -185,12 +185,13 @@ def test_a_reset_forgets_beats_under_way(rng, cycle):
 @pytest.mark.parametrize("activations", ["s4", "u3", "u1", "s5n", "odd3"])
 def test_vector_sums_in_step_with_a_block(rng, activations, lanes):
     block = grid("s4", activations, 3, 1, lanes)
-    rows = VectorSums(fmt=block.activations, vectors=3, lanes=lanes, latency=block.latency)
-    assert rows.sums == levels_range(block.activations).times(lanes).format
+    rows = [VectorSum(fmt=block.activations, lanes=lanes, latency=block.latency)
+            for _ in range(3)]
+    assert rows[0].sums == levels_range(block.activations).times(lanes).format
     m = Module()
     m.submodules.block = block
-    m.submodules.rows = rows
-    m.d.comb += rows.i.eq(block.i.p.activations)
+    m.submodules += rows
+    m.d.comb += [row.i.activations.eq(block.i.p.activations[k]) for k, row in enumerate(rows)]
     a, w = random_beats(rng, block, 20)
     beats = iter(payloads(block, a, w))
     seen, sums = [], []
@@ -201,11 +202,11 @@ def test_vector_sums_in_step_with_a_block(rng, activations, lanes):
             beat = next(beats, None) if busy else None
             ctx.set(block.i.valid, beat is not None)
             ctx.set(Value.cast(block.i.payload), -1 if beat is None else beat.as_value().value)
-            _, _, valid, both, row = await ctx.tick().sample(
-                block.o.valid, block.o.payload, rows.o)
+            _, _, valid, both, *row = await ctx.tick().sample(
+                block.o.valid, block.o.payload, *(row.o for row in rows))
             if valid:
                 sums.append(both)
-                seen.append([row[k] for k in range(3)])
+                seen.append(row)
 
     run(m, testbench, max_cycles=500)
     np.testing.assert_array_equal(seen, a.sum(axis=2))
@@ -216,18 +217,18 @@ def test_vector_sums_in_step_with_a_block(rng, activations, lanes):
 @pytest.mark.parametrize("lanes", [1, 4, 5])
 def test_vector_sums_have_the_latency_they_are_told(rng, lanes, extra):
     latency = tree_latency(lanes) + extra
-    dut = VectorSums(fmt=parse("s4"), vectors=2, lanes=lanes, latency=latency)
-    levels = rng.integers(-8, 8, size=(12, 2, lanes))
+    dut = VectorSum(fmt=parse("s4"), lanes=lanes, latency=latency)
+    levels = rng.integers(-8, 8, size=(12, lanes))
     seen = []
 
     async def testbench(ctx):
         for value in levels.tolist():
-            ctx.set(dut.i, value)
-            seen.append([ctx.get(dut.o[0]), ctx.get(dut.o[1])])
+            ctx.set(dut.i.activations, value)
+            seen.append(ctx.get(dut.o))
             await ctx.tick()
 
     run(dut, testbench)
-    np.testing.assert_array_equal(seen[latency:], levels.sum(axis=2)[:12 - latency])
+    np.testing.assert_array_equal(seen[latency:], levels.sum(axis=1)[:12 - latency])
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 15, 16, 17, 20, 64, 65])
@@ -276,4 +277,4 @@ def test_bad_trees():
     with pytest.raises(ValueError, match="^Count must be a positive integer, not 0$"):
         SumTree(term=Range(0, 1), count=0)
     with pytest.raises(ValueError, match="^Latency must be at least 2, not 1$"):
-        VectorSums(fmt=parse("s4"), vectors=1, lanes=5, latency=1)
+        VectorSum(fmt=parse("s4"), lanes=5, latency=1)

@@ -74,10 +74,10 @@ def test_alike_components_share_a_module(texts):
 
 
 def test_different_ones_do_not(texts):
-    # Sums of products and sums of activations have trees and accumulators of their own.
+    # Sums of products and sums of activations have trees and parts of their own.
     both = modules(texts["both"])
-    assert {"mac_sum_tree", "mac_sum_tree_2", "mac_accumulator", "mac_accumulator_2"} <= set(both)
-    assert count(texts["both"], "mac_vector_sums") == 1
+    assert {"mac_sum_tree", "mac_sum_tree_2", "mac_part", "mac_part_2"} <= set(both)
+    assert count(texts["both"], "mac_vector_sum") == 2
     plain = modules(texts["plain"])
     assert not [name for name in plain if name.endswith("_2")]
 
@@ -87,7 +87,7 @@ def test_hierarchy_is_named_after_the_design(texts):
         names = list(modules(text))
         assert names[0] == "mac"
         assert all(name == "mac" or name.startswith("mac_") for name in names)
-        assert {"mac_mac_tile", "mac_dot_product_grid", "mac_accumulator", "mac_parameter_store",
+        assert {"mac_mac_tile", "mac_mac_array", "mac_part", "mac_parameter_store",
                 "mac_requantizer"} <= set(names)
         used = {name for body in modules(text).values() for name, _ in instances(body, names)}
         assert used == set(names) - {"mac"}
