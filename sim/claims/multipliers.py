@@ -5,7 +5,8 @@ from amaranth.hdl import Const, Module, Mux, Signal, Value
 
 from golden.formats import Format, IntFormat
 from hw.blocks import kind_for
-from hw.blocks.grid import Grid, Operand
+from hw.blocks.grid import Grid
+from hw.blocks.interface import Operand
 from hw.blocks.popcount import XnorPopcountGrid
 from hw.formats import shape_of
 from sim.claims.base import Claim, circuit

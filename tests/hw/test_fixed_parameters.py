@@ -191,8 +191,10 @@ def test_surplus_records_are_as_the_last(rng):
 def test_fields_that_never_differ_are_not_stored(rng):
     c = config()
     chosen = values(c, rng, per_channel=True) | {"zero_point": 3, "clamp_min": -128}
-    tile = AxiTile(replace(c, parameters=tuple(chosen.items()))).tile
-    store = tile._store(max_jobs=1)
+    c = replace(c, parameters=tuple(chosen.items()))
+    store = FixedParameters(record={name: c.record[name] for name in c.fixed_per_channel},
+                            values=c.fixed_per_channel, channels=c.groups * c.cols,
+                            outputs=c.outputs)
     assert list(store.record) == ["bias", "multiplier", "shift", "clamp_max"]
     assert len(Value.cast(store.records)) == 2 * (32 + 31 + 6 + 8)
 
