@@ -21,6 +21,9 @@ RECORDS, SETS = 1024, 128
 SET_WORDS = 4096
 """Words of the largest set among the vectors, unless one group of records has more."""
 
+SUMS = 32
+"""Sums that are enough to choose one of a record from."""
+
 SHORT = 5
 """Beats of a short job, at most: enough of these fill the output's queue while that is held."""
 
@@ -47,7 +50,9 @@ def verification_phases(config: TileConfig, seed: int = 0) -> tuple[list[Phase],
     else:
         what = f"digits network, {IMAGES} images; corners; random"
     sets = min(SETS, max(2, -(-RECORDS // (groups * config.cols))))
-    jobs = min(max(3 * groups, 8), 96) * (1 if network or sets == SETS else 2)
+    # A record's sums are those of all rows of its jobs.
+    least = min(max(SUMS // config.rows, 2), 8)
+    jobs = min(max(3 * groups, least), 96) * (1 if network or sets == SETS else 2)
     phases += [_aimed(config, rng, groups, jobs=jobs, longest=SHORT) for _ in range(sets)]
     full = replace(random_phase(config, rng, jobs=min(2 * groups, 48), groups=groups),
                    surplus=_surplus(config, groups))
