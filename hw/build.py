@@ -29,6 +29,7 @@ from golden.command import committing, undoing
 from hw import emit, lint
 from hw.blocks import DotProductGrid
 from hw.bus import AxiTile
+from hw.drive import Phase, output_beats, streams
 from hw.flow.compare import Comparison, compare
 from hw.flow.nextpnr import Placement, place
 from hw.flow.report import area_json, block_json
@@ -41,9 +42,9 @@ from hw.targets import Target
 from hw.testbench import STALL, STALL_SEED, stall_words, testbench, vectors
 from sim.backend import Plan
 from sim.checks import check_fixed
-from sim.jobs import Phase, expected, output_beats, streams
-from sim.phases import resets
+from sim.jobs import expected
 from sim.pysim import AmaranthSimulation
+from sim.resets import resets
 from sim.timing import Timing
 from sim.vectors import deep_phase, verification_phases
 from sim.verify import Mismatch, Verification, verify

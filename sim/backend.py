@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from hw import stalls
+from hw.drive.beats import Beats
 from hw.ports import StreamPort
 
 __all__ = ["Beats", "Cut", "Trace", "Backend", "Plan", "SimulationError", "Mismatch", "Mistimed"]
@@ -22,25 +23,6 @@ class Mismatch(Exception):
 
 class Mistimed(Mismatch):
     """A simulated tile makes a transfer in another cycle than it should."""
-
-
-@dataclass(frozen=True, eq=False)
-class Beats:
-    """Transfers that one input port is to make, in order.
-
-    Parameters
-    ----------
-    data : array of uint8, ``(beats, bytes)``
-        ``tdata``, least significant byte first.
-    last : array of bool, ``(beats,)``
-        ``tlast``.
-    after : mapping of str to array of int64, ``(beats,)``
-        Per port name: a beat is not offered before that port has made so many transfers.
-    """
-
-    data: np.ndarray
-    last: np.ndarray
-    after: Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)

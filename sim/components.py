@@ -11,9 +11,10 @@ from amaranth.lib import data, wiring
 
 from hw import emit
 from hw.bus import clock, connect, port_members
+from hw.drive import Beats
 from hw.payload import Field, Payload
 from hw.ports import port_of
-from sim.backend import Backend, Beats
+from sim.backend import Backend
 from sim.simulation import simulated
 
 __all__ = ["AxiComponent", "component_simulation", "beats_of"]

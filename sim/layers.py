@@ -9,9 +9,10 @@ from golden.formats import EXPONENT_BIAS, Codebook, LoadedCodebook
 from golden.networks import INPUT, Dense, Layer, Linear, Network
 from golden.run import run as run_golden
 from hw.config import TileConfig
+from hw.drive import fold
 from sim.backend import Backend, Mismatch, SimulationError, Trace
 from sim.checks import check_layer
-from sim.jobs import fold, matmul
+from sim.jobs import matmul
 
 __all__ = ["codebooks", "folded", "operands", "run_layer", "run_network"]
 

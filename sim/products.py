@@ -13,7 +13,7 @@ from golden.formats import FLOATS, FloatFormat, Format, parse
 from golden.ranges import INT64, dot_range
 from hw.blocks import block_for
 from hw.delay import delay
-from sim.backend import Beats
+from hw.drive import Beats
 from sim.components import component_simulation
 
 __all__ = ["CODE_BITS", "Pair", "ProductMismatch", "Products", "batches", "check", "formats",

@@ -10,8 +10,9 @@ from amaranth.hdl import Const
 from amaranth.lib import wiring
 from amaranth.sim import Simulator
 
+from hw.drive import Beats
 from hw.ports import StreamPort
-from sim.backend import Beats, Cut, Plan, Trace
+from sim.backend import Cut, Plan, Trace
 
 __all__ = ["AmaranthSimulation"]
 

@@ -8,19 +8,11 @@ import numpy as np
 
 from golden.block_scaled import Tensor
 from hw.config import TileConfig
-from sim.backend import (
-    Backend,
-    Beats,
-    Cut,
-    Mismatch,
-    Mistimed,
-    Plan,
-    SimulationError,
-    Trace,
-)
+from hw.drive import Beats, Phase, output_beats, streams
+from sim.backend import Backend, Cut, Mismatch, Mistimed, Plan, SimulationError, Trace
 from sim.checks import check_tile
-from sim.jobs import Phase, check_error, output_beats, streams
-from sim.phases import resets
+from sim.jobs import check_error
+from sim.resets import resets
 from sim.timing import Timing
 from sim.vectors import Malformed, malformed
 

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
+from hw.drive import Beats
 from hw.flow.cache import cache_folder, keep, kept
 from hw.flow.tools import ToolFailed, ToolMissing, failed, run_tool
 from hw.folder import scratch
 from hw.lint import WAIVED
 from hw.ports import StreamPort
-from sim.backend import Beats, Cut, Plan, SimulationError, Trace
+from sim.backend import Cut, Plan, SimulationError, Trace
 
 __all__ = ["VerilatorSimulation", "available", "missing", "verilator_root"]
 

@@ -22,13 +22,14 @@ import numpy as np
 
 from hw import emit
 from hw.bus import AxiTile
+from hw.drive import Beats, output_beats, streams
 from hw.folder import scratch
 from hw.ports import StreamPort
 from hw.range_tracker import RangeTracker
 from sim import vectors
-from sim.backend import Backend, Beats, Cut, SimulationError
+from sim.backend import Backend, Cut, SimulationError
 from sim.components import AxiComponent
-from sim.jobs import expected, output_beats, streams
+from sim.jobs import expected
 from sim.verilator import VerilatorSimulation
 from tests import gallery
 

@@ -13,9 +13,9 @@ import pytest
 
 from golden import lut
 from golden.formats import FLOATS, parse
-from hw import bench, build, options
+from hw import bench, build, drive, options
 from hw.flow.tools import run_tool
-from sim import jobs, network, prove
+from sim import network, prove
 from sim.checks import check_fixed
 
 ROOT = Path(__file__).parent.parent
@@ -44,10 +44,10 @@ def test_the_example_of_driving_makes_the_words_of_a_driver(capsys):
     made = {}
     exec(compile(example, "driving.md", "exec"), made)
     tile, channels = made["tile"], made["channels"]
-    phases = list(jobs.matmul_phases(
+    phases = list(drive.matmul_phases(
         tile, np.zeros((4, 4), dtype=int), np.zeros((4, 4), dtype=int),
         {name: np.array(values) for name, values in channels.items()}))
-    words = jobs.streams(tile, phases)["s_axis_parameters"]
+    words = drive.streams(tile, phases)["s_axis_parameters"]
     assert words.data.view("<u4").ravel().tolist() == made["words"]
     assert len(capsys.readouterr().out.split()) == 12
     # The table in front of it.

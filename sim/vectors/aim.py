@@ -20,7 +20,8 @@ from golden.formats import BlockScaled, Format, IntFormat, integers
 from golden.lfsr import leap
 from golden.ranges import levels_range
 from hw.config import TileConfig
-from sim.jobs import Phase, format_of, sums_of
+from hw.drive import Phase, format_of
+from sim.jobs import sums_of
 from sim.vectors.parameters import bias_range
 
 __all__ = ["aimed"]

@@ -9,10 +9,15 @@ from golden.formats import EXPONENT, BlockScaled, Codebook, IntFormat
 from golden.multipliers import scale_parameters, threshold_parameters
 from golden.ranges import dot_range
 from hw.config import TileConfig
-from sim.exponents import random_exponents
-from sim.jobs import Phase, format_of
+from hw.drive import Phase, format_of
 from sim.vectors.parameters import random_parameters
-from sim.vectors.random import any_levels, random_codebooks, random_states, random_table
+from sim.vectors.random import (
+    any_levels,
+    random_codebooks,
+    random_exponents,
+    random_states,
+    random_table,
+)
 
 __all__ = ["corner_phase", "deep_phase", "revealing_parameters"]
 

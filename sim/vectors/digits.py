@@ -11,7 +11,7 @@ from golden.networks import Dense, Linear, Network
 from golden.quantize import quantize
 from golden.run import run as run_golden
 from hw.config import TileConfig
-from sim.jobs import Phase, matmul_phases
+from hw.drive import Phase, matmul_phases
 from sim.layers import operands
 
 __all__ = ["IMAGES", "digits_network", "digits_phases"]

@@ -7,8 +7,8 @@ import numpy as np
 from amaranth.utils import ceil_log2
 
 from hw.config import TileConfig
-from sim.backend import Beats
-from sim.jobs import Phase, expected, output_beats, streams
+from hw.drive import Beats, Phase, output_beats, streams
+from sim.jobs import expected
 from sim.vectors.aim import aimed
 from sim.vectors.traffic import random_phase
 

@@ -15,7 +15,7 @@ from golden.contracts import (
 from golden.formats import EXPONENT, EXPONENT_BIAS, BlockScaled, Codebook, IntFormat, integers
 from golden.ranges import Range
 from hw.config import TileConfig
-from sim.jobs import format_of, record_of
+from hw.drive import format_of, record_of
 from sim.vectors.random import any_levels, between
 
 __all__ = ["bias_range", "random_parameters"]

@@ -1,14 +1,25 @@
-"""Random operands, states and tables."""
+"""Random operands, exponents, states and tables."""
 
 import numpy as np
 
 from golden.contracts import LFSR_BITS, MultiplyShift, Rounding
-from golden.formats import NAN, Codebook, FloatFormat, Format, IntFormat, LoadedCodebook, element_of
+from golden.formats import (
+    EXPONENT,
+    EXPONENT_BIAS,
+    NAN,
+    Codebook,
+    FloatFormat,
+    Format,
+    IntFormat,
+    LoadedCodebook,
+    element_of,
+)
 from golden.ranges import INT64, Range
 from hw.config import CODE_BITS, TileConfig
+from hw.drive.exponents import scaled_operands
 
-__all__ = ["any_levels", "any_operands", "between", "random_codebooks", "random_states",
-           "random_table"]
+__all__ = ["any_levels", "any_operands", "between", "random_codebooks", "random_exponents",
+           "random_states", "random_table"]
 
 
 def random_states(config: TileConfig, rng: np.random.Generator, jobs: int) -> np.ndarray | None:
@@ -83,3 +94,44 @@ def between(rng: np.random.Generator, lo: int, hi: int, shape) -> np.ndarray:
     values = [lo + int.from_bytes(rng.bytes(octets), "little") % (hi - lo + 1)
               for _ in range(int(np.prod(shape)))]
     return np.array(values, dtype=object).reshape(shape)
+
+
+def random_exponents(config: TileConfig, rng: np.random.Generator, beats: np.ndarray,
+                     largest: np.ndarray | None = None
+                     ) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+    """Exponents of jobs of so many beats, by operand, and the jobs' bases: all in the window.
+
+    Each beat of a job divides the window between both operands, anew, and has its exponents
+    anywhere in its share or, every other beat, at the ends of it.
+
+    Parameters
+    ----------
+    config : TileConfig
+    rng : numpy.random.Generator
+    beats : array ``(jobs,)``
+    largest : array of bool ``(jobs,)``, optional
+        Jobs all of whose exponents are as large as can be.
+    """
+    scaled = scaled_operands(config)
+    if not scaled:
+        return {}, None
+    total, reach = int(beats.sum()), config.window - 1
+    share = rng.integers(reach, size=total, endpoint=True)
+    shares = {"activations": share, "weights": reach - share}
+    top = np.repeat(np.zeros(len(beats), bool) if largest is None else largest, beats)
+    ends = rng.integers(2, size=total) == 0
+    exponents, base = {}, np.zeros(len(beats), dtype=np.int64)
+    for name in ("activations", "weights"):
+        if name not in scaled:
+            base += EXPONENT_BIAS
+            continue
+        share = shares[name] if len(scaled) == 2 else np.full(total, reach)
+        least = rng.choice([0, EXPONENT.max - reach, *rng.integers(EXPONENT.max - reach, size=2)],
+                           size=len(beats))
+        base += least
+        count = config.rows if name == "activations" else config.cols
+        share = share[:, None]
+        anywhere = rng.integers(np.broadcast_to(share, (total, count)), endpoint=True)
+        found = np.where(ends[:, None], share * rng.integers(2, size=(total, count)), anywhere)
+        exponents[name] = np.repeat(least, beats)[:, None] + np.where(top[:, None], share, found)
+    return exponents, base

@@ -5,13 +5,18 @@ from dataclasses import replace
 import numpy as np
 
 from hw.config import TileConfig
-from sim.exponents import random_exponents
-from sim.jobs import Phase, format_of
+from hw.drive import Phase, format_of
 from sim.vectors.aim import aimed
 from sim.vectors.corners import corner_phase
 from sim.vectors.digits import IMAGES, digits_phases
 from sim.vectors.parameters import random_parameters
-from sim.vectors.random import any_operands, random_codebooks, random_states, random_table
+from sim.vectors.random import (
+    any_operands,
+    random_codebooks,
+    random_exponents,
+    random_states,
+    random_table,
+)
 
 __all__ = ["random_phase", "verification_phases"]
 

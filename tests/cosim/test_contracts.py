@@ -12,7 +12,8 @@ from golden.block_scaled import Blocks
 from golden.contracts import CONTRACTS, ExactSum, contract
 from golden.formats import BLOCK, parse
 from hw.config import TileConfig
-from sim.jobs import Phase, expected, format_of, run
+from hw.drive import Phase, format_of
+from sim.jobs import expected, run
 from sim.simulation import simulation
 from sim.vectors import random_codebooks, random_parameters, random_states
 from sim.verilator import available

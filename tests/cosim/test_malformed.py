@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from golden.formats import EXPONENT, LoadedCodebook
-from sim.backend import Beats, Cut
-from sim.exponents import random_exponents
-from sim.jobs import Phase, expected, format_of, output_beats, streams
+from hw.drive import Beats, Phase, format_of, output_beats, streams
+from sim.backend import Cut
+from sim.jobs import expected
 from sim.simulation import simulation
 from sim.vectors import (
     among,
@@ -22,6 +22,7 @@ from sim.vectors import (
     random_states,
     random_table,
 )
+from sim.vectors.random import random_exponents
 from sim.verilator import available
 from tests.gallery import SMALL
 

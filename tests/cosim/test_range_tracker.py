@@ -9,10 +9,10 @@ from amaranth.lib.wiring import In, Out
 
 from golden.formats import parse
 from hw.delay import delay
+from hw.drive import Beats
 from hw.formats import shape_of
 from hw.packing import pack_fields, unpack
 from hw.range_tracker import RangeTracker
-from sim.backend import Beats
 from sim.components import component_simulation
 from sim.verilator import available
 

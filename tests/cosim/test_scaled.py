@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hw import drive
 from hw.options import config_of, parser
 from sim import jobs
 from sim.vectors import corner_phase, random_phase
@@ -76,6 +77,6 @@ def test_blocks_outside_of_the_window_are_refused(rng):
     parameters = random_phase(config, rng, jobs=1).parameters
     with pytest.raises(ValueError, match=r"^Combined exponent of block .* must be in range "
                                          r"\[227, 242\], not 257$"):
-        list(jobs.matmul_phases(config, np.zeros((2, 4), int), np.zeros((2, 4), int),
+        list(drive.matmul_phases(config, np.zeros((2, 4), int), np.zeros((2, 4), int),
                                 {name: values[:2] for name, values in parameters.items()},
                                 exponents=exponents))

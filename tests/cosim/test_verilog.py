@@ -6,9 +6,10 @@ import pytest
 from golden.contracts import CONTRACTS
 from hw import emit
 from hw.bus import AxiTile
+from hw.drive import streams
 from hw.ports import ports
 from sim import vectors
-from sim.jobs import expected, streams
+from sim.jobs import expected
 from sim.verify import Mismatch, verify
 from sim.verilator import VerilatorSimulation, available
 from tests.compiled import compiled

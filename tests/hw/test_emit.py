@@ -8,10 +8,9 @@ import pytest
 
 from golden.contracts import CONTRACTS, contract
 from golden.formats import parse
-from hw import emit
+from hw import drive, emit
 from hw.bus import AxiTile
 from hw.config import TileConfig
-from sim import jobs
 from sim.vectors import random_phase
 
 
@@ -52,7 +51,7 @@ def test_tables_in_front_of_the_records(rng, formats, lut, tables):
     parameters = said["parameters"]
     assert parameters["tables"] == tables
     # All that a set has.
-    words = jobs.streams(config, [random_phase(config, rng, jobs=1)])["s_axis_parameters"].last
+    words = drive.streams(config, [random_phase(config, rng, jobs=1)])["s_axis_parameters"].last
     assert len(words) == sum(table["words"] for table in tables) + (
         parameters["records"] * parameters["words_per_record"])
     assert said.get("lut") == (lut and {"after": "half_up", "order": "codes 0 to 255"})

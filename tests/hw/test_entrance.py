@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hw import drive
 from hw.bus import AxiTile
 from sim import jobs
 from sim.backend import SimulationError
@@ -22,7 +23,7 @@ def backend():
 
 def run(backend, phase, good, flips=()):
     """Trace of these jobs, checked: those that are ``good`` give results, and no others."""
-    inputs = jobs.streams(CONFIG, [phase])
+    inputs = drive.streams(CONFIG, [phase])
     for name, beat in flips:
         last = inputs[name].last.copy()
         last[beat] ^= True
@@ -30,7 +31,7 @@ def run(backend, phase, good, flips=()):
     beats = np.repeat(good, phase.beats)
     kept = replace(phase, group=phase.group[good], beats=phase.beats[good],
                    activations=phase.activations[beats], weights=phase.weights[beats])
-    want = jobs.output_beats(CONFIG, jobs.expected(CONFIG, [kept]))
+    want = drive.output_beats(CONFIG, jobs.expected(CONFIG, [kept]))
     trace = backend.run(inputs, len(want.last))
     np.testing.assert_array_equal(trace.data, want.data)
     np.testing.assert_array_equal(trace.last, want.last)
@@ -74,7 +75,7 @@ def test_an_error_in_good_traffic_is_a_failure(rng, backend):
     phase = phase_of(CONFIG, rng, [6, 1])
     with pytest.raises(SimulationError, match=r"^error is set \(cycle \d+\)$"):
         # The first of the outputs due are all that come: as many as of one job.
-        jobs.check_error(backend.run(jobs.streams(CONFIG, [phase]), CONFIG.steps))
+        jobs.check_error(backend.run(drive.streams(CONFIG, [phase]), CONFIG.steps))
 
 
 @pytest.mark.parametrize("records, group, fits", [
@@ -87,8 +88,8 @@ def test_a_group_is_of_the_records_of_its_set(rng, backend, records, group, fits
     given = {name: np.resize(values, records) for name, values in second.parameters.items()}
     second = replace(second, parameters=given)
     phases = [first, second]
-    inputs = jobs.streams(CONFIG, phases)
-    want = jobs.output_beats(CONFIG, jobs.expected(CONFIG, phases[:1 + fits]))
+    inputs = drive.streams(CONFIG, phases)
+    want = drive.output_beats(CONFIG, jobs.expected(CONFIG, phases[:1 + fits]))
     trace = backend.run(inputs, len(want.last))
     np.testing.assert_array_equal(trace.data, want.data)
     assert (trace.error is None) == fits
@@ -97,8 +98,8 @@ def test_a_group_is_of_the_records_of_its_set(rng, backend, records, group, fits
 def test_error_stays_until_a_reset(rng):
     tile = AxiTile(CONFIG)
     bench = Bench(tile)
-    broken = jobs.streams(CONFIG, [phase_of(CONFIG, rng, [7])])
-    whole = jobs.streams(CONFIG, [phase_of(CONFIG, rng, [1, 2])])
+    broken = drive.streams(CONFIG, [phase_of(CONFIG, rng, [7])])
+    whole = drive.streams(CONFIG, [phase_of(CONFIG, rng, [1, 2])])
     seen = []
 
     async def testbench(ctx):

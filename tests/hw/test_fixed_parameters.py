@@ -11,7 +11,7 @@ from amaranth.hdl import Const, Module, Value
 from golden.contracts import CONTRACTS, contract
 from golden.formats import parse
 from golden.requantize import requantize
-from hw import emit
+from hw import drive, emit
 from hw.bus import AxiTile
 from hw.config import TileConfig
 from hw.delay import delay
@@ -151,7 +151,7 @@ def test_no_port_and_no_words(rng):
     names = [port.name for port in ports(c)]
     assert names == ["s_axis_job", "s_axis_activations", "s_axis_weights", "m_axis_o"]
     phases, what = verification_phases(c)
-    beats = jobs.streams(c, phases)
+    beats = drive.streams(c, phases)
     assert sorted(beats) == sorted(names[:-1])
     assert all(each.after == {} for each in beats.values())
     assert what.startswith("corners, random (not the digits network: ")

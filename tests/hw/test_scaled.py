@@ -10,6 +10,7 @@ from golden import block_scaled, ops
 from golden.contracts import contract
 from golden.formats import BLOCK, parse
 from golden.requantize import requantize
+from hw import drive
 from hw.blocks import block_for
 from hw.blocks.scaled import ScaledBlock
 from hw.bus import AxiTile
@@ -105,7 +106,7 @@ def simulation(config):
 def test_tile_is_golden_under_stalls(rng, config):
     phases = [corner_phase(config, rng), random_phase(config, rng, jobs=10)]
     want, backend = jobs.expected(config, phases), simulation(config)
-    beats = jobs.output_beats(config, want)
+    beats = drive.output_beats(config, want)
     for seed, stall in enumerate((0.0, 0.5)):
         _, trace = jobs.run(config, backend, phases, stall=stall, seed=seed)
         np.testing.assert_array_equal(trace.data, beats.data)
@@ -134,7 +135,7 @@ def test_matrices_of_blocks(rng, depth, base):
                  "weights": 60 + rng.integers(6, size=(11, blocks))}
     own = {"bias": rng.integers(-500, 500, 11), "multiplier": rng.integers(1 << 30, 1 << 31, 11),
            "shift": 44, "zero_point": 3, "clamp_min": -100, "clamp_max": 127}
-    folded = jobs.fold(config, w, own)
+    folded = drive.fold(config, w, own)
     levels, _ = jobs.matmul(config, simulation(config), x, w, folded, exponents=exponents,
                             base=base, stall=0.2)
     base = sum(int(codes.min()) for codes in exponents.values()) if base is None else base
@@ -186,10 +187,10 @@ def test_idle_lanes_need_a_zero():
     config = tile_config("mx_odd2", "mx_odd2")
     parameters = {"bias": 0, "multiplier": 1 << 30, "shift": 31, "zero_point": 0, "clamp_min": -128,
                   "clamp_max": 127}
-    jobs.fold(config, np.ones((2, 16), int), parameters)
+    drive.fold(config, np.ones((2, 16), int), parameters)
     with pytest.raises(ValueError, match="^Depth must be a multiple of the 8 lanes where operands "
                                          "are block-scaled and neither has a level 0, not 17$"):
-        jobs.fold(config, np.ones((2, 17), int), parameters)
+        drive.fold(config, np.ones((2, 17), int), parameters)
 
 
 @pytest.mark.parametrize("more, message", [
@@ -203,20 +204,20 @@ def test_exponents_that_are_refused(more, message):
     config = tile_config()
     ones = np.ones((1, 8), int)
     with pytest.raises(ValueError, match=f"^{message}$"):
-        list(jobs.matmul_phases(config, ones, ones, {}, **more))
+        list(drive.matmul_phases(config, ones, ones, {}, **more))
 
 
 def test_exponents_of_plain_formats_are_refused():
     with pytest.raises(ValueError, match="^Exponents of weights must be left out for s4, which is "
                                          "not block-scaled$"):
-        list(jobs.matmul_phases(tile_config("s4"), np.ones((1, 8), int), np.ones((1, 8), int), {},
+        list(drive.matmul_phases(tile_config("s4"), np.ones((1, 8), int), np.ones((1, 8), int), {},
                                 exponents={"weights": np.array([[127]])}))
 
 
 def test_phases_without_a_base_are_refused(rng):
     config = tile_config()
     phase = replace(random_phase(config, rng, jobs=2), base=None)
-    for use in (jobs.expected, jobs.streams):
+    for use in (jobs.expected, drive.streams):
         with pytest.raises(ValueError, match="^Base must be given where operands are block-scaled, "
                                              "not None$"):
             use(config, [phase])

@@ -10,12 +10,12 @@ from golden.block_scaled import Blocks, requantize_blocks
 from golden.contracts import contract
 from golden.formats import BLOCK, IntFormat, parse
 from golden.rounding import nearest_level
+from hw import drive
 from hw.config import TileConfig
 from hw.ports import ports
 from hw.shared_exponent import SharedExponent
 from hw.tile import MacTile
 from sim import jobs, streams
-from sim.backend import SimulationError
 from sim.jobs import matmul
 from sim.vectors import random_phase
 from sim.verify import verify
@@ -178,7 +178,7 @@ def test_surplus_channels_ask_for_nothing(rng):
     parameters["multiplier"][36] = (1 << 31) - 1
     parameters["multiplier"][32:36] = 1
     w[36] = -x[0]
-    found, _ = matmul(config, simulation(config), x, w, jobs.fold(config, w, parameters))
+    found, _ = matmul(config, simulation(config), x, w, drive.fold(config, w, parameters))
     want = requantize_blocks(x @ w.T, config.contract, config.output, parameters)
     assert isinstance(found, Blocks)
     np.testing.assert_array_equal(found.levels, want.levels)
@@ -243,8 +243,8 @@ def test_fixed_parameters_need_whole_blocks_of_channels(rng):
 
 def test_a_block_with_two_exponents_is_no_result():
     config = tile(outputs=16)
-    beats = jobs.output_beats(config, Blocks(np.zeros((1, 2, 32), int), np.full((1, 2, 1), 99)))
-    assert jobs.output_levels(config, beats.data).exponents.tolist() == [[[99], [99]]]
+    beats = drive.output_beats(config, Blocks(np.zeros((1, 2, 32), int), np.full((1, 2, 1), 99)))
+    assert drive.output_levels(config, beats.data).exponents.tolist() == [[[99], [99]]]
     beats.data[1, 8] ^= 1
-    with pytest.raises(SimulationError, match="^a block has more than one exponent$"):
-        jobs.output_levels(config, beats.data)
+    with pytest.raises(ValueError, match="^Exponents of a block must be one, not several$"):
+        drive.output_levels(config, beats.data)

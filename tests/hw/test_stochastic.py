@@ -8,7 +8,7 @@ from golden.contracts import contract
 from golden.formats import parse
 from golden.lfsr import draws
 from golden.requantize import requantize
-from hw import emit
+from hw import drive, emit
 from hw.bus import AxiTile
 from hw.config import TileConfig
 from hw.payload import Field, Payload
@@ -97,4 +97,4 @@ def test_bad_states(rng, states, message):
     assert phase.states is not None
     phase.states[0, 0] = states
     with pytest.raises(ValueError, match=f"^{message}$"):
-        jobs.streams(config, [phase])
+        drive.streams(config, [phase])

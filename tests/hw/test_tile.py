@@ -5,6 +5,7 @@ import pytest
 
 from golden import ops
 from golden.requantize import requantize
+from hw import drive
 from hw.tile import MacTile
 from sim import jobs, streams
 from sim.vectors import corner_phase, random_phase
@@ -58,7 +59,7 @@ def test_matrices_of_ragged_sizes(rng, name, zero_points):
     own = {"bias": rng.integers(-500, 500, 19), "multiplier": multiplier,
            "shift": 31 + shift if name == "half_even" else -shift, "zero_point": 3,
            "clamp_min": -100, "clamp_max": 127}
-    folded = jobs.fold(config, w, own, zero_point=zx, weight_zero_points=zw)
+    folded = drive.fold(config, w, own, zero_point=zx, weight_zero_points=zw)
     levels, _ = jobs.matmul(config, simulation(config), x, w, folded, stall=0.2)
     direct = ops.dense(x, w, x_zero_point=zx, w_zero_point=zw)
     np.testing.assert_array_equal(levels, requantize(direct, config.contract, config.output, own))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from amaranth.hdl import Value
 
+from hw import drive
 from hw.tile import MacTile
 from sim import jobs, streams
 from tests.hw.tiles import SHAPES, phase_of, tile_config
@@ -23,7 +24,7 @@ def test_backpressure_in_bursts(rng, shape, name, zero_points):
     received = []
 
     async def feed(ctx, stream, name):
-        beats = jobs.streams(config, [phase])[name]
+        beats = drive.streams(config, [phase])[name]
         payloads = [int.from_bytes(row.tobytes(), "little") for row in beats.data]
         width = len(Value.cast(stream.payload))
         if name == "s_axis_parameters":

@@ -10,6 +10,7 @@ import pytest
 from golden.contracts import contract
 from golden.formats import Codebook, parse
 from golden.requantize import requantize
+from hw import drive
 from hw.bus import AxiTile
 from hw.config import TileConfig
 from sim import jobs
@@ -116,19 +117,19 @@ def test_a_matrix_product(rng):
     np.testing.assert_array_equal(levels, requantize(x @ w.T, contract("half_even"), book, p))
     assert len(np.unique(levels)) == 6
     with refuse("Codebook of output must be given for codebook4:loaded=s8"):
-        next(jobs.matmul_phases(config, x, w, p))
+        next(drive.matmul_phases(config, x, w, p))
     with refuse("Codebook of output must be left out for s8, which is not loaded"):
-        next(jobs.matmul_phases(tile("s8"), x, w, p, codebooks=books))
+        next(drive.matmul_phases(tile("s8"), x, w, p, codebooks=books))
     with refuse("Table of codebook4:loaded=s8 must be in range [-128, 127] of s8, not 128 at "
                 "index 1"):
-        next(jobs.matmul_phases(config, x, w, p, codebooks={"output": Codebook([0, 128])}))
-    [phase] = jobs.matmul_phases(tile(channels=12), x, w, p, codebooks=books)
+        next(drive.matmul_phases(config, x, w, p, codebooks={"output": Codebook([0, 128])}))
+    [phase] = drive.matmul_phases(tile(channels=12), x, w, p, codebooks=books)
     with refuse("Clamp minimum must be one of -100/-17/-3/0/2/9/60 of a codebook, "
                 "not 1 at index 0"):
-        jobs.streams(config, [replace(phase, parameters=p | {"clamp_min": np.full(12, 1)})])
+        drive.streams(config, [replace(phase, parameters=p | {"clamp_min": np.full(12, 1)})])
     with refuse("Codes of codebook4:loaded=s8 must be asked of the codebook that is loaded",
                 TypeError):
-        jobs.output_beats(config, levels)
+        drive.output_beats(config, levels)
 
 
 def test_towards_a_zero_that_a_table_has_not(rng):
@@ -152,7 +153,7 @@ def test_the_words_of_a_set(rng):
                     weights=np.full_like(phase.weights, 3),
                     activations=np.full_like(phase.activations, 5))
     assert config.head == {"weights": 2, "activations": 4, "output": 16}
-    words = jobs.streams(config, [phase])["s_axis_parameters"].data.view("<i4")[:, 0].tolist()
+    words = drive.streams(config, [phase])["s_axis_parameters"].data.view("<i4")[:, 0].tolist()
     assert words[:22] == [-1, 3, 2, 3, 5, 5, -7, -1, 0] + [99] * 13
     # Ends of the clamp are places in the table.
     assert [fmt.bits for name, fmt in config.record.items() if name.startswith("clamp")] == [4, 4]

@@ -12,6 +12,7 @@ from golden.formats import parse
 from golden.networks import Quantization
 from golden.requantize import requantize
 from golden.tables import FUNCTIONS, identity, lookup, tabulate
+from hw import drive
 from hw.bus import AxiTile
 from hw.config import LUT_WORDS, TileConfig
 from sim import jobs
@@ -111,14 +112,14 @@ def test_a_table_stays_until_the_last_result_has_been_looked_up(outputs):
 def test_the_words_of_a_set(rng):
     config = tile("loaded")
     phase = random_phase(config, rng, jobs=1)
-    words = jobs.streams(config, [phase])["s_axis_parameters"]
+    words = drive.streams(config, [phase])["s_axis_parameters"]
     assert LUT_WORDS == config.head.get("lut", 0) == 64
     assert len(words.data) == 64 + 8 * config.words and words.last.tolist()[-1]
     assert phase.table is not None
     assert words.data[:64].reshape(-1).tolist() == [level % 256 for level in phase.table.tolist()]
     np.testing.assert_array_equal(identity(parse("u8")), np.arange(256))
     with pytest.raises(ValueError, match=r"^Table must have 256 levels, not shape \(3,\)$"):
-        jobs.streams(config, [replace(phase, table=np.zeros(3, int))])
+        drive.streams(config, [replace(phase, table=np.zeros(3, int))])
 
 
 @pytest.mark.parametrize("lut, output, message", [

@@ -3,6 +3,7 @@
 
 import pytest
 
+from hw import drive
 from hw.bus import AxiTile
 from sim import jobs
 from tests.hw.tiles import SHAPES, Bench, integers, phase_of, tile_config
@@ -24,10 +25,10 @@ RESET_SHAPES = {
 ])
 def test_reset_at_every_cycle(rng, shape, name, zero_points, output, every, ready):
     config = tile_config(name, zero_points, ("s4n", "u4", output), **RESET_SHAPES[shape])
-    broken = jobs.streams(config, [phase_of(config, rng, [2, 1, 2])])
+    broken = drive.streams(config, [phase_of(config, rng, [2, 1, 2])])
     phases = [phase_of(config, rng, [2, 1, 1, 2])]
-    whole = jobs.streams(config, phases)
-    beats = jobs.output_beats(config, jobs.expected(config, phases))
+    whole = drive.streams(config, phases)
+    beats = drive.output_beats(config, jobs.expected(config, phases))
     want = integers(beats)
     tile = AxiTile(config)
     bench = Bench(tile)

@@ -4,10 +4,10 @@
 import numpy as np
 import pytest
 
+from hw import drive
 from hw.bus import AxiTile
+from hw.drive import Beats, Phase
 from sim import jobs
-from sim.backend import Beats
-from sim.jobs import Phase
 from tests.hw.tiles import SHAPES, Bench, check, integers, phase_of, simulation, tile_config
 
 
@@ -25,7 +25,7 @@ def test_sets_close_while_jobs_arrive(rng, early):
     # The second job is offered ``early`` cycles before the cycle in which the second set closes.
     config = tile_config("none", **SHAPES["2x6x3"])
     first, second = (phase_of(config, rng, [2], groups=[0]) for _ in range(2))
-    inputs = jobs.streams(config, [first, second])
+    inputs = drive.streams(config, [first, second])
     words, job = inputs["s_axis_parameters"], inputs["s_axis_job"]
     each = len(words.last) // 2
     words = Beats(words.data, words.last, {})  # words come one per cycle, from the first
@@ -43,18 +43,18 @@ def test_sets_close_while_jobs_arrive(rng, early):
     used = first if early >= 0 else second
     want = jobs.expected(config, [first, Phase(
         used.parameters, second.group, second.beats, second.activations, second.weights)])
-    np.testing.assert_array_equal(jobs.output_levels(config, run.data), want)
+    np.testing.assert_array_equal(drive.output_levels(config, run.data), want)
 
 
 def test_the_first_job_waits_for_the_first_set(rng):
     config = tile_config(**SHAPES["3x2x5"])
     phase = phase_of(config, rng, [2, 1])
-    inputs = jobs.streams(config, [phase])
+    inputs = drive.streams(config, [phase])
     job = inputs["s_axis_job"]
     inputs["s_axis_job"] = Beats(job.data, job.last, {})  # offered from the first cycle
     trace = simulation(config).run(inputs, 2 * config.steps)
     assert trace.first["s_axis_job"] == trace.final["s_axis_parameters"] + 1
-    np.testing.assert_array_equal(jobs.output_levels(config, trace.data),
+    np.testing.assert_array_equal(drive.output_levels(config, trace.data),
                                   jobs.expected(config, [phase]))
 
 
@@ -64,14 +64,14 @@ def test_writing_waits_for_the_jobs_of_the_set_before_last(rng):
     first, second = phase_of(config, rng, [6], groups=[2]), phase_of(config, rng, [1, 1])
     third = phase_of(config, rng, [1])
     phases = [first, second, third]
-    inputs = jobs.streams(config, phases)
+    inputs = drive.streams(config, phases)
     each = len(inputs["s_axis_parameters"].last) // 3
     # Operands wait for the second set, behind which the third would follow at once.
     weights = inputs["s_axis_weights"]
     inputs["s_axis_weights"] = Beats(weights.data, weights.last, {
         "s_axis_parameters": np.full(len(weights.last), 2 * each)})
     trace = simulation(config).run(inputs, 4 * config.steps)
-    np.testing.assert_array_equal(jobs.output_levels(config, trace.data),
+    np.testing.assert_array_equal(drive.output_levels(config, trace.data),
                                   jobs.expected(config, phases))
     assert trace.final["s_axis_parameters"] > trace.first["m_axis_o"]
 
@@ -85,7 +85,7 @@ def test_sets_and_jobs_in_any_order(rng, shape, words):
               "2x2x5/2": dict(rows=2, cols=2, lanes=5, channels=4, outputs=2)}
     config = tile_config("none", **{"depth": 34} | shapes[shape])
     sets = [phase_of(config, rng, rng.integers(1, 3, size=1)) for _ in range(150)]
-    inputs = jobs.streams(config, sets)
+    inputs = drive.streams(config, sets)
     bench = Bench(AxiTile(config))
     received = []
 
@@ -108,4 +108,4 @@ def test_sets_and_jobs_in_any_order(rng, shape, words):
         Phase(sets[index].parameters, job.group, job.beats, job.activations, job.weights)
         for index, job in zip(used, sets, strict=True)])
     assert [(data, last) for _, data, last in received] == integers(
-        jobs.output_beats(config, want))
+        drive.output_beats(config, want))

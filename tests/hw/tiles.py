@@ -6,10 +6,11 @@ from amaranth.sim import Simulator
 
 from golden.contracts import contract
 from golden.formats import parse
+from hw import drive
 from hw.bus import AxiTile
 from hw.config import TileConfig
+from hw.drive import Phase
 from sim import jobs
-from sim.jobs import Phase
 from sim.pysim import AmaranthSimulation
 from sim.vectors import random_parameters
 
@@ -46,7 +47,7 @@ def simulation(config):
 def check(config, phases, stalls=(0.0, 0.3, 0.6), backend=None):
     """Equal to golden under stalls; `AmaranthSimulation` sees to holding and to the watchdog."""
     want = jobs.expected(config, phases)
-    last = jobs.output_beats(config, want, phases).last
+    last = drive.output_beats(config, want, phases).last
     backend = backend or simulation(config)
     for seed, stall in enumerate(stalls):
         levels, trace = jobs.run(config, backend, phases, stall=stall, seed=seed)

@@ -9,9 +9,10 @@ from amaranth.lib import wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
+from hw.drive import Beats
 from hw.emit import modules
 from sim import verilator
-from sim.backend import Beats, Cut, SimulationError
+from sim.backend import Cut, SimulationError
 from sim.pysim import AmaranthSimulation
 from sim.verilator import VerilatorSimulation
 from tests.plain import plain_port

@@ -7,6 +7,7 @@ from golden import ops
 from golden.contracts import contract
 from golden.formats import parse
 from golden.requantize import requantize
+from hw import drive
 from hw.config import TileConfig
 from hw.ports import ports
 from sim import jobs
@@ -71,7 +72,7 @@ class Reference:
                 sums = sums - row_sums[:, None] * record.pop("weight_zero_point")
             results.append(requantize(sums, c.contract, c.output, record, unbiased=c.unbiased))
         assert position == len(beats["s_axis_weights"]) == len(beats["s_axis_activations"])
-        packed = jobs.output_beats(c, np.array(results))
+        packed = drive.output_beats(c, np.array(results))
         assert outputs == len(packed.last)
         return Trace(packed.data, packed.last, 0, {}, {}, {})
 
@@ -115,7 +116,7 @@ def test_folding_is_an_identity(rng, weights, activations):
     zero_points = rng.integers(w_format.min, w_format.max + 1, size=9)
     bias = rng.integers(-1000, 1000, size=9)
     for zx in (x_format.min, x_format.max, 0):
-        folded = jobs.fold(config, w, {"bias": bias}, zero_point=zx,
+        folded = drive.fold(config, w, {"bias": bias}, zero_point=zx,
                            weight_zero_points=zero_points)
         assert list(folded) == list(config.record)
         np.testing.assert_array_equal(folded["weight_zero_point"], zero_points)
@@ -129,13 +130,13 @@ def test_folding_for_a_tile_without_weight_zero_points(rng):
     config = tile(zero_points="activations")
     x, w = rng.integers(16, size=(5, 24)), rng.integers(-8, 8, size=(6, 24))
     own = own_parameters(config, rng, 6) | {"zero_point": 3}
-    folded = jobs.fold(config, w, own, zero_point=7)
+    folded = drive.fold(config, w, own, zero_point=7)
     assert list(folded) == list(config.record)
     np.testing.assert_array_equal(x @ w.T + folded["bias"], (x - 7) @ w.T + own["bias"])
     for name in own.keys() - {"bias"}:
         np.testing.assert_array_equal(folded[name], np.broadcast_to(own[name], 6))
     # Without zero points nothing changes, on any tile.
-    same = jobs.fold(tile(zero_points="none"), w, own)
+    same = drive.fold(tile(zero_points="none"), w, own)
     assert all((same[name] == own[name]).all() for name in own)
 
 
@@ -149,7 +150,7 @@ def test_matrices_of_any_size(rng, name, zero_points, vectors, channels, depth):
     zx = 9
     zw = rng.integers(-8, 8, size=channels) if zero_points == "both" else 0
     own = own_parameters(config, rng, channels)
-    folded = jobs.fold(config, w, own, zero_point=zx, weight_zero_points=zw)
+    folded = drive.fold(config, w, own, zero_point=zx, weight_zero_points=zw)
     backend = Reference(config)
     levels, _ = jobs.matmul(config, backend, x, w, folded)
     direct = ops.dense(x, w, x_zero_point=zx, w_zero_point=zw)
@@ -180,7 +181,7 @@ def test_beats_and_expectations(rng, name, zero_points, shape):
     assert trace.last.sum() == 9
     for port in ports(config):
         if port.is_input:
-            beats = jobs.streams(config, phases)[port.name]
+            beats = drive.streams(config, phases)[port.name]
             assert beats.data.shape[1] == port.bytes
 
 
@@ -192,20 +193,20 @@ def test_lanes_that_are_left_add_nothing(rng, weights, activations):
         x = rng.choice(config.activations.levels(), size=(3, depth))
         w = rng.choice(config.weights.levels(), size=(4, depth))
         bias = rng.integers(-99, 99, size=4)
-        [phase] = jobs.matmul_phases(config, x, w, jobs.fold(config, w, {"bias": bias}))
+        [phase] = drive.matmul_phases(config, x, w, drive.fold(config, w, {"bias": bias}))
         np.testing.assert_array_equal(jobs.expected(config, [phase])[0], x @ w.T + bias)
 
 
 def test_output_beats_and_levels(rng):
     config = tile(output="s5", outputs=4)
     levels = rng.integers(-16, 16, size=(6, 3, 4))
-    beats = jobs.output_beats(config, levels)
+    beats = drive.output_beats(config, levels)
     assert beats.data.shape == (18, 3)
     assert beats.last.tolist() == [False, False, True] * 6
     for step, row in enumerate(levels.reshape(-1, 4)):
         assert int.from_bytes(beats.data[step].tobytes(), "little") == sum(
             (int(level) & 31) << 5 * k for k, level in enumerate(row))
-    np.testing.assert_array_equal(jobs.output_levels(config, beats.data), levels)
+    np.testing.assert_array_equal(drive.output_levels(config, beats.data), levels)
 
 
 def refuse(message):
@@ -216,16 +217,16 @@ def test_bad_zero_points(rng):
     w = rng.integers(-8, 8, size=(4, 6))
     own = own_parameters(tile(), rng, 4)
     with refuse("Activation zero point must be 0 for a tile with zero points none, not 3"):
-        jobs.fold(tile(zero_points="none"), w, own, zero_point=3)
+        drive.fold(tile(zero_points="none"), w, own, zero_point=3)
     for zero_points in ("none", "activations"):
         with refuse("Weight zero points must be 0 for a tile with zero points "
                     f"{zero_points}, not -2"):
-            jobs.fold(tile(zero_points=zero_points), w, own,
+            drive.fold(tile(zero_points=zero_points), w, own,
                       weight_zero_points=np.array([0, -2, 0, 5]))
     with refuse("Activation zero point must be in range [0, 15] of u4, not 16"):
-        jobs.fold(tile(), w, own, zero_point=16)
+        drive.fold(tile(), w, own, zero_point=16)
     with refuse("Weight zero point must be in range [-8, 7] of s4, not 8 at index 1"):
-        jobs.fold(tile(), w, own, weight_zero_points=np.array([0, 8, 0, 0]))
+        drive.fold(tile(), w, own, weight_zero_points=np.array([0, 8, 0, 0]))
 
 
 def test_bias_that_leaves_its_format():
@@ -233,18 +234,18 @@ def test_bias_that_leaves_its_format():
     own = {"bias": np.array([0, (1 << 31) - 1])}
     with refuse("Bias with zero points must be in range [-2147483648, 2147483647] of s32, "
                 "not 2147483668 at index 1"):
-        jobs.fold(tile("none", activations="s4"), w, own, zero_point=-3)
+        drive.fold(tile("none", activations="s4"), w, own, zero_point=-3)
 
 
 def test_bad_matrices(rng):
     config = tile()
     parameters = random_parameters(config, rng, 4)
     with refuse("Weights must have the 6 columns of the activations, not 7"):
-        list(jobs.matmul_phases(config, np.zeros((3, 6), int), np.zeros((4, 7), int), parameters))
+        list(drive.matmul_phases(config, np.zeros((3, 6), int), np.zeros((4, 7), int), parameters))
     for depth, message in ((0, "Activations must have at least 1 column, not 0"),
                            (25, "Depth must be at least the 25 products of a sum, not 24")):
         with refuse(message):
-            list(jobs.matmul_phases(config, np.zeros((3, depth), int),
+            list(drive.matmul_phases(config, np.zeros((3, depth), int),
                                     np.zeros((4, depth), int), parameters))
 
 
@@ -258,7 +259,7 @@ def test_parameters_outside_their_fields(rng, name, value, message):
     phase = random_phase(config, rng, jobs=1)
     phase.parameters[name][2] = value
     with refuse(f"{message} at index 2"):
-        jobs.streams(config, [phase])
+        drive.streams(config, [phase])
 
 
 def test_operands_outside_their_formats(rng):
@@ -266,7 +267,7 @@ def test_operands_outside_their_formats(rng):
     phase = random_phase(config, rng, jobs=1)
     phase.weights[0, 0, 0] = 8
     with refuse("Level must be in range [-8, 7] of s4, not 8 at index (0, 0, 0)"):
-        jobs.streams(config, [phase])
+        drive.streams(config, [phase])
 
 
 def test_codebooks_that_are_loaded(rng):
@@ -274,12 +275,12 @@ def test_codebooks_that_are_loaded(rng):
     book = parse("codebook:-9/-1/7/30")
     w, x = rng.choice(book.levels(), size=(4, 13)), rng.integers(16, size=(3, 13))
     bias, books = rng.integers(-99, 99, size=4), {"weights": book}
-    folded = jobs.fold(config, w, {"bias": bias}, codebooks=books)
-    [phase] = jobs.matmul_phases(config, x, w, folded, codebooks=books)
+    folded = drive.fold(config, w, {"bias": bias}, codebooks=books)
+    [phase] = drive.matmul_phases(config, x, w, folded, codebooks=books)
     np.testing.assert_array_equal(jobs.expected(config, [phase])[0], x @ w.T + bias)
-    words = jobs.streams(config, [phase])["s_axis_parameters"].data.view("<i4")[:, 0]
+    words = drive.streams(config, [phase])["s_axis_parameters"].data.view("<i4")[:, 0]
     assert words[:4].tolist() == [-9, -1, 7, 30]
     with refuse("Codebook of weights must be given for codebook2:loaded=s6"):
-        jobs.fold(config, w, {"bias": bias})
+        drive.fold(config, w, {"bias": bias})
     with refuse("Codebook of activations must be left out for u4, which is not loaded"):
-        jobs.format_of(config, "activations", {"activations": book})
+        drive.format_of(config, "activations", {"activations": book})

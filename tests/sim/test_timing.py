@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from golden.formats import parse
+from hw import drive
 from hw.bus import AxiTile
 from hw.config import TileConfig
 from hw.ports import ports
-from sim import jobs
 from sim.backend import Plan
 from sim.timing import Timing
 from tests.hw.tiles import phase_of, simulation, tile_config
@@ -22,7 +22,7 @@ def test_every_transfer_is_in_its_cycle(rng, shape, stall):
     config = tile_config(zero_points="both", **shape)
     phases = [phase_of(config, rng, rng.integers(1, config.max_beats + 1, size=size))
               for size in (9, 1, 20)]
-    inputs, outputs = jobs.streams(config, phases), 30 * config.steps
+    inputs, outputs = drive.streams(config, phases), 30 * config.steps
     trace = simulation(config).run(inputs, outputs, stall=stall, seed=3)
     timing, plan = Timing(config), Plan(ports(config), inputs, outputs, stall, 3)
     assert timing.transfers(plan) == {
@@ -36,7 +36,7 @@ def test_jobs_that_keep_the_block_busy_take_a_cycle_a_beat():
     rng, count, beats = np.random.default_rng(0), 7, 9
     phase = phase_of(config, rng, [beats] * count)
     assert beats >= config.steps
-    inputs, outputs = jobs.streams(config, [phase]), count * config.steps
+    inputs, outputs = drive.streams(config, [phase]), count * config.steps
     first, final, _ = Timing(config).transfers(
         Plan(ports(config), inputs, outputs, 0, 0)).values()
     words = 4 * config.words

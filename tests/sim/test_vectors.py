@@ -6,7 +6,8 @@ import pytest
 from golden.contracts import contract
 from golden.formats import parse
 from hw.config import TileConfig
-from sim.jobs import expected, streams
+from hw.drive import streams
+from sim.jobs import expected
 from sim.vectors import malformed, verification_phases
 
 

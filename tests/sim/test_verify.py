@@ -8,9 +8,10 @@ import pytest
 
 from golden.formats import parse
 from hw.config import TileConfig
+from hw.drive import output_beats
 from hw.ports import ports
 from sim.backend import Trace
-from sim.jobs import expected, output_beats
+from sim.jobs import expected
 from sim.vectors import random_phase
 from sim.verify import Mismatch, verify
 

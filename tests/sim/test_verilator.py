@@ -4,10 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hw.drive import Beats
 from hw.flow.cache import cache_folder, kept
 from hw.flow.tools import ToolFailed, ToolMissing
 from sim import verilator
-from sim.backend import Beats, SimulationError
+from sim.backend import SimulationError
 from sim.verilator import VerilatorSimulation
 from tests.plain import plain_port
 

@@ -7,9 +7,9 @@ import zlib
 import numpy as np
 import pytest
 
+from hw.drive import Beats
 from hw.flow.yosys import synthesize
 from hw.targets import TARGETS
-from sim.backend import Beats
 from sim.verilator import VerilatorSimulation, verilator_root
 from tests.plain import plain_port
 

@@ -10,14 +10,16 @@ from math import prod
 
 import numpy as np
 
+from golden.block_scaled import Blocks, Tensor
 from golden.contracts import title_of
 from golden.formats import BLOCK, BlockScaled, Codebook, Format, LoadedCodebook
 from golden.lfsr import leap
 from golden.tables import identity
 from hw.config import TileConfig
-from sim.exponents import checked, of_beats
+from hw.drive.exponents import checked, of_beats
 
-__all__ = ["Phase", "format_of", "record_of", "resets", "fold", "matmul_phases"]
+__all__ = ["Phase", "format_of", "record_of", "fold", "matmul_phases",
+           "matmul_results"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,28 +87,6 @@ def record_of(config: TileConfig, codebooks: Mapping[str, Codebook]) -> dict[str
     output = format_of(config, "output", codebooks)
     return {name: output if isinstance(fmt, LoadedCodebook) else fmt
             for name, fmt in config.record.items()}
-
-
-RESETS, RESET_CYCLES = 12, (1, 1, 1, 2, 1, 3)
-"""Resets in the middle of phases, with and without stalls, and how many cycles each takes."""
-
-RESETS_END = 600, 1800
-"""No reset is later than so many cycles after the one before, without stalls and with them."""
-
-
-def resets(phases: Sequence[Phase]) -> list[tuple[int, int]]:
-    """Return resets in the middle of these phases: after how many cycles of them, and how long.
-
-    From before the first word of a set has been written until the first few sets have been used,
-    by turns of ports that do not stall, and that do.
-    """
-    work = sum(len(phase.parameters["bias"]) + int(phase.beats.sum()) for phase in phases[:6])
-    found = []
-    for place in range(1, RESETS + 1):
-        for end, slower in zip(RESETS_END, (1, 3), strict=True):
-            cycles = 3 + min(slower * work, end) * place**2 // RESETS**2
-            found.append((cycles, RESET_CYCLES[place % len(RESET_CYCLES)]))
-    return found
 
 
 def fold(config: TileConfig, weights: np.ndarray, parameters: Mapping[str, np.ndarray], *,
@@ -264,6 +244,38 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
             {name: np.broadcast_to(each.swapaxes(2, 3), (*shape, each.shape[2])).reshape(
                 -1, each.shape[2]) for name, each in own.items()},
             np.full(blocks * groups, base))
+
+
+def matmul_results(phases: Sequence[Phase], results: Tensor, vectors: int, channels: int
+                   ) -> Tensor:
+    """Put the results of jobs together, as :func:`matmul_phases` has cut them.
+
+    Parameters
+    ----------
+    phases : sequence of Phase
+    results : array ``(jobs, rows, cols)``, or Blocks
+    vectors, channels : int
+        Of the product.
+
+    Returns
+    -------
+    array of int64 ``(vectors, channels)``, or Blocks
+    """
+    def joined(each: np.ndarray, count: int) -> np.ndarray:
+        # ``(jobs, rows, per group)``, one phase beside the other.
+        start, parts = 0, []
+        for phase in phases:
+            groups = int(phase.group.max()) + 1
+            jobs = each[start:start + len(phase.beats)]
+            jobs = jobs.reshape(-1, groups, *each.shape[1:]).transpose(0, 2, 1, 3)
+            parts.append(jobs.reshape(-1, groups * each.shape[2]))
+            start += len(phase.beats)
+        return np.concatenate(parts, axis=1)[:vectors, :count]
+
+    if not isinstance(results, Blocks):
+        return joined(results, channels)
+    return Blocks(joined(results.levels, channels),
+                  joined(results.exponents, -(-channels // BLOCK)))
 
 
 def _padded(parameters: dict[str, np.ndarray], surplus: int) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Exponents of block-scaled operands: of a matrix, of its beats, and random ones in the window."""
+"""Exponents of block-scaled operands: of a matrix, and of its beats."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from golden.block_scaled import blocks_of, shifts
 from golden.formats import BLOCK, EXPONENT, EXPONENT_BIAS, BlockScaled, integers
 from hw.config import TileConfig
 
-__all__ = ["check_bases", "scaled_operands", "checked", "of_beats", "random_exponents"]
+__all__ = ["check_bases", "scaled_operands", "checked", "of_beats"]
 
 
 def scaled_operands(config: TileConfig) -> list[str]:
@@ -80,44 +80,3 @@ def of_beats(config: TileConfig, codes: np.ndarray, vectors: int, beats: int) ->
     """
     padded = np.pad(codes, ((0, vectors - len(codes)), (0, 0)), mode="edge")
     return padded[:, np.arange(beats) * config.lanes // BLOCK]
-
-
-def random_exponents(config: TileConfig, rng: np.random.Generator, beats: np.ndarray,
-                     largest: np.ndarray | None = None
-                     ) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
-    """Exponents of jobs of so many beats, by operand, and the jobs' bases: all in the window.
-
-    Each beat of a job divides the window between both operands, anew, and has its exponents
-    anywhere in its share or, every other beat, at the ends of it.
-
-    Parameters
-    ----------
-    config : TileConfig
-    rng : numpy.random.Generator
-    beats : array ``(jobs,)``
-    largest : array of bool ``(jobs,)``, optional
-        Jobs all of whose exponents are as large as can be.
-    """
-    scaled = scaled_operands(config)
-    if not scaled:
-        return {}, None
-    total, reach = int(beats.sum()), config.window - 1
-    share = rng.integers(reach, size=total, endpoint=True)
-    shares = {"activations": share, "weights": reach - share}
-    top = np.repeat(np.zeros(len(beats), bool) if largest is None else largest, beats)
-    ends = rng.integers(2, size=total) == 0
-    exponents, base = {}, np.zeros(len(beats), dtype=np.int64)
-    for name in ("activations", "weights"):
-        if name not in scaled:
-            base += EXPONENT_BIAS
-            continue
-        share = shares[name] if len(scaled) == 2 else np.full(total, reach)
-        least = rng.choice([0, EXPONENT.max - reach, *rng.integers(EXPONENT.max - reach, size=2)],
-                           size=len(beats))
-        base += least
-        count = config.rows if name == "activations" else config.cols
-        share = share[:, None]
-        anywhere = rng.integers(np.broadcast_to(share, (total, count)), endpoint=True)
-        found = np.where(ends[:, None], share * rng.integers(2, size=(total, count)), anywhere)
-        exponents[name] = np.repeat(least, beats)[:, None] + np.where(top[:, None], share, found)
-    return exponents, base

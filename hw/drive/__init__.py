@@ -1,0 +1,15 @@
+"""What a host does for a tile: jobs of matrices, beats of jobs, and results of outputs."""
+
+from hw.drive.beats import Beats
+from hw.drive.phases import (
+    Phase,
+    fold,
+    format_of,
+    matmul_phases,
+    matmul_results,
+    record_of,
+)
+from hw.drive.transfers import output_beats, output_levels, streams
+
+__all__ = ["Beats", "Phase", "fold", "format_of", "matmul_phases", "matmul_results",
+           "output_beats", "output_levels", "record_of", "streams"]

@@ -1,0 +1,27 @@
+"""Transfers that a port makes or is to make."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Beats"]
+
+
+@dataclass(frozen=True, eq=False)
+class Beats:
+    """Transfers that one input port is to make, in order.
+
+    Parameters
+    ----------
+    data : array of uint8, ``(beats, bytes)``
+        ``tdata``, least significant byte first.
+    last : array of bool, ``(beats,)``
+        ``tlast``.
+    after : mapping of str to array of int64, ``(beats,)``
+        Per port name: a beat is not offered before that port has made so many transfers.
+    """
+
+    data: np.ndarray
+    last: np.ndarray
+    after: Mapping[str, np.ndarray]

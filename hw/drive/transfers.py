@@ -1,0 +1,150 @@
+"""From jobs to beats of a tile's ports, and from its outputs to results.
+
+Everything here is a pure function of the operands and the tile's configuration.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from golden.block_scaled import Blocks, Tensor
+from golden.contracts import S32, WORD_BITS, title_of
+from golden.formats import BLOCK, EXPONENT, BlockScaled, Format, LoadedCodebook
+from golden.lfsr import check_states
+from golden.tables import check_table
+from hw.config import TileConfig
+from hw.drive.beats import Beats
+from hw.drive.exponents import check_bases, scaled_operands
+from hw.drive.phases import Phase, format_of, record_of
+from hw.parameters import WORDS
+from hw.payload import Payload
+from hw.ports import payloads, ports
+
+__all__ = ["streams", "output_beats", "output_levels"]
+
+
+def streams(config: TileConfig, phases: Sequence[Phase]) -> dict[str, Beats]:
+    """Beats of every input port that make a tile compute ``phases``, by port name.
+
+    A phase's jobs are offered only once its parameter set is closed, and a set is closed only once
+    the jobs of the phase before have been accepted: so every job meets its own parameters. Nothing
+    else waits: those of the first phase are held back by the tile, which has no set yet, and where
+    sets that follow one another are the same, a job may meet any of them. A tile whose parameters
+    are fixed has no sets.
+    """
+    c = config
+    named = {port.stream: port for port in ports(c)}
+    job, activations, weights = (
+        named[name] for name in ("i_job", "i_activations", "i_weights"))
+    words = named.get("i_parameters")
+    beats = np.concatenate([phase.beats for phase in phases])
+    ends = np.zeros(int(beats.sum()), dtype=bool)
+    ends[np.cumsum(beats) - 1] = True
+    told = {"beats": beats, "group": np.concatenate([phase.group for phase in phases])}
+    if c.draws:
+        told["states"] = np.concatenate([check_states(phase.states, "State") for phase in phases])
+    if c.block_scaled:
+        told["base"] = np.concatenate([check_bases(phase.base) for phase in phases])
+
+    def operand(name):
+        codes = {"codes": np.concatenate([format_of(c, name, phase.codebooks).encode(
+            getattr(phase, name)) for phase in phases])}
+        if name in scaled_operands(c):
+            codes["exponents"] = np.concatenate([
+                EXPONENT.check(phase.exponents[name], "Exponent") for phase in phases])
+        return Beats(named[f"i_{name}"].payload.pack(codes), ends, {})
+
+    sets, waits = {}, {}
+    if words is not None:
+        each = [_words(c, phase) for phase in phases]
+        ends_of = np.cumsum([0, *map(len, each)])
+        jobs = np.cumsum([0, *(len(phase.beats) for phase in phases)])
+        # Of each set the first of those, alike and in a row, that it belongs to.
+        since = list(range(len(phases)))
+        for index in range(1, len(phases)):
+            if np.array_equal(each[index], each[index - 1]):
+                since[index] = since[index - 1]
+        closes = np.zeros(ends_of[-1], dtype=bool)
+        closes[ends_of[1:] - 1] = True
+        accepted = np.zeros(ends_of[-1], dtype=np.int64)
+        accepted[closes] = jobs[since]
+        sets[words.name] = Beats(np.concatenate(each), closes, {job.name: accepted})
+        closed = [ends_of[first + 1] if first else 0 for first in since]
+        waits[words.name] = np.repeat(closed, np.diff(jobs))
+    return {
+        job.name: Beats(job.payload.pack(told), np.zeros(len(beats), dtype=bool), waits),
+        activations.name: operand("activations"),
+        weights.name: operand("weights"),
+        **sets,
+    }
+
+
+def _words(config: TileConfig, phase: Phase) -> np.ndarray:
+    """Words of a parameter set, as bytes ``(words, 4)``: tables, if any, records, and surplus."""
+    records = Payload.of(config.record).pack({
+        name: fmt.encode(fmt.check(phase.parameters[name], title_of(name)))
+        for name, fmt in record_of(config, phase.codebooks).items()})
+    size = WORD_BITS // 8
+    records = np.pad(records, ((0, 0), (0, config.words * size - records.shape[1])))
+    head = []
+    if "lut" in config.head:
+        fmt = config.output_format
+        table = fmt.encode(check_table(phase.table, fmt)).astype(np.uint8)
+        head.append(table.reshape(-1, size))
+    for name in ("weights", "activations", "output"):
+        if name in config.head:
+            # Codes that the table has not are never sent; an output has its highest level there.
+            levels = format_of(config, name, phase.codebooks).levels()
+            levels = np.pad(levels, (0, config.head[name] - len(levels)), mode="edge")
+            head.append(WORDS.pack({"word": S32.encode(levels)}))
+    surplus = np.full((phase.surplus, size), 255, np.uint8)
+    return np.concatenate([*head, records.reshape(-1, size), surplus])
+
+
+def output_beats(config: TileConfig, results: Tensor, phases: Sequence[Phase] = ()) -> Beats:
+    """Beats of the output port that carry results, as :func:`expected` has them.
+
+    Where the output is a loaded codebook, ``phases`` are those that the results are of: codes are
+    places in the table of each. Those of block-scaled operands say that none was outside of the
+    window, for golden refuses it.
+    """
+    c = config
+    levels, exponents = results if isinstance(results, Blocks) else (results, None)
+    codes = np.concatenate([fmt.encode(part) for fmt, part in _by_format(c, phases, levels)])
+    last = np.zeros((len(levels), c.steps), dtype=bool)
+    last[:, -1] = True
+    fields = {"codes": codes.reshape(-1, c.outputs), "outside": np.zeros(last.size, dtype=int)}
+    if exponents is not None:
+        fields["exponent"] = np.repeat(exponents.reshape(-1), BLOCK // c.outputs)
+    return Beats(payloads(c)["o"].pack(fields), last.reshape(-1), {})
+
+
+def _by_format(config: TileConfig, phases: Sequence[Phase], each: np.ndarray
+               ) -> list[tuple[Format, np.ndarray]]:
+    # Of ``each`` job: the format of its results, those of all jobs that have the same at once.
+    if not (phases and isinstance(config.output, LoadedCodebook)):
+        return [(config.output_format, each)]
+    ends = np.cumsum([len(phase.beats) for phase in phases])
+    return [(format_of(config, "output", phase.codebooks), each[end - len(phase.beats):end])
+            for phase, end in zip(phases, ends.tolist(), strict=True)]
+
+
+def output_levels(config: TileConfig, beats: np.ndarray, phases: Sequence[Phase] = ()) -> Tensor:
+    """Results of ``tdata``: the inverse of :func:`output_beats`.
+
+    Raises
+    ------
+    ValueError
+        Where the beats of a block have not one exponent.
+    """
+    c = config
+    payload = payloads(c)["o"]
+    codes = payload.unpack(beats, "codes").reshape(-1, c.rows, c.cols)
+    levels = np.concatenate([fmt.decode(part) for fmt, part in _by_format(c, phases, codes)])
+    if not isinstance(c.output, BlockScaled):
+        return levels
+    exponents = payload.unpack(beats, "exponent").reshape(
+        -1, c.rows, c.cols // BLOCK, BLOCK // c.outputs)
+    if (exponents != exponents[..., :1]).any():
+        raise ValueError("Exponents of a block must be one, not several")
+    return Blocks(levels, exponents[..., 0])
