@@ -30,10 +30,10 @@ from golden.contracts.kinds import (
     Stochastic,
     Thresholds,
 )
-from golden.contracts.names import CONTRACTS, contract
+from golden.contracts.names import CONTRACTS, MAX_MULTIPLIER_BITS, contract
 
 __all__ = [
     "Rounding", "ScaleRule", "Contract", "Clamped", "ExactSum", "Scaled", "MultiplyShift",
     "DoubleRounding", "Onnx", "Stochastic", "Thresholds", "CONTRACTS", "contract", "S32",
-    "WORD_BITS", "LFSR_BITS", "LFSR_TAPS", "THRESHOLD_BITS", "title_of",
+    "MAX_MULTIPLIER_BITS", "WORD_BITS", "LFSR_BITS", "LFSR_TAPS", "THRESHOLD_BITS", "title_of",
 ]

@@ -89,6 +89,11 @@ class Contract(ABC):
     source: str = "exactmac"
     scale_rule: ScaleRule = ScaleRule.FLOAT64
 
+    @property
+    def multiplier_bits(self) -> int | None:
+        """Width of the multiplier, of a contract that has one."""
+        return None
+
     @abstractmethod
     def formula(self, output: Format | None = None) -> str:
         """The result in terms of ``x``, the sum plus bias, and of the parameters, for reports.

@@ -27,6 +27,11 @@ class Scaled(Clamped):
     multiplier: IntFormat = IntFormat(31, signed=False)
 
     @property
+    def multiplier_bits(self) -> int:
+        """Width of the multiplier."""
+        return self.multiplier.width
+
+    @property
     @abstractmethod
     def shifts_left(self) -> bool:
         """Whether shifts count to the left, as TFLite's do."""

@@ -7,15 +7,16 @@ from golden.contracts.kinds import (
     DoubleRounding,
     MultiplyShift,
     Onnx,
-    Scaled,
     Stochastic,
     Thresholds,
 )
 from golden.formats import IntFormat
 from golden.ranges import Range
 
-__all__ = ["CONTRACTS", "contract"]
+__all__ = ["CONTRACTS", "MAX_MULTIPLIER_BITS", "contract"]
 
+MAX_MULTIPLIER_BITS = 32
+"""Widest multiplier of a contract that leaves it open."""
 
 # Of the project's own contracts, those that are a source's as well.
 _SOURCES = {Rounding.HALF_AWAY: "exactmac; LiteRT's reference kernel of FULLY_CONNECTED"}
@@ -67,7 +68,7 @@ def contract(name: str, *, multiplier_bits: int | None = None) -> Contract:
     ----------
     name : str
     multiplier_bits : int, optional
-        Width of the multiplier, 1 to 32, of those whose source does not say.
+        Width of the multiplier, up to `MAX_MULTIPLIER_BITS`, of those whose source does not say.
 
     Raises
     ------
@@ -76,17 +77,19 @@ def contract(name: str, *, multiplier_bits: int | None = None) -> Contract:
     """
     if not isinstance(name, str):
         raise TypeError(f"Contract must be a name, not {name!r}")
+    if not isinstance(multiplier_bits, int | None) or isinstance(multiplier_bits, bool):
+        raise TypeError(f"Multiplier bits must be an integer, not {multiplier_bits!r}")
     if name not in _CONTRACTS:
         raise ValueError(f"Contract must be one of {', '.join(CONTRACTS)}, not {name!r}")
     found = _CONTRACTS[name]
     if multiplier_bits is None:
         return found
     if isinstance(found, MultiplyShift) and found.takes is None:
-        if not 1 <= multiplier_bits <= 32:
-            raise ValueError(f"Multiplier bits must be in range [1, 32], not {multiplier_bits!r}")
+        if not 1 <= multiplier_bits <= MAX_MULTIPLIER_BITS:
+            raise ValueError(f"Multiplier bits must be in range [1, {MAX_MULTIPLIER_BITS}], "
+                             f"not {multiplier_bits!r}")
         return replace(found, multiplier=IntFormat(multiplier_bits, signed=False))
-    has = found.multiplier.width if isinstance(found, Scaled) else None
-    if has != multiplier_bits:
-        raise ValueError(f"Multiplier bits must be {has if has else 'left out'} for contract "
-                         f"{name}, not {multiplier_bits!r}")
+    if found.multiplier_bits != multiplier_bits:
+        raise ValueError(f"Multiplier bits must be {found.multiplier_bits or 'left out'} for "
+                         f"contract {name}, not {multiplier_bits!r}")
     return found

@@ -74,6 +74,11 @@ class BlockScaled(Format):
         return self.element.unit
 
     @property
+    def stem(self) -> str:
+        """Part of a module's name."""
+        return f"mx_{self.element.stem}"
+
+    @property
     def propagates(self) -> bool:
         """Whether infinities and NaN may be among the levels."""
         return self.element.propagates

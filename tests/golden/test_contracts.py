@@ -217,6 +217,7 @@ def test_multiplier_bits(name):
 @pytest.mark.parametrize("name", FIXED_BITS)
 def test_multiplier_bits_that_are_fixed(name):
     assert contract(name, multiplier_bits=FIXED_BITS[name]) is contract(name)
+    assert contract(name).multiplier_bits == FIXED_BITS[name]
     for bits in (FIXED_BITS[name] - 1, FIXED_BITS[name] + 1, 0):
         with pytest.raises(ValueError, match=rf"^Multiplier bits must be {FIXED_BITS[name]} for "
                                              rf"contract {name}, not {bits}$"):
@@ -229,6 +230,13 @@ def test_multiplier_bits_where_there_is_no_multiplier(name):
         with pytest.raises(ValueError, match=rf"^Multiplier bits must be left out for contract "
                                              rf"{name}, not {bits}$"):
             contract(name, multiplier_bits=bits)
+
+
+@pytest.mark.parametrize("name", ["half_up", "tflite", "none"])
+@pytest.mark.parametrize("bits", ["9", 9.0, True])
+def test_multiplier_bits_are_an_integer(name, bits):
+    with pytest.raises(TypeError, match=f"^Multiplier bits must be an integer, not {bits!r}$"):
+        contract(name, multiplier_bits=bits)
 
 
 def test_multiplier_bits_of_every_contract_are_tested():
