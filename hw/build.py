@@ -235,7 +235,7 @@ def build(request: Request, console: Console | None = None) -> tuple[dict[str, A
     -------
     dict, Build
         The manifest with the area report as ``area``, and, where a tile of another configuration
-        was replaced, that as ``replaced``; and the run.
+        was replaced, what that had otherwise as ``replaced``; and the run.
     """
     place = request.out / request.name
     before = standing(place)
@@ -256,9 +256,10 @@ def build(request: Request, console: Console | None = None) -> tuple[dict[str, A
             _all(steps, lambda waiting: progress.update(task, advance=1, description=waiting))
         manifest = run.report()
         with committing():
-            install(run.folder, place, work / "before", before["files"] if before else [])
-    if before and before["config"] != manifest["config"]:
-        manifest["replaced"] = before["config"]
+            install(run.folder, place, work / "before", before[1] if before else [])
+    if before and before[0] != request.config:
+        other, own = before[0].describe() if before[0] else {}, request.config.describe()
+        manifest["replaced"] = {name: value for name, value in other.items() if value != own[name]}
     return manifest, run
 
 

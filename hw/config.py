@@ -1,21 +1,23 @@
 """A tile described as one small immutable value, and all that follows from it."""
 
-import zlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
-from golden.contracts import WORD_BITS, Contract, Scaled, Stochastic, Thresholds, contract, title_of
-from golden.formats import BLOCK, MAX_BITS, BlockScaled, Format, IntFormat, LoadedCodebook
+from golden.contracts import WORD_BITS, Stochastic, Thresholds, contract, title_of
+from golden.formats import (
+    BLOCK,
+    BlockScaled,
+    Codebook,
+    Format,
+    IntFormat,
+    LoadedCodebook,
+    element_of,
+)
 from golden.ranges import Range, check_ends, dot_range, levels_range
+from hw.choices import TileChoices, usual_zero_points
 
-__all__ = ["TileConfig", "ZERO_POINTS", "EMITTED", "CODE_BITS", "LUT_WORDS"]
+__all__ = ["TileConfig", "CODE_BITS", "LUT_WORDS"]
 
-EMITTED = ("generic",)
-"""Targets whose cells the Verilog can use."""
-
-_MOST = {"rows": 1024, "cols": 1024, "lanes": 1024, "depth": 1 << 24, "outputs": 1024,
-         "channels": 1 << 16, "window": 64}
 _MOST_MACS = 1 << 14
 
 CODE_BITS = 8
@@ -24,95 +26,27 @@ CODE_BITS = 8
 LUT_WORDS = (CODE_BITS << CODE_BITS) // WORD_BITS
 """Words of a table: code ``k`` at bits ``[8 * (k % 4), 8 * (k % 4) + 8)`` of word ``k // 4``."""
 
-ZERO_POINTS = ("none", "activations", "both")
-"""Which operands may have a zero point."""
-
 
 @dataclass(frozen=True, kw_only=True)
-class TileConfig:
-    """Everything that decides what a :class:`~hw.tile.MacTile` is.
+class TileConfig(TileChoices):
+    """Everything that decides what a :class:`~hw.tile.MacTile` is, and all that follows from it.
+
+    A job computes ``rows * cols`` sums: ``rows`` activation vectors by ``cols`` weight vectors.
 
     Parameters
     ----------
-    weights, activations : Format
-        Of the operands.
-    output : Format or None
-        Of the results; ``None`` for the contract ``none``, whose output is the exact sum.
-    contract : Contract
-        How sums become outputs.
-    rows, cols : int
-        A job computes ``rows * cols`` sums: ``rows`` activation vectors by ``cols`` weight vectors.
-        Where the output is block-scaled ``cols`` is a multiple of 32.
-    lanes : int
-        Products per sum and beat.
-    depth : int
-        Most products of one sum; sizes the accumulator.
-    outputs : int
-        Results per cycle, a divisor of ``cols``; also the number of requantizers. Where the output
-        is block-scaled a divisor of 32.
-    channels : int
-        Records of the parameter store, which has whole groups of ``cols``.
-    zero_points : str
-        ``none``, ``activations`` (folded into the bias by the driver: the same hardware) or
-        ``both`` (weights too, per channel).
-    window : int
-        Of block-scaled operands: combined exponents of blocks, above a job's base, that are summed
-        exactly, 1 to 64. Others raise a flag.
-    lut : tuple of int, "loaded" or None
-        What becomes of each result, which then has 8 bits: the levels that its codes 0 to 255
-        become; or ``loaded``, where each parameter set brings such a table. None where the output
-        is block-scaled, whose codes alone are no numbers.
-    parameters : tuple of (str, int or tuple of int) or None
-        Every field of the record with its level, or with one for each channel, where they never
-        change: the hardware then has neither the store nor the stream that fills it. Kept in the
-        order of the record, and levels that are the same for every channel as one. Where the
-        output is block-scaled ``channels`` is then a multiple of 32.
-    target : str
-        Whose cells the hardware may use.
+    **choices
+        As :class:`~hw.choices.TileChoices` says of each. Fixed parameters are kept in the order of
+        the record, and levels that are the same for every channel as one.
 
     Raises
     ------
     TypeError, ValueError
-        Where a parameter is not what it must be, or the contract does not take the sums.
+        Where a choice is not what it must be, or the contract does not take the sums.
     """
 
-    weights: Format
-    activations: Format
-    output: Format | None
-    contract: Contract = contract("half_up")
-    rows: int = 4
-    cols: int = 4
-    lanes: int = 4
-    depth: int = 1024
-    outputs: int = 1
-    channels: int = 256
-    zero_points: Literal["none", "activations", "both"] = "none"
-    window: int = 16
-    lut: tuple[int, ...] | Literal["loaded"] | None = None
-    parameters: tuple[tuple[str, int | tuple[int, ...]], ...] | None = None
-    target: str = "generic"
-
     def __post_init__(self):
-        for name in ("weights", "activations"):
-            if not isinstance(getattr(self, name), Format):
-                raise TypeError(
-                    f"{name.capitalize()} must be a Format, not {getattr(self, name)!r}")
-        for name in ("weights", "activations", "output"):
-            fmt = getattr(self, name)
-            if isinstance(fmt, IntFormat) and fmt.width > MAX_BITS:
-                raise ValueError(
-                    f"{name.capitalize()} must have at most {MAX_BITS} bits, not {fmt}")
-        if self.output is not None and not isinstance(self.output, Format):
-            raise TypeError(f"Output must be a Format or None, not {self.output!r}")
-        if not isinstance(self.contract, Contract):
-            raise TypeError(f"Contract must be a Contract, not {self.contract!r}")
-        for name, most in _MOST.items():
-            if not isinstance(getattr(self, name), int) or isinstance(getattr(self, name), bool):
-                raise TypeError(f"{name.capitalize()} must be an integer, "
-                                f"not {getattr(self, name)!r}")
-            if not 1 <= getattr(self, name) <= most:
-                raise ValueError(f"{name.capitalize()} must be in range [1, {most}], "
-                                 f"not {getattr(self, name)!r}")
+        super().__post_init__()
         if self.macs > _MOST_MACS:
             raise ValueError(f"Rows * cols * lanes must be at most {_MOST_MACS}, not {self.macs}")
         if self.lanes > self.depth:
@@ -120,9 +54,6 @@ class TileConfig:
         if self.cols % self.outputs:
             raise ValueError(
                 f"Outputs must divide the {self.cols} cols, not be {self.outputs}")
-        if self.zero_points not in ZERO_POINTS:
-            raise ValueError(f"Zero points must be one of {', '.join(ZERO_POINTS)}, "
-                             f"not {self.zero_points!r}")
         for name, zero_points in (("activations", ("activations", "both")), ("weights", ("both",))):
             fmt = getattr(self, name)
             if self.zero_points in zero_points and not isinstance(fmt, IntFormat):
@@ -132,6 +63,9 @@ class TileConfig:
             self._check_output_blocks()
         if self.block_scaled:
             self._check_blocks()
+        elif self.window != TileConfig.window:
+            raise ValueError("Window must be left out where no operand is block-scaled, "
+                             f"not {self.window}")
         if isinstance(self.output, LoadedCodebook) and isinstance(self.contract, Thresholds):
             raise ValueError("Output must be a format whose levels are known for contract "
                              f"{self.contract.name}, which loads the borders between them, "
@@ -139,9 +73,6 @@ class TileConfig:
         if self.propagates and not (self.output is not None and self.output.propagates):
             raise ValueError("Output must be a format whose specials propagate, as an operand's "
                              f"do, not {self.output}")
-        if self.target not in EMITTED:
-            raise ValueError(
-                f"Target must be one of {', '.join(EMITTED)}, not {self.target!r}")
         self.contract.fields(self.unbiased, self.contract.output_format(self.unbiased, self.output))
         if self.lut is not None:
             self._check_lut()
@@ -182,6 +113,9 @@ class TileConfig:
             raise TypeError(f"Lut must be a tuple of levels, loaded or None, not {self.lut!r}")
         if len(self.lut) != 1 << CODE_BITS:
             raise ValueError(f"Lut must have {1 << CODE_BITS} levels, not {len(self.lut)}")
+        for index, level in enumerate(self.lut):
+            if not isinstance(level, int) or isinstance(level, bool):
+                raise TypeError(f"Lut must be a list of integers, not {level!r} at index {index}")
         fmt.check(self.lut, "Lut level")
 
     def _check_parameters(self):
@@ -337,22 +271,27 @@ class TileConfig:
 
     @property
     def name(self) -> str:
-        """Default name of the emitted module."""
-        return (f"mac_{self.weights.stem}_{self.activations.stem}_{self.output_format.stem}_"
-                f"{self.rows}x{self.cols}x{self.lanes}")
+        """Default name of the emitted module: formats, shape, and whatever is not the default.
 
-    def describe(self) -> dict[str, str | int | None]:
-        """Every parameter as text or a number, in the order above."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        values["contract"] = self.contract.name
-        values["window"] = self.window if self.block_scaled else None
-        values["lut"] = "fixed" if isinstance(self.lut, tuple) else self.lut
-        if self.parameters is not None:
-            # Few letters that differ where the parameters do.
-            values["parameters"] = f"fixed, {zlib.crc32(repr(self.parameters).encode()):08x}"
-        values["multiplier_bits"] = (self.contract.multiplier.width
-                                     if isinstance(self.contract, Scaled) else None)
-        return {k: v if isinstance(v, int) or v is None else str(v) for k, v in values.items()}
+        Where that does not tell a configuration from all others, also digits of its digest.
+        """
+        formats = self.weights, self.activations, self.output_format
+        usual_contract = "none" if self.output is None else TileConfig.contract.name
+        choices = [
+            ("", self.contract.name, usual_contract),
+            ("m", self.contract.multiplier_bits, contract(self.contract.name).multiplier_bits),
+            *((name[0], getattr(self, name), getattr(TileConfig, name))
+              for name in ("depth", "outputs", "channels", "window")),
+            ("zero_points_", self.zero_points, usual_zero_points(*formats[:2])),
+            ("", self.target, TileConfig.target),
+        ]
+        parts = ["mac", *(fmt.stem for fmt in formats), f"{self.rows}x{self.cols}x{self.lanes}",
+                 *(f"{mark}{value}" for mark, value, usual in choices if value != usual)]
+        parts += ["lut"] * (self.lut is not None) + ["fixed"] * (self.parameters is not None)
+        if (isinstance(self.lut, tuple) or self.parameters is not None
+                or any(isinstance(element_of(fmt), Codebook) for fmt in formats)):
+            parts.append(self.digest[:6])
+        return "_".join(parts)
 
 
 def _alike(value: int | tuple[int, ...]) -> int | tuple[int, ...]:

@@ -174,12 +174,6 @@ def _draws() -> dict[str, str]:
     }
 
 
-def _lut(c: TileConfig) -> dict[str, Any]:
-    """Say what becomes of the results, unless that is loaded."""
-    levels = {"levels": list(c.lut)} if isinstance(c.lut, tuple) else {}
-    return {"after": c.contract.name, "order": "codes 0 to 255", **levels}
-
-
 def _table(c: TileConfig, name: str) -> str:
     """Say what is in the words of a table that is loaded."""
     if name == "lut":
@@ -216,7 +210,7 @@ def manifest(tile: AxiTile, name: str, **more) -> dict[str, Any]:
     record = Payload.of({field: element_of(fmt) for field, fmt in c.record.items()})
     return {
         "name": name,
-        "config": c.describe(),
+        "config": c.to_json(),
         "accumulator": str(c.accumulator),
         "sum_plus_bias": str(c.sum_format),
         "output": str(c.output_format),
@@ -229,14 +223,14 @@ def manifest(tile: AxiTile, name: str, **more) -> dict[str, Any]:
             "contract": c.contract.name, **_formula(c),
             "shift": ([shifts.lo, shifts.hi] if (shifts := _shifts(c)) else None),
             **({"draws": _draws()} if c.draws else {})},
-        **({"lut": _lut(c)} if c.lut is not None else {}),
+        **({"lut": {"after": c.contract.name, "order": "codes 0 to 255"}}
+           if c.lut is not None else {}),
         "job": {"min_beats": 1, "max_beats": c.max_beats, "groups": c.groups,
                 "outputs": c.rows * c.cols, "output_transfers": c.steps},
         "parameters": {"tables": [{"name": name, "words": words, "layout": _table(c, name)}
                                   for name, words in c.head.items()],
                       "words_per_record": c.words if c.parameters is None else 0,
                       "records": c.groups * c.cols, "record": record.to_json()},
-        **({"fixed": {name: value for name, value in c.parameters}} if c.parameters else {}),
         "ports": [{
             "name": port.name, "direction": "in" if port.is_input else "out",
             "tdata_bits": 8 * port.bytes, "payload_bits": port.payload.bits,

@@ -5,9 +5,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from golden.command import undoing
+from hw.config import TileConfig
 from hw.given import read_json
 
 __all__ = ["FolderError", "install", "scratch", "standing", "workspace"]
@@ -39,8 +39,10 @@ def _named(what: str, place: Path, within: Path | None = None) -> Iterator[None]
         raise FolderError(what, place, str(error.strerror or error)) from error
 
 
-def standing(place: Path) -> dict[str, Any] | None:
-    """Return the manifest of the tile that the build will replace, if there is one.
+def standing(place: Path) -> tuple[TileConfig | None, list[str]] | None:
+    """Return the configuration and the files of the tile that the build will replace, if any.
+
+    The configuration is None where it is of another version of its JSON.
 
     Raises
     ------
@@ -58,11 +60,14 @@ def standing(place: Path) -> dict[str, Any] | None:
         if not place.exists() or not any(place.iterdir()):
             return None
     try:
-        manifest = dict(read_json(place / "manifest.json"))
-        return {"config": dict(manifest["config"]), "files": manifest["files"]}
-    except (OSError, ValueError, KeyError, TypeError):
+        manifest = read_json(place / "manifest.json")
+        saved, files = manifest["config"], list(manifest["files"])
+    except (OSError, ValueError, LookupError, TypeError):
         raise ValueError("Output folder must be new, empty or of an earlier build, "
                          f"not {place}") from None
+    with suppress(TypeError, ValueError):
+        return TileConfig.from_json(saved), files
+    return None, files
 
 
 @contextmanager

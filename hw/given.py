@@ -1,4 +1,4 @@
-"""What the options of :mod:`hw.build` name: files of JSON with levels in them."""
+"""What the options of :mod:`hw.build` name: files of JSON with levels."""
 
 import errno
 import json
@@ -9,7 +9,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 __all__ = ["lut_of", "parameters_of", "read_json"]
 
@@ -20,40 +20,41 @@ PATIENCE = 10
 """Seconds in which all of a pipe must be written."""
 
 
-def parameters_of(file: str) -> tuple[tuple[str, int | tuple[int, ...]], ...]:
+def parameters_of(file: str) -> dict[str, Any]:
     """Return what ``--parameters`` names; fields and values are checked where these are known."""
-    fields = _read("Parameters must be a file of JSON", file)
-    if not isinstance(fields, tuple):
+    fields = _read("Parameters", file)
+    if not isinstance(fields, dict):
         raise ValueError(f"Parameters must be an object of fields, not what is in {file}")
-    for name, times in Counter(name for name, _ in fields).items():
-        if times > 1:
-            raise ValueError(f"Parameters must have each field once, not {name} {times} times")
-    values = {list: tuple, tuple: dict}
-    return tuple((name, values.get(type(value), lambda value: value)(value))
-                 for name, value in fields)
+    return fields
 
 
-def lut_of(text: str | None) -> tuple[int, ...] | Literal["loaded"] | None:
+def lut_of(text: str) -> list[Any] | str:
     """Return the table that ``--lut`` names; its levels are checked where their format is known."""
-    if text is None or text == "loaded":
+    if text == "loaded":
         return text
-    levels = _read("Lut must be loaded or a file of JSON", text)
+    levels = _read("Lut", text, "loaded or a file of JSON")
     if not isinstance(levels, list):
         raise ValueError(f"Lut must be a list of integers, not what is in {text}")
-    for index, level in enumerate(levels):
-        if type(level) is not int:
-            raise ValueError(f"Lut must be a list of integers, not {level!r} at index {index}")
-    return tuple(levels)
+    return levels
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    for name, times in Counter(name for name, _ in pairs).items():
+        if times > 1:
+            raise LookupError(f"{name} {times} times")
+    return dict(pairs)
 
 
 def read_json(path: Path) -> Any:
-    """Return what is in a file of JSON; objects as tuples of pairs, repeated ones included.
+    """Return what is in a file of JSON.
 
     Raises
     ------
     ValueError, OSError
         With the reason; ``ValueError`` where there is more than `MOST_BYTES`, no end of it within
         `PATIENCE`, or no JSON in any of its encodings.
+    LookupError
+        Where an object has a field more than once, which it tells.
     """
     # A pipe that nobody opens to write, or closes, must not be waited for.
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -73,7 +74,7 @@ def read_json(path: Path) -> Any:
     if len(text) > MOST_BYTES:
         raise ValueError(f"more than {MOST_BYTES >> 20} MiB")
     try:
-        return json.loads(text, object_pairs_hook=tuple)
+        return json.loads(text, object_pairs_hook=_object)
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
         raise ValueError("no JSON") from None
     except ValueError:
@@ -81,11 +82,13 @@ def read_json(path: Path) -> Any:
                          "digits") from None
 
 
-def _read(must: str, file: str) -> Any:
+def _read(name: str, file: str, what: str = "a file of JSON") -> Any:
     if not file:
-        raise ValueError(f"{must}, not ''")
+        raise ValueError(f"{name} must be {what}, not ''")
     try:
         return read_json(Path(file))
+    except LookupError as error:
+        raise ValueError(f"{name} must have each field once, not {error}") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise ValueError(f"{must}, not {file} ({reason})") from None
+        raise ValueError(f"{name} must be {what}, not {file} ({reason})") from None

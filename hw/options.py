@@ -5,15 +5,15 @@ import shlex
 import textwrap
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from golden import command
 from golden.command import integer
-from golden.contracts import CONTRACTS, contract
-from golden.formats import FLOATS, MAX_BITS, BlockScaled, IntFormat, parse
-from hw.config import EMITTED, ZERO_POINTS, TileConfig
+from golden.contracts import CONTRACTS, MAX_MULTIPLIER_BITS, Scaled
+from golden.formats import FLOATS, MAX_BITS
+from hw.config import TileConfig
 from hw.emit import check_name
 from hw.flow.tools import ToolFailed, ToolMissing
 from hw.folder import FolderError
@@ -109,62 +109,49 @@ class Parser(command.Parser):
 def add_bits(parser: argparse.ArgumentParser):
     """Add the option that is short for some of those of :func:`add_numbers`."""
     parser.add_argument("--bits", type=integer, metavar="N",
-                        help="2 to 16; short for --weights sNn --activations sN --output sN "
-                             "--zero-points activations, each of which can be given too; 1 is "
+                        help=f"2 to {MAX_BITS}; short for --weights sNn --activations sN --output "
+                             "sN --zero-points activations, each of which can be given too; 1 is "
                              "short for --weights binary --activations bit --output bit")
 
 
 def add_numbers(parser: argparse.ArgumentParser, *, parameters: bool = False):
-    """Add the options of formats and contract, but for ``--bits``.
-
-    Where asked also the one that fixes parameters, which :func:`config_of` leaves aside.
-    """
+    """Add the options of formats and contract, but for ``--bits``; where asked ``--parameters``."""
     numbers = parser.add_argument_group("numbers")
-    numbers.add_argument("--weights", metavar="FORMAT", help="format of the weights")
-    numbers.add_argument("--activations", metavar="FORMAT", help="format of the activations")
-    numbers.add_argument("--output", metavar="FORMAT",
-                         help="format of the results; none with --requant none")
-    numbers.add_argument("--zero-points", metavar="WHICH",
-                         help=f"operands that have one: {', '.join(ZERO_POINTS)} (default: "
-                              "activations, or none with --bits 1, and where activations are no "
-                              "integers or weights block-scaled)")
-    numbers.add_argument("--requant", default=CONTRACTS[0], metavar="CONTRACT",
-                         help="how sums become results (default: %(default)s)")
-    numbers.add_argument("--lut", metavar="FILE",
-                         help="put results of 8 bits through a table: a JSON list of the levels "
-                              "that codes 0 to 255 become, or `loaded`, where each parameter set "
-                              "brings one")
+    for name in ("weights", "activations", "output"):
+        _add(numbers, name, "FORMAT")
+    _add(numbers, "zero_points", "WHICH",
+         "(default: activations, but none where these have one bit or are no integers, or where "
+         "weights are block-scaled)")
+    _add(numbers, "contract", "CONTRACT")
+    _add(numbers, "lut", "FILE", "(a JSON list)")
     numbers.add_argument("--multiplier-bits", type=integer, metavar="N",
-                         help="width of the multiplier, of contracts that leave it open "
-                              "(default: 31)")
+                         help="width of the multiplier, of contracts that leave it open: 1 to "
+                              f"{MAX_MULTIPLIER_BITS} (default: {Scaled.multiplier.width})")
     if parameters:
-        numbers.add_argument("--parameters", metavar="FILE",
-                             help="fix the parameters, rather than load them: a JSON object that "
-                                  "gives each field of a record (parameters.record in "
-                                  "manifest.json) an integer, or a list of them with exactly "
-                                  "--channels entries; clamps and zero points are levels of "
-                                  "their format, a scale the bits of a float32")
+        _add(numbers, "parameters", "FILE",
+             "(a JSON object: each field, of parameters.record in manifest.json, with an integer, "
+             "or a list of exactly --channels of them; clamps and zero points are levels of their "
+             "format, a scale the bits of a float32)")
 
 
 def add_shape(parser: argparse.ArgumentParser):
     """Add the options of the tile's shape, and of the target."""
     shape = parser.add_argument_group("shape")
-    for name, default, text in (
-            ("rows", 4, "activation vectors of a job"),
-            ("cols", 4, "weight vectors of a job; a multiple of 32 for a block-scaled output"),
-            ("lanes", 4, "products per sum and cycle; a divisor of 32 for block-scaled operands"),
-            ("depth", 1024, "most products per sum; sizes the accumulator"),
-            ("outputs", 1, "results per cycle, a divisor of cols, and of 32 for a block-scaled "
-                           "output"),
-            ("channels", 256, "records of the parameter store")):
-        shape.add_argument(f"--{name}", type=integer, default=default, metavar="N",
-                           help=f"{text} (default: %(default)s)")
-    shape.add_argument("--window", type=integer, metavar="N",
-                       help="combined exponents that are summed exactly, of block-scaled operands "
-                            f"only (default: {TileConfig.window})")
-    shape.add_argument("--target", default="generic", metavar="TARGET",
-                       help=f"whose cells the Verilog may use: {', '.join(EMITTED)} (default: "
-                            "%(default)s)")
+    for name in ("rows", "cols", "lanes", "depth", "outputs", "channels", "window"):
+        _add(shape, name, "N", type=integer)
+    _add(shape, "target", "TARGET")
+
+
+def _add(group: argparse._ArgumentGroup, name: str, metavar: str, more: str = "", **options: Any):
+    # The option of a choice, whose default is the choice's own.
+    default = getattr(TileConfig, name, None)
+    more = more or (f"(default: {getattr(default, 'name', default)})" if default else "")
+    group.add_argument(_option(name), dest=name, metavar=metavar, **options,
+                       help=f"{TileConfig.meaning(name)} {more}".strip())
+
+
+def _option(name: str) -> str:
+    return "--requant" if name == "contract" else f"--{name.replace('_', '-')}"
 
 
 def parser() -> Parser:
@@ -200,7 +187,8 @@ def parser() -> Parser:
     output.add_argument("--out", default="build", metavar="DIR",
                         help="files go to DIR/NAME/ (default: %(default)s)")
     output.add_argument("--name", metavar="NAME",
-                        help="of module and files (default: from formats and shape)")
+                        help="of module and files (default: formats, shape, and what is "
+                             "not the default)")
     output.add_argument("--json", action="store_true", help="print the result as JSON")
     output.add_argument("--list", action="store_true",
                         help="list formats, contracts and targets, and end")
@@ -208,46 +196,32 @@ def parser() -> Parser:
 
 
 def config_of(args: argparse.Namespace) -> TileConfig:
-    """Return the configuration that the arguments describe, of loaded parameters.
-
-    ``ValueError`` if there is none.
-    """
-    given = {"weights": args.weights, "activations": args.activations, "output": args.output}
-    if args.bits is not None:
-        if not 1 <= args.bits <= MAX_BITS:
-            raise ValueError(f"Bits must be in range [1, {MAX_BITS}], not {args.bits}")
-        weights, others = f"s{args.bits}n", f"s{args.bits}"
-        if args.bits == 1:
+    """Return the configuration that the arguments describe; ``ValueError`` if there is none."""
+    names = ("bits", "multiplier_bits", *(each.name for each in fields(TileConfig)))
+    given: dict[str, Any] = {name: value for name in names
+                             if (value := getattr(args, name, None)) is not None}
+    if (bits := given.pop("bits", None)) is not None:
+        if not 1 <= bits <= MAX_BITS:
+            raise ValueError(f"Bits must be in range [1, {MAX_BITS}], not {bits}")
+        weights, others = f"s{bits}n", f"s{bits}"
+        if bits == 1:
             weights, others = "binary", "bit"
-        short = {"weights": weights, "activations": others}
-        if args.requant != "none":
+        short: dict[str, Any] = {"weights": weights, "activations": others}
+        if args.contract != "none":
             short["output"] = others
-        given = {name: short.get(name) if text is None else text
-                 for name, text in given.items()}
+        given = short | given
     for name in ("weights", "activations"):
-        if given[name] is None:
+        if name not in given:
             raise ValueError(f"{name.capitalize()} must be given, by --{name} or by --bits")
-    if given["output"] is None and args.requant in CONTRACTS and args.requant != "none":
+    if "output" not in given and args.contract in (None, *CONTRACTS) and args.contract != "none":
         raise ValueError("Output must be given, by --output or by --bits")
-    formats = {}
-    for name, text in given.items():
-        try:
-            formats[name] = None if text is None else parse(text)
-        except ValueError as error:
-            raise ValueError(f"{name.capitalize()}: {error}") from None
-    movable = (args.bits != 1 and isinstance(formats["activations"], IntFormat)
-               and not isinstance(formats["weights"], BlockScaled))
-    config = TileConfig(
-        **formats, contract=contract(args.requant, multiplier_bits=args.multiplier_bits),
-        rows=args.rows, cols=args.cols, lanes=args.lanes, depth=args.depth, outputs=args.outputs,
-        channels=args.channels, window=TileConfig.window if args.window is None else args.window,
-        target=args.target, lut=lut_of(args.lut),
-        zero_points=(("activations" if movable else "none") if args.zero_points is None
-                     else args.zero_points))
-    if args.window is not None and not config.block_scaled:
-        raise ValueError("Window must be left out where no operand is block-scaled, "
-                         f"not {args.window}")
-    return config
+    for name, read in (("lut", lut_of), ("parameters", parameters_of)):
+        if name in given:
+            given[name] = read(given[name])
+    try:
+        return TileConfig.of(**given)
+    except TypeError as error:
+        raise ValueError(str(error)) from None
 
 
 def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
@@ -258,8 +232,6 @@ def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
     if not args.out:
         raise ValueError("Out must name a folder, not ''")
     config = config_of(args)
-    if args.parameters is not None:
-        config = replace(config, parameters=parameters_of(args.parameters))
     if args.area is not None and args.no_area:
         raise ValueError(f"Area must not be off (--no-area) for --area {args.area!r}")
     names = list(TARGETS) if args.area is None else args.area.split(",")

@@ -44,10 +44,6 @@ _FORMATS = {
 }
 
 
-_TABLES = {"fixed": "behind the results, fixed",
-           "loaded": "behind the results, loaded with each parameter set"}
-
-
 def listing_json() -> dict[str, dict[str, str]]:
     """Formats, contracts and targets by name, each with a word on it."""
     return {
@@ -91,18 +87,18 @@ def summary(manifest: dict[str, Any], folder: Path, areas: list[Area],
                              f"{manifest['output']}, zero points {c['zero_points']}")
     facts.add_row("requantizer", f"{c['contract']}, {c['outputs']} result"
                                  f"{'s' * (c['outputs'] > 1)} a cycle, {c['channels']} channels"
-                                 f"{', parameters fixed' * ('fixed' in manifest)}")
-    if c["lut"]:
-        facts.add_row("table", _TABLES[c["lut"]])
+                                 f"{', parameters fixed' * (c['parameters'] is not None)}")
+    if c["lut"] is not None:
+        facts.add_row("table", "behind the results, " + (
+            "loaded with each parameter set" if c["lut"] == "loaded" else "fixed"))
     facts.add_row("timing", f"latency {manifest['latency']['cycles']} cycles, jobs of "
                             f"{c['rows'] * c['cols'] // c['outputs']} beats or more keep the "
                             "block busy")
     facts.add_row("verified", _verified(manifest))
     facts.add_row("files", f"{folder}/")
-    if other := manifest.get("replaced"):
-        differs = ", ".join(f"{name} {value}" for name, value in other.items()
-                            if value != c.get(name))
-        what = f"with {differs}" if differs else "by an earlier version"
+    if "replaced" in manifest:
+        differs = ", ".join(f"{name} {value}" for name, value in manifest["replaced"].items())
+        what = f"with {differs}" if differs else "by another version"
         facts.add_row("replaced", Text(f"a tile of the same name {what}", style="yellow"))
     parts: list[RenderableType] = [Text(manifest["name"], style="bold green"), facts]
     if areas:

@@ -90,7 +90,7 @@ def run_digits(config: TileConfig, backend: Backend) -> Result:
     return Result(
         weights=str(config.weights), activations=str(config.activations),
         output=str(config.output), contract=config.contract.name,
-        table=str(config.describe()["lut"] or ""),
+        table="fixed" if isinstance(config.lut, tuple) else config.lut or "",
         float_accuracy=digits.accuracy(run_float(data.layers, data.images), data.labels),
         golden_accuracy=digits.accuracy(golden[network.layers[-1].name], data.labels),
         hardware_accuracy=digits.accuracy(found, data.labels),

@@ -38,7 +38,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 
 from rich.console import Console
@@ -49,7 +48,6 @@ from golden.command import integer, undoing
 from hw.config import TileConfig
 from hw.flow.tools import ToolFailed, ToolMissing, first_error, run_tool
 from hw.folder import FolderError, scratch
-from hw.given import parameters_of
 from hw.options import Parser, add_bits, add_numbers, add_shape, config_of
 from sim.claims import Claim, claims
 from sim.mutants import report as mutants
@@ -183,8 +181,6 @@ def _tiles(args: argparse.Namespace) -> dict[str, TileConfig]:
         return {title: config_of(parser().parse_args(options.split()))
                 for title, options in mutants.TILES.items()}
     config = config_of(args)
-    if args.parameters is not None:
-        config = replace(config, parameters=parameters_of(args.parameters))
     return {config.name: config}
 
 

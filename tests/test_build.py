@@ -21,6 +21,8 @@ FILES = {f"{NAME}{suffix}" for suffix in (
     ".v", ".vlt", "_instance.vh", "_tb.sv", ".core", "_i_job.hex", "_i_activations.hex",
     "_i_weights.hex", "_i_parameters.hex", "_o.hex", "_stalls.hex")} | {"manifest.json"}
 
+CONFIG = TileConfig(weights=IntFormat(2), activations=IntFormat(2), output=IntFormat(2))
+
 needs_verilator = pytest.mark.skipif(build.available() is not None, reason=str(build.available()))
 
 
@@ -88,8 +90,8 @@ def test_emission_is_repeatable(tmp_path):
         folders.append(tmp_path / seed)
         subprocess.run(
             [sys.executable, "-W", "error", "-m", "hw.build", "--bits", "4", "--depth", "8",
-             "--no-verify", "--no-area", "--out", "build"], check=True, capture_output=True,
-            cwd=_made(folders[-1]),
+             "--no-verify", "--no-area", "--out", "build", "--name", NAME],
+            check=True, capture_output=True, cwd=_made(folders[-1]),
             env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.getcwd()})
     first, second = (files(folder / "build" / NAME) for folder in folders)
     assert set(first) == FILES
@@ -106,7 +108,7 @@ def test_json_is_all_that_is_printed(tmp_path, capsys):
     assert run("--bits", "2", "--depth", "8", "--no-verify", "--no-area", "--json",
                out=tmp_path) == 0
     said = json.loads(capsys.readouterr().out)
-    assert said["name"] == "mac_s2n_s2_s2_4x4x4" and said["area"] is None
+    assert said["name"] == "mac_s2n_s2_s2_4x4x4_d8" and said["area"] is None
     assert said["verification"] == "not verified"
 
 
@@ -130,7 +132,7 @@ def test_an_exact_sum_has_no_output_format(tmp_path, capsys):
 def test_waves(tmp_path):
     assert run("--bits", "2", "--rows", "1", "--cols", "1", "--depth", "8", "--no-verify",
                "--no-area", "--vcd", out=tmp_path) == 0
-    [waves] = (tmp_path / "mac_s2n_s2_s2_1x1x4").glob("*.vcd")
+    [waves] = (tmp_path / "mac_s2n_s2_s2_1x1x4_d8").glob("*.vcd")
     assert "$enddefinitions" in waves.read_text()
 
 
@@ -163,7 +165,7 @@ def test_without_verilator_the_design_is_verified(tmp_path, capsys, monkeypatch)
     arguments = "--bits 2 --rows 1 --cols 2 --lanes 2 --depth 8 --no-area".split()
     assert run(*arguments, out=tmp_path) == 0
     assert "Verilog not simulated" in capsys.readouterr().out
-    manifest = json.loads((tmp_path / "mac_s2n_s2_s2_1x2x2" / "manifest.json").read_text())
+    manifest = json.loads((tmp_path / "mac_s2n_s2_s2_1x2x2_d8" / "manifest.json").read_text())
     assert manifest["verification"] == (
         "design equals golden; Verilog not simulated (g++ is not installed)")
     assert manifest["verified"][0]["simulator"] == "Amaranth"
@@ -295,7 +297,7 @@ def test_names_of_the_tiles_own_nets(tmp_path, capsys, monkeypatch):
     nets = re.findall(r"\n  wire (?:\[\S+\] )?(\w+);", top)
     assert {"aclk", "aresetn", "rst", "i_job__valid", "m_axis_o_tdata"} <= set(nets)
     monkeypatch.setattr(emit, "modules", lambda tile, name: text)
-    tile = AxiTile(TileConfig(weights=IntFormat(2), activations=IntFormat(2), output=IntFormat(2)))
+    tile = AxiTile(CONFIG)
     for name in nets:
         with pytest.raises(emit.NameTaken):
             emit.verilog(tile, name)
@@ -321,12 +323,12 @@ def test_a_table_is_in_the_manifest_and_in_the_summary(tmp_path, capsys):
     table = [*range(-128, 128)]
     (tmp_path / "table.json").write_text(json.dumps(table))
     arguments = "--bits 8 --rows 1 --cols 1 --depth 8 --no-area --no-verify --name mine".split()
-    for lut, said in ((str(tmp_path / "table.json"), {"levels": table}), ("loaded", {})):
+    for lut, said in ((str(tmp_path / "table.json"), table), ("loaded", "loaded")):
         run(*arguments, "--lut", lut, out=tmp_path / "out")
         manifest = json.loads((tmp_path / "out" / "mine" / "manifest.json").read_text())
-        assert manifest["lut"] == {"after": "half_up", "order": "codes 0 to 255"} | said
+        assert manifest["lut"] == {"after": "half_up", "order": "codes 0 to 255"}
+        assert manifest["config"]["lut"] == said
         kind = "loaded" if lut == "loaded" else "fixed"
-        assert manifest["config"]["lut"] == kind
         assert re.search(rf"\ntable +behind the results, {kind}", capsys.readouterr().out)
 
 

@@ -71,6 +71,23 @@ def test_files_of_others_stay_and_another_configuration_is_said(tmp_path, capsys
     assert os.listdir(tmp_path) == ["mine"]
 
 
+@pytest.mark.parametrize("config", [{"version": 0}, {}])
+def test_a_build_of_another_version_is_replaced(tmp_path, capsys, monkeypatch, config):
+    monkeypatch.setattr(build.emit, "verilog", lambda tile, name: "")
+    arguments = (*TINY, "--no-area", "--no-verify", "--name", "mine")
+    run(*arguments, out=tmp_path)
+    capsys.readouterr()
+    run(*arguments, out=tmp_path)
+    assert "replaced" not in capsys.readouterr().out
+    file = tmp_path / "mine" / "manifest.json"
+    manifest = json.loads(file.read_text())
+    manifest["config"] = config
+    file.write_text(json.dumps(manifest))
+    run(*arguments, out=tmp_path)
+    assert "a tile of the same name by another version" in capsys.readouterr().out
+    assert json.loads(file.read_text())["config"]["depth"] == 8
+
+
 @pytest.fixture
 def held(tmp_path):
     """A compiler that holds whoever calls it."""
@@ -121,7 +138,7 @@ def test_a_failure_leaves_what_stood_there(tmp_path, capsys, monkeypatch, what, 
                          ("verify", Verification("design", "Amaranth", 1, 1, 1))):
         monkeypatch.setattr(build, tool, lambda *args, result=result, **kwargs: result)
     monkeypatch.setattr(build.emit, "verilog", lambda tile, name: "")
-    place = tmp_path / "mac_s2n_s2_s2_1x1x1"
+    place = tmp_path / "mac_s2n_s2_s2_1x1x1_d8_c1"
     assert run(*TINY, "--no-verify", "--no-area", out=tmp_path) == 0
     before = files(place)
     capsys.readouterr()
@@ -148,7 +165,7 @@ def test_a_full_disk_is_named(tmp_path, capsys, monkeypatch, full):
         tile, "tile", "verilator", lambda *args: ""))
     monkeypatch.setattr(build, "available", lambda: "not asked")
     line = refused(capsys, *TINY, "--no-area", out=tmp_path / "out", status=2)
-    what, place = (("Output", tmp_path / "out" / "mac_s2n_s2_s2_1x1x1") if full == "output"
+    what, place = (("Output", tmp_path / "out" / "mac_s2n_s2_s2_1x1x1_d8_c1") if full == "output"
                    else ("Temporary", gettempdir()))
     assert line == f"{what} folder must be writable, not {place} (No space left on device)"
     assert os.listdir(tmp_path) == []

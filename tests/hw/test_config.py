@@ -1,5 +1,6 @@
 import dataclasses
 import re
+from dataclasses import replace
 
 import pytest
 from amaranth.hdl import Fragment, Value
@@ -126,11 +127,6 @@ def test_integers_wider_than_hardware_takes_are_refused(name):
         config(**{name: IntFormat(17)})
 
 
-def test_names_are_identifiers():
-    one = config(weights=parse("binary"), activations=parse("bit"), output=parse("bit"))
-    assert one.name == "mac_binary_u1_u1_4x4x4"
-
-
 def test_the_ends_are_taken():
     for changed in (dict(rows=1024, cols=1, lanes=16), dict(depth=1 << 24),
                     dict(channels=1 << 16), dict(cols=64, outputs=64),
@@ -173,7 +169,6 @@ def test_ranges(weights, activations, depth, zero_points, lo, hi):
 def test_derived_numbers():
     c = config(rows=2, cols=6, lanes=5, depth=23, outputs=3, channels=20)
     assert (c.max_beats, c.groups, c.steps, c.macs) == (5, 4, 4, 60)
-    assert c.name == "mac_s4n_s4_s4_2x6x5"
     # Bias 32, multiplier 31, shift 0 .. 63 + ..., zero point and clamp 4 each.
     assert c.record == {"bias": IntFormat(32), "multiplier": IntFormat(31, signed=False),
                         "shift": IntFormat(6, signed=False), "zero_point": IntFormat(4),
@@ -187,7 +182,6 @@ def test_derived_numbers():
     assert list(exact.record) == ["bias"]
     assert (exact.record_bits, exact.words) == (32, 1)
     assert exact.output_format == exact.sum_format == IntFormat(33)
-    assert exact.name == "mac_s4n_s4_s33_4x4x4"
 
 
 def test_configurations_are_values():
@@ -202,10 +196,28 @@ def test_describe():
     assert config(outputs=2).describe() == {
         "weights": "s4n", "activations": "s4", "output": "s4", "contract": "half_up", "rows": 4,
         "cols": 4, "lanes": 4, "depth": 1024, "outputs": 2, "channels": 256,
-        "zero_points": "none", "window": None, "lut": None, "parameters": None,
+        "zero_points": "none", "window": 16, "lut": None, "parameters": None,
         "target": "generic", "multiplier_bits": 31}
     exact = config(contract=contract("none"), output=None).describe()
     assert (exact["output"], exact["contract"], exact["multiplier_bits"]) == (None, "none", None)
+
+
+@pytest.mark.parametrize("window", [1, 64])
+def test_a_window_of_no_blocks_is_refused(window):
+    with pytest.raises(ValueError, match="^Window must be left out where no operand is "
+                                         f"block-scaled, not {window}$"):
+        config(window=window)
+    assert config(weights=parse("mx_s4"), window=window).window == window
+
+
+@pytest.mark.parametrize("other", [
+    replace(contract("floor"), name="half_up"),
+    replace(contract("half_up"), multiplier=IntFormat(9)),
+    replace(contract("tflite"), multiplier=IntFormat(31))])
+def test_a_contract_is_what_its_name_says(other):
+    message = f"Contract must be the one called {other.name}, not {other!r}"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        config(contract=other)
 
 
 def layout(port):

@@ -49,8 +49,8 @@ def test_a_bias_moves_the_shift(bias):
 
 def test_names_of_modules():
     config = tile("cfloat8_1_4_3:bias=12", "codebook:-1/0/5", "e4m3fn")
-    assert config.name == "mac_cfloat8_1_4_3_bias_12_codebook2_e4m3fn_1x1x2"
-    assert re.fullmatch(r"\w+", config.name)
+    assert re.fullmatch(
+        "mac_cfloat8_1_4_3_bias_12_codebook2_e4m3fn_1x1x2_d16_c1_[0-9a-f]{6}", config.name)
 
 
 @pytest.mark.parametrize("output", ["e5m2", "s8"])

@@ -39,6 +39,8 @@ def test_what_nobody_expects_is_raised_on():
 
 @pytest.mark.parametrize("numbers, zero_points", [
     ("--bits 4", "activations"), ("--bits 1", "none"), ("--bits 4 --activations odd4", "none"),
+    ("--weights binary --activations bit --output bit", "none"),
+    ("--bits 1 --activations u8", "activations"),
     ("--weights mx_s3 --activations s8 --output s8", "none"),
     ("--weights s4 --activations mx_s8 --output s8", "none")])
 def test_which_operands_have_zero_points_by_default(numbers, zero_points):
@@ -54,6 +56,18 @@ def test_what_is_empty_is_not_left_out(option, message):
     argv = ["--bits", "4", option, ""]
     with pytest.raises(ValueError) as error:
         request_of(parser().parse_args(argv), argv)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize("option, text, message", [
+    ("--lut", "[" + "1.5, " * 255 + "2]", "Lut must be a list of integers, not 1.5 at index 0"),
+    ("--parameters", '{"bias": 0.5, "multiplier": 1, "shift": 0, "zero_point": 0, "clamp_min": 0, '
+                     '"clamp_max": 1}',
+     "Bias must be an integer, or a list of one per channel, not 0.5")])
+def test_what_is_of_another_kind_is_bad_input(tmp_path, option, text, message):
+    (tmp_path / "file").write_text(text)
+    with pytest.raises(ValueError) as error:
+        config_of(parser().parse_args(["--bits", "8", option, str(tmp_path / "file")]))
     assert str(error.value) == message
 
 

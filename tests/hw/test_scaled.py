@@ -242,8 +242,6 @@ def test_sums_have_the_window():
         config = tile_config(weights, activations, window=16)
         scale = 1 << 15 if config.block_scaled else 1
         assert config.sums == plain.sums.times(scale)
-        assert ("window" in config.describe()) and config.describe()["window"] == (
-            16 if config.block_scaled else None)
 
 
 @pytest.mark.parametrize("window, message", [
