@@ -1,4 +1,4 @@
-"""What the options of :mod:`hw.build` name: files of JSON with levels."""
+"""What the options of :mod:`hw.build` name: files of JSON with levels or a configuration."""
 
 import errno
 import json
@@ -11,7 +11,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-__all__ = ["lut_of", "parameters_of", "read_json"]
+from hw.config import TileConfig
+
+__all__ = ["lut_of", "parameters_of", "read_json", "saved_of"]
 
 MOST_BYTES = 1 << 26
 """Of a file: some three times what 65,536 records of 15 thresholds take."""
@@ -36,6 +38,18 @@ def lut_of(text: str) -> list[Any] | str:
     if not isinstance(levels, list):
         raise ValueError(f"Lut must be a list of integers, not what is in {text}")
     return levels
+
+
+def saved_of(file: str) -> TileConfig:
+    """Return the configuration that ``--config`` names: that of a manifest, or one by itself."""
+    saved = _read("Config", file)
+    if isinstance(saved, dict) and "config" in saved:
+        saved = saved["config"]
+    try:
+        return TileConfig.from_json(saved)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"Config must be that of a tile, not what is in {file} "
+                         f"({error})") from None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

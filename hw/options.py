@@ -17,7 +17,7 @@ from hw.config import TileConfig
 from hw.emit import check_name
 from hw.flow.tools import ToolFailed, ToolMissing
 from hw.folder import FolderError
-from hw.given import lut_of, parameters_of
+from hw.given import lut_of, parameters_of, saved_of
 from hw.targets import TARGETS, Target, target
 
 __all__ = ["Parser", "Request", "add_bits", "add_numbers", "add_shape", "config_of", "parser",
@@ -163,6 +163,9 @@ def parser() -> Parser:
                     "against the numpy reference, and estimate its area.")
     parser.add_argument("model", nargs="?", metavar="MODEL",
                         help="a TFLite or ONNX model; not readable yet")
+    parser.add_argument("--config", metavar="FILE",
+                        help="a manifest.json, of the same version, whose tile to build again; in "
+                             "place of --bits and of all options of numbers and shape")
     add_bits(parser)
     add_numbers(parser, parameters=True)
     add_shape(parser)
@@ -197,9 +200,7 @@ def parser() -> Parser:
 
 def config_of(args: argparse.Namespace) -> TileConfig:
     """Return the configuration that the arguments describe; ``ValueError`` if there is none."""
-    names = ("bits", "multiplier_bits", *(each.name for each in fields(TileConfig)))
-    given: dict[str, Any] = {name: value for name in names
-                             if (value := getattr(args, name, None)) is not None}
+    given = _given(args)
     if (bits := given.pop("bits", None)) is not None:
         if not 1 <= bits <= MAX_BITS:
             raise ValueError(f"Bits must be in range [1, {MAX_BITS}], not {bits}")
@@ -224,6 +225,12 @@ def config_of(args: argparse.Namespace) -> TileConfig:
         raise ValueError(str(error)) from None
 
 
+def _given(args: argparse.Namespace) -> dict[str, Any]:
+    # What there is of the options that decide a configuration.
+    names = ("bits", "multiplier_bits", *(each.name for each in fields(TileConfig)))
+    return {name: value for name in names if (value := getattr(args, name, None)) is not None}
+
+
 def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
     """Return what is asked for; ``ValueError`` where it cannot be."""
     if args.model is not None:
@@ -231,7 +238,13 @@ def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
                          f"not {args.model!r}")
     if not args.out:
         raise ValueError("Out must name a folder, not ''")
-    config = config_of(args)
+    if args.config is None:
+        config = config_of(args)
+    else:
+        for name, value in _given(args).items():
+            raise ValueError(f"Config must be left out for {_option(name)} {value}, "
+                             f"not {args.config!r}")
+        config = saved_of(args.config)
     if args.area is not None and args.no_area:
         raise ValueError(f"Area must not be off (--no-area) for --area {args.area!r}")
     names = list(TARGETS) if args.area is None else args.area.split(",")
