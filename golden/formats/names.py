@@ -49,7 +49,8 @@ def parse(name: str) -> Format:
     family, colon, parameters = name.partition(":")
     if name.startswith("mx_"):
         try:
-            element = parse(name.removeprefix("mx_"))
+            # Blocks of blocks are refused, however many of them.
+            element = parse(re.sub("^(mx_)+", "mx_", name.removeprefix("mx_")))
         except ValueError as error:
             raise ValueError(f"Element of {name!r}: {error}") from None
         return BlockScaled(element)

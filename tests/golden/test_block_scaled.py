@@ -42,6 +42,13 @@ def test_elements_are_those_of_the_format(name):
     assert fmt.contains(levels).all() and fmt.stem == f"mx_{element.stem}"
 
 
+@pytest.mark.parametrize("times", [2, 10_000])
+def test_blocks_of_blocks_have_no_name(times):
+    with pytest.raises(ValueError, match="^Element of a block-scaled format must be an integer, "
+                                         "an odd, a float or a fixed codebook format, not mx_s4$"):
+        parse("mx_" * times + "s4")
+
+
 @pytest.mark.parametrize("bits", range(1, 17))
 def test_signed_integers_are_at_least_minus_2_and_less_than_2(bits):
     fmt = mx(f"mx_s{bits}")
