@@ -1,12 +1,24 @@
+# amaranth: UnusedElaboratable=no
 """A pipeline whose later stages need what came in with the first."""
 
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from amaranth.hdl import Module, Signal, Value
 
 from hw.delay import delay
 
-__all__ = ["Pipeline"]
+__all__ = ["Pipeline", "dry_run"]
+
+Result = TypeVar("Result")
+
+
+def dry_run(part: Callable[[Module], Result]) -> Result:
+    """Return what ``part`` returns when it builds its hardware in a module that is thrown away.
+
+    This is how a latency is found: the function that makes the registers returns their number.
+    """
+    return part(Module())
 
 
 class Pipeline:
@@ -26,6 +38,8 @@ class Pipeline:
     -------
     stage : int
         Registers so far between what comes in and the last result.
+    read : dict of str to int
+        Stage of the last use of each value that is not held.
     """
 
     def __init__(self, m: Module, held: Mapping[str, Value],
@@ -34,16 +48,21 @@ class Pipeline:
         self._held = dict(held)
         self._beside = beside
         self.stage = 0
+        self.read: dict[str, int] = {}
 
     def hold(self, name: str, value: Value):
         """Hold ``value``, of the stage that is now, for later ones."""
         self._held[name] = value
 
+    def advance(self, stage: int):
+        """Move all that is held along to ``stage``, which other registers have reached."""
+        for name, held in self._held.items():
+            self._held[name] = delay(self._m, held, stage - self.stage, f"{name}_at_{stage}")
+        self.stage = stage
+
     def register(self, value: Value, name: str, shape=None) -> Signal:
         """Return the register of ``value``: a new stage, to which all that is held moves along."""
-        self.stage += 1
-        for other, held in self._held.items():
-            self._held[other] = delay(self._m, held, 1, f"{other}_at_{self.stage}")
+        self.advance(self.stage + 1)
         result = Signal(value.shape() if shape is None else shape, name=name, reset_less=True)
         self._m.d.sync += result.eq(value)
         return result
@@ -51,6 +70,7 @@ class Pipeline:
     def __getitem__(self, name: str) -> Value:
         """What is held under ``name``, and will be used again."""
         if self._beside is not None and name not in self._held:
+            self.read[name] = self.stage
             return self._beside(name, self.stage)
         return self._held[name]
 

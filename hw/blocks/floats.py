@@ -3,16 +3,15 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Value
 from amaranth.lib import data
 from amaranth.utils import ceil_log2
 
 from golden.formats import FloatFormat
-from golden.ranges import dot_range
-from hw.blocks.grid import Dot, Grid, add
+from hw.blocks.grid import Dot, Grid
 from hw.blocks.interface import Operand
-from hw.blocks.sum_tree import tree_latency
 from hw.formats import level, level_shape, most_shift, shape_of, unpacked
+from hw.pipeline import Pipeline
 
 __all__ = ["FloatDot", "FloatGrid"]
 
@@ -37,11 +36,6 @@ class FloatDot(Dot):
     Latency is ``2 + ceil(log4(lanes))`` cycles. See :class:`~hw.blocks.grid.Dot`.
     """
 
-    @classmethod
-    def cycles(cls, lanes: int) -> int:
-        """Latency of a product of ``lanes`` elements."""
-        return 2 + tree_latency(lanes)
-
     def prepared(self, operand: Operand) -> Any:
         """Shape of what a product takes; the significand of what is no float is a level."""
         fmt = self.format(operand)
@@ -62,25 +56,13 @@ class FloatDot(Dot):
         product = weight.significand * activation.significand
         return Mux(weight.negative ^ activation.negative, -product, product)
 
-    def body(self, platform):
-        m = Module()
-        one = dot_range(self.weights, self.activations, 1)
-        products = []
-        for k in range(self.lanes):
-            weight, activation = self.i.weights[k], self.i.activations[k]
-            term = self.term(m, weight, activation)
-            exponent = weight.shift + activation.shift
-            significand = Signal(term.shape(), name=f"significand_{k}", reset_less=True)
-            shift = Signal(exponent.shape(), name=f"shift_{k}", reset_less=True)
-            product = Signal(shape_of(one.format), name=f"product_{k}", reset_less=True)
-            m.d.sync += [
-                significand.eq(term),
-                shift.eq(exponent),
-                product.eq(significand << shift),
-            ]
-            products.append(product)
-        m.d.comb += self.o.eq(add(m, products, one))
-        return m
+    def summand(self, m: Module, pipe: Pipeline, k: int) -> Value:
+        """Return a product, shifted behind its register."""
+        weight, activation = self.i.weights[k], self.i.activations[k]
+        pipe.hold("shift", weight.shift + activation.shift)
+        significand = pipe.register(self.term(m, weight, activation), f"significand_{k}")
+        return pipe.register(significand << pipe.take("shift"), f"product_{k}",
+                             shape_of(self.tree.term.format))
 
 
 class FloatGrid(Grid):

@@ -2,18 +2,20 @@
 """Grids of dot products: what most blocks are, and the plain one, for any formats."""
 
 from abc import abstractmethod
+from functools import cached_property
 from typing import Any, ClassVar
 
 from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import data
 
 from golden.formats import Format
-from golden.ranges import Range, dot_range
+from golden.ranges import dot_range
 from hw.blocks.interface import OPERANDS, Block, Cell, Operand
-from hw.blocks.sum_tree import SumTree, tree_latency
+from hw.blocks.sum_tree import SumTree
 from hw.formats import level, level_shape, shape_of
+from hw.pipeline import Pipeline, dry_run
 
-__all__ = ["Dot", "DotProduct", "DotProductGrid", "Grid", "add"]
+__all__ = ["Dot", "DotProduct", "DotProductGrid", "Grid"]
 
 
 class Dot(Cell):
@@ -51,6 +53,9 @@ class Dot(Cell):
         Their product.
     """
 
+    group: ClassVar[int] = 1
+    """Lanes whose products are one summand."""
+
     def __init__(self, *, weights: Format, activations: Format, lanes: int):
         self.weights = weights
         self.activations = activations
@@ -71,37 +76,38 @@ class Dot(Cell):
         """Element as the product takes it; of a structure, a dictionary of its fields."""
         return code
 
-    @classmethod
-    def cycles(cls, lanes: int) -> int:
-        """Latency of a product of ``lanes`` elements."""
-        return 1 + tree_latency(lanes)
+    @cached_property
+    def tree(self) -> SumTree:
+        """What adds the summands."""
+        return SumTree(
+            term=dot_range(self.weights, self.activations, min(self.lanes, self.group)),
+            count=-(-self.lanes // self.group))
 
     @property
     def latency(self) -> int:
         """Cycles from the vectors to their product."""
-        return self.cycles(self.lanes)
+        def stages(m: Module) -> int:
+            pipe = Pipeline(m, {})
+            self.summand(m, pipe, 0)
+            return pipe.stage
+
+        return dry_run(stages) + self.tree.latency
 
     @abstractmethod
     def term(self, m: Module, weight: Any, activation: Any) -> Value:
         """Return the product of two elements, combinationally."""
 
+    def summand(self, m: Module, pipe: Pipeline, k: int) -> Value:
+        """Return the ``k``-th of what the tree adds, in the pipeline that the vectors enter."""
+        return pipe.register(self.term(m, self.i.weights[k], self.i.activations[k]),
+                             f"product_{k}", shape_of(self.tree.term.format))
+
     def body(self, platform):
         m = Module()
-        one = dot_range(self.weights, self.activations, 1)
-        terms = []
-        for k in range(self.lanes):
-            product = Signal(shape_of(one.format), name=f"product_{k}", reset_less=True)
-            m.d.sync += product.eq(self.term(m, self.i.weights[k], self.i.activations[k]))
-            terms.append(product)
-        m.d.comb += self.o.eq(add(m, terms, one))
+        m.submodules.tree = tree = self.tree
+        m.d.comb += [tree.i[k].eq(self.summand(m, Pipeline(m, {}), k)) for k in range(tree.count)]
+        m.d.comb += self.o.eq(tree.o)
         return m
-
-
-def add(m: Module, terms: list[Value], term: Range) -> Value:
-    """Sum of ``terms``, each in the range ``term``, by a :class:`SumTree` called ``tree``."""
-    m.submodules.tree = tree = SumTree(term=term, count=len(terms))
-    m.d.comb += [tree.i[k].eq(value) for k, value in enumerate(terms)]
-    return tree.o
 
 
 class Grid(Block):

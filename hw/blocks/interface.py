@@ -3,6 +3,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Literal
 
 from amaranth.hdl import Module, Signal
@@ -121,7 +122,7 @@ class Block(Shared):
     def edge(self, m: Module, operand: Operand, beat: data.View) -> list[Any]:
         """Return what a cell takes of each vector of an operand, given what comes in."""
 
-    @property
+    @cached_property
     def latency(self) -> int:
         """Cycles from a beat to its sums."""
         return self.cell.latency

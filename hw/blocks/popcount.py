@@ -3,19 +3,14 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Module, Value
 
-from golden.ranges import dot_range
 from hw.arith import adder_tree
-from hw.blocks.grid import Dot, Grid, add
-from hw.blocks.sum_tree import tree_latency
+from hw.blocks.grid import Dot, Grid
 from hw.formats import shape_of
+from hw.pipeline import Pipeline
 
 __all__ = ["AndPopcountGrid", "XnorPopcountGrid"]
-
-GROUP = 16
-"""Lanes that are counted between two registers."""
-
 
 class AndPopcount(Dot):
     """``popcount(weights & activations)``, for levels 0 and 1; see :class:`Dot`.
@@ -34,10 +29,7 @@ class AndPopcount(Dot):
     Latency is ``1 + ceil(log4(ceil(lanes / 16)))`` cycles.
     """
 
-    @classmethod
-    def cycles(cls, lanes: int) -> int:
-        """Latency of a product of ``lanes`` elements."""
-        return 1 + tree_latency(-(-lanes // GROUP))
+    group = 16
 
     def term(self, m: Module, weight: Any, activation: Any) -> Value:
         """Return the bit that is counted."""
@@ -47,17 +39,13 @@ class AndPopcount(Dot):
         """Sum of ``lanes`` products of which ``count`` bits are 1."""
         return count
 
-    def body(self, platform):
-        m = Module()
-        group = dot_range(self.weights, self.activations, min(self.lanes, GROUP))
-        sums = []
-        for start in range(0, self.lanes, GROUP):
-            bits = [self.term(m, self.i.weights[k], self.i.activations[k])
-                    for k in range(start, min(start + GROUP, self.lanes))]
-            sums.append(Signal(shape_of(group.format), name=f"sum_{start}", reset_less=True))
-            m.d.sync += sums[-1].eq(self.counted(adder_tree(bits), len(bits)))
-        m.d.comb += self.o.eq(add(m, sums, group))
-        return m
+    def summand(self, m: Module, pipe: Pipeline, k: int) -> Value:
+        """Return the sum of a group of products."""
+        start = k * self.group
+        bits = [self.term(m, self.i.weights[lane], self.i.activations[lane])
+                for lane in range(start, min(start + self.group, self.lanes))]
+        return pipe.register(self.counted(adder_tree(bits), len(bits)), f"sum_{start}",
+                             shape_of(self.tree.term.format))
 
 
 class XnorPopcount(AndPopcount):

@@ -1,6 +1,9 @@
+# amaranth: UnusedElaboratable=no
 """A registered adder tree."""
 
-from amaranth.hdl import Module, Signal
+from functools import cache
+
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
@@ -8,6 +11,7 @@ from golden.formats import IntFormat
 from golden.ranges import Range
 from hw.arith import adder_tree
 from hw.formats import shape_of
+from hw.pipeline import dry_run
 from hw.shared import Shared
 
 __all__ = ["SumTree", "tree_latency"]
@@ -61,6 +65,12 @@ class SumTree(Shared):
 
     def body(self, platform):
         m = Module()
+        total, _ = self.total(m)
+        m.d.comb += self.o.eq(total)
+        return m
+
+    def total(self, m: Module) -> tuple[Value, int]:
+        """Return the sum of the terms, and its registers."""
         # Each partial sum and how many terms are in it, which bounds its width.
         partials = [(self.i[k], 1) for k in range(self.count)]
         stage = 0
@@ -75,14 +85,11 @@ class SumTree(Shared):
                 m.d.sync += partial.eq(adder_tree([value for value, _ in group]))
                 following.append((partial, count))
             partials = following
-        m.d.comb += self.o.eq(partials[0][0])
-        return m
+        return partials[0][0], stage
 
 
+@cache
 def tree_latency(count: int) -> int:
-    """Latency of a :class:`SumTree` of ``count`` terms."""
-    stages = 0
-    while count > 1:
-        count = -(-count // ARITY)
-        stages += 1
+    """Latency of a :class:`SumTree` of ``count`` terms, whatever they are."""
+    _, stages = dry_run(SumTree(term=Range(0, 1), count=count).total)
     return stages

@@ -216,7 +216,7 @@ def test_vector_sums_in_step_with_a_block(rng, activations, lanes):
 @pytest.mark.parametrize("extra", [0, 1, 3])
 @pytest.mark.parametrize("lanes", [1, 4, 5])
 def test_vector_sums_have_the_latency_they_are_told(rng, lanes, extra):
-    latency = tree_latency(lanes) + extra
+    latency = {1: 0, 4: 1, 5: 2}[lanes] + extra
     dut = VectorSum(fmt=parse("s4"), lanes=lanes, latency=latency)
     levels = rng.integers(-8, 8, size=(12, lanes))
     seen = []
