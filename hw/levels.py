@@ -31,7 +31,7 @@ from hw.arith import clamp, round_up, saturate, shift_right
 from hw.formats import table_layout
 from hw.pipeline import Pipeline
 
-__all__ = ["nearest_code", "code_latency", "sign_of", "special_code"]
+__all__ = ["nearest_code", "sign_of", "special_code"]
 
 
 def nearest_code(pipe: Pipeline, value: Value, right: Value, rounding: Rounding, fmt: Format
@@ -39,8 +39,9 @@ def nearest_code(pipe: Pipeline, value: Value, right: Value, rounding: Rounding,
     """Code of the level of ``fmt`` nearest to ``value / 2**right``, clamped.
 
     As :func:`golden.rounding.nearest_level`, then between the two codes that the pipeline holds as
-    ``clamp_min`` and ``clamp_max``. Takes :func:`code_latency` registers. Of a loaded codebook the
-    pipeline also has the ``table``, which is read after the first of them.
+    ``clamp_min`` and ``clamp_max``. Registers hold what is shifted, then what the kind of format
+    has, then the code. Of a loaded codebook the pipeline also has the ``table``, which is read
+    after the first of them.
     """
     shifted, sticky = shift_right(value, right)
     pipe.hold("sticky", sticky)
@@ -48,8 +49,7 @@ def nearest_code(pipe: Pipeline, value: Value, right: Value, rounding: Rounding,
     # One bit more than the levels have: what is cut off there is nearest to an end.
     width = Range(min(fmt.min - 1, -1), fmt.max + 1).format.width
     near = Cat(shifted[0], saturate(shifted[1:].as_signed(), width)).as_signed()
-    coder, _ = _CODERS[type(fmt)]
-    place = coder(pipe, near, pipe.take("sticky"), rounding, fmt)
+    place = _CODERS[type(fmt)](pipe, near, pipe.take("sticky"), rounding, fmt)
     lo, hi = (_place(fmt, pipe.take(end)) for end in ("clamp_min", "clamp_max"))
     return pipe.register(_code(fmt, clamp(place, lo, hi)), "clamped")
 
@@ -92,12 +92,6 @@ def _code(fmt: Format, place: Value) -> Value:
         magnitude = Mux(place < 0, -place, place)
         return Cat(magnitude[:fmt.bits - 1], place < 0)
     return place[:fmt.bits]
-
-
-def code_latency(fmt: Format) -> int:
-    """Cycles from a product to the code: shift, those of the kind of format, clamp."""
-    _, latency = _CODERS[type(fmt)]
-    return 2 + latency
 
 
 def _integer(pipe: Pipeline, near: Value, sticky: Value, rounding: Rounding, fmt: IntFormat
@@ -207,11 +201,11 @@ def _float(pipe: Pipeline, near: Value, sticky: Value, rounding: Rounding, fmt: 
     return pipe.register(Mux(negative, -place, place), "place")
 
 
-_CODERS: dict[type, tuple[Callable, int]] = {
-    IntFormat: (_integer, 1),
-    OddFormat: (_odd, 1),
-    Codebook: (_entry, 1),
-    LoadedCodebook: (_loaded, 1),
-    FloatFormat: (_float, 3),
+_CODERS: dict[type, Callable] = {
+    IntFormat: _integer,
+    OddFormat: _odd,
+    Codebook: _entry,
+    LoadedCodebook: _loaded,
+    FloatFormat: _float,
 }
-"""By kind of format: the function from guarded number to place, and its registers."""
+"""By kind of format: the function from guarded number to place."""

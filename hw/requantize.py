@@ -1,5 +1,7 @@
 """Requantizers: an exact sum and its channel's parameters in, an output code out."""
 
+from functools import cached_property
+
 from amaranth.hdl import Array, Cat, Const, Module, Value
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
@@ -16,11 +18,11 @@ from golden.formats import BlockScaled, FloatFormat, Format, IntFormat, LoadedCo
 from hw.blocks.specials import FLAGS
 from hw.delay import delay
 from hw.formats import constant, shape_of, table_layout
-from hw.levels import code_latency, nearest_code, special_code
-from hw.pipeline import Pipeline
+from hw.levels import nearest_code, special_code
+from hw.pipeline import Pipeline, dry_run
 from hw.scale import SCALERS, offset_and_clamp, product
 from hw.shared import Shared
-from hw.shared_exponent import ASK_LATENCY, ask, unrounded
+from hw.shared_exponent import ask, unrounded
 
 __all__ = ["Requantizer"]
 
@@ -138,16 +140,26 @@ class Requantizer(Shared):
     @property
     def latency(self) -> int:
         """Cycles from a sum to its result."""
-        correction = 2 if self.row_sum is not None else 0
-        return correction + 1 + _scale_latency(self.contract, self.output)
+        return self._dry.stage
 
     @property
     def table_latency(self) -> int:
         """Cycles from a sum to where the table of a loaded output is read for it."""
-        return self.latency - code_latency(self.output) + 1
+        return self._dry.read["table"]
+
+    @cached_property
+    def _dry(self) -> Pipeline:
+        return dry_run(self._results)
 
     def body(self, platform):
         m = Module()
+        pipe = self._results(m)
+        m.d.comb += self.o.valid.eq(
+            delay(m, self.i.valid, pipe.stage, "valid", reset_less=False))
+        return m
+
+    def _results(self, m: Module) -> Pipeline:
+        """Drive the results, and return the pipeline that they come from."""
         loaded = isinstance(self.output, LoadedCodebook)
         pipe = Pipeline(m, {
             name: constant(fmt, self.fixed[name]) if name in self.fixed
@@ -155,12 +167,14 @@ class Requantizer(Shared):
             (lambda name, stage: Value.cast(self.table)) if loaded else None)
         if isinstance(self.contract, Stochastic):
             pipe.hold("state", self.i.p.state)
+        if self.propagates:
+            pipe.hold("flags", Value.cast(self.i.p.flags))
         unbiased = self.i.p["sum"]
         if self.row_sum is not None:
-            unbiased = delay(m, unbiased, 1, "sum")
+            pipe.hold("sum", unbiased)
             correction = pipe.register(pipe.take("weight_zero_point") * self.i.p["row_sum"],
                                        "zero_point_product")
-            unbiased = pipe.register(unbiased - correction, "corrected")
+            unbiased = pipe.register(pipe.take("sum") - correction, "corrected")
 
         # Wide enough for every sum and bias, or for all that the contract takes: golden has then
         # proven that this sum with this bias is among it.
@@ -172,8 +186,6 @@ class Requantizer(Shared):
             m.d.comb += self.o.payload.eq(self._count(pipe, total))
         elif not isinstance(self.output, IntFormat):
             assert isinstance(self.contract, MultiplyShift)  # or the contract had refused it
-            if self.propagates:
-                pipe.hold("flags", delay(m, Value.cast(self.i.p.flags), pipe.stage, "flags"))
             value, right = product(pipe, self.contract, total)
             if isinstance(self.output, BlockScaled):
                 pipe.hold("value", value)
@@ -188,15 +200,12 @@ class Requantizer(Shared):
                     code = special_code(data.View(FLAGS, pipe.take("flags")), code, self.output)
                 m.d.comb += self.o.payload.eq(code)
         else:
-            scale, _ = SCALERS[type(self.contract)]
             # One bit more than the output's: what saturates there is so far out of its range that
             # the rounding and the zero point, themselves within it, only bring it to the end.
-            near, up = scale(m, pipe, self.contract, total, self.output.bits + 1)
+            near, up = SCALERS[type(self.contract)](
+                m, pipe, self.contract, total, self.output.bits + 1)
             m.d.comb += self.o.payload.eq(offset_and_clamp(pipe, near, up))
-
-        m.d.comb += self.o.valid.eq(
-            delay(m, self.i.valid, self.latency, "valid", reset_less=False))
-        return m
+        return pipe
 
     def _count(self, pipe: Pipeline, total):
         """Find by bisection how many thresholds ``total`` has reached, from the highest bit on."""
@@ -221,17 +230,3 @@ class Requantizer(Shared):
             return count + self.output.min
         codes = self.output.encode(self.output.levels()).tolist()
         return Array(Const(code, bits) for code in codes)[count]
-
-
-def _scale_latency(contract: Contract, output: Format) -> int:
-    """Cycles from the total to the result."""
-    if isinstance(contract, ExactSum):
-        return 0
-    if isinstance(contract, Thresholds):
-        return output.bits
-    if not isinstance(output, IntFormat):
-        assert isinstance(contract, MultiplyShift)
-        rest = ASK_LATENCY if isinstance(output, BlockScaled) else code_latency(output)
-        return 1 + contract.adds + rest
-    _, latency = SCALERS[type(contract)]
-    return latency(contract) + 2

@@ -20,8 +20,8 @@ from golden.contracts import (
 from hw.arith import clamp, round_up, saturate, shift_right
 from hw.pipeline import Pipeline
 
-__all__ = ["SCALERS", "BIAS", "FRACTION", "SIGNIFICAND", "WHOLE", "float_scaled", "leading_zeros",
-           "nearest_even", "nearest_even_at", "offset_and_clamp", "product"]
+__all__ = ["SCALERS", "BIAS", "FRACTION", "SIGNIFICAND", "WHOLE", "clamped", "float_scaled",
+           "leading_zeros", "nearest_even", "nearest_even_at", "offset_and_clamp", "product"]
 
 
 def _shift(pipe: Pipeline, value: Value, right: Value, rounding: Rounding, width: int
@@ -84,9 +84,12 @@ def double_rounding(m: Module, pipe: Pipeline, contract: DoubleRounding, total: 
 
 def offset_and_clamp(pipe: Pipeline, near: Value, up: Value) -> Value:
     """Add the zero point, and clamp: a register for each. What all these contracts end with."""
-    offset = pipe.register(near + up + pipe.take("zero_point"), "offset")
-    clamped = clamp(offset, pipe.take("clamp_min"), pipe.take("clamp_max"))
-    return pipe.register(clamped, "clamped")
+    return clamped(pipe, pipe.register(near + up + pipe.take("zero_point"), "offset"))
+
+
+def clamped(pipe: Pipeline, value: Value) -> Value:
+    """Clamp between the pipeline's two ends: a register."""
+    return pipe.register(clamp(value, pipe.take("clamp_min"), pipe.take("clamp_max")), "clamped")
 
 
 SIGNIFICAND = 24
@@ -220,10 +223,10 @@ def nearest_even_at(value: Value, drop: Value) -> Value:
     return (shifted[1:] + round_up(shifted, sticky, Rounding.HALF_EVEN))[:len(value) + 1]
 
 
-SCALERS: dict[type, tuple[Callable, Callable]] = {
-    MultiplyShift: (multiply_shift, lambda contract: 2 + contract.adds),
-    Stochastic: (stochastic, lambda contract: 2),
-    DoubleRounding: (double_rounding, lambda contract: 3 + contract.left),
-    Onnx: (float_scaled, lambda contract: 10 if contract.inside else 6),
+SCALERS: dict[type, Callable] = {
+    MultiplyShift: multiply_shift,
+    Stochastic: stochastic,
+    DoubleRounding: double_rounding,
+    Onnx: float_scaled,
 }
-"""By contract: the function, and its latency."""
+"""By contract: the function."""

@@ -1,6 +1,8 @@
 # amaranth: UnusedElaboratable=no
 """Results of a block-scaled format: 32 of them wait for the largest, which gives the exponent."""
 
+from functools import cached_property
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.memory import Memory
@@ -22,15 +24,12 @@ from hw.arith import clamp
 from hw.blocks.specials import FLAGS
 from hw.delay import delay
 from hw.formats import shape_of
-from hw.levels import code_latency, nearest_code, sign_of, special_code
-from hw.pipeline import Pipeline
+from hw.levels import nearest_code, sign_of, special_code
+from hw.pipeline import Pipeline, dry_run
 from hw.scale import leading_zeros
 from hw.shared import Shared
 
-__all__ = ["SharedExponent", "ASK_LATENCY", "ask", "code_beside", "unrounded"]
-
-ASK_LATENCY = 3
-"""Registers of :func:`ask`."""
+__all__ = ["SharedExponent", "ask", "code_beside", "unrounded"]
 
 
 def unrounded(contract: MultiplyShift, total: IntFormat, output: BlockScaled, *,
@@ -56,7 +55,7 @@ def unrounded(contract: MultiplyShift, total: IntFormat, output: BlockScaled, *,
 
 
 def ask(m: Module, pipe: Pipeline, fmt: BlockScaled) -> Value:
-    """Code of the exponent that ``value / 2**right`` asks for, :data:`ASK_LATENCY` registers later.
+    """Code of the exponent that ``value / 2**right`` asks for, three registers later.
 
     As :func:`golden.block_scaled.requantize_blocks`. The pipeline holds both, and the record; all
     but the ends of the exponent stays in it.
@@ -168,10 +167,12 @@ class SharedExponent(Shared):
             "o": Out(stream.Signature(result, always_ready=True)),
         })
 
-    @property
+    @cached_property
     def latency(self) -> int:
         """Cycles from a transfer to its codes, where one arrives per cycle."""
-        return BLOCK // self.outputs + 2 + code_latency(self.output.element)
+        item, exponent = Signal(self._kept), Signal(shape_of(EXPONENT))
+        _, stages = dry_run(lambda m: self._code(m, item, exponent))
+        return BLOCK // self.outputs + 1 + stages
 
     def body(self, platform):
         m = Module()
@@ -215,21 +216,25 @@ class SharedExponent(Shared):
             ]
             return read.data
 
-        shared, element = delay(m, exponent, 1, "exponent"), self.output.element
+        shared, rest = delay(m, exponent, 1, "exponent"), 0
         for k, item in enumerate(self.i.p.items):
             item = kept(Value.cast(item)[:self._kept.size], f"memory_{k}")
-            item = data.View(self._kept, item)
-            pipe = Pipeline(m, {name: Value.cast(item[name]) for name in self._kept.members})
-            code = code_beside(pipe, shared, self.contract.rounding, element)
-            if self.propagates:
-                assert isinstance(element, FloatFormat)  # or the tile had been refused
-                code = special_code(data.View(FLAGS, pipe.take("flags")), code, element)
+            code, rest = self._code(m, data.View(self._kept, item), shared)
             m.d.comb += self.o.p.codes[k].eq(code)
         beside = kept(self.i.p.beside, "memory_beside") if self.beside else Const(0, 0)
-        rest = self.latency - steps - 1
         m.d.comb += [
             self.o.p.exponent.eq(delay(m, shared, rest, "shared")),
             self.o.p.beside.eq(delay(m, beside, rest, "beside")),
             self.o.valid.eq(delay(m, leaving, rest + 1, "valid", reset_less=False)),
         ]
         return m
+
+    def _code(self, m: Module, item: data.View, exponent: Value) -> tuple[Value, int]:
+        """Code of an item beside the block's exponent, and its registers."""
+        pipe = Pipeline(m, {name: Value.cast(item[name]) for name in self._kept.members})
+        element = self.output.element
+        code = code_beside(pipe, exponent, self.contract.rounding, element)
+        if self.propagates:
+            assert isinstance(element, FloatFormat)  # or the tile had been refused
+            code = special_code(data.View(FLAGS, pipe.take("flags")), code, element)
+        return code, pipe.stage

@@ -11,8 +11,6 @@ from hw.units.unit import (
     Elementwise,
     check_contract,
     rescaled,
-    rescaled_stages,
-    scale_stages,
     widened,
 )
 
@@ -64,29 +62,25 @@ class Add(Elementwise):
         self.scheme = operation.scheme
         super().__init__(operation=operation, lanes=lanes)
 
-    @property
-    def stages(self) -> int:
-        """Cycles from a beat to its result."""
-        way = self.scheme.contract
-        return 1 + scale_stages(way) + 2 + rescaled_stages(way)
-
-    def lane(self, m: Module, *operands: Value) -> Value:
+    def lane(self, m: Module, pipe: Pipeline, *operands: Value) -> Value:
         operation, way = self.operation, self.scheme
-        a, b = (self._operand(m, name, x) for name, x in zip("ab", operands, strict=True))
-        pipe = Pipeline(m, {}, self.parameter)
+        (a, stages), (b, _) = (
+            self._operand(m, name, x) for name, x in zip("ab", operands, strict=True))
+        pipe.advance(stages)
         total = pipe.register(a - b if operation.subtract else a + b, "total",
                               shape_of(operation.sums.format))
         return rescaled(m, pipe, way.contract, total, operation.output)
 
-    def _operand(self, m: Module, name: str, x: Value) -> Value:
-        # The zero point that a scaler may look at is that of the intermediate format.
+    def _operand(self, m: Module, name: str, x: Value) -> tuple[Value, int]:
+        # Returns it scaled, and its registers. The zero point that a scaler may look at is that of
+        # the intermediate format.
         def parameter(field: str, stage: int) -> Value:
             return Const(0) if field == "zero_point" else self.parameter(f"{name}_{field}", stage)
 
         way = self.scheme
         pipe = Pipeline(m, {}, parameter)
         centred = pipe.register(x - self.parameter(f"{name}_zero_point", 0), f"{name}_centred")
-        scale, _ = SCALERS[type(way.contract)]
-        near, up = scale(m, pipe, way.contract, widened(centred << way.left),
-                         way.intermediate.width)
-        return pipe.register(near + up, f"{name}_scaled", shape_of(way.intermediate))
+        near, up = SCALERS[type(way.contract)](
+            m, pipe, way.contract, widened(centred << way.left), way.intermediate.width)
+        scaled = pipe.register(near + up, f"{name}_scaled", shape_of(way.intermediate))
+        return scaled, pipe.stage

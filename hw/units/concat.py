@@ -8,8 +8,7 @@ from golden.units import Rescaling
 from hw.delay import delay
 from hw.formats import shape_of
 from hw.payload import Payload
-from hw.pipeline import Pipeline
-from hw.units.rescale import rescaling, rescaling_stages
+from hw.units.rescale import rescaling
 from hw.units.unit import Unit, check_contract, vector
 
 __all__ = ["Concat"]
@@ -49,18 +48,13 @@ class Concat(Unit):
             raise ValueError(f"Tensors must be at least 2, not {tensors!r}")
         self.operation = operation
         self.tensors = tensors
-        self.lanes = lanes
         super().__init__(
+            lanes=lanes,
             inputs={f"i_{k}": vector(operation.input, lanes) for k in range(tensors)},
             output=vector(operation.output, lanes),
             parameters=Payload.of({f"{name}_{k}": fmt for k in range(tensors)
                                    for name, fmt in operation.fields.items()}))
         self._source = Signal(range(tensors))
-
-    @property
-    def stages(self) -> int:
-        """Cycles from a beat to its result."""
-        return rescaling_stages(self.operation)
 
     def take(self, m: Module, room: Value) -> Value:
         taken = Signal(name="taken_from_source")
@@ -72,17 +66,17 @@ class Concat(Unit):
                     m.d.sync += self._source.eq((k + 1) % self.tensors)
         return taken
 
-    def compute(self, m: Module, taken: Value) -> Value:
+    def compute(self, m: Module, taken: Value) -> tuple[Value, int]:
         operation, source = self.operation, self._source
         beat = Array(getattr(self, name).payload.as_value() for name in self.inputs)[source]
         payload: Any = Signal(self.payloads["i_0"].layout, name="beat")
         m.d.comb += payload.as_value().eq(beat)
         sources = [source]
-        for stage in range(1, self.stages):
-            sources.append(delay(m, sources[-1], 1, f"source_{stage}"))
         picked: dict[tuple[str, int], Signal] = {}
 
         def parameter(name: str, stage: int) -> Value:
+            while len(sources) <= stage:
+                sources.append(delay(m, sources[-1], 1, f"source_{len(sources)}"))
             if (name, stage) not in picked:
                 signal = Signal(shape_of(operation.fields[name]), name=f"{name}_{stage}")
                 m.d.comb += signal.eq(Array(
@@ -90,10 +84,6 @@ class Concat(Unit):
                 picked[name, stage] = signal
             return picked[name, stage]
 
-        result: Any = Signal(self.o.payload.shape())
-        for k in range(self.lanes):
-            m.d.comb += result["values"][k].eq(rescaling(
-                m, Pipeline(m, {}, parameter), operation, payload["values"][k]))
-        last = payload["last"] & (source == self.tensors - 1)
-        m.d.comb += result["last"].eq(delay(m, last, self.stages, "last"))
-        return result.as_value()
+        return self.each_lane(
+            m, lambda pipe, k: rescaling(m, pipe, operation, payload["values"][k]),
+            last=payload["last"] & (source == self.tensors - 1), parameter=parameter)

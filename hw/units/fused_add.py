@@ -6,9 +6,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Value, signed
 from amaranth.lib import stream
 
 from golden.units import Addition, FusedScheme
-from hw.arith import clamp
 from hw.pipeline import Pipeline
-from hw.scale import BIAS, SIGNIFICAND, leading_zeros, nearest_even, nearest_even_at
+from hw.scale import BIAS, SIGNIFICAND, clamped, leading_zeros, nearest_even, nearest_even_at
 from hw.units.unit import Elementwise
 
 __all__ = ["FusedAdd", "Float", "multiply_add", "LEFT_ADDEND", "LEFT_PRODUCT", "PRODUCT"]
@@ -21,9 +20,6 @@ LEFT_PRODUCT = 27
 
 LEFT_ADDEND = 35
 """Places above which an addend leaves a product nothing at all."""
-
-FUSED_STAGES = 5
-"""Registers of one multiply-add."""
 
 
 class Float(NamedTuple):
@@ -40,8 +36,7 @@ class Float(NamedTuple):
 class FusedAdd(Elementwise):
     """``clamp(rne(fma(a, a_scale, fma(b, b_scale, offset))))``: ONNX Runtime's QLinearAdd.
 
-    Each ``fma`` is exact and then rounded to a float32, to nearest even, by :data:`FUSED_STAGES`
-    registers:
+    Each ``fma`` is exact and then rounded to a float32, to nearest even:
 
     ======  ========================================================================
     cycle   registers
@@ -82,14 +77,9 @@ class FusedAdd(Elementwise):
             raise TypeError(f"Scheme must be onnx, not {operation.scheme!r}")
         super().__init__(operation=operation, lanes=lanes)
 
-    @property
-    def stages(self) -> int:
-        """Cycles from a beat to its result."""
-        return 2 * FUSED_STAGES + 2
-
-    def lane(self, m: Module, *operands: Value) -> Value:
-        a, b = operands
-        pipe = Pipeline(m, {"a": a, "b": b}, self.parameter)
+    def lane(self, m: Module, pipe: Pipeline, *operands: Value) -> Value:
+        for name, operand in zip("ab", operands, strict=True):
+            pipe.hold(name, operand)
         offset = self.parameter("offset", 0)
         exponent = offset[SIGNIFICAND - 1:31]
         addend = Float(offset[31], exponent,
@@ -104,10 +94,8 @@ class FusedAdd(Elementwise):
         nearest = nearest_even_at(outer.significand, Mux(right > 31, 31, right)[:5])
         beyond = (right < 0) & (outer.significand != 0)
         near = Mux(beyond | (nearest >= most), most, nearest)
-        integer = pipe.register(Mux(outer.negative, -near, near), "integer",
-                                signed(self.operation.output.bits + 2))
-        return pipe.register(
-            clamp(integer, pipe.take("clamp_min"), pipe.take("clamp_max")), "clamped")
+        return clamped(pipe, pipe.register(Mux(outer.negative, -near, near), "integer",
+                                           signed(self.operation.output.bits + 2)))
 
 
 def multiply_add(m: Module, pipe: Pipeline, name: str, addend: Float) -> Float:

@@ -6,7 +6,7 @@ from amaranth.lib import stream
 from golden.units import Multiplication
 from hw.formats import shape_of
 from hw.pipeline import Pipeline
-from hw.units.unit import Elementwise, check_contract, rescaled, rescaled_stages
+from hw.units.unit import Elementwise, check_contract, rescaled
 
 __all__ = ["Multiply"]
 
@@ -45,15 +45,9 @@ class Multiply(Elementwise):
         check_contract(operation.contract)
         super().__init__(operation=operation, lanes=lanes)
 
-    @property
-    def stages(self) -> int:
-        """Cycles from a beat to its result."""
-        return 2 + rescaled_stages(self.operation.contract)
-
-    def lane(self, m: Module, *operands: Value) -> Value:
+    def lane(self, m: Module, pipe: Pipeline, *operands: Value) -> Value:
         (a, b), operation = operands, self.operation
-        pipe = Pipeline(m, {"b": b}, self.parameter)
-        pipe.hold("b", pipe["b"] - pipe.take("b_zero_point"))
+        pipe.hold("b", b - pipe.take("b_zero_point"))
         a = pipe.register(a - pipe.take("a_zero_point"), "a_centred")
         # Where the contract takes fewer bits golden has proven that these suffice.
         product = pipe.register(a * pipe.take("b"), "centred_product",

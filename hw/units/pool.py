@@ -1,16 +1,16 @@
 """Average and maximum of windows, which come beat by beat."""
 
 import operator
-from typing import Any
 
 from amaranth.hdl import Array, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream
 
 from golden.formats import IntFormat
 from golden.ranges import levels_range
-from hw.arith import clamp
 from hw.formats import shape_of
 from hw.payload import Payload
+from hw.pipeline import Pipeline
+from hw.scale import clamped
 from hw.units.unit import Unit, vector
 
 __all__ = ["AveragePool", "MaxPool", "reciprocals"]
@@ -26,22 +26,14 @@ class _Pool(Unit):
 
     def __init__(self, *, values: IntFormat, lanes: int):
         self.values = values
-        self.lanes = lanes
         super().__init__(
+            lanes=lanes,
             inputs={"i": vector(values, lanes, last="last tap of a window")},
             output=vector(values, lanes, last=""),
             parameters=Payload.of({"clamp_min": values, "clamp_max": values}))
 
     def completes(self) -> Value:
         return self.i.p["last"]
-
-    def clamped(self, m: Module, values: list[Value]) -> Value:
-        """Register the values, clamped, as the output's payload."""
-        result: Any = Signal(self.o.payload.shape(), name="clamped", reset_less=True)
-        for k, value in enumerate(values):
-            m.d.sync += result["values"][k].eq(
-                clamp(value, self.parameters["clamp_min"], self.parameters["clamp_max"]))
-        return result.as_value()
 
 
 class MaxPool(_Pool):
@@ -69,22 +61,19 @@ class MaxPool(_Pool):
         Vectors of taps, the last one of a window marked; vectors; ``clamp_min``, ``clamp_max``.
     """
 
-    @property
-    def stages(self) -> int:
-        """Cycles from a window's last beat to its result."""
-        return 2
-
-    def compute(self, m: Module, taken: Value) -> Value:
+    def compute(self, m: Module, taken: Value) -> tuple[Value, int]:
         first = Signal(init=1)
         with m.If(taken):
             m.d.sync += first.eq(self.i.p["last"])
-        largest = []
-        for k in range(self.lanes):
+
+        def largest(pipe: Pipeline, k: int) -> Value:
             value, best = self.i.p["values"][k], Signal(shape_of(self.values), reset_less=True)
             with m.If(taken & (first | (value > best))):
                 m.d.sync += best.eq(value)
-            largest.append(best)
-        return self.clamped(m, largest)
+            pipe.advance(1)
+            return clamped(pipe, best)
+
+        return self.each_lane(m, largest)
 
 
 class AveragePool(_Pool):
@@ -122,18 +111,13 @@ class AveragePool(_Pool):
         Vectors of taps, the last one of a window marked; vectors; ``clamp_min``, ``clamp_max``.
     """
 
-    @property
-    def stages(self) -> int:
-        """Cycles from a window's last beat to its result."""
-        return 4
-
     def __init__(self, *, values: IntFormat, lanes: int, window: int):
         if not 1 <= operator.index(window) <= MOST:
             raise ValueError(f"Window must be in range [1, {MOST}], not {window!r}")
         self.window = window
         super().__init__(values=values, lanes=lanes)
 
-    def compute(self, m: Module, taken: Value) -> Value:
+    def compute(self, m: Module, taken: Value) -> tuple[Value, int]:
         places, table = reciprocals(self.values, self.window)
         total = shape_of(levels_range(self.values).times(self.window).format)
 
@@ -146,8 +130,7 @@ class AveragePool(_Pool):
         reciprocal = Signal(range(max(table) + 1), reset_less=True)
         m.d.sync += reciprocal.eq(Array([Const(0), *map(Const, table)])[taps])
 
-        means = []
-        for k in range(self.lanes):
+        def mean(pipe: Pipeline, k: int) -> Value:
             partial = Signal(total, name=f"partial_{k}")
             sums = Signal(total, name=f"sum_{k}", reset_less=True)
             with m.If(taken):
@@ -155,22 +138,19 @@ class AveragePool(_Pool):
                     sums.eq(partial + self.i.p["values"][k]),
                     partial.eq(Mux(self.i.p["last"], 0, partial + self.i.p["values"][k])),
                 ]
+            pipe.advance(1)
             # Comparing what has no sign would be a constant.
             below = sums < 0 if self.values.signed else Const(0)
+            pipe.hold("negative", below)
             magnitude = Mux(below, -sums, sums)[:total.width] if self.values.signed else sums
-            dividend = Signal(range(_dividend(self.values, self.window) + 1),
-                              name=f"dividend_{k}", reset_less=True)
-            product = Signal(len(dividend) + len(reciprocal), name=f"product_{k}",
-                             reset_less=True)
-            negative = [Signal(name=f"negative_{k}_{stage}", reset_less=True) for stage in (2, 3)]
-            m.d.sync += [
-                dividend.eq(magnitude + (taps >> 1)), negative[0].eq(below),
-                product.eq(dividend * reciprocal), negative[1].eq(negative[0]),
-            ]
+            dividend = pipe.register(magnitude + (taps >> 1), f"dividend_{k}",
+                                     range(_dividend(self.values, self.window) + 1))
+            product = pipe.register(dividend * reciprocal, f"product_{k}")
             # At most the largest level's magnitude.
-            mean = (product >> places)[:self.values.bits]
-            means.append(Mux(negative[1], -mean, mean) if self.values.signed else mean)
-        return self.clamped(m, means)
+            size, negative = (product >> places)[:self.values.bits], pipe.take("negative")
+            return clamped(pipe, Mux(negative, -size, size) if self.values.signed else size)
+
+        return self.each_lane(m, mean)
 
 
 def reciprocals(values: IntFormat, window: int) -> tuple[int, list[int]]:

@@ -6,9 +6,9 @@ from amaranth.lib import stream
 from golden.units import Rescaling
 from hw.formats import shape_of
 from hw.pipeline import Pipeline
-from hw.units.unit import Elementwise, check_contract, rescaled, rescaled_stages
+from hw.units.unit import Elementwise, check_contract, rescaled
 
-__all__ = ["Rescale", "rescaling", "rescaling_stages"]
+__all__ = ["Rescale", "rescaling"]
 
 
 class Rescale(Elementwise):
@@ -43,14 +43,9 @@ class Rescale(Elementwise):
         check_contract(operation.contract)
         super().__init__(operation=operation, lanes=lanes)
 
-    @property
-    def stages(self) -> int:
-        """Cycles from a beat to its result."""
-        return rescaling_stages(self.operation)
-
-    def lane(self, m: Module, *operands: Value) -> Value:
+    def lane(self, m: Module, pipe: Pipeline, *operands: Value) -> Value:
         x, = operands
-        return rescaling(m, Pipeline(m, {}, self.parameter), self.operation, x)
+        return rescaling(m, pipe, self.operation, x)
 
 
 def rescaling(m: Module, pipe: Pipeline, operation: Rescaling, x: Value) -> Value:
@@ -58,8 +53,3 @@ def rescaling(m: Module, pipe: Pipeline, operation: Rescaling, x: Value) -> Valu
     centred = pipe.register(x - pipe.take("input_zero_point"), "centred",
                             shape_of(operation.sums.format))
     return rescaled(m, pipe, operation.contract, centred, operation.output)
-
-
-def rescaling_stages(operation: Rescaling) -> int:
-    """Registers of :func:`rescaling`."""
-    return 1 + rescaled_stages(operation.contract)

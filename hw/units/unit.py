@@ -1,7 +1,7 @@
 """What the units have in common: streams, a pipeline that never stalls, a queue behind it."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import reduce
 from operator import and_
 from typing import Any
@@ -15,12 +15,12 @@ from golden.formats import IntFormat
 from golden.units import Operation
 from hw.delay import delay
 from hw.payload import Field, Payload
-from hw.pipeline import Pipeline
+from hw.pipeline import Pipeline, dry_run
 from hw.scale import SCALERS, offset_and_clamp
 from hw.shared import Shared
 
-__all__ = ["Unit", "Elementwise", "vector", "check_contract", "rescaled", "rescaled_stages",
-           "scale_stages", "widened", "QUEUE_LATENCY", "CREDIT_LATENCY"]
+__all__ = ["Unit", "Elementwise", "vector", "check_contract", "rescaled", "widened",
+           "QUEUE_LATENCY", "CREDIT_LATENCY"]
 
 QUEUE_LATENCY = 2
 """Cycles through an empty SyncFIFOBuffered."""
@@ -57,6 +57,8 @@ class Unit(Shared):
         Of each input stream.
     output, parameters : Payload
         All of them are found under their names in :attr:`payloads`.
+    lanes : int
+        Elements of a vector.
 
     Members
     -------
@@ -69,8 +71,10 @@ class Unit(Shared):
     o: stream.Interface
     parameters: data.View
 
-    def __init__(self, *, inputs: Mapping[str, Payload], output: Payload, parameters: Payload):
+    def __init__(self, *, inputs: Mapping[str, Payload], output: Payload, parameters: Payload,
+                 lanes: int):
         self.inputs = tuple(inputs)
+        self.lanes = lanes
         self.payloads = {**inputs, "o": output, "parameters": parameters}
         super().__init__({
             **{name: In(stream.Signature(payload.layout)) for name, payload in inputs.items()},
@@ -79,9 +83,10 @@ class Unit(Shared):
         })
 
     @property
-    @abstractmethod
     def stages(self) -> int:
         """Cycles from the beat that completes a result to that result."""
+        _, stages = dry_run(lambda m: self.compute(m, Const(1)))
+        return stages
 
     @property
     def latency(self) -> int:
@@ -89,8 +94,34 @@ class Unit(Shared):
         return self.stages + QUEUE_LATENCY
 
     @abstractmethod
-    def compute(self, m: Module, taken: Value) -> Value:
-        """Return the output's payload, :attr:`stages` cycles after its beat was ``taken``."""
+    def compute(self, m: Module, taken: Value) -> tuple[Value, int]:
+        """Return the output's payload, and in how many cycles after its beat was ``taken``."""
+
+    def each_lane(self, m: Module, lane: Callable[[Pipeline, int], Value],
+                  last: Value | None = None,
+                  parameter: Callable[[str, int], Value] | None = None) -> tuple[Value, int]:
+        """Return the payload of what ``lane`` makes of each lane, and its stages.
+
+        Parameters
+        ----------
+        m : Module
+        lane : callable
+            Gives the result of a lane, by its pipeline and number.
+        last : Value, optional
+            What goes with the results as ``last``.
+        parameter : callable, optional
+            Gives a parameter by name and stage; otherwise it is one of :attr:`parameters`.
+        """
+        result: Any = Signal(self.o.payload.shape())
+        pipes = [Pipeline(m, {}, parameter or self.parameter) for _ in range(self.lanes)]
+        m.d.comb += [result["values"][k].eq(lane(pipe, k)) for k, pipe in enumerate(pipes)]
+        if last is not None:
+            m.d.comb += result["last"].eq(delay(m, last, pipes[0].stage, "last"))
+        return result.as_value(), pipes[0].stage
+
+    def parameter(self, name: str, stage: int) -> Value:
+        """Value of a parameter for the beat that is ``stage`` registers behind the input."""
+        return self.parameters[name]
 
     def take(self, m: Module, room: Value) -> Value:
         """Drive the inputs' ready, given whether there is room; return whether a beat is taken."""
@@ -106,24 +137,22 @@ class Unit(Shared):
 
     def body(self, platform):
         m = Module()
-        depth = self.latency + CREDIT_LATENCY
-        m.submodules.queue = queue = SyncFIFOBuffered(
-            width=len(self.o.payload.as_value()), depth=depth)
+        taken, completed, left = Signal(), Signal(), Signal()
+        result, stages = self.compute(m, taken)
+        depth = stages + QUEUE_LATENCY + CREDIT_LATENCY
+        m.submodules.queue = queue = SyncFIFOBuffered(width=len(result), depth=depth)
 
         # Places in the queue that are neither taken nor promised to what is under way.
         free = Signal(range(depth + 1), init=depth)
-        taken, completed, left = Signal(), Signal(), Signal()
         m.d.comb += [
             taken.eq(self.take(m, free != 0)),
             completed.eq(taken & self.completes()),
             left.eq(self.o.valid & self.o.ready),
         ]
         m.d.sync += free.eq(free - completed + left)
-
-        result = self.compute(m, taken)
         m.d.comb += [
             queue.w_data.eq(result),
-            queue.w_en.eq(delay(m, completed, self.stages, "valid", reset_less=False)),
+            queue.w_en.eq(delay(m, completed, stages, "valid", reset_less=False)),
             self.o.payload.as_value().eq(queue.r_data),
             self.o.valid.eq(queue.r_rdy),
             queue.r_en.eq(self.o.ready),
@@ -133,13 +162,8 @@ class Unit(Shared):
 
 def rescaled(m: Module, pipe: Pipeline, contract, total: Value, output: IntFormat) -> Value:
     """``clamp(scaled(total) + zero_point)``, the stages of a requantizer after its total."""
-    scale, _ = SCALERS[type(contract)]
+    scale = SCALERS[type(contract)]
     return offset_and_clamp(pipe, *scale(m, pipe, contract, widened(total), output.bits + 1))
-
-
-def rescaled_stages(contract) -> int:
-    """Registers of :func:`rescaled`."""
-    return scale_stages(contract) + 2
 
 
 def widened(total: Value) -> Value:
@@ -170,37 +194,24 @@ class Elementwise(Unit):
 
     def __init__(self, *, operation: Operation, lanes: int):
         self.operation = operation
-        self.lanes = lanes
         super().__init__(
+            lanes=lanes,
             inputs={name: vector(fmt, lanes) for name, fmt in operation.operands.items()},
             output=vector(operation.output, lanes),
             parameters=Payload.of(operation.fields))
 
-    def parameter(self, name: str, stage: int) -> Value:
-        """Value of a parameter for the beat that is ``stage`` registers behind the input."""
-        return self.parameters[name]
-
     @abstractmethod
-    def lane(self, m: Module, *operands: Value) -> Value:
-        """Return a lane's result, :attr:`stages` registers after its operands."""
+    def lane(self, m: Module, pipe: Pipeline, *operands: Value) -> Value:
+        """Return a lane's result, in the pipeline that its operands enter."""
 
-    def compute(self, m: Module, taken: Value) -> Value:
+    def compute(self, m: Module, taken: Value) -> tuple[Value, int]:
         payloads = [getattr(self, name).p for name in self.inputs]
-        result: Any = Signal(self.o.payload.shape())
-        for k in range(self.lanes):
-            m.d.comb += result["values"][k].eq(
-                self.lane(m, *(payload["values"][k] for payload in payloads)))
-        m.d.comb += result["last"].eq(delay(m, payloads[0]["last"], self.stages, "last"))
-        return result.as_value()
+        return self.each_lane(
+            m, lambda pipe, k: self.lane(m, pipe, *(each["values"][k] for each in payloads)),
+            last=payloads[0]["last"])
 
 
 def check_contract(contract):
     """Refuse a contract without hardware."""
     if type(contract) not in SCALERS:
         raise TypeError(f"Contract must be one with hardware, not {contract!r}")
-
-
-def scale_stages(contract) -> int:
-    """Registers of a contract's scaling, without the zero point and the clamp."""
-    _, latency = SCALERS[type(contract)]
-    return latency(contract)

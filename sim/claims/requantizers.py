@@ -49,8 +49,9 @@ def _requantizer(name: str, output: IntFormat) -> str:
             for field, fmt in way.fields(sums, output).items() if field != "bias"}
     if isinstance(way, Stochastic):
         held["state"] = Signal(LFSR_BITS, name="state")
-    pipe, (scale, _) = Transparent(m, held), SCALERS[type(way)]
-    got = offset_and_clamp(pipe, *scale(m, pipe, way, total, output.bits + 1))
+    pipe = Transparent(m, held)
+    got = offset_and_clamp(
+        pipe, *SCALERS[type(way)](m, pipe, way, total, output.bits + 1))
     assert pipe.product is not None
 
     shift = held["shift"]

@@ -81,3 +81,13 @@ def test_every_contract_has_its_latency_and_is_golden(rng, name):
                        draws=None if states is None else states[k:k + 1])[0]
             for k, x in enumerate(sums)]
     np.testing.assert_array_equal(transform(dut, payloads, len(payloads)), want)
+
+
+@pytest.mark.parametrize("name, more", [("half_even", 0), ("pulp", 1)])
+@pytest.mark.parametrize("output, latency", [
+    ("odd4", 5), ("codebook:-9/0/5", 5), ("codebook2:loaded=s4", 5), ("e4m3fn", 7), ("mx_s4", 5),
+    ("mx_e2m1", 5)])
+def test_latency_to_levels(name, more, output, latency):
+    dut = Case(name, levels_range(parse("s9")), output).dut
+    assert dut.latency == latency + more
+    assert measure_latency(dut, {"sum": 0}) == dut.latency

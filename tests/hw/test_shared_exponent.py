@@ -108,8 +108,9 @@ def test_shifts_as_far_as_they_go(output):
     assert [int(one.exponent) for one in got] == exponents[::32]
 
 
-@pytest.mark.parametrize("output, outputs", [("mx_e2m1", 4), ("mx_s8", 32), ("mx_odd2", 1)])
-def test_latency_and_throughput(rng, output, outputs):
+@pytest.mark.parametrize("output, outputs, latency", [
+    ("mx_e2m1", 4, 15), ("mx_s8", 32, 6), ("mx_odd2", 1, 37)])
+def test_latency_and_throughput(rng, output, outputs, latency):
     dut = shared_exponent(output, outputs=outputs)
     items = items_of(dut, rng, blocks=4)
     payloads = payloads_of(dut, items, [0] * (len(items) // outputs))
@@ -129,6 +130,7 @@ def test_latency_and_throughput(rng, output, outputs):
 
     streams.run(dut, source, meter)
     assert {after - before for before, after in zip(taken, first, strict=True)} == {dut.latency}
+    assert dut.latency == latency
 
 
 def tile(weights="s4n", activations="s4", output="mx_e2m1", name="half_even", **shape):

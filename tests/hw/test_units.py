@@ -21,7 +21,6 @@ from golden.unit_scales import (
 )
 from golden.units import Addition, Multiplication, Rescaling, scheme
 from hw.packing import unpack
-from hw.scale import SCALERS
 from hw.units import Add, AveragePool, Concat, FusedAdd, MaxPool, Multiply, Rescale
 from hw.units.pool import reciprocals
 from hw.units.unit import CREDIT_LATENCY, QUEUE_LATENCY
@@ -113,14 +112,14 @@ def test_latency(name, rng):
 
 
 def test_stages_are_composed():
-    scaling = {name: SCALERS[type(contract(name))][1](contract(name))
-               for name in ("tflite", "onnx", "pulp_round", "q31")}
-    assert rescale().stages == concat().stages == 3 + scaling["tflite"] == 7
-    assert rescale("onnx").stages == 3 + scaling["onnx"] == 9
-    assert multiply().stages == 4 + scaling["tflite"] == 8
-    assert add().stages == 5 + 2 * scaling["tflite"] == 13
-    assert add("int16", by="q31").stages == 5 + 2 * scaling["q31"] == 11
-    assert add("int16").stages == 9
+    scaling = {"tflite": 4, "onnx": 6, "pulp_round": 3, "q31": 3, "half_up": 2}
+    for name, stages in scaling.items():
+        assert rescale(name).stages == concat(name).stages == 3 + stages
+        assert multiply(name).stages == 4 + stages
+    assert multiply("onnx_zp_inside").stages == 14
+    assert add().stages == 5 + 2 * scaling["tflite"]
+    assert add("int16", by="q31").stages == 5 + 2 * scaling["q31"]
+    assert add("int16").stages == 5 + 2 * scaling["half_up"]
     assert add("onnx").stages == 12
     assert (average().stages, maximum().stages) == (4, 2)
 
