@@ -17,6 +17,30 @@ ALLOWED = {
 }
 # A host makes and reads tensors, draws and tables; it computes no results.
 ALLOWED |= {"hw.drive": (*ALLOWED["hw"], "golden.block_scaled", "golden.lfsr", "golden.tables")}
+# Floors of hw, the lowest first; what goes on in a second line is of the same floor.
+FLOORS = """
+    arith.adder_tree arith.lfsr arith.lookup arith.round_shift arith.saturate choices console
+      delay drive.beats flow flow.cache flow.tools keywords lint packing stalls
+    arith config pipeline shared targets
+    drive.exponents formats given scale
+    blocks.interface blocks.sum_tree drive.phases folder levels payload range_tracker
+    blocks.grid blocks.scaled blocks.specials blocks.vector_sums fixed_parameters flow.nextpnr
+      flow.yosys parameters units.unit
+    blocks.floats blocks.popcount blocks.select blocks.table loaded lut ports shared_exponent
+      units.add units.fused_add units.multiply units.pool units.rescale
+    blocks.split drive.transfers entrance heads requantize testbench units.concat
+    blocks.choose drive units
+    blocks
+    array
+    results
+    tile
+    bus
+    emit
+    flow.compare options
+    bench flow.report
+    summary
+    build
+"""
 # Imported only when their function is called, by those who asked for it.
 LAZY = {"golden.train": ("sklearn",)}
 
@@ -66,6 +90,16 @@ def test_imports(module):
         if name == "golden" and allowed != ALLOWED["hw"]:
             continue
         assert within(name, allowed) or any(d.startswith(name + ".") for d in allowed), name
+
+
+def test_nothing_in_hw_imports_upward():
+    """A module imports only what stands on a lower floor, and every module has its floor."""
+    floors = [line.split() for line in FLOORS.replace("\n      ", " ").splitlines() if line]
+    place = {f"hw.{name}": floor for floor, names in enumerate(floors) for name in names}
+    assert sorted(place) == [name for name in MODULES if name.startswith("hw.")]
+    for module, floor in place.items():
+        for name in set(imports(parse(module))) & set(place) - {module}:
+            assert place[name] < floor, f"{module} imports {name}"
 
 
 @pytest.mark.parametrize("module", MODULES)
