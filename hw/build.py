@@ -31,6 +31,7 @@ from hw.blocks import DotProductGrid
 from hw.bus import AxiTile
 from hw.drive import Phase, output_beats, streams
 from hw.flow.compare import Comparison, compare
+from hw.flow.mapping import Target
 from hw.flow.nextpnr import Placement, place
 from hw.flow.report import area_json, block_json
 from hw.flow.tools import ToolFailed, ToolMissing, require, versions
@@ -38,7 +39,6 @@ from hw.flow.yosys import Area, synthesize
 from hw.folder import FolderError, install, standing, workspace
 from hw.options import Request, parser, request_of
 from hw.summary import listing, listing_json, summary
-from hw.targets import Target
 from hw.testbench import STALL, STALL_SEED, stall_words, testbench, vectors
 from sim.backend import Plan
 from sim.checks import check_fixed

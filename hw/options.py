@@ -15,10 +15,10 @@ from golden.contracts import CONTRACTS, MAX_MULTIPLIER_BITS, Scaled
 from golden.formats import FLOATS, MAX_BITS
 from hw.config import TileConfig
 from hw.emit import check_name
+from hw.flow.mapping import TARGETS, Target, target
 from hw.flow.tools import ToolFailed, ToolMissing
 from hw.folder import FolderError
 from hw.given import lut_of, parameters_of, saved_of
-from hw.targets import TARGETS, Target, target
 
 __all__ = ["Parser", "Request", "add_bits", "add_numbers", "add_shape", "config_of", "parser",
            "request_of"]

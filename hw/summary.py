@@ -11,10 +11,10 @@ from rich.text import Text
 from golden.contracts import CONTRACTS, contract
 from golden.formats import FLOATS, MAX_BITS, FloatFormat, parse
 from hw.flow.compare import Comparison
+from hw.flow.mapping import TARGETS
 from hw.flow.nextpnr import Placement
 from hw.flow.report import area_table, block_table
 from hw.flow.yosys import Area
-from hw.targets import TARGETS
 
 __all__ = ["listing", "listing_json", "summary"]
 

@@ -21,7 +21,7 @@ ALLOWED |= {"hw.drive": (*ALLOWED["hw"], "golden.block_scaled", "golden.lfsr", "
 FLOORS = """
     arith.adder_tree arith.lfsr arith.lookup arith.round_shift arith.saturate choices console
       delay drive.beats flow flow.cache flow.tools keywords lint packing stalls
-    arith config pipeline shared targets
+    arith config flow.mapping pipeline shared
     drive.exponents formats given scale
     blocks.interface blocks.sum_tree drive.phases folder levels payload range_tracker
     blocks.grid blocks.scaled blocks.specials blocks.vector_sums fixed_parameters flow.nextpnr

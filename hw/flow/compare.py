@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from hw import emit
 from hw.blocks import Block, DotProductGrid
+from hw.flow.mapping import Target
 from hw.flow.yosys import Area, synthesize
 from hw.folder import scratch
 from hw.formats import level_shape
-from hw.targets import Target
 
 __all__ = ["Comparison", "compare", "compared_shape"]
 

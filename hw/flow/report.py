@@ -8,9 +8,9 @@ from rich.table import Table
 
 from hw.blocks import DotProductGrid
 from hw.flow.compare import Comparison
+from hw.flow.mapping import TARGETS
 from hw.flow.nextpnr import Placement
 from hw.flow.yosys import Area
-from hw.targets import TARGETS
 
 __all__ = ["area_json", "area_table", "block_json", "block_table"]
 

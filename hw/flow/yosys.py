@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from golden.command import replace_file
+from hw.flow.mapping import TARGETS, Target
 from hw.flow.tools import ToolFailed, failed, require, run_tool
 from hw.folder import scratch
-from hw.targets import TARGETS, Target
 
 __all__ = ["Area", "run_script", "synthesize"]
 
@@ -28,7 +28,7 @@ class Area:
     cells : tuple of (str, int)
         Number of cells of each type, sorted by type.
     lut, carry, ff, dsp, ram : int
-        Columns of :mod:`hw.targets`.
+        Columns of :mod:`hw.flow.mapping`.
     transistors : int or None
         Yosys's estimate for static CMOS, without memories; ``None`` for FPGAs.
     seconds : float

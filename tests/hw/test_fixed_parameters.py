@@ -16,10 +16,10 @@ from hw.bus import AxiTile
 from hw.config import TileConfig
 from hw.delay import delay
 from hw.fixed_parameters import FixedParameters
+from hw.flow.mapping import TARGETS
 from hw.flow.yosys import synthesize
 from hw.ports import ports
 from hw.requantize import Requantizer
-from hw.targets import TARGETS
 from sim import jobs
 from sim.components import AxiComponent
 from sim.pysim import AmaranthSimulation

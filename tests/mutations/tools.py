@@ -160,7 +160,7 @@ MUTATIONS: dict[str, Mutation] = named(
         ("the model of a DSP has no signs", "hw/flow/cells/ecp5_mult18x18d.v",
          "{SIGNEDA & operand_a[17]", "{SIGNEDB & operand_a[17]",
          "hw/flow/test_netlists.py::test_multiplier_registers"),
-        ("carry cells of ecp5 are one LUT", "hw/targets.py",
-         "carry_luts=2", "carry_luts=1", "hw/flow/test_targets.py hw/flow/test_yosys.py"),
+        ("carry cells of ecp5 are one LUT", "hw/flow/mapping.py",
+         "carry_luts=2", "carry_luts=1", "hw/flow/test_mapping.py hw/flow/test_yosys.py"),
     ],
 )

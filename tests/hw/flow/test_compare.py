@@ -5,7 +5,7 @@ import pytest
 from golden.formats import parse
 from hw.blocks import block_for
 from hw.flow.compare import compare, compared_shape
-from hw.targets import target
+from hw.flow.mapping import target
 
 
 def block(weights, activations, rows, cols, lanes):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from hw.drive import Beats
+from hw.flow.mapping import TARGETS
 from hw.flow.yosys import synthesize
-from hw.targets import TARGETS
 from sim.verilator import VerilatorSimulation, verilator_root
 from tests.plain import plain_port
 

@@ -1,10 +1,10 @@
 import pytest
 
 from hw.flow import nextpnr, tools
+from hw.flow.mapping import TARGETS
 from hw.flow.nextpnr import Placement, place
 from hw.flow.tools import ToolFailed, ToolMissing
 from hw.flow.yosys import synthesize
-from hw.targets import TARGETS
 
 DESIGN = """
 module top (input aclk, input we, input [8:0] wa, input [8:0] ra, input [35:0] d,

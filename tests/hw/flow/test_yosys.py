@@ -4,9 +4,9 @@ import pickle
 import pytest
 
 from hw.flow import tools
+from hw.flow.mapping import TARGETS
 from hw.flow.tools import ToolFailed, ToolMissing
 from hw.flow.yosys import Area, synthesize
-from hw.targets import TARGETS
 
 COUNTER = """
 module counter (input clk, input clear, input enable, output reg [12:0] count);

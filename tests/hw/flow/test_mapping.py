@@ -1,8 +1,8 @@
 import pytest
 
-from hw import targets
+from hw.flow import mapping
+from hw.flow.mapping import TARGETS, target
 from hw.flow.tools import ToolMissing
-from hw.targets import TARGETS, target
 
 
 def test_names():
@@ -49,7 +49,7 @@ def test_models_exist(name):
 
 
 def test_yosys_missing(monkeypatch):
-    monkeypatch.setattr(targets.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(mapping.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ToolMissing,
                        match=r"^pyosys is not installed; run: pip install pyosys==0\.68$"):
         target("ecp5").models()
