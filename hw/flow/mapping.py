@@ -32,7 +32,7 @@ __all__ = ["TARGETS", "Models", "Target", "target"]
 
 COLUMNS: tuple[str, ...] = ("lut", "carry", "ff", "dsp", "ram")
 
-_CELLS = Path(__file__).parent / "flow" / "cells"
+_CELLS = Path(__file__).with_name("cells")
 
 
 @dataclass(frozen=True)
