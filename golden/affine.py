@@ -6,7 +6,7 @@ up, but in block-scaled tensors to the even code.
 
 import numpy as np
 
-from golden.block_scaled import Tensor, check_kind, dequantize_blocks, quantize_blocks
+from golden.block_scaled import Levels, check_kind, dequantize_blocks, quantize_blocks
 from golden.formats import EXPONENT_BIAS, BlockScaled, Format, IntFormat, finite, floats
 from golden.networks import Quantization, check_scale
 from golden.specials import as_floats
@@ -21,7 +21,7 @@ def round_to_step(x, step) -> np.ndarray:
     return step * _half_up(floats(x, "Numbers to round").astype(np.float64) / step)
 
 
-def quantize(x, quantization: Quantization) -> Tensor:
+def quantize(x, quantization: Quantization) -> Levels:
     """Levels of real numbers, saturated to the format; of two as near, the upper one.
 
     For an integer format that is ``floor(x / step + 1/2) + zero_point``. To a block-scaled format

@@ -24,7 +24,7 @@ from golden.rounding import fraction, nearest_level
 from golden.scaling import product
 from golden.specials import as_floats
 
-__all__ = ["Blocks", "Tensor", "check_kind", "parts", "on_levels", "quantize_blocks",
+__all__ = ["Blocks", "Levels", "check_kind", "parts", "on_levels", "quantize_blocks",
            "dequantize_blocks", "requantize_blocks", "requantize_tensor", "blocks_of",
            "shift_levels", "shifts", "shifted", "matmul"]
 
@@ -43,7 +43,7 @@ class Blocks(NamedTuple):
     exponents: np.ndarray
 
 
-Tensor = np.ndarray | Blocks
+Levels = np.ndarray | Blocks
 """Levels; of a block-scaled format with their exponents."""
 
 
@@ -54,12 +54,12 @@ def check_kind(tensor, fmt: Format, name: str):
         raise TypeError(f"{name} must be {kind} for {fmt}, not {type(tensor).__name__}")
 
 
-def parts(tensor: Tensor) -> dict[str, np.ndarray]:
+def parts(tensor: Levels) -> dict[str, np.ndarray]:
     """Arrays that a tensor is made of: ``levels``, and ``exponents`` where it has some."""
     return tensor._asdict() if isinstance(tensor, Blocks) else {"levels": tensor}
 
 
-def on_levels(function: Callable[[np.ndarray], np.ndarray], tensor: Tensor) -> Tensor:
+def on_levels(function: Callable[[np.ndarray], np.ndarray], tensor: Levels) -> Levels:
     """Return the tensor with what ``function`` makes of its levels."""
     if isinstance(tensor, Blocks):
         return tensor._replace(levels=function(tensor.levels))
@@ -166,7 +166,7 @@ def requantize_blocks(sums, contract: Contract, output: BlockScaled, parameters:
 
 
 def requantize_tensor(sums, contract: Contract, output: Format | None, parameters: Mapping, *,
-                      unbiased: Range | None = None, draws=None) -> Tensor:
+                      unbiased: Range | None = None, draws=None) -> Levels:
     """Turn exact sums into results of any format.
 
     By :func:`requantize_blocks` where that is block-scaled, else by

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from golden.block_scaled import Blocks, Tensor, shift_levels
+from golden.block_scaled import Blocks, Levels, shift_levels
 from golden.contracts import Contract, contract
 from golden.formats import Format
 from golden.networks import Network
@@ -79,7 +79,7 @@ def quantized(digits: Digits, *, weights: Format, activations: Format,
         weight_ranges="least_error", window=window, classifier=True, name="digits")
 
 
-def accuracy(outputs: Tensor, labels: np.ndarray) -> float:
+def accuracy(outputs: Levels, labels: np.ndarray) -> float:
     """Share of rows whose largest output, the first of equal ones, is at the label's place."""
     if isinstance(outputs, Blocks):
         outputs = shift_levels(*outputs)

@@ -19,7 +19,7 @@ from golden.affine import (
     round_to_step,
     symmetric,
 )
-from golden.block_scaled import Tensor
+from golden.block_scaled import Levels
 from golden.calibration import (
     apart,
     highest_exponents,
@@ -28,11 +28,11 @@ from golden.calibration import (
 )
 from golden.contracts import Clamped, Contract, ExactSum, Thresholds
 from golden.formats import EXPONENT_BIAS, BlockScaled, Format, IntFormat, finite, integers
+from golden.layers.linear import linear_results, linear_sums, shifted_range, sum_ends
 from golden.lfsr import leap
-from golden.linear import linear_results, linear_sums, shifted_range, sum_ranges
 from golden.multipliers import combined_scale, linear_parameters, threshold_parameters
 from golden.networks import INPUT, Dense, Network, Quantization
-from golden.ranges import Range, levels_range
+from golden.ranges import Range, levels_range, values_range
 from golden.run import prove
 from golden.scaling import add
 from golden.weights import WeightRanges, blocks_for, quantize_weights, spread_for
@@ -218,7 +218,7 @@ def _check_request(layers: Sequence[FloatDense], activations: Format, output: Fo
                          f"not {output}")
 
 
-def _weigh(layer: FloatDense, index: int, x: Tensor, network: Network, fmt: Format,
+def _weigh(layer: FloatDense, index: int, x: Levels, network: Network, fmt: Format,
            contract: Contract, zero_point: bool, ranges: WeightRanges, window: int
            ) -> tuple[Dense, np.ndarray, Range]:
     # The layer as far as its sums go: without parameters, its output still its input's.
@@ -242,16 +242,11 @@ def _weigh(layer: FloatDense, index: int, x: Tensor, network: Network, fmt: Form
                                 zero_point=zero_point, ranges=ranges)
             dense = replace(dense, weights=np.asarray(quantize(layer.weights, weight)),
                             weight=weight)
-        unbiased = _sums_range(dense, network)
+        unbiased = values_range(sum_ends(dense, network))
         bias = np.abs(layer.biases() / _step(dense, network)).max(initial=0.0)
         if bias < 2.0 ** (contract.bias_format(unbiased).width - 2):
             break
     return dense, linear_sums(dense, x, network), unbiased
-
-
-def _sums_range(layer: Dense, network: Network) -> Range:
-    ranges = sum_ranges(layer, network)
-    return Range(min(each.lo for each in ranges), max(each.hi for each in ranges))
 
 
 def _steps(layer: Dense, network: Network) -> tuple[float | np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from golden.formats import Format, IntFormat
 
-__all__ = ["Range", "check_ends", "levels_range", "values_range", "dot_range", "weights_range",
+__all__ = ["Range", "check_ends", "levels_range", "values_range", "dot_range", "weights_ends",
            "INT64"]
 
 
@@ -86,8 +86,8 @@ def dot_range(weights: Format, activations: Format, depth: int) -> Range:
     return (levels_range(weights) * levels_range(activations)).times(depth)
 
 
-def weights_range(weights: np.ndarray, activations: Range) -> list[Range]:
-    """Range of ``sum(w * x)`` for the given weights and any activations, per output.
+def weights_ends(weights: np.ndarray, activations: Range) -> np.ndarray:
+    """Least and largest ``sum(w * x)`` for the given weights and any activations, per output.
 
     Parameters
     ----------
@@ -98,14 +98,15 @@ def weights_range(weights: np.ndarray, activations: Range) -> list[Range]:
 
     Returns
     -------
-    list of Range, one per output, exact: both ends are reached.
+    array of integers, ``(2, outputs)``
+        Exact: both ends are reached. Of Python integers where ``int64`` may not do.
     """
     rows = np.asarray(weights)
     rows = rows.reshape(len(rows), prod(rows.shape[1:]))
     # Levels that exponents have shifted may be of 62 bits.
-    most = values_range(rows).magnitude * rows.shape[1]
-    rows = rows.astype(np.int64 if most < 1 << 63 else object)
-    positive, negative = np.where(rows > 0, rows, 0), np.where(rows < 0, rows, 0)
-    return [Range(int(p) * activations.lo + int(n) * activations.hi,
-                  int(p) * activations.hi + int(n) * activations.lo)
-            for p, n in zip(positive.sum(axis=1), negative.sum(axis=1), strict=True)]
+    most = max(1, values_range(rows).magnitude) * max(1, activations.magnitude) * rows.shape[1]
+    rows = rows.astype(np.int64 if most < 1 << 63 else object, copy=False)
+    positive = np.maximum(rows, 0).sum(axis=1)
+    negative = rows.sum(axis=1) - positive
+    return np.stack([positive * activations.lo + negative * activations.hi,
+                     positive * activations.hi + negative * activations.lo])

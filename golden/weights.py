@@ -9,7 +9,7 @@ from golden.affine import quantize
 from golden.block_scaled import Blocks, quantize_blocks
 from golden.calibration import FRACTIONS, least_error_rows
 from golden.formats import EXPONENT, EXPONENT_BIAS, BlockScaled, Format
-from golden.linear import shifted_range
+from golden.layers.linear import shifted_range
 from golden.networks import Quantization
 from golden.ranges import Range
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from golden import block_scaled, ops, specials
-from golden.block_scaled import Blocks, Tensor, parts, requantize_tensor
+from golden.block_scaled import Blocks, Levels, parts, requantize_tensor
 from golden.formats import BLOCK, EXPONENT_BIAS, BlockScaled
 from golden.lfsr import leap
 from golden.ranges import INT64
@@ -47,7 +47,7 @@ def sums_of(config: TileConfig, phase: Phase) -> np.ndarray:
     return sums - rows[:, :, None] * phase.parameters["weight_zero_point"][columns][:, None]
 
 
-def expected(config: TileConfig, phases: Sequence[Phase]) -> Tensor:
+def expected(config: TileConfig, phases: Sequence[Phase]) -> Levels:
     """What golden says of every output, those that a driver drops included.
 
     Returns
@@ -97,7 +97,7 @@ def _exponents(config: TileConfig, phase: Phase) -> list[np.ndarray]:
 
 
 def run(config: TileConfig, backend: Backend, phases: Sequence[Phase], *, stall: float = 0.0,
-        seed: int = 0) -> tuple[Tensor, Trace]:
+        seed: int = 0) -> tuple[Levels, Trace]:
     """Run ``phases`` on a simulated tile.
 
     Returns
@@ -130,7 +130,7 @@ def check_error(trace: Trace):
 
 def matmul(config: TileConfig, backend: Backend, activations: np.ndarray, weights: np.ndarray,
            parameters: Mapping[str, np.ndarray], *, stall: float = 0.0, seed: int = 0, **more
-           ) -> tuple[Tensor, Trace]:
+           ) -> tuple[Levels, Trace]:
     """Compute ``requantize(activations @ weights.T)`` on a simulated tile.
 
     Parameters are as for :func:`run` and, all others, for :func:`matmul_phases`.

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from golden.block_scaled import Blocks, Tensor, parts
+from golden.block_scaled import Blocks, Levels, parts
 from golden.formats import EXPONENT_BIAS, Codebook, LoadedCodebook
 from golden.networks import INPUT, Dense, Layer, Linear, Network
 from golden.run import run as run_golden
@@ -34,7 +34,7 @@ def codebooks(config: TileConfig, network: Network, layer: Linear) -> dict[str, 
             if isinstance(fmt := getattr(config, name), LoadedCodebook)}
 
 
-def operands(config: TileConfig, network: Network, layer: Linear, x: Tensor) -> dict[str, Any]:
+def operands(config: TileConfig, network: Network, layer: Linear, x: Levels) -> dict[str, Any]:
     """All that :func:`sim.jobs.matmul` is told of a layer that is given ``x``, by name.
 
     The base is what golden's sums are in units of: the least exponents that the layer's input may
@@ -66,7 +66,7 @@ def operands(config: TileConfig, network: Network, layer: Linear, x: Tensor) -> 
 
 
 def run_layer(config: TileConfig, backend: Backend, network: Network, layer: Layer,
-              x: Tensor) -> tuple[Tensor, Trace]:
+              x: Levels) -> tuple[Levels, Trace]:
     """Run one layer on a simulated tile; return its results and the trace."""
     if not isinstance(layer, Dense):
         raise ValueError(f"Layer must be a Dense one to run on a tile, not {type(layer).__name__} "
@@ -74,8 +74,8 @@ def run_layer(config: TileConfig, backend: Backend, network: Network, layer: Lay
     return matmul(config, backend, **operands(config, network, layer, x))
 
 
-def run_network(config: TileConfig, backend: Backend, network: Network, x: Tensor
-                ) -> tuple[Tensor, list[Trace]]:
+def run_network(config: TileConfig, backend: Backend, network: Network, x: Levels
+                ) -> tuple[Levels, list[Trace]]:
     """Run a network on a simulated tile, each layer on the hardware's result of the one before.
 
     Parameters

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from golden.block_scaled import Tensor
+from golden.block_scaled import Levels
 from hw.config import TileConfig
 from hw.drive import Beats, Phase, output_beats, streams
 from sim.backend import Backend, Cut, Mismatch, Mistimed, Plan, SimulationError, Trace
@@ -50,7 +50,7 @@ class Verification:
         return asdict(self)
 
 
-def verify(config: TileConfig, backend: Backend, phases: Sequence[Phase], want: Tensor, *,
+def verify(config: TileConfig, backend: Backend, phases: Sequence[Phase], want: Levels, *,
            subject: str, simulator: str) -> Verification:
     """Run ``phases``; compare every output and ``tlast`` with golden, and when transfers are made.
 

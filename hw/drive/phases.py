@@ -10,7 +10,7 @@ from math import prod
 
 import numpy as np
 
-from golden.block_scaled import Blocks, Tensor
+from golden.block_scaled import Blocks, Levels
 from golden.contracts import title_of
 from golden.formats import BLOCK, BlockScaled, Codebook, Format, LoadedCodebook
 from golden.lfsr import leap
@@ -246,8 +246,8 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
             np.full(blocks * groups, base))
 
 
-def matmul_results(phases: Sequence[Phase], results: Tensor, vectors: int, channels: int
-                   ) -> Tensor:
+def matmul_results(phases: Sequence[Phase], results: Levels, vectors: int, channels: int
+                   ) -> Levels:
     """Put the results of jobs together, as :func:`matmul_phases` has cut them.
 
     Parameters

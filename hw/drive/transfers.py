@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from golden.block_scaled import Blocks, Tensor
+from golden.block_scaled import Blocks, Levels
 from golden.contracts import S32, WORD_BITS, title_of
 from golden.formats import BLOCK, EXPONENT, BlockScaled, Format, LoadedCodebook
 from golden.lfsr import check_states
@@ -101,7 +101,7 @@ def _words(config: TileConfig, phase: Phase) -> np.ndarray:
     return np.concatenate([*head, records.reshape(-1, size), surplus])
 
 
-def output_beats(config: TileConfig, results: Tensor, phases: Sequence[Phase] = ()) -> Beats:
+def output_beats(config: TileConfig, results: Levels, phases: Sequence[Phase] = ()) -> Beats:
     """Beats of the output port that carry results, as :func:`expected` has them.
 
     Where the output is a loaded codebook, ``phases`` are those that the results are of: codes are
@@ -129,7 +129,7 @@ def _by_format(config: TileConfig, phases: Sequence[Phase], each: np.ndarray
             for phase, end in zip(phases, ends.tolist(), strict=True)]
 
 
-def output_levels(config: TileConfig, beats: np.ndarray, phases: Sequence[Phase] = ()) -> Tensor:
+def output_levels(config: TileConfig, beats: np.ndarray, phases: Sequence[Phase] = ()) -> Levels:
     """Results of ``tdata``: the inverse of :func:`output_beats`.
 
     Raises

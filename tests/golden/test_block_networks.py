@@ -10,7 +10,7 @@ from golden import digits
 from golden.block_scaled import Blocks, parts
 from golden.contracts import Rounding, contract
 from golden.formats import BLOCK, INFINITY, NAN, parse
-from golden.linear import linear_sums, sum_ranges
+from golden.layers.linear import linear_sums, sum_ends
 from golden.networks import (
     INPUT,
     Conv2d,
@@ -132,13 +132,13 @@ def test_ranges_are_reached_with_the_largest_exponents(rng):
     network = network_of(rng, "mx_s4", "mx_u4", window=9)
     layer, fmt = dense(network), network.input.format
     assert network.input.exponents.hi - network.input.exponents.lo == 4
-    found = sum_ranges(layer, network)
+    found = sum_ends(layer, network)
     for channel, weights in enumerate(layer.weights):
-        for sign, end in ((1, found[channel].hi), (-1, found[channel].lo)):
+        for sign, end in zip((-1, 1), found[:, channel], strict=True):
             x = Blocks(np.where(sign * weights > 0, fmt.max, fmt.min)[None],
                        np.full((1, 3), network.input.exponents.hi))
             assert linear_sums(layer, x, network)[0, channel] == end
-    assert prove(network)["dense0"] == Range(min(r.lo for r in found), max(r.hi for r in found))
+    assert prove(network).sums["dense0"] == Range(min(found[0]), max(found[1]))
 
 
 def test_the_proof_is_for_every_exponent_that_there_may_be(rng):
@@ -330,7 +330,7 @@ def test_exponents_from_the_least_to_the_largest(rng):
                   weight=Quantization(parse("s4")), contract=contract("half_even"),
                   parameters={name: np.array([value]) for name, value in parameters.items()})
     network = Network(name="n", input=tensor, layers=(layer,))
-    assert sum_ranges(layer, network) == [Range(-384 << 254, 381 << 254)]
+    assert sum_ends(layer, network).tolist() == [[-384 << 254], [381 << 254]]
     x = random_blocks(rng, tensor, (40, 1))
     found, (sums, results) = run(network, x)["a"], defined(layer, network, x)
     assert linear_sums(layer, x, network).tolist() == sums

@@ -109,7 +109,7 @@ def test_quantizing_is_repeatable(data):
         np.testing.assert_array_equal(a.weights, b.weights)
         for name, value in a.parameters.items():
             np.testing.assert_array_equal(value, b.parameters[name])
-    assert prove(one) == prove(two)
+    assert prove(one).sums == prove(two).sums
 
 
 def test_accuracy_takes_the_first_of_equals():

@@ -187,7 +187,7 @@ class TestNetwork:
         result = run(network, quantize(x, network.input))["dense0"]
         real = result * np.asarray(layer.output.scale)
         np.testing.assert_allclose(real, run_float(layers, x), atol=2e-3)
-        assert prove(network)["dense0"] + levels_range(S8) in levels_range(layer.output.format)
+        assert prove(network).sums["dense0"] + levels_range(S8) in levels_range(layer.output.format)
 
     def test_small_and_absent_weights_keep_their_bias(self, rng):
         weights = rng.normal(size=(4, 5))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from golden.formats import IntFormat, parse
-from golden.ranges import INT64, Range, dot_range, levels_range, values_range, weights_range
+from golden.ranges import INT64, Range, dot_range, levels_range, values_range, weights_ends
 
 S8, S8N, U4, S2, U2 = (parse(name) for name in ("s8", "s8n", "u4", "s2", "u2"))
 
@@ -45,7 +45,7 @@ def test_a2q_bounds_hold(bits, unsigned_l1, signed_l1, rng):
         weights = np.zeros(400, dtype=np.int64)
         np.add.at(weights, rng.integers(0, 400, int(l1)), 1)
         weights *= rng.choice([-1, 1], size=400)
-        (bound,) = weights_range(weights[None], levels_range(activations))
+        bound = values_range(weights_ends(weights[None], levels_range(activations)))
         assert signed_bits(bound) <= bits
 
 
@@ -54,7 +54,7 @@ def test_exact_width_is_at_most_that_of_the_absolute_sum(rng):
         weights = rng.integers(-128, 128, size=(1, rng.integers(1, 60)))
         l1 = int(np.abs(weights).sum())
         for fmt in (S8, parse("u8")):
-            (bound,) = weights_range(weights, levels_range(fmt))
+            bound = values_range(weights_ends(weights, levels_range(fmt)))
             bits = ceil(log2(l1 * 2**(8 - fmt.signed) + 1) + 1)
             assert signed_bits(bound) <= bits
 
@@ -72,15 +72,16 @@ def test_weight_bound_is_reached(activations, rng):
     weights = rng.integers(-4, 5, size=(6, 4))
     inputs = list(product(range(activations.lo, activations.hi + 1), repeat=4))
     sums = np.array(inputs) @ weights.T
-    expected = [Range(lo, hi) for lo, hi in zip(sums.min(0).tolist(), sums.max(0).tolist(),
-                                                strict=True)]
-    assert weights_range(weights, activations) == expected
+    np.testing.assert_array_equal(weights_ends(weights, activations), [sums.min(0), sums.max(0)])
 
 
 def test_weights_of_any_size_and_shape():
     weights = np.array([[[2**80], [-1]]], dtype=object)
-    assert weights_range(weights, Range(-1, 2)) == [Range(-2**80 - 2, 2**81 + 1)]
-    assert weights_range(np.uint8([[255, 255]]), Range(-1, 1)) == [Range(-510, 510)]
+    assert weights_ends(weights, Range(-1, 2)).tolist() == [[-2**80 - 2], [2**81 + 1]]
+    assert weights_ends(np.uint8([[255, 255]]), Range(-1, 1)).tolist() == [[-510], [510]]
+    for activations in (Range(-2**70, 1), Range(0, 2**62)):  # of weights 0 as of any
+        assert weights_ends(np.array([[0, 0], [1, 1]]), activations).tolist() == [
+            [0, 2 * activations.lo], [0, 2 * activations.hi]]
 
 
 @pytest.mark.parametrize("lo, hi, name", [

@@ -8,7 +8,7 @@ import pytest
 from golden import ops
 from golden.contracts import contract
 from golden.formats import IntFormat, parse
-from golden.linear import linear_sums, sum_ranges
+from golden.layers.linear import linear_sums, sum_ends
 from golden.networks import INPUT, Conv2d, Dense, Layer, Linear, Network, Pool, Quantization
 from golden.ranges import Range
 from golden.requantize import requantize
@@ -118,9 +118,8 @@ def test_ranges_are_reached():
     n = network(layer, input=Quantization(U2, zero_point=1))
     every = np.array(list(product(range(4), repeat=3)))
     sums = linear_sums(layer, every, n)
-    expected = [Range(int(c.min()), int(c.max())) for c in sums.T]
-    assert sum_ranges(layer, n) == expected
-    assert prove(n) == {"a": Range(int(sums.min()), int(sums.max()))}
+    np.testing.assert_array_equal(sum_ends(layer, n), [sums.min(axis=0), sums.max(axis=0)])
+    assert prove(n).sums == {"a": Range(int(sums.min()), int(sums.max()))}
 
 
 def test_exact_sums_as_output(rng):
@@ -145,7 +144,7 @@ class TestProof:
                           (-2**31 + 1019, None), (-2**31 + 1018, -2**31 - 1)):
             n = network(dense([[0, 0], [3, -5]], way=TFLITE, shift=-24, bias=[0, bias]))
             if end is None:
-                assert prove(n) == {"a": Range(-1019, 1021)}
+                assert prove(n).sums == {"a": Range(-1019, 1021)}
                 continue
             message = (rf"^Layer 'a', channel 1: Sum plus bias must be in range {self.RANGE} of "
                        rf"s32, not {end}$")
@@ -244,7 +243,7 @@ class TestProof:
         linear = Linear(**{key: getattr(two, key) for key in (
             "name", "output", "weights", "weight", "contract", "parameters")}, inputs=(INPUT,))
         with pytest.raises(TypeError,
-                           match=r"^Linear layer must be a Dense or a Conv2d, not "):
+                           match=r"^Layer must be one of golden.networks, not Linear"):
             run(network(linear), [[1]])
 
 
@@ -252,3 +251,54 @@ def test_input_is_checked():
     with pytest.raises(ValueError, match=r"^Input must be in range \[-128, 127\] of s8, not 128 "
                                          r"at index \(0, 0\)$"):
         run(network(dense([[1]])), [[128]])
+
+
+class TestProofOfAnInput:
+    def test_sums_that_other_inputs_would_exceed(self):
+        """Beyond int32 for some input, but not for these: to the last one that there may be."""
+        layer = dense([[2**15 - 1] * 3, [1, 0, 0]], way=TFLITE, shift=-9, bias=[5, 0],
+                      weight=Quantization(parse("s16")))
+        n = network(layer, input=Quantization(parse("s16")))
+        with pytest.raises(ValueError, match="^Layer 'a': Accumulator must be in range "):
+            prove(n)
+        most = (2**31 - 1 - 5) // (2**15 - 1)
+        x = np.array([[0, 0, 0], [2**15 - 1, 2**15 - 1, most - 2 * (2**15 - 1)]])
+        proof = prove(n, x)
+        assert proof.sums == {"a": Range(-2**31, 2**31 - 1)}
+        levels = run(n, x, proof)["a"]
+        np.testing.assert_array_equal(levels, requantize(x @ layer.weights.T, TFLITE, S8,
+                                                         layer.parameters))
+        with pytest.raises(ValueError, match=r"^Layer 'a', channel 0: Sum plus bias must be in "):
+            prove(n, x + [[0, 0, 0], [0, 0, 1]])
+        with pytest.raises(ValueError, match="^Input must be the one that the proof is for, not "
+                                             "another one$"):
+            run(n, x - 1, proof)
+
+    def test_layers_behind_see_what_the_first_makes(self, rng):
+        a = dense([[1, 1]], shift=31, output=S4)
+        b = dense([[2**24]], "a", name="b", way=TFLITE, weight=Quantization(IntFormat(26)),
+                  shift=-20, bias=2**31 - 1 - 3 * 2**24)
+        n = network(a, b)
+        x = np.array([[1, 5], [-300 + 172, 4]])
+        assert run(n, x, prove(n, x))["a"].tolist() == [[3], [-8]]
+        with pytest.raises(ValueError, match="^Layer 'b', channel 0: Sum plus bias must be in "):
+            prove(n, x + 1)
+        with pytest.raises(ValueError, match="^Layer 'b', channel 0: Sum plus bias must be in "):
+            prove(n)
+
+    def test_what_is_not_proven_for_an_input_alone(self):
+        """Shifts are those for any sum, though these sums are of few bits."""
+        layer = dense([[127] * 8], shift=70, weight=Quantization(IntFormat(40)))
+        n = network(replace(layer, weights=np.full((1, 8), 2**38)))
+        assert prove(n).sums == prove(n, np.ones((1, 8), int)).sums
+        assert run(n, np.ones((1, 8), int), prove(n, np.ones((1, 8), int)))["a"] == [[2]]
+        assert prove(n, np.zeros((0, 8), int)).sums == prove(n).sums
+
+    def test_of_another_network(self, rng):
+        n = small_network(rng)
+        other = replace(n, name="m")
+        x = np.zeros((1, 6, 8, 2), int)
+        assert list(run(n, x, prove(n))) == ["input", "conv", "pool", "depth", "top"]
+        with pytest.raises(ValueError, match="^Proof must be of the network that is run, 'n', not "
+                                             "of another one, 'm'$"):
+            run(n, x, prove(other))

@@ -9,7 +9,7 @@ from golden import digits
 from golden.block_scaled import blocks_of, quantize_blocks
 from golden.contracts import contract
 from golden.formats import parse
-from golden.linear import linear_sums
+from golden.layers.linear import linear_sums
 from golden.networks import Conv2d, Dense, Network
 from golden.quantize import FloatDense, dequantize, quantize, quantize_network, run_float
 from golden.run import prove, run

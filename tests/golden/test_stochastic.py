@@ -11,8 +11,8 @@ import pytest
 from golden import digits
 from golden.contracts import MultiplyShift, Rounding, Stochastic, contract
 from golden.formats import IntFormat, parse
+from golden.layers.linear import linear_sums
 from golden.lfsr import draws
-from golden.linear import linear_sums
 from golden.networks import Conv2d, Dense, Network, Quantization
 from golden.quantize import quantize
 from golden.ranges import levels_range

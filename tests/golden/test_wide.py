@@ -10,10 +10,10 @@ from golden import ops
 from golden.block_scaled import matmul
 from golden.contracts import contract
 from golden.formats import BLOCK, IntFormat, parse
-from golden.linear import sum_ranges
+from golden.layers.linear import sum_ends
 from golden.networks import Conv2d, Dense, Network, Quantization
 from golden.onnx_ops import matmul_integer
-from golden.ranges import Range, weights_range
+from golden.ranges import Range, weights_ends
 from golden.run import run
 from tests.golden.definitions import ROUND
 
@@ -103,8 +103,8 @@ def test_blocks_that_are_not_full(rng):
 
 def test_range_of_weights():
     """Each is of 62 bits, as those that exponents have shifted may be; their sum is not."""
-    assert weights_range(np.full((1, 8), 2**61), Range(-1, 3)) == [Range(-2**64, 3 * 2**64)]
-    assert weights_range(np.full((1, 8), -2**63), Range(0, 1)) == [Range(-2**66, 0)]
+    assert weights_ends(np.full((1, 8), 2**61), Range(-1, 3)).tolist() == [[-2**64], [3 * 2**64]]
+    assert weights_ends(np.full((1, 8), -2**63), Range(0, 1)).tolist() == [[-2**66], [0]]
 
 
 def test_range_of_block_scaled_weights():
@@ -114,7 +114,7 @@ def test_range_of_block_scaled_weights():
                   weights=np.full((1, 2 * BLOCK), 2**32), weight=Quantization(fmt),
                   exponents=np.array([[127, 127 + 29]]))
     network = Network(name="network", input=Quantization(parse("u1")))
-    assert sum_ranges(layer, network) == [Range(0, BLOCK * (2**32 + 2**61))]
+    assert sum_ends(layer, network).tolist() == [[0], [BLOCK * (2**32 + 2**61)]]
 
 
 def test_differences():

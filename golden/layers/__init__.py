@@ -1,0 +1,22 @@
+"""How each kind of layer is proven and run: a table by the classes of :mod:`golden.networks`."""
+
+from collections.abc import Mapping
+
+from golden.layers.elementwise import ELEMENTWISE
+from golden.layers.kind import Kind
+from golden.layers.linear import LINEAR
+from golden.layers.pool import POOL
+from golden.networks import Add, Concat, Conv2d, Dense, Layer, Mul, Pool, Rescale, Sub
+
+__all__ = ["KINDS", "Kind", "kind_of"]
+
+KINDS: Mapping[type[Layer], Kind] = {
+    Dense: LINEAR, Conv2d: LINEAR, Pool: POOL, Rescale: ELEMENTWISE, Add: ELEMENTWISE,
+    Sub: ELEMENTWISE, Mul: ELEMENTWISE, Concat: ELEMENTWISE}
+
+
+def kind_of(layer: Layer) -> Kind:
+    """Return the kind of a layer; ``TypeError`` where it has none."""
+    if type(layer) not in KINDS:
+        raise TypeError(f"Layer must be one of golden.networks, not {layer!r}")
+    return KINDS[type(layer)]

@@ -1,0 +1,74 @@
+"""The layers that bring tensors together."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from golden import elementwise
+from golden.block_scaled import Levels
+from golden.formats import Format, IntFormat
+from golden.layers.kind import Kind
+from golden.networks import Add, Concat, Layer, Mul, Network, Rescale, Sub
+from golden.units import Addition, Multiplication, Operation, Rescaling
+
+__all__ = ["ELEMENTWISE", "operations"]
+
+
+def operations(layer: Layer, network: Network) -> Sequence[Operation]:
+    """What a layer that brings tensors together computes: of a Concat, for each of its inputs.
+
+    Raises
+    ------
+    TypeError
+        Where the layer is of another kind, or a format is no integer one.
+    """
+    inputs = [_integer(name, network.quantization(name).format) for name in layer.inputs]
+    output = _integer(layer.name, layer.output.format)
+    match layer:
+        case Rescale() | Concat():
+            return [Rescaling(layer.contract, fmt, output) for fmt in inputs]
+        case Mul():
+            return [Multiplication(layer.contract, inputs[0], inputs[1], output)]
+        case Add():
+            subtract = isinstance(layer, Sub)
+            return [Addition(layer.scheme, inputs[0], inputs[1], output, subtract)]
+    raise TypeError(f"Layer must be a Rescale, an Add, a Sub, a Mul or a Concat, not {layer!r}")
+
+
+def _prove(layer: Rescale | Add | Mul | Concat, network: Network, x: Sequence[Levels] | None):
+    sets = layer.parameters if isinstance(layer, Concat) else (layer.parameters,)
+    try:
+        found = operations(layer, network)
+        if len(sets) != len(found):
+            raise ValueError(f"Parameters must be {len(found)} sets, one for each input, "
+                             f"not {len(sets)}")
+        for index, (operation, parameters) in enumerate(zip(found, sets, strict=True)):
+            elementwise.check(operation, parameters)
+            names = [layer.inputs[index]] if isinstance(layer, Concat) else layer.inputs
+            fields = ["input"] if len(operation.operands) == 1 else ["a", "b"]
+            owners = {f"{field}_zero_point": network.quantization(name)
+                      for field, name in zip(fields, names, strict=True)}
+            for field, owner in (owners | {"zero_point": layer.output}).items():
+                # A fused sum has its zero points in the offset.
+                if field in parameters and parameters[field] != owner.zero_point:
+                    raise ValueError(f"Parameter {field} must be {owner.zero_point}, as the "
+                                     f"tensor's, not {parameters[field]}")
+    except ValueError as error:
+        raise ValueError(f"Layer {layer.name!r}: {error}") from error
+
+
+def _run(layer: Rescale | Add | Mul | Concat, network: Network, x: Sequence[Levels], sums: None
+         ) -> np.ndarray:
+    found = operations(layer, network)
+    if isinstance(layer, Concat):
+        return elementwise.concat(found, x, layer.parameters, axis=layer.axis)
+    return elementwise.compute(found[0], x, layer.parameters)
+
+
+def _integer(name: str, fmt: Format) -> IntFormat:
+    if not isinstance(fmt, IntFormat):
+        raise TypeError(f"Format of tensor {name!r} must be an integer one, not {fmt}")
+    return fmt
+
+
+ELEMENTWISE = Kind(_prove, _run)

@@ -1,0 +1,209 @@
+"""The layers of exact sums: what they sum, what the sums may be, and what becomes of them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from golden import ops, specials
+from golden.block_scaled import (
+    Blocks,
+    Levels,
+    on_levels,
+    parts,
+    requantize_tensor,
+    shift_levels,
+)
+from golden.contracts import ExactSum, Stochastic
+from golden.formats import NAN, BlockScaled, Format
+from golden.layers.kind import Kind
+from golden.lfsr import draws
+from golden.networks import Conv2d, Dense, Linear, Network, Quantization
+from golden.ranges import Range, levels_range, values_range, weights_ends
+from golden.requantize import check_parameters
+from golden.tables import check_table, lookup
+
+__all__ = ["LINEAR", "linear_sums", "linear_results", "sum_ends", "shifted_range", "output_of"]
+
+
+def linear_sums(layer: Linear, x, network: Network) -> np.ndarray:
+    """Exact sums of a layer, before its bias: ``sum((x - x_zero_point) * (w - w_zero_point))``.
+
+    Of block-scaled factors in units of the least exponents: those that the input may have, and
+    the weights have.
+
+    Parameters
+    ----------
+    layer : Linear
+        Of ``network``.
+    x : array_like of integers, or Blocks
+        Levels of the tensor that the layer takes.
+    """
+    if isinstance(x, Blocks):
+        x = shift_levels(*x, least=network.quantization(layer.inputs[0]).exponents.lo)
+    zero_points = {"x_zero_point": _input_zero_point(layer, network),
+                   "w_zero_point": layer.weight.zero_point}
+    if isinstance(layer, Conv2d):
+        return ops.conv2d(x, layer.weights, stride=layer.stride, padding=layer.padding,
+                          dilation=layer.dilation, groups=layer.groups, **zero_points)
+    return ops.dense(x, _scaled(layer), **zero_points)
+
+
+def _scaled(layer: Linear) -> np.ndarray:
+    # Weights of a layer on one scale.
+    scaled = isinstance(layer.weight.format, BlockScaled)
+    if scaled and not isinstance(layer, Dense):
+        raise ValueError(f"Layer {layer.name!r} must be a Dense one to have block-scaled weights, "
+                         f"not a {type(layer).__name__}")
+    if scaled != (layer.exponents is not None):
+        given = "given" if scaled else "left out"
+        raise ValueError(f"Exponents of layer {layer.name!r} must be {given} for weights of "
+                         f"{layer.weight.format}, not {layer.exponents!r}")
+    return shift_levels(layer.weights, layer.exponents) if scaled else layer.weights
+
+
+def sum_ends(layer: Linear, network: Network) -> np.ndarray:
+    """Least and largest sum of each output channel, before its bias, whatever the input.
+
+    Exact, from the weights, the zero points and the input's format and exponents: an array of
+    integers, ``(2, channels)``.
+    """
+    weights = layer.weight.format.check(layer.weights, f"Weight of layer {layer.name!r}")
+    if layer.weight.format.propagates and (np.abs(weights) >= NAN).any():
+        raise ValueError(f"Weights of layer {layer.name!r} must be numbers, not infinite or NaN")
+    axes = 4 if isinstance(layer, Conv2d) else 2
+    if weights.ndim != axes or not len(weights):
+        raise ValueError(f"Weights of layer {layer.name!r} must have {axes} axes and an output, "
+                         f"not shape {weights.shape}")
+    weights = np.asarray(_scaled(layer))
+    zero_points = layer.weight.format.check_zero_point(
+        layer.weight.zero_point, f"Weight zero point of layer {layer.name!r}")
+    if zero_points.shape not in ((), (len(weights),)):
+        raise ValueError(f"Weight zero point of layer {layer.name!r} must be a scalar or have "
+                         f"one entry for each of {len(weights)} channels, not shape "
+                         f"{zero_points.shape}")
+    zero_point = _input_zero_point(layer, network)
+    inputs = shifted_range(network.quantization(layer.inputs[0]))
+    return weights_ends(ops.centred(weights, zero_points.reshape(-1, *[1] * (weights.ndim - 1))),
+                        inputs - Range(zero_point, zero_point))
+
+
+def shifted_range(quantization: Quantization) -> Range:
+    """Range of a tensor's levels; of block-scaled ones on the scale of the least exponent."""
+    exponents = quantization.exponents
+    return levels_range(quantization.format) * Range(1, 1 << exponents.hi - exponents.lo)
+
+
+def linear_results(layer: Linear, sums, unbiased: Range) -> Levels:
+    """Results of a layer's exact sums, which ``unbiased`` bounds; its table not yet applied."""
+    # A draw for each output, where the contract draws.
+    drawn = draws(layer.seed, np.shape(sums)) if isinstance(layer.contract, Stochastic) else None
+    return requantize_tensor(sums, layer.contract, output_of(layer), layer.parameters,
+                             unbiased=unbiased, draws=drawn)
+
+
+def output_of(layer: Linear) -> Format | None:
+    """Format that a layer's contract is told; None for the exact sum, whose own follows from it."""
+    return None if isinstance(layer.contract, ExactSum) else layer.output.format
+
+
+def _input_zero_point(layer: Linear, network: Network) -> int:
+    taken = network.quantization(layer.inputs[0])
+    name = f"Zero point of tensor {layer.inputs[0]!r}"
+    zero_point = taken.format.check_zero_point(taken.zero_point, name)
+    if zero_point.ndim:
+        raise ValueError(f"{name} must be a scalar, not shape {zero_point.shape}")
+    return int(zero_point)
+
+
+def _numbers(layer: Linear, network: Network, x: Levels) -> np.ndarray:
+    # Sums of what is a number: infinities and NaN are put in later.
+    taken = network.quantization(layer.inputs[0]).format
+    return linear_sums(layer, on_levels(specials.numbers, x) if taken.propagates else x, network)
+
+
+def _run(layer: Linear, network: Network, x: Sequence[Levels], sums: Range) -> Levels:
+    y = linear_results(layer, _numbers(layer, network, x[0]), sums)
+    if network.quantization(layer.inputs[0]).format.propagates:
+        counts = specials.count(parts(x[0])["levels"], layer.weights)
+        y = on_levels(lambda levels: specials.resolve(levels, counts, layer.output.format), y)
+    return y if layer.table is None else lookup(layer.table, y, layer.output.format)
+
+
+def _prove(layer: Linear, network: Network, x: Sequence[Levels] | None) -> Range:
+    taken = network.quantization(layer.inputs[0])
+    _check_blocks(layer, taken.format)
+    ends = sum_ends(layer, network)
+    unbiased = values_range(ends)
+    contract, output, channels = layer.contract, output_of(layer), ends.shape[1]
+    if x is not None and (sums := _numbers(layer, network, x[0])).size:
+        # The parameters stay those for every input, as far as the contract takes what it gives.
+        sums = sums.reshape(-1, channels)
+        ends = np.stack([sums.min(axis=0), sums.max(axis=0)])
+        if contract.takes is not None:
+            unbiased = Range(max(unbiased.lo, contract.takes.min),
+                             min(unbiased.hi, contract.takes.max))
+    if taken.format.propagates and not (isinstance(layer, Dense)
+                                        and layer.output.format.propagates):
+        raise ValueError(f"Layer {layer.name!r} must be a Dense one whose output propagates "
+                         f"infinities and NaN, as its input {taken.format} does")
+    if isinstance(layer, Conv2d) and np.any(layer.padding):
+        if not taken.format.contains(taken.zero_point):
+            raise ValueError(f"Padding of layer {layer.name!r} must be 0 where the input has "
+                             f"format {taken.format}, which has no level 0, not {layer.padding}")
+    try:
+        values = check_parameters(contract, output, layer.parameters, unbiased=unbiased)
+        if layer.table is not None:
+            check_table(layer.table, layer.output.format)
+        for name, value in values.items():
+            if value.size not in (1, channels):
+                raise ValueError(f"Parameter {name} must have 1 entry or {channels}, one per "
+                                 f"channel, not {value.size}")
+        exponents = layer.output.exponents
+        for name, wanted in (("zero_point", layer.output.zero_point),
+                             ("exponent_min", exponents.lo), ("exponent_max", exponents.hi)):
+            if name in values and (values[name] != wanted).any():
+                raise ValueError(f"Parameter {name} must be {wanted}, as the output's, "
+                                 f"not {values[name].tolist()}")
+    except ValueError as error:
+        raise ValueError(f"Layer {layer.name!r}: {error}") from error
+    try:
+        _check_ends(layer, ends, unbiased)
+    except ValueError:
+        # Once more, for the channel's name.
+        for channel, own_ends in enumerate(ends.T):
+            own = replace(layer, parameters={name: value.flat[channel if value.size > 1 else 0]
+                                             for name, value in values.items()})
+            try:
+                for end in own_ends:
+                    _check_ends(own, end, unbiased)
+            except ValueError as error:
+                raise ValueError(f"Layer {layer.name!r}, channel {channel}: {error}") from error
+        raise
+    return unbiased
+
+
+def _check_ends(layer: Linear, ends, unbiased: Range):
+    # All the steps are monotonic in the sum. The levels of contract "none" are what they are: its
+    # output must hold them.
+    levels = parts(linear_results(layer, ends, unbiased))["levels"]
+    layer.output.format.check(levels, "Output")
+
+
+def _check_blocks(layer: Linear, taken: Format):
+    # What is block-scaled is in the layers that have an axis of features to cut into blocks.
+    made = layer.output.format
+    for fmt, verb in ((taken, "take"), (made, "make")):
+        if isinstance(fmt, BlockScaled) and not isinstance(layer, Dense):
+            raise ValueError(f"Layer {layer.name!r} must be a Dense one to {verb} a tensor of "
+                             f"{fmt}, not a {type(layer).__name__}")
+    if isinstance(made, BlockScaled):
+        if output_of(layer) is None:
+            raise ValueError(f"Contract of layer {layer.name!r} must be one of multiply and shift "
+                             f"to make a tensor of {made}, not {layer.contract.name}")
+        if layer.table is not None:
+            raise ValueError(f"Table of layer {layer.name!r} must be None where its output is "
+                             f"{made}, whose codes alone are no numbers")
+
+
+LINEAR = Kind(_prove, _run)

@@ -1,0 +1,47 @@
+"""Averages and maxima over windows."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from golden import ops
+from golden.block_scaled import Levels
+from golden.formats import BlockScaled, IntFormat
+from golden.layers.kind import Kind
+from golden.networks import Network, Pool
+
+__all__ = ["POOL"]
+
+
+def _prove(layer: Pool, network: Network, x: Sequence[Levels] | None):
+    taken, made = network.quantization(layer.inputs[0]), layer.output
+    if made.format != taken.format or made.zero_point != taken.zero_point:
+        raise ValueError(
+            f"Output of pool {layer.name!r} must have the input's format {taken.format} and zero "
+            f"point {taken.zero_point}, not {made.format} and {made.zero_point}")
+    if isinstance(taken.format, BlockScaled):
+        raise ValueError(f"Input of pool {layer.name!r} must have a format without exponents, "
+                         f"not {taken.format}")
+    if taken.format.propagates:
+        raise ValueError(f"Input of pool {layer.name!r} must have a format that refuses infinities "
+                         f"and NaN, not {taken.format}")
+    if layer.kind == "average" and not isinstance(taken.format, IntFormat):
+        raise ValueError(f"Input of pool {layer.name!r} must have an integer format to be "
+                         f"averaged, not {taken.format}")
+    if layer.kind not in ("average", "max"):
+        raise ValueError(f"Kind of pool {layer.name!r} must be average or max, "
+                         f"not {layer.kind!r}")
+    if layer.clamp is not None:
+        lo, hi = made.format.check(layer.clamp, f"Clamp of pool {layer.name!r}").tolist()
+        if lo > hi:
+            raise ValueError(f"Clamp of pool {layer.name!r} must not be empty, "
+                             f"not {layer.clamp}")
+
+
+def _run(layer: Pool, network: Network, x: Sequence[Levels], sums: None) -> np.ndarray:
+    pool = ops.average_pool if layer.kind == "average" else ops.max_pool
+    y = pool(x[0], size=layer.size, stride=layer.stride, padding=layer.padding)
+    return y if layer.clamp is None else np.clip(y, *layer.clamp)
+
+
+POOL = Kind(_prove, _run)
