@@ -16,16 +16,12 @@ from golden.contracts import Rounding
 from golden.formats import integers
 from golden.ranges import INT64, values_range
 from golden.rounding import divide
+from golden.windows import NO_PADDING, Padding, Pair, pool_windows, windows
 
 __all__ = [
     "dot", "matmul", "dense", "conv2d", "depthwise", "average_pool", "max_pool", "same_padding",
     "centred", "padded",
 ]
-
-Pair = tuple[int, int]
-Padding = tuple[Pair, Pair]
-
-NO_PADDING: Padding = ((0, 0), (0, 0))
 
 
 def dot(a, b) -> np.ndarray:
@@ -106,7 +102,7 @@ def conv2d(x, weights, *, x_zero_point: int = 0, w_zero_point: ArrayLike = 0,
     rows = weights.reshape(outputs, prod(weights.shape[1:]))
     bound = values_range(x).magnitude * _largest_sum(rows, axis=-1)
     x, weights = _exact(x, weights, bound)
-    batch, height, width = _output_shape(x.shape, kernel, stride, padding, dilation)
+    batch, (height, width) = len(x), windows(x.shape[1:3], kernel, stride, padding, dilation)
     x = padded(x, ((0, 0), *padding, (0, 0)))
     each = outputs // groups
     # Tap by tap: no copy of the input per tap, and, as the bound is of all taps, still exact.
@@ -240,22 +236,6 @@ def _centred_weights(weights, zero_point, axes: int) -> np.ndarray:
     return centred(weights, zero_point.reshape(-1, *[1] * (axes - 1)))
 
 
-def _output_shape(shape: Sequence[int], kernel: Sequence[int], stride: Pair, padding: Padding,
-                  dilation: Pair) -> tuple[int, int, int]:
-    for name, pair in (("Kernel", kernel), ("Stride", stride), ("Dilation", dilation)):
-        if min(pair) < 1:
-            raise ValueError(f"{name} must be positive, not {tuple(pair)}")
-    if min(min(pair) for pair in padding) < 0:
-        raise ValueError(f"Padding must not be negative, not {padding}")
-    sizes = [(size + sum(pad) - (taps - 1) * step - 1) // advance + 1
-             for size, pad, taps, step, advance
-             in zip(shape[1:3], padding, kernel, dilation, stride, strict=True)]
-    if min(sizes) < 1:
-        raise ValueError(f"Input must be at least as large as the kernel {tuple(kernel)}, "
-                         f"not {tuple(shape[1:3])} with padding {padding}")
-    return shape[0], sizes[0], sizes[1]
-
-
 def _tap(x: np.ndarray, start: Pair, stride: Pair, shape: Pair) -> np.ndarray:
     # What one tap of a kernel sees of (padded) ``x`` at each position of the output.
     rows, columns = (slice(first, first + step * (count - 1) + 1, step)
@@ -267,7 +247,4 @@ def _pooled(x, size: Pair, stride: Pair, padding: Padding) -> tuple[np.ndarray, 
     x = integers(x, "Input")
     if x.ndim != 4:
         raise ValueError(f"Input must have shape (batch, height, width, channels), not {x.shape}")
-    _, height, width = _output_shape(x.shape, size, stride, padding, (1, 1))
-    if any(max(pad) >= taps for pad, taps in zip(padding, size, strict=True)):
-        raise ValueError(f"Padding must be less than the window {size}, not {padding}")
-    return x, (height, width)
+    return x, pool_windows(x.shape[1:3], size, stride, padding)

@@ -31,7 +31,7 @@ from golden.formats import EXPONENT_BIAS, BlockScaled, Format, IntFormat, finite
 from golden.layers.linear import linear_results, linear_sums, shifted_range, sum_ends
 from golden.lfsr import leap
 from golden.multipliers import combined_scale, linear_parameters, threshold_parameters
-from golden.networks import INPUT, Dense, Network, Quantization
+from golden.networks import INPUT, Dense, Network, Quantization, Tensor
 from golden.ranges import Range, levels_range, values_range
 from golden.run import prove
 from golden.scaling import add
@@ -163,7 +163,8 @@ def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Form
         movable = zero_points != "none" and isinstance(fmt, IntFormat)
         return choose(values, *examples, fmt, zero_point=movable)
 
-    network = Network(name=name, input=ranged(calibration, activations))
+    network = Network(name=name, inputs=(
+        Tensor(INPUT, ranged(calibration, activations), (features,)),))
     x = quantize(calibration, network.input)
     for index, layer in enumerate(layers):
         dense, sums, unbiased = _weigh(layer, index, x, network, weights, contract,
@@ -183,7 +184,7 @@ def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Form
             chosen = ranged(real, output)
         dense = replace(dense, output=chosen, parameters=_parameters(
             dense, network, unbiased, bias, chosen, relu=layer.relu))
-        network = replace(network, layers=(*network.layers, dense))
+        network = replace(network, layers=(*network.layers, dense), outputs=())
         x = linear_results(dense, sums, unbiased)
     prove(network)
     return network
@@ -222,11 +223,8 @@ def _weigh(layer: FloatDense, index: int, x: Levels, network: Network, fmt: Form
            contract: Contract, zero_point: bool, ranges: WeightRanges, window: int
            ) -> tuple[Dense, np.ndarray, Range]:
     # The layer as far as its sums go: without parameters, its output still its input's.
-    tensor = network.layers[-1].name if network.layers else INPUT
+    tensor = network.outputs[0]
     input = network.quantization(tensor)
-    dense = Dense(name=f"dense{index}", inputs=(tensor,), output=input, contract=contract,
-                  weights=layer.weights, weight=Quantization(fmt), parameters={},
-                  seed=int(leap(1, (index + 1) * LAYER_DRAWS)))
     # A bias has as many bits as the sums of these weights need, but 32 at least.
     products = levels_range(fmt) * shifted_range(input)
     if isinstance(fmt, BlockScaled):
@@ -234,14 +232,15 @@ def _weigh(layer: FloatDense, index: int, x: Levels, network: Network, fmt: Form
     widest = products.times(layer.weights.shape[1]).format.width
     for places in (max(30, widest - 2), 30):
         if isinstance(fmt, BlockScaled):
-            levels, exponents = blocks_for(layer.biases(), layer.weights, fmt, input,
-                                           places=places, window=window)
-            dense = replace(dense, weights=levels, exponents=exponents)
+            weight, blocks = Quantization(fmt), blocks_for(
+                layer.biases(), layer.weights, fmt, input, places=places, window=window)
         else:
             weight = spread_for(layer.biases(), layer.weights, fmt, input, places=places,
                                 zero_point=zero_point, ranges=ranges)
-            dense = replace(dense, weights=np.asarray(quantize(layer.weights, weight)),
-                            weight=weight)
+            blocks = quantize(layer.weights, weight), None
+        dense = Dense(name=f"dense{index}", inputs=(tensor,), output=input, contract=contract,
+                      weights=np.asarray(blocks[0]), weight=weight, exponents=blocks[1],
+                      parameters={}, seed=int(leap(1, (index + 1) * LAYER_DRAWS)))
         unbiased = values_range(sum_ends(dense, network))
         bias = np.abs(layer.biases() / _step(dense, network)).max(initial=0.0)
         if bias < 2.0 ** (contract.bias_format(unbiased).width - 2):

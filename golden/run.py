@@ -9,7 +9,7 @@ import numpy as np
 from golden.block_scaled import Blocks, Levels, blocks_of, check_kind, parts
 from golden.formats import integers
 from golden.layers import kind_of
-from golden.networks import INPUT, Add, Concat, Mul, Network, Quantization
+from golden.networks import Network, Tensor
 from golden.ranges import Range
 
 __all__ = ["Proof", "run", "prove"]
@@ -24,34 +24,35 @@ class Proof:
     network : Network
     sums : mapping of str to Range
         What the sums of each linear layer may be, before the bias.
-    x : array of integers or Blocks, optional
-        The only input for which it holds; by default it holds for every one.
+    inputs : mapping of str to array of integers or Blocks, optional
+        The only inputs for which it holds, by name; by default it holds for all.
     """
 
     network: Network
     sums: Mapping[str, Range]
-    x: Levels | None = None
+    inputs: Mapping[str, Levels] | None = None
 
-    def check(self, network: Network, x: Levels):
-        """Raise ``ValueError`` where the proof is not of this network, or not for this input."""
+    def check(self, network: Network, tensors: Mapping[str, Levels]):
+        """Raise ``ValueError`` where the proof is not of this network, or not for these inputs."""
         if self.network is not network:
             raise ValueError(f"Proof must be of the network that is run, {network.name!r}, "
                              f"not of another one, {self.network.name!r}")
-        if self.x is not None and not all(map(np.array_equal, parts(self.x).values(),
-                                              parts(x).values())):
-            raise ValueError("Input must be the one that the proof is for, not another one")
+        for name, proven in (self.inputs or {}).items():
+            if not all(map(np.array_equal, parts(proven).values(), parts(tensors[name]).values())):
+                raise ValueError(f"Input {name!r} must be the one that the proof is for, "
+                                 f"not another one")
 
 
 def run(network: Network, x, proof: Proof | None = None) -> dict[str, Any]:
-    """Return every tensor of a network, as levels, by name; ``"input"`` among them.
+    """Return every tensor of a network, as levels, by name; inputs and constants among them.
 
     Those of block-scaled formats are :class:`~golden.block_scaled.Blocks`, all others arrays.
 
     Parameters
     ----------
     network : Network
-    x : array_like of integers, or Blocks
-        Levels of the input format, the batch first.
+    x : array_like of integers, or Blocks, or mapping of str to them
+        Levels of the input, ``(batch, *shape)``; where there are several, of each by its name.
     proof : Proof, optional
         Of this network; by default it is proven first, by :func:`prove`, whatever its input.
 
@@ -60,12 +61,12 @@ def run(network: Network, x, proof: Proof | None = None) -> dict[str, Any]:
     TypeError
         Where the input is not Blocks and its format block-scaled, or the other way round.
     ValueError
-        Where the proof fails, or is one of something else, or an input is no level of its format,
-        or has an exponent that its quantization has not.
+        Where the proof fails, or is one of something else, or an input has not its shape, is no
+        level of its format, or has an exponent that its quantization has not.
     """
     proof = prove(network) if proof is None else proof
-    tensors: dict[str, Any] = {INPUT: _checked(x, network.input)}
-    proof.check(network, tensors[INPUT])
+    tensors = _given(network, x)
+    proof.check(network, tensors)
     for layer in network.layers:
         taken = [tensors[name] for name in layer.inputs]
         tensors[layer.name] = kind_of(layer).run(layer, network, taken, proof.sums.get(layer.name))
@@ -85,9 +86,9 @@ def prove(network: Network, x=None) -> Proof:
     Parameters
     ----------
     network : Network
-    x : array_like of integers or Blocks, optional
-        An input for which alone it is to hold, as for :func:`run`: then the sums of the linear
-        layers are those that it makes, and nothing is said of others.
+    x : array_like of integers, or Blocks, or mapping of str to them, optional
+        Inputs for which alone it is to hold, as for :func:`run`: then the sums of the linear layers
+        are those that these make, and nothing is said of others.
 
     Raises
     ------
@@ -96,12 +97,8 @@ def prove(network: Network, x=None) -> Proof:
     """
     if not isinstance(network, Network):
         raise TypeError(f"Network must be a Network, not {network!r}")
-    sums, tensors = {}, {} if x is None else {INPUT: _checked(x, network.input)}
+    sums, tensors = {}, {} if x is None else _given(network, x)
     for layer in network.layers:
-        wanted = 2 if isinstance(layer, Add | Mul) else 1
-        if len(layer.inputs) != wanted and not (isinstance(layer, Concat) and layer.inputs):
-            raise ValueError(f"Layer {layer.name!r} must have {wanted} "
-                             f"input{'s' if wanted > 1 else ''}, not {len(layer.inputs)}")
         kind = kind_of(layer)
         taken = [tensors[name] for name in layer.inputs] if tensors else None
         found = kind.prove(layer, network, taken)
@@ -109,21 +106,44 @@ def prove(network: Network, x=None) -> Proof:
             sums[layer.name] = found
         if taken is not None:
             tensors[layer.name] = kind.run(layer, network, taken, found)
-    return Proof(network, sums, tensors.get(INPUT))
+    return Proof(network, sums, {each.name: tensors[each.name] for each in network.inputs}
+                 if tensors else None)
 
 
-def _checked(x, quantization: Quantization) -> Levels:
-    # The input of a network, once it is found to be of its quantization.
-    fmt = quantization.format
-    check_kind(x, fmt, "Input")
+def _given(network: Network, x) -> dict[str, Any]:
+    # Inputs, once they are found to be what they should, and constants, for a batch.
+    names = [tensor.name for tensor in network.inputs]
+    given = x if isinstance(x, Mapping) else dict(zip(names, [x], strict=False))
+    if set(given) != set(names):
+        raise ValueError(f"Inputs must be {', '.join(names)}, not {', '.join(given)}")
+    tensors: dict[str, Any] = {
+        tensor.name: _checked(given[tensor.name], tensor,
+                              "Input" if len(names) == 1 else f"Input {tensor.name!r}")
+        for tensor in network.inputs}
+    sizes = {name: len(parts(levels)["levels"]) for name, levels in tensors.items()}
+    if len(set(sizes.values())) > 1:
+        raise ValueError(f"Inputs must have batches of one size, not "
+                         f"{', '.join(f'{size} of {name}' for name, size in sizes.items())}")
+    for constant in network.constants:
+        levels = np.asarray(constant.source)
+        tensors[constant.name] = np.broadcast_to(levels, (sizes[names[0]], *levels.shape))
+    return tensors
+
+
+def _checked(x, tensor: Tensor, title: str) -> Levels:
+    fmt, allowed = tensor.quantization.format, tensor.quantization.exponents
+    check_kind(x, fmt, title)
+    levels = fmt.check(x.levels if isinstance(x, Blocks) else x, title)
+    if levels.shape[1:] != tensor.shape or not levels.ndim:
+        raise ValueError(f"{title} must have shape (batch, "
+                         f"{', '.join(map(str, tensor.shape))}), not {levels.shape}")
     if not isinstance(x, Blocks):
-        return fmt.check(x, "Input")
-    found = Blocks(fmt.check(x.levels, "Input"), integers(x.exponents, "Exponent"))
-    blocks_of(found.exponents, found.levels.shape)
-    allowed = quantization.exponents
+        return levels
+    found = Blocks(levels, integers(x.exponents, "Exponent"))
+    blocks_of(found.exponents, levels.shape)
     bad = np.argwhere((found.exponents < allowed.lo) | (found.exponents > allowed.hi))
     if len(bad):
         where = tuple(bad[0].tolist())
-        raise ValueError(f"Exponent of input block {where} must be in range {allowed}, "
+        raise ValueError(f"Exponent of i{title[1:]} block {where} must be in range {allowed}, "
                          f"not {found.exponents[where]}")
     return found

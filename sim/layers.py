@@ -6,7 +6,7 @@ import numpy as np
 
 from golden.block_scaled import Blocks, Levels, parts
 from golden.formats import EXPONENT_BIAS, Codebook, LoadedCodebook
-from golden.networks import INPUT, Dense, Layer, Linear, Network
+from golden.networks import Dense, Layer, Linear, Network
 from golden.run import run as run_golden
 from hw.config import TileConfig
 from hw.drive import fold
@@ -98,7 +98,7 @@ def run_network(config: TileConfig, backend: Backend, network: Network, x: Level
         Naming the layer, the index and both values where levels, or else exponents, of hardware
         and golden first differ.
     """
-    golden, tensors, traces = run_golden(network, x), {INPUT: x}, []
+    golden, tensors, traces = run_golden(network, x), {network.inputs[0].name: x}, []
     for layer in network.layers:
         try:
             found, trace = run_layer(config, backend, network, layer, tensors[layer.inputs[0]])
@@ -114,4 +114,4 @@ def run_network(config: TileConfig, backend: Backend, network: Network, x: Level
                                f"{own[where]} instead of {want[where]}")
         tensors[layer.name] = found
         traces.append(trace)
-    return tensors[network.layers[-1].name], traces
+    return tensors[network.outputs[0]], traces

@@ -92,7 +92,7 @@ def run_digits(config: TileConfig, backend: Backend) -> Result:
         output=str(config.output), contract=config.contract.name,
         table="fixed" if isinstance(config.lut, tuple) else config.lut or "",
         float_accuracy=digits.accuracy(run_float(data.layers, data.images), data.labels),
-        golden_accuracy=digits.accuracy(golden[network.layers[-1].name], data.labels),
+        golden_accuracy=digits.accuracy(golden[network.outputs[0]], data.labels),
         hardware_accuracy=digits.accuracy(found, data.labels),
         compared=sum(part.size for layer in network.layers
                      for part in parts(golden[layer.name]).values()),

@@ -62,7 +62,11 @@ def _run(layer: Rescale | Add | Mul | Concat, network: Network, x: Sequence[Leve
     found = operations(layer, network)
     if isinstance(layer, Concat):
         return elementwise.concat(found, x, layer.parameters, axis=layer.axis)
-    return elementwise.compute(found[0], x, layer.parameters)
+    # Behind the batch, shapes are broadcast from their last axis on.
+    rank = max(map(np.ndim, x))
+    operands = [each.reshape(len(each), *[1] * (rank - each.ndim), *each.shape[1:])
+                for each in map(np.asarray, x)]
+    return elementwise.compute(found[0], operands, layer.parameters)
 
 
 def _integer(name: str, fmt: Format) -> IntFormat:

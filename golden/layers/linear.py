@@ -71,10 +71,6 @@ def sum_ends(layer: Linear, network: Network) -> np.ndarray:
     weights = layer.weight.format.check(layer.weights, f"Weight of layer {layer.name!r}")
     if layer.weight.format.propagates and (np.abs(weights) >= NAN).any():
         raise ValueError(f"Weights of layer {layer.name!r} must be numbers, not infinite or NaN")
-    axes = 4 if isinstance(layer, Conv2d) else 2
-    if weights.ndim != axes or not len(weights):
-        raise ValueError(f"Weights of layer {layer.name!r} must have {axes} axes and an output, "
-                         f"not shape {weights.shape}")
     weights = np.asarray(_scaled(layer))
     zero_points = layer.weight.format.check_zero_point(
         layer.weight.zero_point, f"Weight zero point of layer {layer.name!r}")

@@ -11,7 +11,7 @@ from golden.casts import cast
 from golden.contracts import CONTRACTS, contract
 from golden.formats import BlockScaled, IntFormat, parse
 from golden.multipliers import combined_scale, threshold_parameters
-from golden.networks import Conv2d, Dense, Network, Pool, Quantization
+from golden.networks import Conv2d, Dense, Network, Pool, Quantization, Tensor
 from golden.onnx_ops import conv_integer, dynamic_range, quantize_linear
 from golden.quantize import FloatDense, dequantize, limits, quantize, quantize_network
 from golden.ranges import Range, weights_ends
@@ -29,7 +29,8 @@ EXAMPLES = [[1.0, 2.0], [-0.5, 1.0]]
 
 def of_lists(weights, *, weight=None, **more):
     layer = Dense(name="dense", weights=weights, weight=weight or Quantization(S8), **LAYER | more)
-    return Network(name="network", input=Quantization(S8), layers=(layer,))
+    return Network(name="network", inputs=(Tensor("input", Quantization(S8), (2,)),),
+                   layers=(layer,))
 
 
 def quantized(**changed):
@@ -76,7 +77,8 @@ def test_an_empty_batch_of_images():
                   padding=((0, 0), (1, 0)), **LAYER)
     pools = [Pool(name=kind, inputs=("conv",), output=Quantization(S8), kind=kind, size=(1, 2),
                   stride=(1, 1)) for kind in ("average", "max")]
-    network = Network(name="network", input=Quantization(S8), layers=(conv, *pools))
+    network = Network(name="network", inputs=(Tensor("input", Quantization(S8), (1, 4, 1)),),
+                      layers=(conv, *pools))
     tensors = run(network, np.zeros((0, 1, 4, 1), dtype=int))
     assert [tensor.shape for tensor in tensors.values()] == [
         (0, 1, 4, 1), (0, 1, 4, 1), (0, 1, 3, 1), (0, 1, 3, 1)]
@@ -125,8 +127,12 @@ def test_empty_sums():
      "Layers must be one or more, not none"),
     (lambda: quantize_network(3, [[1.0]], weights=S8, activations=S8, contract=HALF_UP),
      TypeError, "Layers must be a sequence of FloatDense, not 3"),
-    (lambda: Network(name="network", input=S8), TypeError,
-     f"Input must be a Quantization, not {S8!r}"),
+    (lambda: Network(name="network", inputs=(S8,)), TypeError,
+     f"Input must be a Tensor, not {S8!r}"),
+    (lambda: Tensor("x", S8, (1,)), TypeError,
+     f"Quantization of tensor 'x' must be a Quantization, not {S8!r}"),
+    (lambda: Tensor("x", Quantization(S8), (1, 2.5)), TypeError,
+     "Shape of tensor 'x' must be an integer, not 2.5 (float)"),
     (lambda: run([], [1]), TypeError, "Network must be a Network, not []"),
     (lambda: Rescaling("half_up", S8, S8), TypeError, "Contract must be a contract, not 'half_up'"),
     (lambda: quantized(weights="s8"), TypeError, "Weights must be a format, not 's8'"),

@@ -19,6 +19,7 @@ from golden.networks import (
     Pool,
     Quantization,
     Rescale,
+    Tensor,
 )
 from golden.quantize import FloatDense, quantize, quantize_network
 from golden.ranges import Range
@@ -259,13 +260,15 @@ def test_what_a_layer_refuses(rng):
     ]
     for wrong, message in cases:
         with pytest.raises(ValueError, match=f"^{message}$"):
-            prove(Network(name="n", input=taken, layers=(wrong,)))
+            prove(Network(name="n", layers=(wrong,), inputs=(Tensor(
+                INPUT, taken, (FEATURES,) if isinstance(wrong, Dense) else (1, 1, FEATURES)),)))
     with pytest.raises(ValueError, match="^Layer 'dense0' must be a Dense one to make a tensor of "
                                          "mx_e2m1, not a Conv2d$"):
-        prove(Network(name="n", input=s8, layers=(conv,)))
+        prove(Network(name="n", layers=(conv,),
+                      inputs=(Tensor(INPUT, s8, (1, 1, FEATURES)),)))
     with pytest.raises(TypeError, match="^Format of tensor 'input' must be an integer one, "
                                         "not mx_e2m1$"):
-        prove(Network(name="n", input=Quantization(mx), layers=(
+        prove(Network(name="n", inputs=(Tensor(INPUT, Quantization(mx), (70,)),), layers=(
             Rescale(name="r", inputs=(INPUT,), output=s8, contract=contract("half_up"),
                     parameters={}),)))
 
@@ -329,7 +332,7 @@ def test_exponents_from_the_least_to_the_largest(rng):
     layer = Dense(name="a", inputs=(INPUT,), output=tensor, weights=np.array([[3]]),
                   weight=Quantization(parse("s4")), contract=contract("half_even"),
                   parameters={name: np.array([value]) for name, value in parameters.items()})
-    network = Network(name="n", input=tensor, layers=(layer,))
+    network = Network(name="n", inputs=(Tensor(INPUT, tensor, (1,)),), layers=(layer,))
     assert sum_ends(layer, network).tolist() == [[-384 << 254], [381 << 254]]
     x = random_blocks(rng, tensor, (40, 1))
     found, (sums, results) = run(network, x)["a"], defined(layer, network, x)

@@ -15,7 +15,7 @@ from golden.multipliers import (
     reduce_multiplier,
     scale_parameters,
 )
-from golden.networks import Dense, Network, Quantization
+from golden.networks import Dense, Network, Quantization, Tensor
 from golden.quantize import FloatDense, dequantize, quantize, quantize_network
 from golden.requantize import requantize
 from golden.run import run
@@ -181,7 +181,8 @@ def test_a_network_whose_channel_has_scale_0():
                   weight=weight, parameters=p | dict(
                       bias=np.array([0, 10**6]), zero_point=np.array([-5]),
                       clamp_min=np.array([-128]), clamp_max=np.array([127])))
-    network = Network(name="network", input=Quantization(S8), layers=(layer,))
+    network = Network(name="network", inputs=(Tensor("input", Quantization(S8), (2,)),),
+                      layers=(layer,))
     assert run(network, [[2, 4], [-100, 100]])["dense"].tolist() == [[6, -5], [45, -5]]
     np.testing.assert_array_equal(dequantize(layer.weights, weight), [[1.5, 2.0], [0, 0]])
     with pytest.raises(ValueError, match=r"^Scale must be positive and finite, not 0\.0$"):

@@ -9,7 +9,7 @@ from golden import ops
 from golden.contracts import contract
 from golden.formats import IntFormat, parse
 from golden.layers.linear import linear_sums, sum_ends
-from golden.networks import INPUT, Conv2d, Dense, Layer, Linear, Network, Pool, Quantization
+from golden.networks import INPUT, Conv2d, Dense, Layer, Linear, Network, Pool, Quantization, Tensor
 from golden.ranges import Range
 from golden.requantize import requantize
 from golden.run import prove, run
@@ -33,8 +33,11 @@ def dense(weights, source=INPUT, output=S8, name="a", way=HALF_UP, zero_point=0,
                  parameters=parameters(len(weights), output, zero_point=zero_point, **changed))
 
 
-def network(*layers, input=None):
-    return Network(name="n", input=input or Quantization(S8), layers=layers)
+def network(*layers, input=None, shape=None):
+    """Of an input that a first Dense layer takes, unless its shape is given."""
+    shape = layers[0].weights.shape[1:] if shape is None else shape
+    return Network(name="n", inputs=(Tensor(INPUT, input or Quantization(S8), shape),),
+                   layers=layers)
 
 
 def small_network(rng):
@@ -53,7 +56,7 @@ def small_network(rng):
         contract=TFLITE, parameters=parameters(4, shift=-2, zero_point=5), groups=4)
     top = Pool(name="top", inputs=("depth",), output=depth.output, kind="max", size=(1, 2),
                stride=(1, 1))
-    return network(conv, pool, depth, top, input=Quantization(S8, zero_point=7))
+    return network(conv, pool, depth, top, input=Quantization(S8, zero_point=7), shape=(6, 8, 2))
 
 
 def test_every_tensor_is_kept_and_right(rng):
@@ -225,26 +228,26 @@ class TestProof:
         message = (r"^Output of pool 'p' must have the input's format s8 and zero point 0, "
                    r"not s8 and 1$")
         with pytest.raises(ValueError, match=message):
-            prove(network(pool))
+            prove(network(pool, shape=(1, 1, 1)))
         with pytest.raises(ValueError, match=r" format s8 and zero point 0, not s4 and 0$"):
-            prove(network(replace(pool, output=Quantization(S4))))
+            prove(network(replace(pool, output=Quantization(S4)), shape=(1, 1, 1)))
         bad = replace(pool, output=Quantization(S8), kind="median")
         with pytest.raises(ValueError, match=r"^Kind of pool 'p' must be average or max, "
                                              r"not 'median'$"):
-            prove(network(bad))
+            prove(network(bad, shape=(1, 1, 1)))
 
     def test_layers(self):
         two = replace(dense([[1]]), inputs=(INPUT, INPUT))
         with pytest.raises(ValueError, match=r"^Layer 'a' must have 1 input, not 2$"):
-            prove(network(two))
+            network(two)
         other = Layer(name="o", inputs=(INPUT,), output=Quantization(S8))
         with pytest.raises(TypeError, match=r"^Layer must be one of golden.networks, not "):
-            prove(network(other))
+            network(other, shape=(1,))
         linear = Linear(**{key: getattr(two, key) for key in (
             "name", "output", "weights", "weight", "contract", "parameters")}, inputs=(INPUT,))
         with pytest.raises(TypeError,
                            match=r"^Layer must be one of golden.networks, not Linear"):
-            run(network(linear), [[1]])
+            network(linear)
 
 
 def test_input_is_checked():
@@ -270,8 +273,8 @@ class TestProofOfAnInput:
                                                          layer.parameters))
         with pytest.raises(ValueError, match=r"^Layer 'a', channel 0: Sum plus bias must be in "):
             prove(n, x + [[0, 0, 0], [0, 0, 1]])
-        with pytest.raises(ValueError, match="^Input must be the one that the proof is for, not "
-                                             "another one$"):
+        with pytest.raises(ValueError, match="^Input 'input' must be the one that the proof is "
+                                             "for, not another one$"):
             run(n, x - 1, proof)
 
     def test_layers_behind_see_what_the_first_makes(self, rng):

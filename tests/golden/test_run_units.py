@@ -21,6 +21,7 @@ from golden.networks import (
     Quantization,
     Rescale,
     Sub,
+    Tensor,
 )
 from golden.run import prove, run
 from golden.unit_scales import (
@@ -35,8 +36,8 @@ TFLITE = contract("tflite")
 A, B, C = (Quantization(U8, 0.5, 100), Quantization(S8, 0.25, -3), Quantization(S8, 0.75, 5))
 
 
-def network(*layers, input=A):
-    return Network(name="n", input=input, layers=layers)
+def network(*layers, shape=(7,)):
+    return Network(name="n", inputs=(Tensor(INPUT, A, shape),), layers=layers)
 
 
 def rescaled(name="b", source=INPUT, taken=A, made=B, **changed):
@@ -68,7 +69,7 @@ def test_every_tensor_is_right(rng):
                 clamp=(-2, 40))
     layers = rescaled(), added(), added(Sub, "int16", "s"), multiplied(), joined(), pool
     x = rng.integers(0, 256, (2, 4, 5, 3))
-    n = network(*layers)
+    n = network(*layers, shape=(4, 5, 3))
     assert prove(n).sums == {}
     tensors = run(n, x)
     assert list(tensors) == ["input", "b", "c", "s", "m", "j", "p"]
@@ -91,6 +92,50 @@ def test_every_tensor_is_right(rng):
             for name in ("input", "b", "s")}
     inside = np.abs(tensors["s"]) < 127
     assert np.abs(real["s"] - (real["input"] - real["b"]))[inside].max() < 0.75 * 0.6
+
+
+def test_several_inputs_constants_and_outputs(rng):
+    """The batch is that of the inputs, and shapes are broadcast behind it."""
+    image, line, levels = (rng.integers(0, 256, (3, 4, 5, 2)), rng.integers(-128, 128, (3, 2)),
+                           rng.integers(-128, 128, (5, 1)))
+    sums = [replace(added(way="int16", name=name), inputs=inputs)
+            for name, inputs in (("c", ("x", "line")), ("d", ("x", "k")))]
+    join = replace(joined(), inputs=("x", "wide", "wide"), axis=2, parameters=(
+        *(rescaling_parameters(Rescaling(TFLITE, q.format, S8), q, C) for q in (A, B, B)),))
+    n = Network(name="n", layers=(*sums, join), outputs=("j", "c"),
+                inputs=(Tensor("x", A, (4, 5, 2)), Tensor("line", B, (2,))),
+                constants=(Tensor("k", B, (5, 1), levels),
+                           Tensor("wide", B, (4, 2, 2), np.ones((4, 2, 2), int))))
+    tensors = run(n, {"line": line, "x": image})
+    way, parameters = Addition(scheme("int16"), U8, S8, S8), sums[0].parameters
+    np.testing.assert_array_equal(tensors["c"], elementwise.add(
+        way, image, line[:, None, None], parameters))
+    np.testing.assert_array_equal(tensors["d"], elementwise.add(way, image, levels, parameters))
+    assert tensors["j"].shape == (3, 4, 9, 2) and tensors["k"].shape == (3, 5, 1)
+    assert (tensors["j"][:, :, 5:] == 7).all()  # 5 + (1 + 3) / 3, by way of 8 / 3, rounded twice
+    for given, message in (
+            ({"x": image}, "Inputs must be x, line, not x"),
+            (image, "Inputs must be x, line, not x"),
+            ({"x": image, "line": line[:2]},
+             "Inputs must have batches of one size, not 3 of x, 2 of line"),
+            ({"x": image, "line": line[:, :1]},
+             "Input 'line' must have shape (batch, 2), not (3, 1)"),
+            ({"x": image, "line": 300 + line},
+             "Input 'line' must be in range [-128, 127] of s8, not ")):
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+            run(n, given)
+    proof = prove(n, {"x": image, "line": line})
+    np.testing.assert_array_equal(run(n, {"x": image, "line": line}, proof)["j"], tensors["j"])
+    with pytest.raises(ValueError, match="^Input 'line' must be the one that the proof is for, "):
+        run(n, {"x": image, "line": -1 - line}, proof)
+
+
+@pytest.mark.parametrize("x, shape", [(np.zeros((4, 5, 3), int), (4, 5, 3)), (0, ()),
+                                      (np.zeros((2, 4, 3, 5), int), (2, 4, 3, 5))])
+def test_shape_of_an_input(x, shape):
+    with pytest.raises(ValueError, match="^" + re.escape(
+            f"Input must have shape (batch, 4, 5, 3), not {shape}") + "$"):
+        run(network(rescaled(), shape=(4, 5, 3)), x)
 
 
 def test_fused_sum(rng):
@@ -134,7 +179,7 @@ def test_fused_sum(rng):
 ])
 def test_refused(layers, error, message):
     with pytest.raises(error, match=f"^{re.escape(message)}$"):
-        prove(network(*layers))
+        prove(network(*layers, shape=(4, 5, 3)))
 
 
 def test_operations_of_other_layers():
@@ -142,4 +187,4 @@ def test_operations_of_other_layers():
                   weight=B, contract=TFLITE, parameters={})
     with pytest.raises(TypeError, match=r"^Layer must be a Rescale, an Add, a Sub, a Mul or a "
                                         r"Concat, not Dense\("):
-        operations(layer, network(layer))
+        operations(layer, network(layer, shape=(1,)))

@@ -72,7 +72,9 @@ def test_what_is_refused(rng):
             (Conv2d(**(vars(layer) | {"weights": layer.weights.reshape(5, 1, 1, 70)})),
              "Layer 'dense0' must be a Dense one to have block-scaled weights, not a Conv2d")]:
         with pytest.raises(ValueError, match=f"(?s)^{message}$"):
-            prove(replace(network, layers=(wrong,)))
+            shape = (70,) if isinstance(wrong, Dense) else (1, 1, 70)
+            prove(replace(network, layers=(wrong,), inputs=(
+                replace(network.inputs[0], shape=shape),)))
 
 
 @pytest.mark.parametrize("activations", ["s8", "e4m3fn", "mx_e4m3fn", "mx_s8"])

@@ -9,7 +9,7 @@ import pytest
 from golden import specials
 from golden.contracts import contract
 from golden.formats import INFINITY, NAN, parse
-from golden.networks import Conv2d, Dense, Network, Quantization
+from golden.networks import Conv2d, Dense, Network, Quantization, Tensor
 from golden.requantize import requantize
 from golden.run import run
 
@@ -48,13 +48,14 @@ def test_counts_of_stacks_add_up(rng, shape):
     np.testing.assert_array_equal(whole, halves)
 
 
-def network(layer=Dense, output=E5M2, weights=((1, 2), (-1, 0)), **more):
+def network(layer=Dense, output=E5M2, weights=((1, 2), (-1, 0)), shape=(2,), **more):
     parameters = {"bias": 0, "multiplier": 1 << 30, "shift": 30, "clamp_min": output.min,
                   "clamp_max": output.max}
     made = layer(name="layer", inputs=("input",), output=Quantization(output), parameters={
         name: np.array([value]) for name, value in parameters.items()}, weights=np.array(weights),
         weight=Quantization(parse("s4")), contract=contract("half_even"), **more)
-    return Network(name="one", input=Quantization(E5M2), layers=(made,))
+    return Network(name="one", inputs=(Tensor("input", Quantization(E5M2), shape),),
+                   layers=(made,))
 
 
 def test_a_network_carries_them():
@@ -69,12 +70,13 @@ def test_what_a_network_cannot_carry_is_refused():
                                          r"e5m2:specials=propagate does$"):
         run(network(output=parse("e5m2")), [[4, 8]])
     with pytest.raises(ValueError, match="^Layer 'layer' must be a Dense one "):
-        run(network(Conv2d, weights=np.ones((1, 1, 1, 1), int)), np.ones((1, 1, 1, 1), int))
+        run(network(Conv2d, weights=np.ones((1, 1, 1, 1), int), shape=(1, 1, 1)),
+            np.ones((1, 1, 1, 1), int))
     infinite = replace(network().layers[0], weight=Quantization(E5M2),
                        weights=np.array([[NAN, 1]]))
     with pytest.raises(ValueError, match="^Weights of layer 'layer' must be numbers, not infinite "
                                          "or NaN$"):
-        run(Network(name="one", input=Quantization(E5M2), layers=(infinite,)), [[4, 8]])
+        run(replace(network(), layers=(infinite,)), [[4, 8]])
 
 
 @pytest.mark.parametrize("name, end", [("clamp_min", "minimum"), ("clamp_max", "maximum")])

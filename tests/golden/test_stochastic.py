@@ -13,7 +13,7 @@ from golden.contracts import MultiplyShift, Rounding, Stochastic, contract
 from golden.formats import IntFormat, parse
 from golden.layers.linear import linear_sums
 from golden.lfsr import draws
-from golden.networks import Conv2d, Dense, Network, Quantization
+from golden.networks import Conv2d, Dense, Network, Quantization, Tensor
 from golden.quantize import quantize
 from golden.ranges import levels_range
 from golden.requantize import requantize
@@ -121,7 +121,7 @@ def test_a_million_draws_are_as_often_up_as_expected():
 def network(seed):
     rng = np.random.default_rng(5)
     fmt = Quantization(S8)
-    return Network(name="n", input=fmt, layers=(Dense(
+    return Network(name="n", inputs=(Tensor("input", fmt, (6,)),), layers=(Dense(
         name="a", inputs=("input",), output=fmt, weights=rng.integers(-8, 8, (5, 6)),
         weight=Quantization(parse("s4")), contract=WAY, parameters=parameters(6, 3, S8),
         seed=seed),))
@@ -142,7 +142,7 @@ def test_a_convolution_draws_in_the_order_of_its_tensor(rng):
     conv = Conv2d(name="a", inputs=("input",), output=fmt,
                   weights=rng.integers(-8, 8, (3, 2, 2, 2)), weight=Quantization(parse("s4")),
                   contract=WAY, parameters=parameters(6, 3, S8), seed=77)
-    one = Network(name="n", input=fmt, layers=(conv,))
+    one = Network(name="n", inputs=(Tensor("input", fmt, (4, 5, 2)),), layers=(conv,))
     x = rng.integers(-128, 128, (2, 4, 5, 2))
     sums = linear_sums(conv, x, one)
     assert sums.shape == (2, 3, 4, 3)

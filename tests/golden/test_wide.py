@@ -11,7 +11,7 @@ from golden.block_scaled import matmul
 from golden.contracts import contract
 from golden.formats import BLOCK, IntFormat, parse
 from golden.layers.linear import sum_ends
-from golden.networks import Conv2d, Dense, Network, Quantization
+from golden.networks import Conv2d, Dense, Network, Quantization, Tensor
 from golden.onnx_ops import matmul_integer
 from golden.ranges import Range, weights_ends
 from golden.run import run
@@ -113,7 +113,8 @@ def test_range_of_block_scaled_weights():
                   contract=contract("half_up"), parameters={},
                   weights=np.full((1, 2 * BLOCK), 2**32), weight=Quantization(fmt),
                   exponents=np.array([[127, 127 + 29]]))
-    network = Network(name="network", input=Quantization(parse("u1")))
+    network = Network(name="network", inputs=(
+        Tensor("input", Quantization(parse("u1")), (2 * BLOCK,)),))
     assert sum_ends(layer, network).tolist() == [[0], [BLOCK * (2**32 + 2**61)]]
 
 
@@ -144,6 +145,7 @@ def test_network_of_floats(sign):
         weights=np.full((1, 1, 3, 1), 2**31), weight=Quantization(CFLOAT),
         parameters={"bias": [0], "multiplier": [1], "shift": [33], "clamp_min": [CFLOAT.min],
                     "clamp_max": [CFLOAT.max]}, padding=((0, 0), (1, 0)))
-    network = Network(name="network", input=Quantization(CFLOAT), layers=(layer,))
+    network = Network(name="network", layers=(layer,), inputs=(
+        Tensor("input", Quantization(CFLOAT), (1, 2, 1)),))
     x = np.full((1, 1, 2, 1), sign * 2**31)
     assert run(network, x)["conv"].tolist() == [[[[sign * 2**30]]]]

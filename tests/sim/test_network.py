@@ -67,12 +67,13 @@ def test_a_table_after_every_layer(tmp_path):
     quantized = digits_network(config, data)
     x = quantize(data.images[:4], quantized.input)
     levels, _ = run_network(config, simulation(config, "amaranth"), quantized, x)
-    first = run_golden(replace(quantized, layers=tuple(
+    first = run_golden(replace(quantized, outputs=(), layers=tuple(
         replace(layer, table=None) for layer in quantized.layers[:1])), x)["dense0"]
     np.testing.assert_array_equal(run_golden(quantized, x)["dense0"], 255 - first)
     np.testing.assert_array_equal(levels, run_golden(quantized, x)["dense1"])
     for table in (None, np.arange(256)):
-        other = replace(quantized, layers=(replace(quantized.layers[0], table=table),))
+        other = replace(quantized, outputs=(),
+                        layers=(replace(quantized.layers[0], table=table),))
         with pytest.raises(ValueError, match=r"^Table of layer 'dense0' must be the tile's$"):
             run_layer(config, simulation(config, "amaranth"), other, other.layers[0], x)
 

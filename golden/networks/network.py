@@ -1,0 +1,149 @@
+"""Networks: which tensors there are, and which layers make them."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from golden.formats import BlockScaled, integers
+from golden.networks.layers import Layer, Shape
+from golden.networks.quantization import Quantization, fixed
+
+__all__ = ["INPUT", "Tensor", "Network"]
+
+INPUT = "input"
+"""Name of the tensor that a network of one input takes, unless it has another."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """What goes from layer to layer.
+
+    Parameters
+    ----------
+    name : str
+    quantization : Quantization
+    shape : tuple of int
+        Of each member of a batch.
+    source : Layer or array of integers, optional
+        The layer that makes it, or of a constant its levels, the same for each member of a batch.
+        By default it is an input.
+
+    Raises
+    ------
+    TypeError
+        Where the quantization is none, or a size of the shape or a level no integer.
+    ValueError
+        Where a size is not positive; where the levels of a constant are none of its format, or of
+        another shape, or have exponents.
+    """
+
+    name: str
+    quantization: Quantization
+    shape: Shape
+    source: Layer | np.ndarray | None = None
+
+    def __post_init__(self):
+        if not isinstance(self.quantization, Quantization):
+            raise TypeError(f"Quantization of tensor {self.name!r} must be a Quantization, "
+                            f"not {self.quantization!r}")
+        sizes = integers(self.shape, f"Shape of tensor {self.name!r}")
+        if sizes.ndim != 1 or (sizes < 1).any():
+            raise ValueError(f"Shape of tensor {self.name!r} must be positive sizes, "
+                             f"not {self.shape!r}")
+        # Through object, for the instance is frozen.
+        object.__setattr__(self, "shape", tuple(sizes.tolist()))
+        if self.source is None or isinstance(self.source, Layer):
+            return
+        if isinstance(self.quantization.format, BlockScaled):
+            raise ValueError(f"Format of constant {self.name!r} must be one without exponents, "
+                             f"not {self.quantization.format}")
+        levels = self.quantization.format.check(self.source, f"Level of constant {self.name!r}")
+        if levels.shape != self.shape:
+            raise ValueError(f"Levels of constant {self.name!r} must have shape {self.shape}, "
+                             f"not {levels.shape}")
+        object.__setattr__(self, "source", fixed(levels))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Network:
+    """Layers in an order in which they can run.
+
+    Parameters
+    ----------
+    name : str
+    inputs : tuple of Tensor
+    layers : tuple of Layer
+    constants : tuple of Tensor
+        Those that have levels.
+    outputs : tuple of str
+        Names of the tensors that are asked for; by default that of the last layer.
+
+    Members
+    -------
+    tensors : dict of str to Tensor
+        All that there are, by name: inputs, constants and what each layer makes.
+
+    Raises
+    ------
+    TypeError
+        Where an input or a constant is no Tensor, or a layer none of this package's.
+    ValueError
+        Where there is no input; where a name is used twice, a layer takes a tensor that no earlier
+        one makes, too many or too few of them, or one whose shape does not fit; or where no layer
+        makes an output.
+    """
+
+    name: str
+    inputs: tuple[Tensor, ...]
+    layers: tuple[Layer, ...] = ()
+    constants: tuple[Tensor, ...] = ()
+    outputs: tuple[str, ...] = ()
+    tensors: dict[str, Tensor] = field(init=False, repr=False)
+
+    def __post_init__(self):
+        tensors: dict[str, Tensor] = {}
+        for title, given in (("Input", self.inputs), ("Constant", self.constants)):
+            for tensor in given:
+                if not isinstance(tensor, Tensor):
+                    raise TypeError(f"{title} must be a Tensor, not {tensor!r}")
+                if isinstance(tensor.source, np.ndarray) != (title == "Constant"):
+                    raise ValueError(f"{title} {tensor.name!r} must have "
+                                     f"{'levels' if title == 'Constant' else 'no source'}, "
+                                     f"not {tensor.source!r}")
+                if tensor.name in tensors:
+                    raise ValueError(f"{title} name must be new, not {tensor.name!r}")
+                tensors[tensor.name] = tensor
+        if not self.inputs:
+            raise ValueError("Inputs must be one or more, not none")
+        for layer in self.layers:
+            if layer.name in tensors:
+                raise ValueError(f"Layer name must be new, not {layer.name!r}")
+            for name in layer.inputs:
+                if name not in tensors:
+                    raise ValueError(
+                        f"Inputs of layer {layer.name!r} must be among {sorted(tensors)}, "
+                        f"not {name!r}")
+            if len(layer.inputs) != (wanted := layer.takes or max(1, len(layer.inputs))):
+                raise ValueError(f"Layer {layer.name!r} must have {wanted} "
+                                 f"input{'s' if wanted > 1 else ''}, not {len(layer.inputs)}")
+            shape = layer.shape([tensors[name].shape for name in layer.inputs])
+            tensors[layer.name] = Tensor(layer.name, layer.output, shape, layer)
+        # Through object, for the instance is frozen.
+        object.__setattr__(self, "tensors", tensors)
+        object.__setattr__(self, "outputs", tuple(self.outputs) or (next(reversed(tensors)),))
+        for name in self.outputs:
+            if name not in tensors:
+                raise ValueError(f"Outputs must be among {sorted(tensors)}, not {name!r}")
+
+    @property
+    def input(self) -> Quantization:
+        """Quantization of the input, where there is one alone."""
+        tensor, *others = self.inputs
+        if others:
+            raise ValueError(f"Input must be asked for by its name where there are "
+                             f"{len(self.inputs)}")
+        return tensor.quantization
+
+    def quantization(self, name: str) -> Quantization:
+        """Quantization of the tensor called ``name``."""
+        return self.tensors[name].quantization
