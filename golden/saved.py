@@ -1,0 +1,127 @@
+"""Networks in files: a zip archive of numpy's of the arrays, and a description in JSON."""
+
+import enum
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from golden import contracts, formats, networks, ranges, units
+from golden.command import write_file
+
+__all__ = ["VERSION", "save", "load", "digest"]
+
+VERSION = 1
+"""Of the files."""
+
+DESCRIPTION = "description"
+"""Name of the JSON in the archive; those of arrays are their numbers."""
+
+_CLASSES: dict[str, Any] = {
+    name: value for module in (contracts, formats, networks, ranges, units)
+    for name in module.__all__ if isinstance(value := getattr(module, name), type)}
+"""What a description may name."""
+
+
+def save(network: networks.Network, path: str | Path):
+    """Write a network to a file, all of it or nothing; ``OSError`` where that cannot be."""
+    arrays: list[np.ndarray] = []
+    description = _described(network, arrays)
+    text = json.dumps({"version": VERSION, "digest": _digest(description, arrays),
+                       "network": description})
+    named: dict[str, Any] = {str(index): array for index, array in enumerate(arrays)}
+    named[DESCRIPTION] = np.frombuffer(text.encode(), np.uint8)
+    data = io.BytesIO()
+    np.savez(data, **named)
+    write_file("Network", Path(path), data.getvalue())
+
+
+def load(path: str | Path) -> networks.Network:
+    """Read a network that :func:`save` wrote.
+
+    Raises
+    ------
+    OSError
+        Where the file cannot be read.
+    ValueError
+        Where it is damaged, or of another version.
+    """
+    data, network = Path(path).read_bytes(), None
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            found = dict(archive)
+        text = json.loads(found.pop(DESCRIPTION).tobytes())
+        version, arrays = text["version"], [found[str(index)] for index in range(len(found))]
+        if version == VERSION:
+            if text["digest"] != _digest(text["network"], arrays):
+                raise ValueError("its digest is another")
+            network = _made(text["network"], arrays)
+    except Exception as error:  # a damaged archive may fail in any way
+        raise ValueError(f"Saved network must be whole, not damaged as {path} is "
+                         f"({error!r})") from error
+    if version != VERSION:
+        raise ValueError(f"Saved network must be of version {VERSION}, not {version!r} as {path} "
+                         f"is")
+    assert isinstance(network, networks.Network)  # or its digest had been another
+    return network
+
+
+def digest(network: networks.Network) -> str:
+    """Return 64 hexadecimal digits, the same for networks that are equal in everything."""
+    arrays: list[np.ndarray] = []
+    return _digest(_described(network, arrays), arrays)
+
+
+def _digest(description, arrays: list[np.ndarray]) -> str:
+    found = sha256(json.dumps(description, sort_keys=True).encode())
+    for array in arrays:
+        found.update(f"{array.dtype.str}{array.shape}".encode() + array.tobytes())
+    return found.hexdigest()
+
+
+def _described(value, arrays: list[np.ndarray]) -> Any:
+    # What JSON has as it is; anything else as its kind and what it is made of.
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    if isinstance(value, list | tuple):
+        return {"tuple": [_described(each, arrays) for each in value]}
+    if isinstance(value, Mapping):
+        return {"mapping": {name: _described(each, arrays) for name, each in value.items()}}
+    if isinstance(value, np.ndarray) and value.dtype == object:
+        return {"integers": [value.shape, value.ravel().tolist()]}
+    if isinstance(value, np.ndarray):
+        if value.dtype == np.int64 and value.size:
+            ends = int(value.min()), int(value.max())
+            value = value.astype(np.result_type(*map(np.min_scalar_type, ends)))
+        arrays.append(value)
+        return {"array": len(arrays) - 1}
+    if isinstance(value, enum.Enum):
+        return {type(value).__name__: value.name}
+    assert is_dataclass(value) and type(value).__name__ in _CLASSES, value
+    return {type(value).__name__: {
+        field.name: _described(getattr(value, field.name), arrays)
+        for field in fields(value) if field.init}}
+
+
+def _made(value, arrays: list[np.ndarray]) -> Any:
+    # The other way round. Constructors check what they are given, and widen arrays.
+    if not isinstance(value, dict):
+        return value
+    (kind, parts), = value.items()
+    match kind:
+        case "tuple":
+            return tuple(_made(each, arrays) for each in parts)
+        case "mapping":
+            return {name: _made(each, arrays) for name, each in parts.items()}
+        case "integers":
+            return np.array(parts[1], dtype=object).reshape(parts[0])
+        case "array":
+            return arrays[parts]
+    if issubclass(_CLASSES[kind], enum.Enum):
+        return _CLASSES[kind][parts]
+    return _CLASSES[kind](**{name: _made(each, arrays) for name, each in parts.items()})
