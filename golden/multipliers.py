@@ -5,6 +5,7 @@ weights and output as the contract's source does, and the parameters of that fac
 """
 
 import math
+from collections.abc import Mapping
 from fractions import Fraction
 from itertools import pairwise
 
@@ -23,19 +24,19 @@ from golden.formats import Format, IntFormat
 from golden.networks import check_scale
 from golden.ranges import INT64, levels_range
 
-__all__ = ["linear_parameters", "combined_scale", "quantize_multiplier", "reduce_multiplier",
-           "scale_parameters", "threshold_parameters"]
+__all__ = ["linear_parameters", "combined_scale", "quantize_multiplier", "real_scale",
+           "reduce_multiplier", "scale_parameters", "threshold_parameters"]
 
 
-def linear_parameters(contract: Clamped, input, weights, output, sum_format: IntFormat
-                      ) -> dict[str, np.ndarray]:
+def linear_parameters(contract: Clamped, input, weights, output, sum_format: IntFormat, *,
+                      rule: ScaleRule | None = None) -> dict[str, np.ndarray]:
     """Return the parameters with which a contract scales the sums of a layer.
 
     They are those of its source, bit for bit: the three scales become one factor by
     :func:`combined_scale`, and the factor parameters by :func:`scale_parameters`. Contract
     ``onnx`` has ``float32(float32(input * weights) / output)``, as ONNX Runtime; of the same
     factor ``precise``, ``rndnu`` and ``q31`` have a multiplier of 24 significant bits; TFLite's
-    contracts divide and multiply in float64.
+    contracts divide and multiply in float64, of float32 scales.
 
     Parameters
     ----------
@@ -46,6 +47,8 @@ def linear_parameters(contract: Clamped, input, weights, output, sum_format: Int
         tensor, or per channel.
     sum_format : IntFormat
         Of sum plus bias (:meth:`golden.contracts.Contract.sum_format`).
+    rule : ScaleRule, optional
+        Of a kernel whose rule is not the contract's.
 
     Returns
     -------
@@ -58,12 +61,13 @@ def linear_parameters(contract: Clamped, input, weights, output, sum_format: Int
         Where a scale is negative or not finite, that of the output 0, or the contract cannot
         represent their factor.
     """
-    return scale_parameters(contract, combined_scale(contract, input, weights, output=output),
-                            sum_format)
+    return scale_parameters(
+        contract, combined_scale(contract, input, weights, output=output, rule=rule), sum_format)
 
 
-def combined_scale(contract: Contract, *factors, output) -> np.ndarray:
-    """Return the product of scales, divided by that of the output, as ``contract.scale_rule`` says.
+def combined_scale(contract: Contract, *factors, output, rule: ScaleRule | None = None
+                   ) -> np.ndarray:
+    """Return the product of scales, divided by that of the output, as a rule says.
 
     A factor may be 0. In float32 a product may be as well, as in the source.
 
@@ -73,6 +77,8 @@ def combined_scale(contract: Contract, *factors, output) -> np.ndarray:
     *factors : float or array of float
         Multiplied from the left.
     output : float or array of float
+    rule : ScaleRule, optional
+        By default ``contract.scale_rule``.
 
     Returns
     -------
@@ -86,13 +92,40 @@ def combined_scale(contract: Contract, *factors, output) -> np.ndarray:
     """
     if not isinstance(contract, Contract):
         raise TypeError(f"Contract must be a contract, not {contract!r}")
-    rule = contract.scale_rule
+    rule = contract.scale_rule if rule is None else rule
     product, *rest = (_held(check_scale(each, zero=True), rule) for each in factors)
-    divisor = _held(check_scale(output), rule)
+    divisor = _held(check_scale(output), rule).astype(rule.quotient)
     with np.errstate(over="ignore", under="ignore"):
         for factor in rest:
             product = product * factor
-        return np.asarray(product / divisor, dtype=np.float64)
+        return np.asarray(product.astype(rule.quotient) / divisor, dtype=np.float64)
+
+
+def real_scale(contract: Clamped, parameters: Mapping) -> np.ndarray:
+    """Return the factors that the parameters of a contract stand for, exactly.
+
+    Parameters
+    ----------
+    contract : Clamped
+        One that scales.
+    parameters : mapping of str to array of integers
+        One entry at least for each field of ``contract.scaling``; an addend is no part of a factor.
+
+    Returns
+    -------
+    array of ``float64``
+    """
+    if isinstance(contract, Onnx):
+        return np.asarray(parameters["scale"]).astype(np.uint32).view(np.float32).astype(np.float64)
+    assert isinstance(contract, Scaled)
+    right = np.asarray(parameters["shift"])
+    if contract.shifts_left:
+        right = -right
+    if isinstance(contract, DoubleRounding):
+        right = right + 31
+    elif isinstance(contract, MultiplyShift) and contract.origin is not None:
+        right = right + contract.origin
+    return np.ldexp(np.asarray(parameters["multiplier"]).astype(np.float64), -right)
 
 
 def quantize_multiplier(real: float, *, single_rounding: bool = False) -> tuple[int, int]:
@@ -233,7 +266,7 @@ def _held(scale: np.ndarray, rule: ScaleRule) -> np.ndarray:
     if bad.size:
         raise ValueError(f"Scale must be a {rule.held}, neither 0 nor infinite, where it is "
                          f"rounded to one, not {bad.flat[0].item()!r}")
-    return held.astype(rule.computed)
+    return held.astype(rule.product)
 
 
 def _float_bits(real: np.ndarray) -> np.ndarray:

@@ -27,8 +27,15 @@ from golden.calibration import (
     least_error_rows,
 )
 from golden.contracts import Clamped, Contract, ExactSum, Thresholds
-from golden.formats import EXPONENT_BIAS, BlockScaled, Format, IntFormat, finite, integers
-from golden.layers.linear import linear_results, linear_sums, shifted_range, sum_ends
+from golden.formats import BlockScaled, Format, IntFormat, finite, integers
+from golden.layers.linear import (
+    linear_results,
+    linear_sums,
+    matters,
+    shifted_range,
+    steps,
+    sum_ends,
+)
 from golden.lfsr import leap
 from golden.multipliers import combined_scale, linear_parameters, threshold_parameters
 from golden.networks import INPUT, Dense, Network, Quantization, Tensor
@@ -248,34 +255,25 @@ def _weigh(layer: FloatDense, index: int, x: Levels, network: Network, fmt: Form
     return dense, linear_sums(dense, x, network), unbiased
 
 
-def _steps(layer: Dense, network: Network) -> tuple[float | np.ndarray, np.ndarray]:
-    # What one level of the input stands for, and one of each channel's weights.
-    step = np.broadcast_to(layer.weight.step, len(layer.weights))
-    if layer.exponents is not None:
-        step = step * 2.0**(int(layer.exponents.min()) - EXPONENT_BIAS)
-    return network.quantization(layer.inputs[0]).least_step, step
-
-
 def _step(layer: Dense, network: Network) -> np.ndarray:
     # What one unit of each channel's sum stands for.
-    input, weights = _steps(layer, network)
+    input, weights = steps(layer, network)
     return input * weights
 
 
 def _parameters(layer: Dense, network: Network, unbiased: Range, bias: np.ndarray,
                 output: Quantization, *, relu: bool) -> dict[str, np.ndarray]:
     contract, fmt, zero_point = layer.contract, output.format, int(output.zero_point)
-    input, weights = _steps(layer, network)
     # A channel whose sums are all 0 may have scales that no contract can represent.
-    levels = layer.weights - np.reshape(layer.weight.zero_point, (-1, 1))
-    steps = input, np.where(levels.any(axis=1) | (bias != 0), weights, 0.0)
+    input, weights = steps(layer, network)
+    scales = input, np.where(matters(layer, bias), weights, 0.0), output.step
     total = contract.sum_format(unbiased)
     # A ReLU clamps at what stands for 0, or at the level above where none does.
     lowest = min(fmt.levels()[fmt.levels() >= zero_point].tolist()) if relu else fmt.min
     if isinstance(contract, ExactSum):
         return {"bias": bias}
     if isinstance(contract, Thresholds):
-        ladder = threshold_parameters(combined_scale(contract, *steps, output=output.step), fmt,
+        ladder = threshold_parameters(combined_scale(contract, *scales[:2], output=scales[2]), fmt,
                                       total, zero_point=zero_point, clamp_min=lowest)
         return {"bias": bias} | ladder
     assert isinstance(contract, Clamped)
@@ -285,5 +283,5 @@ def _parameters(layer: Dense, network: Network, unbiased: Range, bias: np.ndarra
                   "exponent_max": output.exponents.hi * ones}
                  if isinstance(fmt, BlockScaled) else {})
     return {"bias": bias,
-            **linear_parameters(contract, *steps, output.step, total),
+            **linear_parameters(contract, *scales, total),
             **zero_points, "clamp_min": lowest * ones, "clamp_max": fmt.max * ones, **exponents}

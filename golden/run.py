@@ -12,7 +12,7 @@ from golden.layers import kind_of
 from golden.networks import Network, Tensor
 from golden.ranges import Range
 
-__all__ = ["Proof", "run", "prove"]
+__all__ = ["Proof", "run", "prove", "check_scales"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +108,24 @@ def prove(network: Network, x=None) -> Proof:
             tensors[layer.name] = kind.run(layer, network, taken, found)
     return Proof(network, sums, {each.name: tensors[each.name] for each in network.inputs}
                  if tensors else None)
+
+
+def check_scales(network: Network):
+    """Compare every multiplier of a network with the scales of the tensors that it is to bring on.
+
+    A layer of sums is to scale as its contract's source would make it of these scales, in the
+    floats of any of :class:`golden.contracts.ScaleRule`; where all sums of a channel are 0, as it
+    likes. A layer that brings tensors together has the parameters of :mod:`golden.unit_scales`,
+    and a pool the scale of its input. Contracts without a multiplier, and layers whose results go
+    through a table, are passed over.
+
+    Raises
+    ------
+    ValueError
+        Naming the layer, the channel where it is one, and both scales.
+    """
+    for layer in network.layers:
+        kind_of(layer).check_scales(layer, network)
 
 
 def _given(network: Network, x) -> dict[str, Any]:

@@ -12,11 +12,23 @@ from golden.formats import IntFormat
 from golden.multipliers import combined_scale, scale_parameters
 from golden.networks import Quantization
 from golden.ranges import Range
-from golden.units import Addition, FusedScheme, Multiplication, Rescaling
+from golden.units import Addition, FusedScheme, Multiplication, Operation, Rescaling
 
-__all__ = ["rescaling_parameters", "multiplication_parameters", "addition_parameters"]
+__all__ = ["parameters_of", "rescaling_parameters", "multiplication_parameters",
+           "addition_parameters"]
 
 Clamp = tuple[int, int] | None
+
+
+def parameters_of(operation: Operation, *tensors: Quantization, clamp: Clamp = None
+                  ) -> dict[str, int]:
+    """Parameters of any operation, of the tensors that it takes and then the one that it makes.
+
+    By the function below that is for it; see there.
+    """
+    make = {Rescaling: rescaling_parameters, Multiplication: multiplication_parameters,
+            Addition: addition_parameters}[type(operation)]
+    return make(operation, *tensors, clamp=clamp)
 
 
 def rescaling_parameters(operation: Rescaling, x: Quantization, output: Quantization, *,

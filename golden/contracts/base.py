@@ -48,23 +48,26 @@ class Rounding(enum.Enum):
 class ScaleRule(enum.Enum):
     """In which floats a source makes ``input * weight / output`` of three scales, from the left."""
 
-    FLOAT64 = ("float64", "float64")
+    FLOAT64 = ("float64", "float64", "float64")
     """In float64, of scales in float64."""
 
-    FLOAT64_OF_FLOAT32 = ("float32", "float64")
-    """In float64, of scales that a file holds as float32: TFLite.
+    FLOAT64_OF_FLOAT32 = ("float32", "float64", "float64")
+    """In float64, of scales that a file holds as float32: TFLite."""
 
-    Of its kernels, FULLY_CONNECTED with one scale for all weights rounds the product to float32.
-    """
+    FLOAT32_PRODUCT = ("float32", "float32", "float64")
+    """The product in float32, the quotient in float64: TFLite's FULLY_CONNECTED with one scale for
+    all weights."""
 
-    FLOAT32 = ("float32", "float32")
+    FLOAT32 = ("float32", "float32", "float32")
     """In float32, each operation rounded to it: ONNX Runtime, QNNPACK, XNNPACK."""
 
-    def __init__(self, held: str, computed: str):
+    def __init__(self, held: str, product: str, quotient: str):
         self.held = held
         """Type of each scale."""
-        self.computed = computed
-        """Type of the product, and of the quotient."""
+        self.product = product
+        """Type of the product."""
+        self.quotient = quotient
+        """Type of the quotient."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ class Contract(ABC):
         Whose arithmetic it is.
     scale_rule : ScaleRule
         How the source makes one factor of the scales of input, weights and output
-        (:func:`golden.multipliers.combined_scale`).
+        (:func:`golden.multipliers.combined_scale`), unless it has another rule for some kernel.
     """
 
     name: str

@@ -9,6 +9,7 @@ from golden.block_scaled import Levels
 from golden.formats import Format, IntFormat
 from golden.layers.kind import Kind
 from golden.networks import Add, Concat, Layer, Mul, Network, Rescale, Sub
+from golden.unit_scales import parameters_of
 from golden.units import Addition, Multiplication, Operation, Rescaling
 
 __all__ = ["ELEMENTWISE", "operations"]
@@ -75,4 +76,22 @@ def _integer(name: str, fmt: Format) -> IntFormat:
     return fmt
 
 
-ELEMENTWISE = Kind(_prove, _run)
+def _check_scales(layer: Rescale | Add | Mul | Concat, network: Network):
+    taken = [network.quantization(name) for name in layer.inputs]
+    apart = isinstance(layer, Concat)
+    for index, (operation, given) in enumerate(zip(
+            operations(layer, network), layer.parameters if apart else [layer.parameters],
+            strict=True)):
+        try:
+            own = elementwise.check(operation, given)
+            wanted = parameters_of(operation, *([taken[index]] if apart else taken), layer.output,
+                                   clamp=(own["clamp_min"], own["clamp_max"]))
+        except ValueError as error:
+            raise ValueError(f"Layer {layer.name!r}: {error}") from error
+        for name, value in wanted.items():
+            if own[name] != value:
+                raise ValueError(f"Layer {layer.name!r}: Parameter {name} must be {value}, as the "
+                                 f"scales have it, not {own[name]}")
+
+
+ELEMENTWISE = Kind(_prove, _run, _check_scales)

@@ -1,4 +1,4 @@
-"""What there is to know of a kind of layer."""
+"""What there is to know of a kind of layer, beside its shapes."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ __all__ = ["Kind"]
 
 
 class Kind(NamedTuple):
-    """How layers of a kind are proven and run.
+    """How layers of a kind are proven, run and compared with their scales.
 
     Parameters
     ----------
@@ -22,7 +22,11 @@ class Kind(NamedTuple):
     run : callable
         ``run(layer, network, x, sums)`` computes the layer's output from the levels of its inputs
         and what the proof returned.
+    check_scales : callable
+        ``check_scales(layer, network)`` raises ``ValueError`` where the layer's parameters scale by
+        something else than its tensors' scales say.
     """
 
     prove: Callable[[Any, Network, Sequence[Levels] | None], Range | None]
     run: Callable[[Any, Network, Sequence[Levels], Any], Levels]
+    check_scales: Callable[[Any, Network], None]

@@ -1,6 +1,7 @@
 """The layers of exact sums: what they sum, what the sums may be, and what becomes of them."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -14,16 +15,18 @@ from golden.block_scaled import (
     requantize_tensor,
     shift_levels,
 )
-from golden.contracts import ExactSum, Stochastic
-from golden.formats import NAN, BlockScaled, Format
+from golden.contracts import Clamped, Contract, ExactSum, ScaleRule, Stochastic
+from golden.formats import EXPONENT_BIAS, NAN, BlockScaled, Format
 from golden.layers.kind import Kind
 from golden.lfsr import draws
+from golden.multipliers import linear_parameters, real_scale
 from golden.networks import Conv2d, Dense, Linear, Network, Quantization
 from golden.ranges import Range, levels_range, values_range, weights_ends
 from golden.requantize import check_parameters
 from golden.tables import check_table, lookup
 
-__all__ = ["LINEAR", "linear_sums", "linear_results", "sum_ends", "shifted_range", "output_of"]
+__all__ = ["LINEAR", "linear_sums", "linear_results", "sum_ends", "shifted_range", "output_of",
+           "steps", "matters"]
 
 
 def linear_sums(layer: Linear, x, network: Network) -> np.ndarray:
@@ -90,6 +93,20 @@ def shifted_range(quantization: Quantization) -> Range:
     return levels_range(quantization.format) * Range(1, 1 << exponents.hi - exponents.lo)
 
 
+def steps(layer: Linear, network: Network) -> tuple[float | np.ndarray, np.ndarray]:
+    """What one level of a layer's input stands for, and one of the weights of each channel."""
+    step = np.broadcast_to(layer.weight.step, len(layer.weights))
+    if layer.exponents is not None:
+        step = step * 2.0**(int(layer.exponents.min()) - EXPONENT_BIAS)
+    return network.quantization(layer.inputs[0]).least_step, step
+
+
+def matters(layer: Linear, bias) -> np.ndarray:
+    """Whether each channel's scale matters: not where all of its sums plus bias are 0."""
+    rows = layer.weights.reshape(len(layer.weights), -1)
+    return (rows != np.reshape(layer.weight.zero_point, (-1, 1))).any(axis=1) | (bias != 0)
+
+
 def linear_results(layer: Linear, sums, unbiased: Range) -> Levels:
     """Results of a layer's exact sums, which ``unbiased`` bounds; its table not yet applied."""
     # A draw for each output, where the contract draws.
@@ -135,10 +152,7 @@ def _prove(layer: Linear, network: Network, x: Sequence[Levels] | None) -> Range
     if x is not None and (sums := _numbers(layer, network, x[0])).size:
         # The parameters stay those for every input, as far as the contract takes what it gives.
         sums = sums.reshape(-1, channels)
-        ends = np.stack([sums.min(axis=0), sums.max(axis=0)])
-        if contract.takes is not None:
-            unbiased = Range(max(unbiased.lo, contract.takes.min),
-                             min(unbiased.hi, contract.takes.max))
+        ends, unbiased = np.stack([sums.min(axis=0), sums.max(axis=0)]), _taken(contract, unbiased)
     if taken.format.propagates and not (isinstance(layer, Dense)
                                         and layer.output.format.propagates):
         raise ValueError(f"Layer {layer.name!r} must be a Dense one whose output propagates "
@@ -202,4 +216,40 @@ def _check_blocks(layer: Linear, taken: Format):
                              f"{made}, whose codes alone are no numbers")
 
 
-LINEAR = Kind(_prove, _run)
+def _check_scales(layer: Linear, network: Network):
+    contract = layer.contract
+    # The scale of what goes through a table is not known.
+    if not isinstance(contract, Clamped) or layer.table is not None:
+        return
+    try:
+        unbiased = _taken(contract, values_range(sum_ends(layer, network)))
+        values = check_parameters(contract, output_of(layer), layer.parameters, unbiased=unbiased)
+        input, weights = steps(layer, network)
+        used = matters(layer, values["bias"])
+        scales = input, np.where(used, weights, 0.0), layer.output.step
+
+        def wanted(rule: ScaleRule) -> np.ndarray:
+            return real_scale(contract, linear_parameters(
+                contract, *scales, contract.sum_format(unbiased), rule=rule))
+
+        own = wanted(contract.scale_rule)
+    except ValueError as error:
+        raise ValueError(f"Layer {layer.name!r}: {error}") from error
+    found = np.broadcast_to(real_scale(contract, values), used.shape)
+    right = ~used | (found == own)
+    for rule in ScaleRule:
+        with suppress(ValueError):  # the floats of this one may not hold such scales
+            right = right | (found == wanted(rule))
+    for channel in np.flatnonzero(~right).tolist():
+        raise ValueError(f"Layer {layer.name!r}, channel {channel}: Parameters must scale by "
+                         f"{own[channel]}, as the scales do, not by {found[channel]}")
+
+
+def _taken(contract: Contract, sums: Range) -> Range:
+    # As far as the contract takes them.
+    if contract.takes is None:
+        return sums
+    return Range(max(sums.lo, contract.takes.min), min(sums.hi, contract.takes.max))
+
+
+LINEAR = Kind(_prove, _run, _check_scales)

@@ -44,4 +44,11 @@ def _run(layer: Pool, network: Network, x: Sequence[Levels], sums: None) -> np.n
     return y if layer.clamp is None else np.clip(y, *layer.clamp)
 
 
-POOL = Kind(_prove, _run)
+def _check_scales(layer: Pool, network: Network):
+    wanted = network.quantization(layer.inputs[0]).scale
+    if not np.array_equal(layer.output.scale, wanted):
+        raise ValueError(f"Output of pool {layer.name!r} must have the input's scale {wanted}, "
+                         f"not {layer.output.scale}")
+
+
+POOL = Kind(_prove, _run, _check_scales)

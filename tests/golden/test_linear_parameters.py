@@ -97,6 +97,21 @@ def test_tflites_multiplier(name, held, rng):
     assert list(zip(p["multiplier"].tolist(), p["shift"].tolist(), strict=True)) == wanted
 
 
+@pytest.mark.parametrize("name", TFLITE)
+def test_fully_connected_with_one_scale(name, rng):
+    """``(double)(input_scale * filter_scale) / output_scale``: the product is a float32."""
+    scales = triples(rng, 500)
+    p = linear_parameters(contract(name), *scales, S32, rule=ScaleRule.FLOAT32_PRODUCT)
+    wanted = [quantize_multiplier(float(to_float32(Fraction(x) * Fraction(w))) / y,
+                                  single_rounding=name == "tflite_single")
+              for x, w, y in zip(*(scale.tolist() for scale in scales), strict=True)]
+    if name == "tflite_int16x8":
+        wanted = [(reduce_multiplier(multiplier), shift) for multiplier, shift in wanted]
+    else:
+        assert 0.9 < np.mean(p["multiplier"] != found(name, *scales)["multiplier"])
+    assert list(zip(p["multiplier"].tolist(), p["shift"].tolist(), strict=True)) == wanted
+
+
 @pytest.mark.parametrize("name", [name for name in SCALING if name not in SINGLE + TFLITE])
 def test_other_multipliers(name, rng):
     """In float64."""
