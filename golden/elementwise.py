@@ -5,7 +5,7 @@ addition. Every function first proves, from the parameters and the formats, that
 can leave what its contract takes: a contract is monotonic, so the ends of a range decide.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -49,14 +49,9 @@ def compute(operation: Operation, operands: Sequence, parameters: Mapping) -> np
     """
     if len(operands) != len(operation.operands):
         raise ValueError(f"Operands must be {len(operation.operands)}, not {len(operands)}")
-    match operation:
-        case Rescaling():
-            return rescale(operation, operands[0], parameters)
-        case Multiplication():
-            return multiply(operation, operands[0], operands[1], parameters)
-        case Addition():
-            return add(operation, operands[0], operands[1], parameters)
-    raise TypeError(f"Operation must be one of golden.units, not {operation!r}")
+    if type(operation) not in _FUNCTIONS:
+        raise TypeError(f"Operation must be one of golden.units, not {operation!r}")
+    return _FUNCTIONS[type(operation)](operation, *operands, parameters)
 
 
 def rescale(operation: Rescaling, x, parameters: Mapping) -> np.ndarray:
@@ -237,3 +232,7 @@ def _fused_sum(a: np.ndarray, b: np.ndarray, p: Mapping) -> np.ndarray:
                                 for name in ("a_scale", "b_scale", "offset"))
     total = np.rint(fused_multiply_add(a, a_scale, fused_multiply_add(b, b_scale, offset)))
     return np.clip(total, p["clamp_min"], p["clamp_max"]).astype(np.int64)
+
+
+_FUNCTIONS: dict[type[Operation], Callable[..., np.ndarray]] = {
+    Rescaling: rescale, Multiplication: multiply, Addition: add}

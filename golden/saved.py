@@ -29,7 +29,10 @@ _CLASSES: dict[str, Any] = {
 
 
 def save(network: networks.Network, path: str | Path):
-    """Write a network to a file, all of it or nothing; ``OSError`` where that cannot be."""
+    """Write a network to a file, all of it or nothing; ``OSError`` where that cannot be.
+
+    ``TypeError`` where a layer or a part of one is none of this project's.
+    """
     arrays: list[np.ndarray] = []
     description = _described(network, arrays)
     text = json.dumps({"version": VERSION, "digest": _digest(description, arrays),
@@ -88,8 +91,10 @@ def _described(value, arrays: list[np.ndarray]) -> Any:
     # What JSON has as it is; anything else as its kind and what it is made of.
     if value is None or isinstance(value, str | bool | int | float):
         return value
+    if isinstance(value, np.generic):
+        return value.item()
     if isinstance(value, list | tuple):
-        return {"tuple": [_described(each, arrays) for each in value]}
+        return [_described(each, arrays) for each in value]
     if isinstance(value, Mapping):
         return {"mapping": {name: _described(each, arrays) for name, each in value.items()}}
     if isinstance(value, np.ndarray) and value.dtype == object:
@@ -102,7 +107,8 @@ def _described(value, arrays: list[np.ndarray]) -> Any:
         return {"array": len(arrays) - 1}
     if isinstance(value, enum.Enum):
         return {type(value).__name__: value.name}
-    assert is_dataclass(value) and type(value).__name__ in _CLASSES, value
+    if not is_dataclass(value) or type(value) is not _CLASSES.get(type(value).__name__):
+        raise TypeError(f"What is saved must be of this project's own classes, not {value!r}")
     return {type(value).__name__: {
         field.name: _described(getattr(value, field.name), arrays)
         for field in fields(value) if field.init}}
@@ -110,12 +116,12 @@ def _described(value, arrays: list[np.ndarray]) -> Any:
 
 def _made(value, arrays: list[np.ndarray]) -> Any:
     # The other way round. Constructors check what they are given, and widen arrays.
+    if isinstance(value, list):
+        return tuple(_made(each, arrays) for each in value)
     if not isinstance(value, dict):
         return value
     (kind, parts), = value.items()
     match kind:
-        case "tuple":
-            return tuple(_made(each, arrays) for each in parts)
         case "mapping":
             return {name: _made(each, arrays) for name, each in parts.items()}
         case "integers":

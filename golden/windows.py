@@ -11,25 +11,26 @@ NO_PADDING: Padding = ((0, 0), (0, 0))
 
 
 def windows(image: Sequence[int], kernel: Sequence[int], stride: Pair, padding: Padding,
-            dilation: Pair = (1, 1)) -> Pair:
-    """Rows and columns of the windows; ``ValueError`` where there are none."""
-    for name, pair in (("Kernel", kernel), ("Stride", stride), ("Dilation", dilation)):
+            dilation: Pair = (1, 1), *, name: str = "Input") -> Pair:
+    """Rows and columns of the windows; ``ValueError`` where there are none in what has a name."""
+    for what, pair in (("Kernel", kernel), ("Stride", stride), ("Dilation", dilation)):
         if min(pair) < 1:
-            raise ValueError(f"{name} must be positive, not {tuple(pair)}")
+            raise ValueError(f"{what} must be positive, not {tuple(pair)}")
     if min(min(pair) for pair in padding) < 0:
         raise ValueError(f"Padding must not be negative, not {padding}")
     rows, columns = ((size + sum(pad) - (taps - 1) * step - 1) // advance + 1
                      for size, pad, taps, step, advance
                      in zip(image, padding, kernel, dilation, stride, strict=True))
     if min(rows, columns) < 1:
-        raise ValueError(f"Input must be at least as large as the kernel {tuple(kernel)}, "
+        raise ValueError(f"{name} must be at least as large as the kernel {tuple(kernel)}, "
                          f"not {tuple(image)} with padding {padding}")
     return rows, columns
 
 
-def pool_windows(image: Sequence[int], size: Pair, stride: Pair, padding: Padding) -> Pair:
+def pool_windows(image: Sequence[int], size: Pair, stride: Pair, padding: Padding, *,
+                 name: str = "Input") -> Pair:
     """As :func:`windows`, of a pool, where each is to have a tap that is no padding."""
-    found = windows(image, size, stride, padding)
+    found = windows(image, size, stride, padding, name=name)
     if any(max(pad) >= taps for pad, taps in zip(padding, size, strict=True)):
         raise ValueError(f"Padding must be less than the window {size}, not {padding}")
     return found

@@ -1,6 +1,7 @@
 """The layers that bring tensors together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -36,17 +37,23 @@ def operations(layer: Layer, network: Network) -> Sequence[Operation]:
     raise TypeError(f"Layer must be a Rescale, an Add, a Sub, a Mul or a Concat, not {layer!r}")
 
 
+def _units(layer: Rescale | Add | Mul | Concat, network: Network
+           ) -> Iterable[tuple[Operation, Any, list[str]]]:
+    # What is computed, with which parameters, of which tensors.
+    sets, names = [layer.parameters], [list(layer.inputs)]
+    if isinstance(layer, Concat):
+        sets, names = list(layer.parameters), [[name] for name in layer.inputs]
+    if len(sets) != len(names):
+        raise ValueError(f"Parameters must be {len(names)} sets, one for each input, "
+                         f"not {len(sets)}")
+    return zip(operations(layer, network), sets, names, strict=True)
+
+
 def _prove(layer: Rescale | Add | Mul | Concat, network: Network, x: Sequence[Levels] | None):
-    sets = layer.parameters if isinstance(layer, Concat) else (layer.parameters,)
     try:
-        found = operations(layer, network)
-        if len(sets) != len(found):
-            raise ValueError(f"Parameters must be {len(found)} sets, one for each input, "
-                             f"not {len(sets)}")
-        for index, (operation, parameters) in enumerate(zip(found, sets, strict=True)):
+        for operation, parameters, names in _units(layer, network):
             elementwise.check(operation, parameters)
-            names = [layer.inputs[index]] if isinstance(layer, Concat) else layer.inputs
-            fields = ["input"] if len(operation.operands) == 1 else ["a", "b"]
+            fields = ["input"] if len(names) == 1 else ["a", "b"]
             owners = {f"{field}_zero_point": network.quantization(name)
                       for field, name in zip(fields, names, strict=True)}
             for field, owner in (owners | {"zero_point": layer.output}).items():
@@ -77,21 +84,17 @@ def _integer(name: str, fmt: Format) -> IntFormat:
 
 
 def _check_scales(layer: Rescale | Add | Mul | Concat, network: Network):
-    taken = [network.quantization(name) for name in layer.inputs]
-    apart = isinstance(layer, Concat)
-    for index, (operation, given) in enumerate(zip(
-            operations(layer, network), layer.parameters if apart else [layer.parameters],
-            strict=True)):
-        try:
-            own = elementwise.check(operation, given)
-            wanted = parameters_of(operation, *([taken[index]] if apart else taken), layer.output,
+    try:
+        for operation, parameters, names in _units(layer, network):
+            own = elementwise.check(operation, parameters)
+            wanted = parameters_of(operation, *map(network.quantization, names), layer.output,
                                    clamp=(own["clamp_min"], own["clamp_max"]))
-        except ValueError as error:
-            raise ValueError(f"Layer {layer.name!r}: {error}") from error
-        for name, value in wanted.items():
-            if own[name] != value:
-                raise ValueError(f"Layer {layer.name!r}: Parameter {name} must be {value}, as the "
-                                 f"scales have it, not {own[name]}")
+            for name, value in wanted.items():
+                if own[name] != value:
+                    raise ValueError(f"Parameter {name} must be {value}, as the scales have it, "
+                                     f"not {own[name]}")
+    except ValueError as error:
+        raise ValueError(f"Layer {layer.name!r}: {error}") from error
 
 
 ELEMENTWISE = Kind(_prove, _run, _check_scales)

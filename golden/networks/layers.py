@@ -44,16 +44,9 @@ class Layer:
         """Shape of the output, of inputs of ``shapes``; ``ValueError`` where they do not fit."""
         raise TypeError(f"Layer must be one of golden.networks, not {self!r}")
 
-    def refuse(self, index: int, wanted: object, shapes: Sequence[Shape]):
-        """Raise ``ValueError`` for the shape of an input."""
-        raise ValueError(f"Tensor {self.inputs[index]!r} of layer {self.name!r} must have shape "
-                         f"{wanted}, not {shapes[index]}")
-
-    def _windows(self, count, image: Sequence[int], *args) -> Pair:
-        try:
-            return count(image, *args)
-        except ValueError as error:
-            raise ValueError(f"Layer {self.name!r}, tensor {self.inputs[0]!r}: {error}") from error
+    def _refuse(self, index: int, wanted: object, shapes: Sequence[Shape]):
+        raise ValueError(f"Tensor {self.inputs[index]!r} must have shape {wanted}, "
+                         f"not {shapes[index]}")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -101,7 +94,7 @@ class Linear(Layer):
 
     def _check_weights(self, axes: int):
         if self.weights.ndim != axes or not len(self.weights):
-            raise ValueError(f"Weights of layer {self.name!r} must have {axes} axes and an output, "
+            raise ValueError(f"Weights must have {axes} axes and an output, "
                              f"not shape {self.weights.shape}")
 
 
@@ -114,7 +107,7 @@ class Dense(Linear):
         self._check_weights(2)
         channels, features = self.weights.shape
         if shapes[0][-1:] != (features,):
-            self.refuse(0, (*shapes[0][:-1], features), shapes)
+            self._refuse(0, (*shapes[0][:-1], features), shapes)
         return *shapes[0][:-1], channels
 
 
@@ -143,12 +136,11 @@ class Conv2d(Linear):
         self._check_weights(4)
         channels, *kernel, depth = self.weights.shape
         if self.groups < 1 or channels % self.groups:
-            raise ValueError(f"Groups of layer {self.name!r} must divide the {channels} outputs, "
-                             f"not {self.groups}")
+            raise ValueError(f"Groups must divide the {channels} outputs, not {self.groups}")
         if len(shapes[0]) != 3 or shapes[0][2] != depth * self.groups:
-            self.refuse(0, f"(height, width, {depth * self.groups})", shapes)
-        return *self._windows(windows, shapes[0][:2], kernel, self.stride, self.padding,
-                              self.dilation), channels
+            self._refuse(0, f"(height, width, {depth * self.groups})", shapes)
+        return *windows(shapes[0][:2], kernel, self.stride, self.padding, self.dilation,
+                        name=f"Tensor {self.inputs[0]!r}"), channels
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -175,9 +167,9 @@ class Pool(Layer):
     def shape(self, shapes: Sequence[Shape]) -> Shape:
         """Rows and columns of windows, and the channels."""
         if len(shapes[0]) != 3:
-            self.refuse(0, "(height, width, channels)", shapes)
-        return *self._windows(pool_windows, shapes[0][:2], self.size, self.stride, self.padding
-                              ), shapes[0][2]
+            self._refuse(0, "(height, width, channels)", shapes)
+        return *pool_windows(shapes[0][:2], self.size, self.stride, self.padding,
+                             name=f"Tensor {self.inputs[0]!r}"), shapes[0][2]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -193,9 +185,9 @@ class _Elementwise(Layer):
         try:
             return np.broadcast_shapes(*shapes)
         except ValueError:
-            raise ValueError(f"Tensors {' and '.join(map(repr, self.inputs))} of layer "
-                             f"{self.name!r} must have shapes that broadcast together, "
-                             f"not {' and '.join(map(str, shapes))}") from None
+            raise ValueError(
+                f"Tensors {' and '.join(map(repr, self.inputs))} must have shapes that broadcast "
+                f"together, not {' and '.join(map(str, shapes))}") from None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -276,12 +268,11 @@ class Concat(Layer):
         """That of each input but along the axis, where they add up."""
         rank = len(shapes[0])
         if self.axis == 0 or not -rank <= self.axis <= rank:
-            raise ValueError(f"Axis of layer {self.name!r} must be one of tensor "
-                             f"{self.inputs[0]!r}, of shape {shapes[0]}, behind the batch, "
-                             f"not {self.axis}")
+            raise ValueError(f"Axis must be one of tensor {self.inputs[0]!r}, of shape "
+                             f"{shapes[0]}, behind the batch, not {self.axis}")
         place = (self.axis - 1) % rank if self.axis > 0 else self.axis % rank
         before, after = shapes[0][:place], shapes[0][place + 1:]
         for index, shape in enumerate(shapes):
             if len(shape) != rank or shape[:place] + shape[place + 1:] != before + after:
-                self.refuse(index, f"{shapes[0]}, but along axis {self.axis}", shapes)
+                self._refuse(index, f"{shapes[0]}, but along axis {self.axis}", shapes)
         return *before, sum(shape[place] for shape in shapes), *after

@@ -126,7 +126,10 @@ class Network:
             if len(layer.inputs) != (wanted := layer.takes or max(1, len(layer.inputs))):
                 raise ValueError(f"Layer {layer.name!r} must have {wanted} "
                                  f"input{'s' if wanted > 1 else ''}, not {len(layer.inputs)}")
-            shape = layer.shape([tensors[name].shape for name in layer.inputs])
+            try:
+                shape = layer.shape([tensors[name].shape for name in layer.inputs])
+            except ValueError as error:
+                raise ValueError(f"Layer {layer.name!r}: {error}") from error
             tensors[layer.name] = Tensor(layer.name, layer.output, shape, layer)
         # Through object, for the instance is frozen.
         object.__setattr__(self, "tensors", tensors)

@@ -82,8 +82,7 @@ def test_shapes(layers, shape):
     inputs = IMAGE, Tensor("line", S8, (6,)), Tensor("row", S8, (5, 1))
     if shape == "row":
         with pytest.raises(ValueError, match=re.escape(
-                "Tensor 'row' of layer 'j' must have shape (4, 5, 6), but along axis 1, "
-                "not (5, 1)")):
+                "Layer 'j': Tensor 'row' must have shape (4, 5, 6), but along axis 1, not (5, 1)")):
             network(*layers, inputs=inputs)
         return
     n = network(*layers, inputs=inputs)
@@ -133,32 +132,32 @@ def test_frozen():
     ([pool(INPUT, INPUT)], "Layer name must be new, not 'input'"),
     ([pool("a", "b"), pool("b", INPUT)],
      "Inputs of layer 'a' must be among ['input'], not 'b'"),
-    ([dense("a", INPUT, 2, 7)], "Tensor 'input' of layer 'a' must have shape (4, 5, 7), "
+    ([dense("a", INPUT, 2, 7)], "Layer 'a': Tensor 'input' must have shape (4, 5, 7), "
                                 "not (4, 5, 6)"),
     ([pool("p", INPUT), dense("a", "p", 2, 5)],
-     "Tensor 'p' of layer 'a' must have shape (4, 5, 5), not (4, 5, 6)"),
-    ([conv((8, 3, 3, 5))], "Tensor 'input' of layer 'c' must have shape (height, width, 5), "
+     "Layer 'a': Tensor 'p' must have shape (4, 5, 5), not (4, 5, 6)"),
+    ([conv((8, 3, 3, 5))], "Layer 'c': Tensor 'input' must have shape (height, width, 5), "
                            "not (4, 5, 6)"),
-    ([conv((8, 3, 3, 3), groups=3)], "Groups of layer 'c' must divide the 8 outputs, not 3"),
-    ([conv((8, 5, 1, 6))], "Layer 'c', tensor 'input': Input must be at least as large as the "
+    ([conv((8, 3, 3, 3), groups=3)], "Layer 'c': Groups must divide the 8 outputs, not 3"),
+    ([conv((8, 5, 1, 6))], "Layer 'c': Tensor 'input' must be at least as large as the "
                            "kernel (5, 1), not (4, 5) with padding ((0, 0), (0, 0))"),
     ([conv((8, 1, 1, 6), stride=(0, 1))],
-     "Layer 'c', tensor 'input': Stride must be positive, not (0, 1)"),
+     "Layer 'c': Stride must be positive, not (0, 1)"),
     ([pool("p", INPUT, size=(6, 1))],
-     "Layer 'p', tensor 'input': Input must be at least as large as the kernel (6, 1), "
+     "Layer 'p': Tensor 'input' must be at least as large as the kernel (6, 1), "
      "not (4, 5) with padding ((0, 0), (0, 0))"),
     ([pool("p", INPUT, padding=((1, 0), (0, 0)))],
-     "Layer 'p', tensor 'input': Padding must be less than the window (1, 1), "
+     "Layer 'p': Padding must be less than the window (1, 1), "
      "not ((1, 0), (0, 0))"),
-    ([pool("p", "line")], "Tensor 'line' of layer 'p' must have shape (height, width, channels), "
+    ([pool("p", "line")], "Layer 'p': Tensor 'line' must have shape (height, width, channels), "
                           "not (5,)"),
-    ([added(INPUT, "line")], "Tensors 'input' and 'line' of layer 's' must have shapes that "
+    ([added(INPUT, "line")], "Layer 's': Tensors 'input' and 'line' must have shapes that "
                              "broadcast together, not (4, 5, 6) and (5,)"),
-    ([joined("line", INPUT)], "Tensor 'input' of layer 'j' must have shape (5,), but along axis "
+    ([joined("line", INPUT)], "Layer 'j': Tensor 'input' must have shape (5,), but along axis "
                               "-1, not (4, 5, 6)"),
-    ([joined(INPUT, axis=0)], "Axis of layer 'j' must be one of tensor 'input', of shape "
+    ([joined(INPUT, axis=0)], "Layer 'j': Axis must be one of tensor 'input', of shape "
                               "(4, 5, 6), behind the batch, not 0"),
-    ([joined("line", axis=2)], "Axis of layer 'j' must be one of tensor 'line', of shape (5,), "
+    ([joined("line", axis=2)], "Layer 'j': Axis must be one of tensor 'line', of shape (5,), "
                                "behind the batch, not 2"),
 ])
 def test_bad_networks(layers, message):

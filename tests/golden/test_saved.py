@@ -123,6 +123,23 @@ def test_digest():
     assert digest(replace(network, layers=(listed, *rest))) == digest(network)
 
 
+def test_numbers_of_numpy(tmp_path):
+    network = everything()
+    pool = replace(network.layers[-2], clamp=(np.int8(-5), np.int64(9)))
+    save(replace(network, layers=(pool,), outputs=()), tmp_path / "network")
+    assert load(tmp_path / "network").layers[0].clamp == (-5, 9)
+
+
+def test_a_layer_of_ones_own(tmp_path):
+    class Own(Pool):
+        pass
+
+    layer = Own(**vars(everything().layers[-2]))
+    with pytest.raises(TypeError, match="^What is saved must be of this project's own classes, "
+                                        "not .*Own"):
+        save(replace(everything(), layers=(layer,), outputs=()), tmp_path / "network")
+
+
 class TestDamage:
     @pytest.fixture
     def file(self, tmp_path):
