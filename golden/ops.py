@@ -185,6 +185,8 @@ def same_padding(size: Pair, *, kernel: Pair, stride: Pair = (1, 1),
 def centred(values: np.ndarray, zero_point) -> np.ndarray:
     """``values - zero_point``; Python integers where ``int64`` may not hold a difference."""
     zero_point = integers(zero_point, "Zero point")
+    if not zero_point.any() and zero_point.size == 1 and zero_point.ndim <= values.ndim:
+        return values
     ranges = values_range(values), values_range(zero_point)
     wide = not all(r in INT64 for r in (*ranges, ranges[0] - ranges[1]))
     if wide:
