@@ -98,7 +98,7 @@ def combined_scale(contract: Contract, *factors, output, rule: ScaleRule | None 
     with np.errstate(over="ignore", under="ignore"):
         for factor in rest:
             product = product * factor
-        return np.asarray(product.astype(rule.quotient) / divisor, dtype=np.float64)
+        return np.asarray(product / divisor, dtype=np.float64)
 
 
 def real_scale(contract: Clamped, parameters: Mapping) -> np.ndarray:

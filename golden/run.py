@@ -153,8 +153,8 @@ def _checked(x, tensor: Tensor, title: str) -> Levels:
     check_kind(x, fmt, title)
     levels = fmt.check(x.levels if isinstance(x, Blocks) else x, title)
     if levels.shape[1:] != tensor.shape or not levels.ndim:
-        raise ValueError(f"{title} must have shape (batch, "
-                         f"{', '.join(map(str, tensor.shape))}), not {levels.shape}")
+        raise ValueError(f"{title} must have shape ({', '.join(map(str, ('batch', *tensor.shape)))}"
+                         f"), not {levels.shape}")
     if not isinstance(x, Blocks):
         return levels
     found = Blocks(levels, integers(x.exponents, "Exponent"))

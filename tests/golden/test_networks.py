@@ -123,6 +123,11 @@ def test_frozen():
                       (bias, layer.parameters["bias"])):
         own[0] = 5
         assert held.max() < 5
+    view = weights.view()
+    view.flags.writeable = False
+    held = dataclasses.replace(layer, weights=view).weights
+    weights[0] = 7  # by the view's own base
+    assert held.max() < 7
     again = dataclasses.replace(layer, name="b")
     assert again.weights is layer.weights  # nothing to copy
 

@@ -82,6 +82,7 @@ def test_weights_of_any_size_and_shape():
     for activations in (Range(-2**70, 1), Range(0, 2**62)):  # of weights 0 as of any
         assert weights_ends(np.array([[0, 0], [1, 1]]), activations).tolist() == [
             [0, 2 * activations.lo], [0, 2 * activations.hi]]
+        assert weights_ends(np.zeros((1, 2), int), activations).tolist() == [[0], [0]]
 
 
 @pytest.mark.parametrize("lo, hi, name", [

@@ -273,6 +273,8 @@ class TestProofOfAnInput:
                                                          layer.parameters))
         with pytest.raises(ValueError, match=r"^Layer 'a', channel 0: Sum plus bias must be in "):
             prove(n, x + [[0, 0, 0], [0, 0, 1]])
+        with pytest.raises(ValueError, match=r"^Layer 'a', channel 0: Sum must be in range "):
+            prove(n, -x - [[0, 0, 0], [1, 1, 2]])
         with pytest.raises(ValueError, match="^Input 'input' must be the one that the proof is "
                                              "for, not another one$"):
             run(n, x - 1, proof)

@@ -136,6 +136,10 @@ def test_shape_of_an_input(x, shape):
     with pytest.raises(ValueError, match="^" + re.escape(
             f"Input must have shape (batch, 4, 5, 3), not {shape}") + "$"):
         run(network(rescaled(), shape=(4, 5, 3)), x)
+    scalars = network(rescaled(), shape=())
+    assert run(scalars, [100, 102])["b"].tolist() == [-3, 1]
+    with pytest.raises(ValueError, match=r"^Input must have shape \(batch\), not \(\)$"):
+        run(scalars, 100)
 
 
 def test_fused_sum(rng):
