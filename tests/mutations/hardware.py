@@ -142,7 +142,7 @@ MUTATIONS: dict[str, Mutation] = named(
          'pipe.take("sum") - correction', 'pipe.take("sum") + correction', "hw/test_requantize.py"),
         ("a threshold is to be exceeded", "hw/requantize.py",
          "total >= pipe.take(", "total > pipe.take(",
-         "hw/test_requantize.py cosim/test_contracts.py"),
+         "hw/test_requantize.py cosim/test_verilog.py"),
         ("a product rounds down at its middle", "hw/scale.py",
          "(product + (1 << 30)) >> 31", "(product + ((1 << 30) - 1)) >> 31",
          "hw/test_requantize_latency.py hw/test_requantize.py"),
