@@ -115,6 +115,6 @@ def test_verilog_shares_exponents_as_golden_does(rng, name, output, count):
     assert want.levels[:2**16 // ROWS].size == 2**16 * BLOCK
     assert want.levels[2**16 // ROWS:].size >= count
     levels, counts = np.unique(want.levels, return_counts=True)
-    assert len(levels) > 0.9 * len(parse(output).levels())
+    assert len(levels) > 0.8 * len(parse(output).levels())
     assert counts.max() < want.levels.size * 0.9
     assert len(np.unique(want.exponents)) > 10
