@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
@@ -10,7 +10,12 @@ from hw import stalls
 from hw.drive.beats import Beats
 from hw.ports import StreamPort
 
-__all__ = ["Beats", "Cut", "Trace", "Backend", "Plan", "SimulationError", "Mismatch", "Mistimed"]
+__all__ = ["Counts", "Cut", "Trace", "Backend", "Plan", "SimulationError", "Mismatch",
+           "Mistimed"]
+
+
+Counts: TypeAlias = int | Mapping[str, int]
+"""Transfers: the same number of every port, or that of each by its name."""
 
 
 class SimulationError(Exception):
@@ -50,10 +55,8 @@ class Trace:
 
     Parameters
     ----------
-    data : array of uint8, ``(outputs, bytes)``
-        ``tdata`` of each output transfer.
-    last : array of bool, ``(outputs,)``
-        ``tlast`` of each output transfer.
+    outputs : mapping of str to Beats
+        Transfers of each output port, by name.
     cycles : int
         Clock edges from the end of reset to the last output transfer, that one included.
     first, final, total : mapping of str to int
@@ -66,14 +69,29 @@ class Trace:
         What came of each run that a reset ended.
     """
 
-    data: np.ndarray
-    last: np.ndarray
+    outputs: Mapping[str, Beats]
     cycles: int
     first: Mapping[str, int]
     final: Mapping[str, int]
     total: Mapping[str, int]
     error: int | None = None
     before: tuple["Trace", ...] = ()
+
+    @property
+    def data(self) -> np.ndarray:
+        """Value of ``tdata`` in each transfer of the only output port."""
+        return self._output.data
+
+    @property
+    def last(self) -> np.ndarray:
+        """Value of ``tlast`` in each transfer of the only output port."""
+        return self._output.last
+
+    @property
+    def _output(self) -> Beats:
+        if len(self.outputs) != 1:
+            raise ValueError(f"Outputs must be one for data and last, not {len(self.outputs)}")
+        return next(iter(self.outputs.values()))
 
 
 class Backend(Protocol):
@@ -86,16 +104,16 @@ class Backend(Protocol):
     ports: tuple[StreamPort, ...]
     design: object
 
-    def run(self, inputs: Mapping[str, Beats], outputs: int, *, stall: float = 0.0, seed: int = 0,
-            max_cycles: int | None = None, before: Sequence[Cut] = ()) -> Trace:
-        """Reset the design, feed every input and collect ``outputs`` transfers of its output port.
+    def run(self, inputs: Mapping[str, Beats], outputs: Counts, *, stall: float = 0.0,
+            seed: int = 0, max_cycles: int | None = None, before: Sequence[Cut] = ()) -> Trace:
+        """Reset the design, feed every input and collect ``outputs`` transfers.
 
         Parameters
         ----------
         inputs : mapping of str to Beats
             By port name; a port that is missing makes no transfer.
-        outputs : int
-            Output transfers to wait for.
+        outputs : int or mapping of str to int
+            Transfers to wait for: of each output port, or of each by its name.
         stall : float
             Share of the cycles, for each port on its own, in which the driver is not ready to begin
             offering a beat, or to accept an output. A beat once offered stays offered.
@@ -109,8 +127,8 @@ class Backend(Protocol):
         Raises
         ------
         SimulationError
-            Where the outputs do not come in time, one more than was asked for is offered within
-            `Plan.WATCH` cycles after the last, an offered output changes or is withdrawn
+            Where the outputs do not come in time, a port offers one more than was asked of it
+            until `Plan.WATCH` cycles after the last, an offered output changes or is withdrawn
             before its transfer, or ``error`` does not stay set.
         """
         ...
@@ -122,11 +140,11 @@ class Plan:
     After `RESET` cycles in reset, or those of the run before, each cycle goes so. Every port
     stalls, or not, as the next row of ``stalls`` says, which begin again when all have been used.
     An input that offers nothing then offers its next beat, unless it stalls or a port of ``after``
-    has not made its transfers in the cycles before; the output is ready unless it stalls. The
+    has not made its transfers in the cycles before; an output is ready unless it stalls. The
     combinational logic settles, transfers are noted, and the clock rises. While an input offers
     nothing its ``tdata`` and ``tlast`` are all ones, so that a design that does not look at
-    ``tvalid`` gives itself away. With the last output due transferred, the simulation goes on for
-    `WATCH` cycles, in which nothing may be offered.
+    ``tvalid`` gives itself away. With all outputs due transferred, the simulation goes on for
+    `WATCH` cycles. An output port that has made its transfers may offer nothing.
 
     In the first cycle of a reset after another run the ports stay as that left them, as they would
     be if the driver were reset by the same clock edge as the design.
@@ -135,8 +153,10 @@ class Plan:
     -------
     beats : tuple of Beats or None
         Of each port; contiguous.
-    output : int
-        Which of the ports is the output.
+    due : tuple of int
+        Transfers of each port.
+    outputs : tuple of int
+        Which of the ports are outputs.
     limit, reset : int
         Cycles in which the outputs must have come; cycles in reset.
     cut : bool
@@ -148,28 +168,34 @@ class Plan:
     RESET = 4
     WATCH = 16
 
-    def __init__(self, ports: tuple[StreamPort, ...], inputs: Mapping[str, Beats], outputs: int,
+    def __init__(self, ports: tuple[StreamPort, ...], inputs: Mapping[str, Beats], outputs: Counts,
                  stall: float, seed: int | tuple[int, int], max_cycles: int | None = None, *,
                  cut: bool = False, reset: int = RESET):
         names = [port.name for port in ports]
-        drains = [index for index, port in enumerate(ports) if not port.is_input]
-        if len(drains) != 1:
-            raise ValueError(f"Ports must have exactly one output, not {len(drains)}")
+        self.outputs = tuple(index for index, port in enumerate(ports) if not port.is_input)
+        drains = [names[index] for index in self.outputs]
+        if not drains:
+            raise ValueError(f"Ports must have an output, not only {', '.join(names)}")
+        counts = outputs if isinstance(outputs, Mapping) else dict.fromkeys(drains, outputs)
+        if set(counts) != set(drains):
+            raise ValueError(f"Outputs must be counts of {', '.join(drains)}, "
+                             f"not of {', '.join(counts)}")
         if not 0 <= stall < 1:
             raise ValueError(f"Stall must be a probability below 1, not {stall!r}")
         for name in inputs:
-            if name not in names or names.index(name) == drains[0]:
+            if name not in names or name in drains:
                 raise ValueError(f"Inputs must be for input ports, not {name!r}")
-        self.ports, self.outputs, self.output = ports, outputs, drains[0]
-        self.cut, self.reset = cut, reset
+        self.ports, self.cut, self.reset = ports, cut, reset
         self.beats = tuple(_checked(port, inputs[port.name], names) if port.name in inputs
                            else None for port in ports)
         self.stalls = np.ascontiguousarray(stalls.draws(len(ports), seed) < stall * stalls.SHARES)
-        due = outputs + sum(len(beats.last) for beats in self.beats if beats)
-        self.limit = int(1000 + 64 * due / (1 - stall)) if max_cycles is None else max_cycles
+        self.due = tuple(len(beats.last) if beats else counts.get(name, 0)
+                         for name, beats in zip(names, self.beats, strict=True))
+        self.limit = (int(1000 + 64 * sum(self.due) / (1 - stall)) if max_cycles is None
+                      else max_cycles)
 
     @classmethod
-    def each(cls, ports: tuple[StreamPort, ...], inputs: Mapping[str, Beats], outputs: int,
+    def each(cls, ports: tuple[StreamPort, ...], inputs: Mapping[str, Beats], outputs: Counts,
              stall: float, seed: int, max_cycles: int | None, before: Sequence[Cut]
              ) -> list["Plan"]:
         """Plans of a run and of those that come before it."""
@@ -179,39 +205,34 @@ class Plan:
                      reset=lengths[index]) for index, cut in enumerate(before)]
         return [*plans, cls(ports, inputs, outputs, stall, seed, max_cycles, reset=lengths[-1])]
 
-    def trace(self, data: np.ndarray, last: np.ndarray, moved: list[int],
-              times: Sequence[list[int]], error: int | None, before: tuple[Trace, ...] = ()
-              ) -> Trace:
+    def trace(self, outputs: Mapping[str, Beats], moved: list[int], times: Sequence[list[int]],
+              error: int | None, before: tuple[Trace, ...] = ()) -> Trace:
         """What came of it: ``times`` are the first, the final and the total cycle of each port."""
-        def made(cycles: list[int]) -> dict[str, int]:
-            return {port.name: cycle
-                    for port, count, cycle in zip(self.ports, moved, cycles, strict=True) if count}
-        first, final, total = times
-        return Trace(data, last, final[self.output] + 1 if moved[self.output] else 0,
-                     made(first), made(final), made(total), error, before)
+        first, final, total = (
+            {port.name: cycle for port, count, cycle in zip(self.ports, moved, cycles, strict=True)
+             if count} for cycles in times)
+        return Trace(outputs, max(final.get(name, -1) for name in outputs) + 1, first, final, total,
+                     error, before)
 
     def late(self, moved: list[int]) -> SimulationError:
         """The outputs did not come in time, after these transfers of each port."""
-        due = [len(beats.last) if beats else 0 for beats in self.beats]
-        due[self.output] = self.outputs
         transfers = ", ".join(f"{port.name} {count}/{total}" for port, count, total
-                              in zip(self.ports, moved, due, strict=True))
+                              in zip(self.ports, moved, self.due, strict=True))
         return SimulationError(f"Outputs did not come in {self.limit} cycles ({transfers})")
 
-    def surplus(self, cycle: int) -> SimulationError:
-        """The output offered more than was due."""
-        name = self.ports[self.output].name
-        return SimulationError(f"{name} offers more than {self.outputs} outputs (cycle {cycle})")
+    def surplus(self, port: int, cycle: int) -> SimulationError:
+        """An output port offered more than was due."""
+        return SimulationError(f"{self.ports[port].name} offers more than {self.due[port]} outputs "
+                               f"(cycle {cycle})")
 
     def fallen(self, cycle: int) -> SimulationError:
         """``error`` was set, and is not any more."""
         return SimulationError(f"error does not stay set (cycle {cycle})")
 
-    def unheld(self, index: int, cycle: int) -> SimulationError:
-        """The output did not hold what it offered."""
-        name = self.ports[self.output].name
-        return SimulationError(
-            f"{name} does not hold output {index} until its transfer (cycle {cycle})")
+    def unheld(self, port: int, index: int, cycle: int) -> SimulationError:
+        """An output port did not hold what it offered."""
+        return SimulationError(f"{self.ports[port].name} does not hold output {index} until its "
+                               f"transfer (cycle {cycle})")
 
 
 def _checked(port: StreamPort, beats: Beats, names: list[str]) -> Beats:

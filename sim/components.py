@@ -30,7 +30,7 @@ class AxiComponent(wiring.Component):
     Parameters
     ----------
     component : wiring.Component
-        With one output stream, and no other outputs. Built anew for each elaboration.
+        With output streams, and no other outputs. Built anew for each elaboration.
     """
 
     aclk: Signal

@@ -1,6 +1,5 @@
 // Whole runs of a verilated design in one call, each from a reset; sim/backend.py (Plan) says what a cycle does.
-// model.h is made for each design: MODEL_PORTS, MODEL_OUTPUT, model_ports(), model_error() and
-// model_select().
+// model.h is made for each design: MODEL_PORTS, model_ports(), model_error() and model_select().
 
 #include <cstdint>
 #include <cstring>
@@ -14,6 +13,7 @@ namespace {
 // Where a port's signals are. Verilator keeps any signal as little-endian words with zeros above
 // its width, and tdata is whole bytes: its bytes can be copied as they are.
 struct Port {
+    bool is_input;
     uint8_t *data;
     std::size_t bytes;
     CData *last;  // null where the port has none
@@ -32,7 +32,7 @@ template <typename Signal> uint8_t *bytes_of(Signal &signal) {
 // As sim/verilator.py declares it to ctypes.
 struct Stream {
     const uint8_t *stalls;  // of each cycle, one of every MODEL_PORTS
-    int64_t beats;
+    int64_t due;  // transfers
     uint8_t *data;
     uint8_t *last;
     const int64_t *after[MODEL_PORTS];  // null where it does not wait for that port
@@ -49,7 +49,12 @@ void vl_fatal(const char *, int, const char *, const char *message) {
 namespace {
 
 struct Limits {
-    int64_t outputs, limit, reset, watch, period, cut, selected;
+    int64_t limit, reset, watch, period, cut, selected;
+};
+
+// Where a run has come to, or failed.
+struct Place {
+    int64_t run, port, cycle;
 };
 
 void note(Stream &stream, int64_t cycle) {
@@ -60,7 +65,7 @@ void note(Stream &stream, int64_t cycle) {
 }
 
 bool may_offer(const Stream &stream, const Stream *streams) {
-    if (stream.moved == stream.beats) return false;
+    if (stream.moved == stream.due) return false;
     for (int other = 0; other < MODEL_PORTS; ++other)
         if (stream.after[other] && streams[other].moved < stream.after[other][stream.moved])
             return false;
@@ -73,15 +78,14 @@ void fill(Port &port) {
     *port.valid = 0;
 }
 
-Outcome run(Vmodel *model, bool first, Stream *streams, const Limits &limits, int64_t &cycle,
+Outcome run(Vmodel *model, bool first, Stream *streams, const Limits &limits, Place &place,
             int64_t &error) {
     Port ports[MODEL_PORTS];
     const CData *const error_output = model_error(*model);
     model_ports(*model, ports);
     model_select(*model, limits.selected);
-    Port &out = ports[MODEL_OUTPUT];
-    Stream &received = streams[MODEL_OUTPUT];
-    bool offering[MODEL_PORTS] = {}, idle[MODEL_PORTS];
+    // Whether a port offers, or has offered, what is not taken; whether an input is filled.
+    bool waits[MODEL_PORTS] = {}, idle[MODEL_PORTS];
 
     const auto fall = [&] {
         model->aclk = 0;
@@ -94,9 +98,9 @@ Outcome run(Vmodel *model, bool first, Stream *streams, const Limits &limits, in
     const auto calm = [&] {
         for (int index = 0; index < MODEL_PORTS; ++index) {
             idle[index] = true;
-            if (index != MODEL_OUTPUT) fill(ports[index]);
+            if (ports[index].is_input) fill(ports[index]);
+            else *ports[index].ready = 0;
         }
-        *out.ready = 0;
     };
     if (first) calm();
     model->aresetn = 0;
@@ -107,75 +111,86 @@ Outcome run(Vmodel *model, bool first, Stream *streams, const Limits &limits, in
     }
     model->aresetn = 1;
 
-    bool held = false;
+    int unfinished = 0;  // outputs
+    for (int index = 0; index < MODEL_PORTS; ++index)
+        unfinished += !ports[index].is_input && streams[index].due;
     error = -1;
-    int64_t end = limits.outputs || limits.cut ? limits.limit : limits.watch;
+    int64_t end = unfinished || limits.cut ? limits.limit : limits.watch;
+    int64_t &cycle = place.cycle;
     for (cycle = 0; cycle < end; ++cycle) {
         for (int index = 0; index < MODEL_PORTS; ++index) {
+            Port &port = ports[index];
             Stream &stream = streams[index];
             const bool stalled = stream.stalls[cycle % limits.period * MODEL_PORTS];
-            if (index == MODEL_OUTPUT) {
-                *out.ready = !stalled;
-            } else if (offering[index]) {
+            if (!port.is_input) {
+                *port.ready = !stalled;
+            } else if (waits[index]) {
                 continue;
             } else if (!stalled && may_offer(stream, streams)) {
-                Port &port = ports[index];
                 std::memcpy(port.data, stream.data + stream.moved * port.bytes, port.bytes);
                 if (port.last) *port.last = stream.last[stream.moved];
                 *port.valid = 1;
-                offering[index] = true;
+                waits[index] = true;
                 idle[index] = false;
             } else if (!idle[index]) {
-                fill(ports[index]);
+                fill(port);
                 idle[index] = true;
             }
         }
         fall();
 
-        for (int index = 0; index < MODEL_PORTS; ++index)
-            if (offering[index] && *ports[index].ready) {
-                offering[index] = false;
-                note(streams[index], cycle);
-            }
         if (error_output) {
             if (error >= 0 && !*error_output) return FALLEN;
             if (error < 0 && *error_output) error = cycle;
         }
-        // What is offered is kept at the place where it will stay, to compare it while it waits.
-        uint8_t *const data = received.data + received.moved * out.bytes;
-        uint8_t *const last = received.last + received.moved;
-        if (held && !(*out.valid && !std::memcmp(data, out.data, out.bytes)
-                      && (!out.last || *last == *out.last)))
-            return UNHELD;
-        held = *out.valid && !*out.ready;
-        if (*out.valid) {
-            if (received.moved == limits.outputs) return SURPLUS;
-            std::memcpy(data, out.data, out.bytes);
-            *last = out.last ? *out.last : 0;
-            if (!held) {
-                note(received, cycle);
-                if (received.moved == limits.outputs && !limits.cut)
-                    end = cycle + 1 + limits.watch;
+        for (int index = 0; index < MODEL_PORTS; ++index) {
+            const Port &port = ports[index];
+            Stream &stream = streams[index];
+            if (port.is_input) {
+                if (waits[index] && *port.ready) {
+                    waits[index] = false;
+                    note(stream, cycle);
+                }
+                continue;
+            }
+            place.port = index;
+            // What is offered is kept where it will stay, to compare it while it waits.
+            uint8_t *const data = stream.data + stream.moved * port.bytes;
+            uint8_t *const last = stream.last + stream.moved;
+            if (waits[index] && !(*port.valid && !std::memcmp(data, port.data, port.bytes)
+                                  && (!port.last || *last == *port.last)))
+                return UNHELD;
+            waits[index] = *port.valid && !*port.ready;
+            if (*port.valid) {
+                if (stream.moved == stream.due) return SURPLUS;
+                std::memcpy(data, port.data, port.bytes);
+                *last = port.last ? *port.last : 0;
+                if (!waits[index]) {
+                    note(stream, cycle);
+                    if (stream.moved == stream.due && !--unfinished && !limits.cut)
+                        end = cycle + 1 + limits.watch;
+                }
             }
         }
         rise();
     }
-    return received.moved < limits.outputs && !limits.cut ? LATE : DONE;
+    return unfinished && !limits.cut ? LATE : DONE;
 }
 
 }  // namespace
 
 extern "C" __attribute__((visibility("default"))) int exactmac_run(
-    int seed, int64_t runs, Stream *streams, const Limits *limits, int64_t *errors, int64_t *index,
-    int64_t *cycle, char *message, std::size_t size) {
+    int seed, int64_t runs, Stream *streams, const Limits *limits, int64_t *errors, Place *place,
+    char *message, std::size_t size) {
     try {
         VerilatedContext context;
         context.randReset(2);  // what has no initial value begins with a random one
         context.randSeed(seed);
         const auto model = std::make_unique<Vmodel>(&context);
-        for (*index = 0; *index < runs; ++*index) {
-            const Outcome outcome = run(model.get(), !*index, streams + *index * MODEL_PORTS,
-                                        limits[*index], *cycle, errors[*index]);
+        int64_t &index = place->run;
+        for (index = 0; index < runs; ++index) {
+            const Outcome outcome = run(model.get(), !index, streams + index * MODEL_PORTS,
+                                        limits[index], *place, errors[index]);
             if (outcome != DONE) return outcome;
         }
         return DONE;

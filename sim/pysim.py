@@ -12,7 +12,7 @@ from amaranth.sim import Simulator
 
 from hw.drive import Beats
 from hw.ports import StreamPort
-from sim.backend import Cut, Plan, Trace
+from sim.backend import Counts, Cut, Plan, SimulationError, Trace
 
 __all__ = ["AmaranthSimulation"]
 
@@ -50,7 +50,7 @@ class AmaranthSimulation:
         self.ports = ports
         self.design: object = getattr(component, "design", None)
         self._runs: list[_Run] = []
-        self._failure: Exception | None = None
+        self._failure: SimulationError | None = None
 
     @cached_property
     def _simulator(self) -> Simulator:
@@ -60,17 +60,18 @@ class AmaranthSimulation:
 
         async def process(ctx):
             with ctx.critical():
-                for run in self._runs:
-                    # A failure is handed over, not raised, for the simulator to end in good order.
-                    if (failure := await run.follow(ctx, run is self._runs[0])) is not None:
-                        self._failure = failure
-                        return
+                # A failure is handed over, not raised, for the simulator to end in good order.
+                try:
+                    for run in self._runs:
+                        await run.follow(ctx, run is self._runs[0])
+                except SimulationError as failure:
+                    self._failure = failure
 
         simulator.add_process(process)
         return simulator
 
-    def run(self, inputs: Mapping[str, Beats], outputs: int, *, stall: float = 0.0, seed: int = 0,
-            max_cycles: int | None = None, before: Sequence[Cut] = (),
+    def run(self, inputs: Mapping[str, Beats], outputs: Counts, *, stall: float = 0.0,
+            seed: int = 0, max_cycles: int | None = None, before: Sequence[Cut] = (),
             vcd: Path | str | None = None) -> Trace:
         """Run as `Backend.run` says, and write waves to ``vcd`` unless that is None.
 
@@ -98,34 +99,29 @@ class _Run:
         self.plan, self.aresetn = plan, wires["aresetn"]
         self.sources = [_Source(wires, index, plan) for index, port in enumerate(plan.ports)
                         if port.is_input]
-        output = plan.ports[plan.output]
-        self.ready = wires[f"{output.name}_tready"]
+        self.sinks = [_Sink(wires, index, plan) for index in plan.outputs]
         # Where there is no tlast, or no error, a constant fills the place.
-        self.sampled = [*(getattr(component, f"{plan.ports[source.index].name}_tready")
+        self.sampled = [getattr(component, "error", Const(0)),
+                        *(getattr(component, f"{plan.ports[source.index].name}_tready")
                           for source in self.sources),
-                        getattr(component, f"{output.name}_tvalid"),
-                        getattr(component, f"{output.name}_tdata"),
-                        getattr(component, f"{output.name}_tlast") if output.last else Const(0),
-                        getattr(component, "error", Const(0))]
+                        *(signal for sink in self.sinks for signal in sink.offer)]
         self.stalls = plan.stalls.tolist()
         self.moved, self.first, self.final, self.total = ([0] * len(plan.ports) for _ in range(4))
-        self.received: list[tuple[int, int]] = []
         self.error: int | None = None
 
     def trace(self, before: tuple[Trace, ...] = ()) -> Trace:
-        width = self.plan.ports[self.plan.output].bytes
-        data = b"".join(value.to_bytes(width, "little") for value, _ in self.received)
-        last = np.array([bool(last) for _, last in self.received], bool)
-        return self.plan.trace(np.frombuffer(data, np.uint8).reshape(-1, width), last, self.moved,
-                               (self.first, self.final, self.total), self.error, before)
+        outputs = {self.plan.ports[sink.index].name: sink.beats() for sink in self.sinks}
+        return self.plan.trace(outputs, self.moved, (self.first, self.final, self.total),
+                               self.error, before)
 
     def calm(self, ctx):
         for source in self.sources:
             source.fill(ctx)
-        self.ready.put(ctx, 0)
+        for sink in self.sinks:
+            sink.ready.put(ctx, 0)
 
-    async def follow(self, ctx, first: bool) -> Exception | None:
-        plan, output = self.plan, self.plan.output
+    async def follow(self, ctx, first: bool):
+        plan = self.plan
         if first:
             self.calm(ctx)
         self.aresetn.put(ctx, 0)
@@ -134,46 +130,47 @@ class _Run:
             self.calm(ctx)
         self.aresetn.put(ctx, 1)
 
-        held = None
-        cycle, end = 0, plan.limit if plan.outputs or plan.cut else plan.WATCH
+        cycle, end = 0, plan.WATCH if self.done else plan.limit
         if not end:
-            return None
-        ready = self.drive(ctx, cycle)
-        async for _, _, *takes, valid, data, last, error in ctx.tick().sample(*self.sampled):
+            return
+        self.drive(ctx, cycle)
+        async for _, _, error, *values in ctx.tick().sample(*self.sampled):
+            if error and self.error is None:
+                self.error = cycle
+            if not error and self.error is not None:
+                raise plan.fallen(cycle)
+            takes, offers = values[:len(self.sources)], values[len(self.sources):]
             for source, taken in zip(self.sources, takes, strict=True):
                 if taken and source.offering:
                     source.offering = False
                     self.note(source.index, cycle)
-            if error and self.error is None:
-                self.error = cycle
-            if not error and self.error is not None:
-                return plan.fallen(cycle)
-            count = self.moved[output]
-            if held is not None and (not valid or (data, last) != held):
-                return plan.unheld(count, cycle)
-            if valid and count == plan.outputs:
-                return plan.surplus(cycle)
-            held = (data, last) if valid and not ready else None
-            if valid and ready:
-                self.note(output, cycle)
-                self.received.append((data, last))
-                if count + 1 == plan.outputs and not plan.cut:
-                    end = cycle + 1 + plan.WATCH
+            for sink, *offer in zip(self.sinks, offers[::3], offers[1::3], offers[2::3],
+                                    strict=True):
+                if sink.take(self.moved[sink.index], cycle, *offer):
+                    self.note(sink.index, cycle)
+                    if self.done:
+                        end = cycle + 1 + plan.WATCH
             cycle += 1
             if cycle == end:
-                late = self.moved[output] < plan.outputs and not plan.cut
-                return plan.late(self.moved) if late else None
-            ready = self.drive(ctx, cycle)
+                if not (plan.cut or self.done):
+                    raise plan.late(self.moved)
+                return
+            self.drive(ctx, cycle)
 
-    def drive(self, ctx, cycle: int) -> bool:
-        # Set up the inputs of a cycle, and say whether it takes an output.
+    @property
+    def done(self) -> bool:
+        # Whether all outputs are there that the run waits for.
+        plan = self.plan
+        return not plan.cut and all(self.moved[port] == plan.due[port] for port in plan.outputs)
+
+    def drive(self, ctx, cycle: int):
+        # Set up the inputs of a cycle.
         stalls = self.stalls[cycle % len(self.stalls)]
         for source in self.sources:
             if not source.offering:
                 source.drive(ctx, stalls[source.index], self.moved)
-        ready = not stalls[self.plan.output]
-        self.ready.put(ctx, int(ready))
-        return ready
+        for sink in self.sinks:
+            sink.ready.put(ctx, int(not stalls[sink.index]))
 
     def note(self, index: int, cycle: int):
         if not self.moved[index]:
@@ -219,6 +216,38 @@ class _Source:
         self.data.put(ctx, data)
         if self.last is not None:
             self.last.put(ctx, last)
+
+
+class _Sink:
+    # An output port and what came from it, as integers.
+
+    def __init__(self, wires: "_Wires", index: int, plan: Plan):
+        port, component = plan.ports[index], wires.component
+        self.index, self.plan = index, plan
+        self.ready = wires[f"{port.name}_tready"]
+        self.offer = (getattr(component, f"{port.name}_tvalid"),
+                      getattr(component, f"{port.name}_tdata"),
+                      getattr(component, f"{port.name}_tlast") if port.last else Const(0))
+        self.held: tuple[int, int] | None = None
+        self.received: list[tuple[int, int]] = []
+
+    def take(self, count: int, cycle: int, valid: int, data: int, last: int) -> bool:
+        # Look at what is offered after so many transfers; say whether this is one.
+        if self.held is not None and (not valid or (data, last) != self.held):
+            raise self.plan.unheld(self.index, count, cycle)
+        if valid and count == self.plan.due[self.index]:
+            raise self.plan.surplus(self.index, cycle)
+        taken = bool(valid and self.ready.value)
+        self.held = (data, last) if valid and not taken else None
+        if taken:
+            self.received.append((data, last))
+        return taken
+
+    def beats(self) -> Beats:
+        width = self.plan.ports[self.index].bytes
+        data = b"".join(value.to_bytes(width, "little") for value, _ in self.received)
+        return Beats(np.frombuffer(data, np.uint8).reshape(-1, width),
+                     np.array([bool(last) for _, last in self.received], bool))
 
 
 class _Wire:

@@ -121,7 +121,7 @@ class Timing:
                     first.setdefault(names[index], cycle)
                     final[names[index]] = cycle
                     total[names[index]] += cycle
-            if leaves and moved[output] == plan.outputs:
+            if leaves and moved[output] == plan.due[output]:
                 return when
 
             # The clock rises. A step's result, or its block's, comes to the queue later.

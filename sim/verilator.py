@@ -19,7 +19,7 @@ from hw.flow.tools import ToolFailed, ToolMissing, failed, run_tool
 from hw.folder import scratch
 from hw.lint import WAIVED
 from hw.ports import StreamPort
-from sim.backend import Cut, Plan, SimulationError, Trace
+from sim.backend import Counts, Cut, Plan, SimulationError, Trace
 
 __all__ = ["VerilatorSimulation", "available", "missing", "verilator_root"]
 
@@ -112,17 +112,18 @@ class VerilatorSimulation:
                          cache_folder("exactmac") if cache is None else cache)
         self._run = library.exactmac_run
 
-    def run(self, inputs: Mapping[str, Beats], outputs: int, *, stall: float = 0.0, seed: int = 0,
-            max_cycles: int | None = None, before: Sequence[Cut] = ()) -> Trace:
+    def run(self, inputs: Mapping[str, Beats], outputs: Counts, *, stall: float = 0.0,
+            seed: int = 0, max_cycles: int | None = None, before: Sequence[Cut] = ()) -> Trace:
         """Run as `Backend.run` says."""
         plans = Plan.each(self.ports, inputs, outputs, stall, seed, max_cycles, before)
         count, runs = len(self.ports), len(plans)
-        data = [np.zeros((plan.outputs, self.ports[plan.output].bytes), np.uint8)
-                for plan in plans]
-        last = [np.zeros(plan.outputs, bool) for plan in plans]
+        # Of each output port, room for what it may transfer.
+        rooms = [{port: Beats(np.zeros((plan.due[port], self.ports[port].bytes), np.uint8),
+                              np.zeros(plan.due[port], bool)) for port in plan.outputs}
+                 for plan in plans]
 
         class Stream(ctypes.Structure):
-            _fields_ = [("stalls", ctypes.c_void_p), ("beats", ctypes.c_int64),
+            _fields_ = [("stalls", ctypes.c_void_p), ("due", ctypes.c_int64),
                         ("data", ctypes.c_void_p), ("last", ctypes.c_void_p),
                         ("after", ctypes.c_void_p * count), ("moved", ctypes.c_int64),
                         ("first", ctypes.c_int64), ("final", ctypes.c_int64),
@@ -130,47 +131,44 @@ class VerilatorSimulation:
 
         streams = ((Stream * count) * runs)()
         names = [port.name for port in self.ports]
-        for each, plan, received, ends in zip(streams, plans, data, last, strict=True):
-            for port, (stream, beats) in enumerate(zip(each, plan.beats, strict=True)):
-                stream.stalls = plan.stalls.ctypes.data + port
+        for each, plan, room in zip(streams, plans, rooms, strict=True):
+            for port, stream in enumerate(each):
+                stream.stalls, stream.due = plan.stalls.ctypes.data + port, plan.due[port]
+                beats = room.get(port, plan.beats[port])
                 if beats is not None:
-                    stream.beats = len(beats.last)
                     stream.data, stream.last = beats.data.ctypes.data, beats.last.ctypes.data
                     for name, after in beats.after.items():
                         stream.after[names.index(name)] = after.ctypes.data
-            each[plan.output].data = received.ctypes.data
-            each[plan.output].last = ends.ctypes.data
-        limits = np.array([[plan.outputs, plan.limit, plan.reset, plan.WATCH,
-                            len(plan.stalls), plan.cut, self.selected] for plan in plans],
-                          np.int64)
+        limits = np.array([[plan.limit, plan.reset, plan.WATCH, len(plan.stalls), plan.cut,
+                            self.selected] for plan in plans], np.int64)
         errors = np.full(runs, -1)
-        index, cycle = ctypes.c_int64(), ctypes.c_int64()
+        place = np.zeros(3, np.int64)
         message = ctypes.create_string_buffer(1000)
         outcome = self._run(
             ctypes.c_int(seed + 1), ctypes.c_int64(runs), streams,
             ctypes.c_void_p(limits.ctypes.data), ctypes.c_void_p(errors.ctypes.data),
-            ctypes.byref(index), ctypes.byref(cycle), message, ctypes.c_size_t(len(message)))
-        failed = min(index.value, runs - 1)
+            ctypes.c_void_p(place.ctypes.data), message, ctypes.c_size_t(len(message)))
+        index, port, cycle = place.tolist()
+        failed = min(index, runs - 1)
         plan, moved = plans[failed], [stream.moved for stream in streams[failed]]
         if outcome == 1:
             raise plan.late(moved)
         if outcome == 2:
-            raise plan.surplus(cycle.value)
+            raise plan.surplus(port, cycle)
         if outcome == 3:
-            raise plan.unheld(moved[plan.output], cycle.value)
+            raise plan.unheld(port, moved[port], cycle)
         if outcome == 4:
-            raise plan.fallen(cycle.value)
+            raise plan.fallen(cycle)
         if outcome:
             raise SimulationError(f"Verilator stopped: {message.value.decode(errors='replace')}")
         traces: list[Trace] = []
-        for plan, each, received, ends, error in zip(plans, streams, data, last, errors.tolist(),
-                                                     strict=True):
+        for plan, each, room, error in zip(plans, streams, rooms, errors.tolist(), strict=True):
             moved, *times = ([getattr(stream, name) for stream in each]
                              for name in ("moved", "first", "final", "total"))
-            made = moved[plan.output]
-            traces.append(plan.trace(
-                received[:made], ends[:made], moved, times, None if error < 0 else error,
-                tuple(traces) if plan is plans[-1] else ()))
+            made = {names[port]: Beats(beats.data[:moved[port]], beats.last[:moved[port]])
+                    for port, beats in room.items()}
+            traces.append(plan.trace(made, moved, times, None if error < 0 else error,
+                                     tuple(traces) if plan is plans[-1] else ()))
         return traces[-1]
 
 
@@ -279,11 +277,10 @@ def _header(ports: tuple[StreamPort, ...], selector: str | None) -> str:
         tdata, tvalid, tready, tlast = (
             f"model.{port.name}_{suffix}" for suffix in ("tdata", "tvalid", "tready", "tlast"))
         last = f"&{tlast}" if port.last else "nullptr"
-        rows.append(f"    ports[{index}] = {{bytes_of({tdata}), {port.bytes}, {last}, "
-                    f"&{tvalid}, &{tready}}};\n")
-    output = [port.is_input for port in ports].index(False)
+        rows.append(f"    ports[{index}] = {{{str(port.is_input).lower()}, bytes_of({tdata}), "
+                    f"{port.bytes}, {last}, &{tvalid}, &{tready}}};\n")
     select = "" if selector is None else f"    model.{selector} = selected;\n"
-    return (f"enum {{ MODEL_PORTS = {len(ports)}, MODEL_OUTPUT = {output} }};\n\n"
+    return (f"enum {{ MODEL_PORTS = {len(ports)} }};\n\n"
             f"static void model_ports(Vmodel &model, Port *ports) {{\n{''.join(rows)}}}\n\n"
             f"static void model_select(Vmodel &model, int64_t selected) {{\n{select}}}\n")
 

@@ -1,7 +1,7 @@
 """Transfers that a port makes or is to make."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -10,7 +10,7 @@ __all__ = ["Beats"]
 
 @dataclass(frozen=True, eq=False)
 class Beats:
-    """Transfers that one input port is to make, in order.
+    """Transfers of one port, in order: those that an input is to make, or an output made.
 
     Parameters
     ----------
@@ -24,4 +24,4 @@ class Beats:
 
     data: np.ndarray
     last: np.ndarray
-    after: Mapping[str, np.ndarray]
+    after: Mapping[str, np.ndarray] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from hw.config import TileConfig
 from hw.folder import scratch
 from hw.ports import StreamPort
-from sim.backend import Backend, SimulationError, Trace
+from sim.backend import Backend, Counts, SimulationError, Trace
 from sim.jobs import expected
 from sim.mutants.faults import SELECTOR, Fault, Mutated
 from sim.vectors import verification_phases
@@ -35,7 +35,7 @@ class _Watched:
         self.ports, self.design = backend.ports, backend.design
         self.cycles: list[int] = []
 
-    def run(self, inputs, outputs: int, *, max_cycles: int | None = None, **more) -> Trace:
+    def run(self, inputs, outputs: Counts, *, max_cycles: int | None = None, **more) -> Trace:
         if self.due is not None:
             max_cycles = PATIENCE * self.due[len(self.cycles)] + 100
         trace = self.backend.run(inputs, outputs, max_cycles=max_cycles, **more)

@@ -4,21 +4,33 @@ import re
 
 import numpy as np
 import pytest
-from amaranth.hdl import Cat, ClockDomain, Module, Signal
-from amaranth.lib import wiring
+from amaranth.hdl import Cat, Signal
 from amaranth.lib.fifo import SyncFIFOBuffered
-from amaranth.lib.wiring import In, Out
 
 from hw.drive import Beats
-from hw.emit import modules
-from sim import verilator
 from sim.backend import Cut, SimulationError
 from sim.pysim import AmaranthSimulation
-from sim.verilator import VerilatorSimulation
 from tests.plain import plain_port
-
-NO_VERILATOR = verilator.available()
-needs_verilator = pytest.mark.skipif(NO_VERILATOR is not None, reason=str(NO_VERILATOR))
+from tests.sim.faulty import (
+    AXI,
+    CHANGE,
+    DROP,
+    ERROR,
+    FALL,
+    FAULTY,
+    PASS,
+    PEEK,
+    SIMULATORS,
+    TWICE,
+    WITHDRAW,
+    Faulty,
+    assert_same,
+    beats,
+    build,
+    fault_beats,
+    needs_verilator,
+    simulated,
+)
 
 # One port of each kind of C++ type that Verilator makes: 8, 24, 40 and 72 bits.
 ADDER = (
@@ -27,29 +39,6 @@ ADDER = (
     plain_port("s_axis_b", "i_b", 40, "not used"),
     plain_port("m_axis_o", "o", 72, "last sum of a job"),
 )
-FAULTY = (plain_port("m_axis_o", "o", 16), plain_port("s_axis_fault", "i", 10))
-PASS, DROP, TWICE, CHANGE, WITHDRAW, PEEK, ERROR, FALL = range(8)
-
-
-class AXI(wiring.Component):
-    """Members for ``ports``, and a domain as `AmaranthSimulation` wants it."""
-
-    def __init__(self, ports, **more):
-        members = {"aclk": In(1), "aresetn": In(1), **more}
-        for port in ports:
-            flow, back = (In, Out) if port.is_input else (Out, In)
-            members |= {f"{port.name}_tdata": flow(8 * port.bytes), f"{port.name}_tvalid": flow(1),
-                        f"{port.name}_tready": back(1)}
-            if port.last:
-                members[f"{port.name}_tlast"] = flow(1)
-        super().__init__(members)
-
-    def module(self):
-        m = Module()
-        m.domains.sync = sync = ClockDomain()
-        sync.clk = self.aclk
-        m.d.comb += sync.rst.eq(~self.aresetn)
-        return m
 
 
 class Adder(AXI):
@@ -86,65 +75,15 @@ class Adder(AXI):
         return m
 
 
-class Faulty(AXI):
-    """Sends what it received, unless the lowest three bits of it say otherwise."""
-
-    def __init__(self):
-        super().__init__(FAULTY, error=Out(1))
-
-    def elaborate(self, platform):
-        m = self.module()
-        payload, full, sent, flips = Signal(16), Signal(), Signal(), Signal()
-        idle = Signal(16, reset_less=True)
-        fault = payload[:3]
-        m.d.sync += flips.eq(~flips)
-        m.d.comb += [
-            self.s_axis_fault_tready.eq(~full),
-            self.m_axis_o_tvalid.eq(full & ((fault != WITHDRAW) | flips)),
-            self.m_axis_o_tdata.eq(payload),
-        ]
-        with m.Switch(fault):
-            with m.Case(PEEK):
-                m.d.comb += self.m_axis_o_tdata.eq(idle)
-            with m.Case(CHANGE):
-                m.d.comb += self.m_axis_o_tdata.eq(payload ^ (flips << 9))
-        with m.If(~self.s_axis_fault_tvalid):
-            m.d.sync += idle.eq(self.s_axis_fault_tdata)
-        with m.If(self.s_axis_fault_tvalid & self.s_axis_fault_tready):
-            m.d.sync += payload.eq(self.s_axis_fault_tdata)
-            m.d.sync += full.eq(self.s_axis_fault_tdata[:3] != DROP)
-            m.d.sync += sent.eq(0)
-            with m.If(self.s_axis_fault_tdata[:3] >= ERROR):
-                m.d.sync += self.error.eq(self.s_axis_fault_tdata[:3] == ERROR)
-        with m.If(self.m_axis_o_tvalid & self.m_axis_o_tready):
-            m.d.sync += sent.eq(1)
-            m.d.sync += full.eq((fault == TWICE) & ~sent)
-        return m
-
-
-def build(component, ports, folder):
-    name = type(component).__name__.lower()
-    source = folder / f"{name}.v"
-    source.write_text(modules(component, name))
-    return VerilatorSimulation([source], name, ports, fast=False)
-
-
-@pytest.fixture(scope="module", params=["amaranth", pytest.param("verilator",
-                                                                 marks=needs_verilator)])
+@pytest.fixture(scope="module", params=SIMULATORS)
 def faulty(request, tmp_path_factory):
-    if request.param == "amaranth":
-        return AmaranthSimulation(Faulty(), FAULTY)
-    return build(Faulty(), FAULTY, tmp_path_factory.mktemp("faulty"))
+    return simulated(request.param, FAULTY, tmp_path_factory.mktemp("faulty"))
 
 
 @pytest.fixture(scope="module")
 def adders(tmp_path_factory):
     return (AmaranthSimulation(Adder(), ADDER),
             build(Adder(), ADDER, tmp_path_factory.mktemp("adder")))
-
-
-def beats(data, after=None):
-    return Beats(np.asarray(data, np.uint8), np.zeros(len(data), bool), after or {})
 
 
 def job_beats(rng, jobs):
@@ -160,19 +99,6 @@ def job_beats(rng, jobs):
     last[np.cumsum(sizes) - 1] = True
     return {"s_axis_job": beats(sizes[:, None]), "s_axis_a": beats(a),
             "s_axis_b": beats(b)}, data, last
-
-
-def fault_beats(*codes):
-    return {"s_axis_fault": beats([[code & 0xff, code >> 8] for code in codes])}
-
-
-def assert_same(one, other):
-    np.testing.assert_array_equal(one.data, other.data)
-    np.testing.assert_array_equal(one.last, other.last)
-    assert (one.cycles, one.first, one.final, one.total) == (
-        other.cycles, other.first, other.final, other.total)
-    for each, own in zip(one.before, other.before, strict=True):
-        assert_same(each, own)
 
 
 @needs_verilator
@@ -277,6 +203,8 @@ def test_sound_codes_pass(faulty):
     assert trace.data.tolist() == [[0, 0], [8, 0], [0xf0, 3]]
     assert not trace.last.any()
     assert faulty.run({}, 0).cycles == 0
+    named = faulty.run(fault_beats(PASS), {"m_axis_o": 1})
+    assert named.data.tolist() == named.outputs["m_axis_o"].data.tolist() == [[0, 0]]
 
 
 def test_missing_output_is_caught(faulty):

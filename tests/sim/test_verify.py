@@ -37,7 +37,7 @@ def job(rng):
     phases = [random_phase(TILE, rng, jobs=3)]
     want = expected(TILE, phases)
     beats = output_beats(TILE, want, phases)
-    return phases, want, Trace(beats.data, beats.last, 10, {}, {}, {})
+    return phases, want, Trace({"m_axis_o": beats}, 10, {}, {}, {})
 
 
 def test_runs_without_stalls_and_with(job):
@@ -51,10 +51,12 @@ def test_runs_without_stalls_and_with(job):
 @pytest.mark.parametrize("what, first", [("data", 3), ("last", 4)])
 def test_any_difference_is_a_mismatch(job, what, first):
     phases, want, trace = job
-    wrong = np.array(getattr(trace, what))
+    beats = trace.outputs["m_axis_o"]
+    wrong = np.array(getattr(beats, what))
     wrong[first] = wrong[first] ^ 1
+    outputs = {"m_axis_o": replace(beats, **{what: wrong})}
     with pytest.raises(Mismatch, match=re.escape(
             f"Verilog differs from golden in 1 of 6 outputs, first in job {first // 2} at row 0, "
             f"column {first % 2}: ")):
-        verify(TILE, Recorded(replace(trace, **{what: wrong})), phases, want, subject="Verilog",
+        verify(TILE, Recorded(replace(trace, outputs=outputs)), phases, want, subject="Verilog",
                simulator="none")
