@@ -10,7 +10,9 @@ from tempfile import gettempdir
 import pytest
 
 from hw import build
+from hw.flow.nextpnr import Placement
 from hw.flow.tools import ToolFailed
+from hw.flow.yosys import Area
 from hw.folder import FolderError
 from sim.simulation import simulated
 from sim.verify import Mismatch, Verification
@@ -147,6 +149,23 @@ def test_a_failure_leaves_what_stood_there(tmp_path, capsys, monkeypatch, what, 
     assert line == message.format(place)
     assert files(place) == before
     assert os.listdir(tmp_path) == [place.name]
+
+
+@pytest.mark.parametrize("more, stays", [((), False), (("--netlist",), True)])
+def test_a_placed_netlist_stays_only_where_it_is_asked_for(tmp_path, monkeypatch, more, stays):
+    def synthesize(sources, top, target, *, netlist):
+        for suffix in (".json", ".v"):
+            netlist.with_suffix(suffix).write_text("")
+        return Area("ecp5", (), 0, 0, 0, 0, 0, None, 0.0)
+
+    monkeypatch.setattr(build, "synthesize", synthesize)
+    monkeypatch.setattr(build, "place", lambda netlist: Placement(
+        "25k", 6, 1, len(netlist.read_text()), 0, 0, 0, None, 0.0))
+    monkeypatch.setattr(build.emit, "verilog", lambda tile, name: "")
+    assert run(*TINY, "--no-verify", "--area", "ecp5", "--pnr", *more, out=tmp_path) == 0
+    [place] = tmp_path.iterdir()
+    found = {path.name for path in place.glob("*_ecp5.*")}
+    assert found == ({f"{place.name}_ecp5.json", f"{place.name}_ecp5.v"} if stays else set())
 
 
 @pytest.mark.parametrize("full", ["output", "temporary"])

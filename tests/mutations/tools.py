@@ -131,7 +131,7 @@ MUTATIONS: dict[str, Mutation] = named(
          "if netlist is not None and self.request.netlist and", "if netlist is None and",
          "cosim/test_shipped.py::test_netlists_equal_golden"),
         ("placed netlists stay", "hw/build.py",
-         "netlist.with_suffix(suffix).unlink()", "pass", "test_build.py hw/flow/test_nextpnr.py"),
+         "netlist.with_suffix(suffix).unlink()", "pass", "test_build_folder.py"),
         ("one bit is short for integers", "hw/options.py",
          'weights, others = "binary", "bit"', 'weights, others = "u1", "u1"',
          "hw/test_options.py test_build.py::test_the_block_alone_is_compared_with_the_plain_one"),
