@@ -111,7 +111,8 @@ class Faulty:
         trace = self.backend.run(*args, **kwargs)
         data = trace.data.copy()
         data[self.output, self.bit // 8] ^= 1 << self.bit % 8
-        return replace(trace, data=data)
+        [(name, only)] = trace.outputs.items()
+        return replace(trace, outputs={name: replace(only, data=data)})
 
 
 def test_a_difference_is_named():
