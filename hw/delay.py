@@ -5,7 +5,10 @@ from typing import Any, TypeVar
 from amaranth.hdl import Const, Module, Signal, Value
 from amaranth.lib import data
 
-__all__ = ["delay"]
+__all__ = ["FIFO_LATENCY", "delay"]
+
+FIFO_LATENCY = 2
+"""Cycles through an empty SyncFIFOBuffered."""
 
 AnyValue = TypeVar("AnyValue", bound=Value | data.View)
 

@@ -14,6 +14,7 @@ from hw.lut import Table
 
 __all__ = ["levels_of", "look_up", "table_of"]
 
+
 def look_up(m: Module, config: TileConfig, tables: Sequence[Table], codes: Sequence[Value],
             bank: Value, write: data.View | None) -> list[Value]:
     """What the tables make of ``codes``, one each.

@@ -19,6 +19,7 @@ from hw.blocks.specials import FLAGS
 from hw.delay import delay
 from hw.formats import constant, shape_of, table_layout
 from hw.levels import nearest_code, special_code
+from hw.payload import Payload
 from hw.pipeline import Pipeline, dry_run
 from hw.scale import SCALERS, offset_and_clamp, product
 from hw.shared import Shared
@@ -118,8 +119,8 @@ class Requantizer(Shared):
         self.propagates = propagates
         payload = {
             "sum": shape_of(sums),
-            "parameters": data.StructLayout(
-                {name: shape_of(fmt) for name, fmt in record.items() if name not in self.fixed}),
+            "parameters": Payload.of({
+                name: fmt for name, fmt in record.items() if name not in self.fixed}).layout,
         }
         if row_sum is not None:
             payload["row_sum"] = shape_of(row_sum)

@@ -13,7 +13,7 @@ from golden.formats import BlockScaled
 from hw.arith import leap
 from hw.array import totals_layout
 from hw.config import TileConfig
-from hw.delay import delay
+from hw.delay import FIFO_LATENCY, delay
 from hw.entrance import JOB_QUEUE, bank_bits, current_layout, told_layout
 from hw.fixed_parameters import FixedParameters
 from hw.heads import look_up, table_of
@@ -24,10 +24,7 @@ from hw.requantize import Requantizer
 from hw.shared import Shared
 from hw.shared_exponent import SharedExponent
 
-__all__ = ["Results", "States", "FIFO_LATENCY"]
-
-FIFO_LATENCY = 2
-"""Cycles through an empty SyncFIFOBuffered."""
+__all__ = ["Results", "States"]
 
 
 class States(Shared):

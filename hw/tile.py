@@ -30,13 +30,14 @@ class MacTile(Shared):
 
     ::
 
+             Entrance                MacArray                      Results
         i_job ---------> queue --+                 i_parameters --> ParameterStore
                                  |                                        |
         i_activations --+        v                                        v
-                        +--> (beat) --> Block --> Accumulator --> Requantizer --> queue --> o
-        i_weights ------+                         two banks        ``outputs``
+                        +--> (beat) --> cells, two banks -----> Requantizer --> queue --> o
+        i_weights ------+                                        ``outputs``
 
-    An operand that is a loaded codebook becomes its levels in front of the block, by the table
+    An operand that is a loaded codebook becomes its levels in front of the array, by the table
     that the first words of a parameter set bring: that of the set whose records the job uses. An
     output that is one has the levels nearest to the results likewise.
 

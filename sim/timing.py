@@ -10,9 +10,9 @@ from collections import Counter, deque
 
 from golden.formats import BLOCK, BlockScaled
 from hw.config import TileConfig
+from hw.delay import FIFO_LATENCY
 from hw.entrance import JOB_QUEUE
 from hw.ports import ports
-from hw.results import FIFO_LATENCY
 from hw.tile import MacTile
 from sim.backend import Plan
 

@@ -74,23 +74,24 @@ def both(ports: tuple[StreamPort, ...], error: bool) -> str:
                       *(f"(then_{valid} && then_{name} != now_{name})" for name, _ in data)]
     if error:
         apart.append("then_error != now_error")
-    found = [name for name, _ in outputs] + (["error"] if error else [])
-    declared = [f"input [{bits - 1}:0] {name}" if bits > 1 else f"input {name}"
-                for name, bits in inputs]
-    declared += [f"output [{bits - 1}:0] {name}" if bits > 1 else f"output {name}"
-                 for name, bits in outputs]
+    found = [*outputs, *([("error", 1)] if error else [])]
+    declared = [_declared("input", *each) for each in inputs]
+    declared += [_declared("output", *each) for each in outputs]
     lines = [f"module both ({', '.join(declared)}, output error);"]
     for which in ("then", "now"):
-        lines += [f"wire [{bits - 1}:0] {which}_{name};" if bits > 1 else f"wire {which}_{name};"
-                  for name, bits in [*outputs, *([("error", 1)] if error else [])]]
+        lines += [f"{_declared('wire', f'{which}_{name}', bits)};" for name, bits in found]
         pins = [f".{name}({name})" for name, _ in inputs]
-        pins += [f".{name}({which}_{name})" for name in found]
+        pins += [f".{name}({which}_{name})" for name, _ in found]
         lines.append(f"{which} i_{which} ({', '.join(pins)});")
     lines += [f"assign {name} = then_{name};" for name, _ in outputs]
     return "\n".join([
         *lines, f"wire apart = {' || '.join(apart)};",
         "reg was_apart = 1'b0;", "always @(posedge aclk) was_apart <= was_apart || apart;",
         "assign error = was_apart || apart;", "endmodule\n"])
+
+
+def _declared(kind: str, name: str, bits: int) -> str:
+    return f"{kind} [{bits - 1}:0] {name}" if bits > 1 else f"{kind} {name}"
 
 
 def runs(top: Any, rng: np.random.Generator) -> Iterator[tuple[dict[str, Beats], int, list[Cut]]]:

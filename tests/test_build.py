@@ -11,7 +11,7 @@ import pytest
 
 from golden.contracts import CONTRACTS
 from golden.formats import FLOATS, IntFormat
-from hw import build, emit, options
+from hw import build, emit
 from hw.bus import AxiTile
 from hw.config import TileConfig
 from hw.flow.tools import ToolMissing
@@ -110,57 +110,6 @@ def test_json_is_all_that_is_printed(tmp_path, capsys):
     said = json.loads(capsys.readouterr().out)
     assert said["name"] == "mac_s2n_s2_s2_4x4x4_d8" and said["area"] is None
     assert said["verification"] == "not verified"
-
-
-def test_a_build_is_made_again_from_its_manifest(tmp_path):
-    """All that decides the tile is in it."""
-    (tmp_path / "table.json").write_text(json.dumps([*range(127, -129, -1)]))
-    choices = "--weights mx_codebook:-1/0/5 --activations s4 --output s8 --requant half_even " \
-              "--multiplier-bits 9 --rows 1 --cols 2 --lanes 2 --depth 31 --outputs 2 " \
-              "--channels 5 --window 9"
-    run(*choices.split(), "--lut", str(tmp_path / "table.json"), "--no-area", "--no-verify",
-        out=tmp_path / "old")
-    [name] = os.listdir(tmp_path / "old")
-    assert re.fullmatch("mac_mx_codebook2_s4_s8_1x2x2_half_even_m9_d31_o2_c5_w9_lut_[0-9a-f]{6}",
-                        name)
-    file = tmp_path / "old" / name / "manifest.json"
-    run("--config", str(file), "--no-area", "--no-verify", out=tmp_path / "new")
-    old, new = (files(tmp_path / out / name) for out in ("old", "new"))
-    for found in (old, new):
-        del found["manifest.json"]
-    assert new == old
-
-
-def test_a_configuration_alone_or_in_a_manifest(tmp_path):
-    file = tmp_path / "file.json"
-    for saved in (CONFIG.to_json(), {"name": "old", "config": CONFIG.to_json()}):
-        file.write_text(json.dumps(saved))
-        for name in ([], ["--name", "mine"]):
-            argv = ["--config", str(file), *name]
-            request = options.request_of(options.parser().parse_args(argv), argv)
-            assert request.config == CONFIG
-            assert request.name == ("mine" if name else CONFIG.name)
-
-
-@pytest.mark.parametrize("text, reason", [
-    ("{}", "Configuration must be of version 1, not None"),
-    ('{"config": {"version": 2}}', "Configuration must be of version 1, not 2"),
-    ("[]", "Configuration must be an object, not of type list"),
-    (json.dumps(CONFIG.to_json() | {"rows": "4"}), "Rows must be an integer, not '4'"),
-    (json.dumps(CONFIG.to_json() | {"outputs": 3}), "Outputs must divide the 4 cols, not be 3"),
-])
-def test_bad_configurations(tmp_path, capsys, text, reason):
-    file = tmp_path / "file.json"
-    file.write_text(text)
-    line = refused(capsys, "--config", str(file), out=tmp_path / "out")
-    assert line == f"Config must be that of a tile, not what is in {file} ({reason})"
-
-
-def test_a_configuration_with_a_choice_twice(tmp_path, capsys):
-    file = tmp_path / "file.json"
-    file.write_text('{"version": 1, "rows": 4, "rows": 5}')
-    line = refused(capsys, "--config", str(file), out=tmp_path / "out")
-    assert line == "Config must have each field once, not rows 2 times"
 
 
 def test_formats_override_bits(tmp_path, capsys):
@@ -360,33 +309,6 @@ def test_names_of_the_tiles_own_nets(tmp_path, capsys, monkeypatch):
             emit.verilog(tile, name)
     for name in ("tile", "valid", "s_axis", "input"):
         assert emit.verilog(tile, name).endswith(text)
-
-
-@pytest.mark.parametrize("levels, message", [
-    ([1] * 255, "Lut must have 256 levels, not 255"),
-    ([1] * 255 + [-129], "Lut level must be in range [-128, 127] of s8, not -129 at index 255"),
-    ([1.5] * 256, "Lut must be a list of integers, not 1.5 at index 0"),
-    ([1] * 255 + [True], "Lut must be a list of integers, not True at index 255"),
-    ({}, "Lut must be a list of integers, not what is in {}"),
-], ids=str)
-def test_bad_tables(tmp_path, capsys, levels, message):
-    file = tmp_path / "table.json"
-    file.write_text(json.dumps(levels))
-    line = refused(capsys, "--bits", "8", "--lut", str(file), out=tmp_path / "out")
-    assert line == message.format(file)
-
-
-def test_a_table_is_in_the_manifest_and_in_the_summary(tmp_path, capsys):
-    table = [*range(-128, 128)]
-    (tmp_path / "table.json").write_text(json.dumps(table))
-    arguments = "--bits 8 --rows 1 --cols 1 --depth 8 --no-area --no-verify --name mine".split()
-    for lut, said in ((str(tmp_path / "table.json"), table), ("loaded", "loaded")):
-        run(*arguments, "--lut", lut, out=tmp_path / "out")
-        manifest = json.loads((tmp_path / "out" / "mine" / "manifest.json").read_text())
-        assert manifest["lut"] == {"after": "half_up", "order": "codes 0 to 255"}
-        assert manifest["config"]["lut"] == said
-        kind = "loaded" if lut == "loaded" else "fixed"
-        assert re.search(rf"\ntable +behind the results, {kind}", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize("arguments, missing, message", [

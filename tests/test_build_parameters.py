@@ -1,4 +1,4 @@
-"""Parameters that hw.build is given in a file: what it makes of them, and what it refuses."""
+"""Parameters and tables that hw.build is given in files: what it makes of them, or refuses."""
 
 import json
 import os
@@ -196,3 +196,30 @@ def test_scales_that_are_none(tmp_path, capsys):
     line = refused(capsys, *arguments(tmp_path, own | {"scale": 0x7F800000}), "--requant", "onnx",
                    out=tmp_path / "out")
     assert line == "Scale must be the bits of a positive normal float32, not 0x7f800000"
+
+
+@pytest.mark.parametrize("levels, message", [
+    ([1] * 255, "Lut must have 256 levels, not 255"),
+    ([1] * 255 + [-129], "Lut level must be in range [-128, 127] of s8, not -129 at index 255"),
+    ([1.5] * 256, "Lut must be a list of integers, not 1.5 at index 0"),
+    ([1] * 255 + [True], "Lut must be a list of integers, not True at index 255"),
+    ({}, "Lut must be a list of integers, not what is in {}"),
+], ids=str)
+def test_bad_tables(tmp_path, capsys, levels, message):
+    file = tmp_path / "table.json"
+    file.write_text(json.dumps(levels))
+    line = refused(capsys, "--bits", "8", "--lut", str(file), out=tmp_path / "out")
+    assert line == message.format(file)
+
+
+def test_a_table_is_in_the_manifest_and_in_the_summary(tmp_path, capsys):
+    table = [*range(-128, 128)]
+    (tmp_path / "table.json").write_text(json.dumps(table))
+    arguments = "--bits 8 --rows 1 --cols 1 --depth 8 --no-area --no-verify --name mine".split()
+    for lut, said in ((str(tmp_path / "table.json"), table), ("loaded", "loaded")):
+        run(*arguments, "--lut", lut, out=tmp_path / "out")
+        manifest = json.loads((tmp_path / "out" / "mine" / "manifest.json").read_text())
+        assert manifest["lut"] == {"after": "half_up", "order": "codes 0 to 255"}
+        assert manifest["config"]["lut"] == said
+        kind = "loaded" if lut == "loaded" else "fixed"
+        assert re.search(rf"\ntable +behind the results, {kind}", capsys.readouterr().out)

@@ -13,17 +13,14 @@ from amaranth.lib.wiring import In, Out
 
 from golden.formats import IntFormat
 from golden.units import Operation
-from hw.delay import delay
+from hw.delay import FIFO_LATENCY, delay
 from hw.payload import Field, Payload
 from hw.pipeline import Pipeline, dry_run
 from hw.scale import SCALERS, offset_and_clamp
 from hw.shared import Shared
 
 __all__ = ["Unit", "Elementwise", "vector", "check_contract", "rescaled", "widened",
-           "QUEUE_LATENCY", "CREDIT_LATENCY"]
-
-QUEUE_LATENCY = 2
-"""Cycles through an empty SyncFIFOBuffered."""
+           "CREDIT_LATENCY"]
 
 CREDIT_LATENCY = 1
 """Cycles from an output's transfer to the beat that may take its place."""
@@ -91,7 +88,7 @@ class Unit(Shared):
     @property
     def latency(self) -> int:
         """Cycles from the transfer of the beat that completes a result to ``o.valid``."""
-        return self.stages + QUEUE_LATENCY
+        return self.stages + FIFO_LATENCY
 
     @abstractmethod
     def compute(self, m: Module, taken: Value) -> tuple[Value, int]:
@@ -139,7 +136,7 @@ class Unit(Shared):
         m = Module()
         taken, completed, left = Signal(), Signal(), Signal()
         result, stages = self.compute(m, taken)
-        depth = stages + QUEUE_LATENCY + CREDIT_LATENCY
+        depth = stages + FIFO_LATENCY + CREDIT_LATENCY
         m.submodules.queue = queue = SyncFIFOBuffered(width=len(result), depth=depth)
 
         # Places in the queue that are neither taken nor promised to what is under way.

@@ -20,10 +20,11 @@ from golden.unit_scales import (
     rescaling_parameters,
 )
 from golden.units import Addition, Multiplication, Rescaling, scheme
+from hw.delay import FIFO_LATENCY
 from hw.packing import unpack
 from hw.units import Add, AveragePool, Concat, FusedAdd, MaxPool, Multiply, Rescale
 from hw.units.pool import reciprocals
-from hw.units.unit import CREDIT_LATENCY, QUEUE_LATENCY
+from hw.units.unit import CREDIT_LATENCY
 from sim.components import beats_of, component_simulation
 from sim.streams import run
 from sim.units import run_concat, run_elementwise, run_pool
@@ -108,7 +109,7 @@ def test_latency(name, rng):
     _, trace = run_elementwise(unit, component_simulation(unit, "unit", "amaranth"), operands,
                                parameters(unit.operation, rng, 1))
     first = max(trace.first[f"s_axis_{i.removeprefix('i_')}"] for i in unit.operation.operands)
-    assert trace.first["m_axis_o"] - first == unit.latency == unit.stages + QUEUE_LATENCY
+    assert trace.first["m_axis_o"] - first == unit.latency == unit.stages + FIFO_LATENCY
 
 
 def test_stages_are_composed():

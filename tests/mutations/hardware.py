@@ -221,7 +221,7 @@ MUTATIONS: dict[str, Mutation] = named(
         ("the first tap does not begin a window", "hw/units/pool.py",
          "taken & (first | (value > best))", "taken & (value > best)", "hw/test_units.py"),
         ("a unit's queue has no room for what is under way", "hw/units/unit.py",
-         "depth = stages + QUEUE_LATENCY + CREDIT_LATENCY", "depth = stages + QUEUE_LATENCY",
+         "depth = stages + FIFO_LATENCY + CREDIT_LATENCY", "depth = stages + FIFO_LATENCY",
          "hw/test_units.py cosim/test_units.py"),
     ],
 )
