@@ -52,7 +52,9 @@ class Entrance(Shared):
     - *promised* outputs (of every earlier last beat, which have not left the tile yet) fit the
       output queue, so that the drain of the second bank cannot stall any more, and
     - *backlog*, the cycles by which that drain, without a stall, would outlast the way from
-      here to the accumulator, is zero.
+      here to the accumulator, is zero. After a stall it may be too small, but then it does not
+      count: a drain that has stalled keeps the queue full, but for one place, until its end; so
+      when its promised outputs fit at most one total is left.
 
     A job of at least ``rows * cols / outputs`` beats never waits while the tile's outputs leave.
     There is no combinational path from ``leaves`` to any ready. The two operands' readies depend on
@@ -81,8 +83,8 @@ class Entrance(Shared):
         The job whose beats enter, and its set's ``bank``.
     enter, last : Out(1)
         A beat of it enters in this cycle, and it is the last one.
-    leaves, stalls : In(1)
-        An output leaves the tile in this cycle; totals wait for room in the output queue.
+    leaves : In(1)
+        An output leaves the tile in this cycle.
     error : Out(1)
         Set in the cycle after a job out of range is accepted, or a beat is taken whose ``tlast`` of
         either operand is not what it should be; it stays until reset.
@@ -97,7 +99,6 @@ class Entrance(Shared):
     enter: Signal
     last: Signal
     leaves: Signal
-    stalls: Signal
     error: Signal
 
     def __init__(self, *, config: TileConfig, room: int):
@@ -115,7 +116,6 @@ class Entrance(Shared):
             "enter": Out(1),
             "last": Out(1),
             "leaves": In(1),
-            "stalls": In(1),
             "error": Out(1),
         })
 
@@ -170,15 +170,14 @@ class Entrance(Shared):
         with m.If(taken & ((operands[0].payload != ends) | (operands[1].payload != ends))):
             m.d.sync += self.error.eq(1)
 
-        # See the class for the two conditions on a last beat; a cycle in which the drain stalls
-        # does not count against the backlog.
+        # See the class for the two conditions on a last beat.
         promised = Signal(range(self.room + c.steps + 1))
         backlog = Signal(range(c.steps))
         m.d.sync += promised.eq(promised + Mux(self.last, c.steps, 0) - self.leaves)
         m.d.comb += last_may_enter.eq((promised <= self.room) & (backlog == 0))
         with m.If(self.last):
             m.d.sync += backlog.eq(c.steps - 1)
-        with m.Elif((backlog != 0) & ~self.stalls):
+        with m.Elif(backlog != 0):
             m.d.sync += backlog.eq(backlog - 1)
         return m
 

@@ -299,14 +299,20 @@ class Results(Shared):
         ]
         return m
 
+    @property
+    def _max_jobs(self) -> int:
+        # Those that wait, and those from whose last beat on the set is in use: last beats are as
+        # far apart as a job's totals take, but for cycles in which totals wait.
+        steps = self.config.steps
+        return JOB_QUEUE + -(-(self.before + steps - 1 + self.release_latency) // steps)
+
     def _store(self) -> ParameterStore | FixedParameters:
         """What the records are read from."""
         c = self.config
         if c.parameters is None:
             return ParameterStore(
                 record=c.record, channels=c.groups * c.cols, outputs=c.outputs,
-                max_jobs=JOB_QUEUE + self.before + 2 + self.release_latency,
-                head=sum(c.head.values()))
+                max_jobs=self._max_jobs, head=sum(c.head.values()))
         return FixedParameters(record={name: c.record[name] for name in c.fixed_per_channel},
                                values=c.fixed_per_channel, channels=c.groups * c.cols,
                                outputs=c.outputs)

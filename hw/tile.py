@@ -147,7 +147,6 @@ class MacTile(Shared):
         m.d.comb += [
             entrance.current.eq(results.current),
             entrance.leaves.eq(results.leaves),
-            entrance.stalls.eq(array.o.valid & ~array.o.ready),
             results.accept.eq(entrance.accept),
             self.error.eq(entrance.error),
             array.i.valid.eq(entrance.enter),

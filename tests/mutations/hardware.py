@@ -109,7 +109,8 @@ MUTATIONS: dict[str, Mutation] = named(
     ],
     control=[
         ("users of a bank overflow", "hw/results.py",
-         "max_jobs=JOB_QUEUE + self.before + 2 + self.release_latency", "max_jobs=JOB_QUEUE",
+         "return JOB_QUEUE + -(-(self.before + steps - 1 + self.release_latency) // steps)",
+         "return JOB_QUEUE",
          "hw/test_tile_sets.py hw/test_tile_flow.py hw/test_tile.py"),
         ("the queue of outputs is promised once more", "hw/entrance.py",
          "(promised <= self.room) & (backlog == 0)", "backlog == 0", "hw/test_tile_flow.py"),
