@@ -229,7 +229,7 @@ class MacArray(Shared):
 
     def __init__(self, config: TileConfig):
         self.config = c = config
-        self._block = block_for(target=c.target, weights=_known(c.weights),
+        self._block = block_for(fabric=c.fabric, weights=_known(c.weights),
                                 activations=_known(c.activations),
                                 rows=c.rows, cols=c.cols, lanes=c.lanes)
         if c.block_scaled:
@@ -295,8 +295,7 @@ class MacArray(Shared):
                 m.d.sync += outside_until.eq(outside | now)
             m.d.comb += self.o.p.outside.eq(outside_until)
 
-        steps = c.rows * c.cols // c.outputs
-        remaining = Signal(range(steps + 1))
+        remaining = Signal(range(c.steps + 1))
         column = Signal(range(c.cols // c.outputs))
         m.d.comb += [
             self.o.valid.eq(remaining != 0),
@@ -310,5 +309,5 @@ class MacArray(Shared):
             with m.If(row_ends):
                 m.d.sync += column.eq(0)
         with m.If(last):
-            m.d.sync += remaining.eq(steps)
+            m.d.sync += remaining.eq(c.steps)
         return m

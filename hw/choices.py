@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 
 from golden.contracts import Contract, contract, title_of
 from golden.formats import MAX_BITS, BlockScaled, Format, IntFormat, parse
+from hw.fabric import FABRICS, GENERIC
 
 __all__ = ["TileChoices", "VERSION", "usual_zero_points"]
 
@@ -21,8 +22,8 @@ _MOST = {"rows": 1024, "cols": 1024, "lanes": 1024, "depth": 1 << 24, "outputs":
          "channels": 1 << 16, "window": 64}
 """Largest values; the smallest are 1."""
 
-_AMONG = {"zero_points": ("none", "activations", "both"), "target": ("generic",)}
-"""Names to choose from. Targets are those whose cells the Verilog can use."""
+_AMONG = {"zero_points": ("none", "activations", "both"), "target": FABRICS}
+"""Names to choose from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +91,7 @@ class TileChoices:
     window: int = 16
     lut: tuple[int, ...] | Literal["loaded"] | None = None
     parameters: tuple[tuple[str, int | tuple[int, ...]], ...] | None = None
-    target: str = "generic"
+    target: str = GENERIC.name
 
     def __post_init__(self):
         for name in _FORMATS:

@@ -15,6 +15,7 @@ from golden.formats import (
 )
 from golden.ranges import Range, check_ends, dot_range, levels_range
 from hw.choices import TileChoices, usual_zero_points
+from hw.fabric import FABRICS, Fabric
 
 __all__ = ["TileConfig", "CODE_BITS", "LUT_WORDS"]
 
@@ -248,6 +249,11 @@ class TileConfig(TileChoices):
         return head | {name: 1 << fmt.bits for name, fmt in (
             ("weights", self.weights), ("activations", self.activations),
             ("output", self.output)) if isinstance(fmt, LoadedCodebook)}
+
+    @property
+    def fabric(self) -> Fabric:
+        """What the tile is made of."""
+        return FABRICS[self.target]
 
     @property
     def max_beats(self) -> int:

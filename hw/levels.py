@@ -27,9 +27,10 @@ from golden.formats import (
     OddFormat,
 )
 from golden.ranges import Range
-from hw.arith import clamp, round_up, saturate, shift_right
+from hw.arith import clamp, round_up, saturate
 from hw.formats import table_layout
 from hw.pipeline import Pipeline
+from hw.scale import guarded
 
 __all__ = ["nearest_code", "sign_of", "special_code"]
 
@@ -43,9 +44,7 @@ def nearest_code(pipe: Pipeline, value: Value, right: Value, rounding: Rounding,
     has, then the code. Of a loaded codebook the pipeline also has the ``table``, which is read
     after the first of them.
     """
-    shifted, sticky = shift_right(value, right)
-    pipe.hold("sticky", sticky)
-    shifted = pipe.register(shifted, "shifted")
+    shifted = guarded(pipe, value, right)
     # One bit more than the levels have: what is cut off there is nearest to an end.
     width = Range(min(fmt.min - 1, -1), fmt.max + 1).format.width
     near = Cat(shifted[0], saturate(shifted[1:].as_signed(), width)).as_signed()
@@ -97,14 +96,14 @@ def _code(fmt: Format, place: Value) -> Value:
 def _integer(pipe: Pipeline, near: Value, sticky: Value, rounding: Rounding, fmt: IntFormat
              ) -> Value:
     """What is above the guard, rounded. One register."""
-    return pipe.register(near[1:].as_signed() + round_up(near, sticky, rounding), "place")
+    return pipe.add(near[1:].as_signed(), round_up(near, sticky, rounding), "place")
 
 
 def _odd(pipe: Pipeline, near: Value, sticky: Value, rounding: Rounding, fmt: OddFormat) -> Value:
     """Half of what is above the lowest level: the bit that goes is the guard. One register."""
     above = (near[1:].as_signed() + fmt.max).as_signed()
     up = round_up(above, near[0] | sticky, rounding, negative=near[-1])
-    return pipe.register((above >> 1) + up, "place")
+    return pipe.add(above >> 1, up, "place")
 
 
 def _entry(pipe: Pipeline, near: Value, sticky: Value, rounding: Rounding, fmt: Codebook) -> Value:

@@ -17,6 +17,7 @@ from golden.contracts import (
 from golden.formats import BlockScaled, FloatFormat, Format, IntFormat, LoadedCodebook
 from hw.blocks.specials import FLAGS
 from hw.delay import delay
+from hw.fabric import GENERIC, Fabric
 from hw.formats import constant, shape_of, table_layout
 from hw.levels import nearest_code, special_code
 from hw.payload import Payload
@@ -83,6 +84,8 @@ class Requantizer(Shared):
         Of the sum of a row's activations, where weights have zero points.
     propagates : bool
         Whether flags of infinities and NaN come with the sum, and decide where one is set.
+    fabric : Fabric
+        What it is made of.
 
     Members
     -------
@@ -103,7 +106,8 @@ class Requantizer(Shared):
 
     def __init__(self, *, contract: Contract, sums: IntFormat, total: IntFormat, output: Format,
                  record: dict[str, Format], fixed: dict[str, int] | None = None,
-                 row_sum: IntFormat | None = None, propagates: bool = False):
+                 row_sum: IntFormat | None = None, propagates: bool = False,
+                 fabric: Fabric = GENERIC):
         if type(contract) not in (ExactSum, Thresholds, *SCALERS):
             raise TypeError(f"Contract must be one with hardware, not {contract!r}")
         if (row_sum is not None) != ("weight_zero_point" in record):
@@ -117,6 +121,7 @@ class Requantizer(Shared):
         self.fixed = fixed or {}
         self.row_sum = row_sum
         self.propagates = propagates
+        self.fabric = fabric
         payload = {
             "sum": shape_of(sums),
             "parameters": Payload.of({
@@ -165,7 +170,7 @@ class Requantizer(Shared):
         pipe = Pipeline(m, {
             name: constant(fmt, self.fixed[name]) if name in self.fixed
             else self.i.p.parameters[name] for name, fmt in self.record.items()},
-            (lambda name, stage: Value.cast(self.table)) if loaded else None)
+            (lambda name, stage: Value.cast(self.table)) if loaded else None, fabric=self.fabric)
         if isinstance(self.contract, Stochastic):
             pipe.hold("state", self.i.p.state)
         if self.propagates:
@@ -173,13 +178,13 @@ class Requantizer(Shared):
         unbiased = self.i.p["sum"]
         if self.row_sum is not None:
             pipe.hold("sum", unbiased)
-            correction = pipe.register(pipe.take("weight_zero_point") * self.i.p["row_sum"],
+            correction = pipe.multiply(pipe.take("weight_zero_point"), self.i.p["row_sum"],
                                        "zero_point_product")
-            unbiased = pipe.register(pipe.take("sum") - correction, "corrected")
+            unbiased = pipe.add(pipe.take("sum"), correction, "corrected", subtract=True)
 
         # Wide enough for every sum and bias, or for all that the contract takes: golden has then
         # proven that this sum with this bias is among it.
-        total = pipe.register(unbiased + pipe.take("bias"), "total", shape_of(self.total))
+        total = pipe.add(unbiased, pipe.take("bias"), "total", shape_of(self.total))
 
         if isinstance(self.contract, ExactSum):
             m.d.comb += self.o.payload.eq(total)
@@ -191,7 +196,7 @@ class Requantizer(Shared):
             if isinstance(self.output, BlockScaled):
                 pipe.hold("value", value)
                 pipe.hold("right", right)
-                pipe.hold("asked", ask(m, pipe, self.output))
+                pipe.hold("asked", ask(pipe, self.output))
                 m.d.comb += [Value.cast(self.o.p[name]).eq(pipe.take(name))
                              for name in self.o.payload.shape().members]
             else:
@@ -204,7 +209,7 @@ class Requantizer(Shared):
             # One bit more than the output's: what saturates there is so far out of its range that
             # the rounding and the zero point, themselves within it, only bring it to the end.
             near, up = SCALERS[type(self.contract)](
-                m, pipe, self.contract, total, self.output.bits + 1)
+                pipe, self.contract, total, self.output.bits + 1)
             m.d.comb += self.o.payload.eq(offset_and_clamp(pipe, near, up))
         return pipe
 

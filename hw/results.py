@@ -136,7 +136,7 @@ class Results(Shared):
             Requantizer(contract=c.contract, sums=c.accumulator, total=c.sum_format,
                         output=c.output_format, record=c.record, fixed=c.fixed,
                         row_sum=c.row_sum if c.zero_points == "both" else None,
-                        propagates=c.propagates)
+                        propagates=c.propagates, fabric=c.fabric)
             for _ in range(c.outputs)]
         codes = c.lut
         if isinstance(codes, tuple):
@@ -149,7 +149,7 @@ class Results(Shared):
             assert isinstance(c.contract, MultiplyShift)  # or the contract had refused it
             self._shared = SharedExponent(contract=c.contract, total=c.sum_format, output=c.output,
                                           outputs=c.outputs, propagates=c.propagates,
-                                          beside=self._beside.size)
+                                          beside=self._beside.size, fabric=c.fabric)
         streams = payloads(c)
         super().__init__({
             **({"i_parameters": In(stream.Signature(streams["i_parameters"].layout))}

@@ -1,13 +1,13 @@
 """How each contract scales a total: the stages of a requantizer that differ.
 
-A function takes the requantizer's pipeline, the total and the width that the output needs, and
-returns two values whose sum is the scaled total, rounded: a signed one, saturated to that width,
-and one bit. They are separate so that one adder serves the rounding and the zero point.
+A function takes the requantizer's pipeline, the contract, the total and the width that the output
+needs. It returns two values whose sum is the scaled total, rounded: a signed one, saturated to
+that width, and one bit. They are separate so that one adder serves the rounding and the zero point.
 """
 
 from collections.abc import Callable
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Mux, Signal, Value, signed
 
 from golden.contracts import (
     LFSR_BITS,
@@ -17,23 +17,32 @@ from golden.contracts import (
     Rounding,
     Stochastic,
 )
-from hw.arith import clamp, round_up, saturate, shift_right
+from hw.arith import clamp, doubled_and_sticky, round_up, saturate, shift_right
 from hw.pipeline import Pipeline
 
 __all__ = ["SCALERS", "BIAS", "FRACTION", "SIGNIFICAND", "WHOLE", "clamped", "float_scaled",
-           "leading_zeros", "nearest_even", "nearest_even_at", "offset_and_clamp", "product"]
+           "guarded", "leading_zeros", "nearest_even", "nearest_even_at", "offset_and_clamp",
+           "product"]
+
+
+def guarded(pipe: Pipeline, value: Value, right: Value) -> Value:
+    """``value`` shifted right, down to its guard; the sticky bit is held. One register.
+
+    As :func:`hw.arith.shift_right`.
+    """
+    doubled, sticky = doubled_and_sticky(value, right)
+    pipe.hold("sticky", sticky)
+    return pipe.shift_right(doubled, right, "shifted")
 
 
 def _shift(pipe: Pipeline, value: Value, right: Value, rounding: Rounding, width: int
            ) -> tuple[Value, Value]:
-    shifted, sticky = shift_right(value, right)
-    pipe.hold("sticky", sticky)
-    shifted = pipe.register(shifted, "shifted")
+    shifted = guarded(pipe, value, right)
     return (saturate(shifted[1:].as_signed(), width),
             round_up(shifted, pipe.take("sticky"), rounding))
 
 
-def multiply_shift(m: Module, pipe: Pipeline, contract: MultiplyShift, total: Value, width: int
+def multiply_shift(pipe: Pipeline, contract: MultiplyShift, total: Value, width: int
                    ) -> tuple[Value, Value]:
     """``(total * multiplier + addend) >> right``: a register for each of the three."""
     return _shift(pipe, *product(pipe, contract, total), contract.rounding, width)
@@ -44,9 +53,9 @@ def product(pipe: Pipeline, contract: MultiplyShift, total: Value) -> tuple[Valu
 
     The second is of the stage of the first.
     """
-    value = pipe.register(total * pipe.take("multiplier"), "product")
+    value = pipe.multiply(total, pipe.take("multiplier"), "product")
     if contract.adds:
-        value = pipe.register(value + pipe.take("addend"), "added")
+        value = pipe.add(value, pipe.take("addend"), "added")
     shift = pipe.take("shift")
     if contract.origin is not None:
         # Never negative for a shift that the contract allows.
@@ -55,26 +64,26 @@ def product(pipe: Pipeline, contract: MultiplyShift, total: Value) -> tuple[Valu
     return value, shift
 
 
-def stochastic(m: Module, pipe: Pipeline, contract: Stochastic, total: Value, width: int
+def stochastic(pipe: Pipeline, contract: Stochastic, total: Value, width: int
                ) -> tuple[Value, Value]:
     """``(total * multiplier >> shift) + state / 2**32``: a register for each of the first two.
 
     Below the point are as many bits as a state has. Adding the state to them carries, or not.
     """
-    product = pipe.register(total * pipe.take("multiplier"), "product")
+    product = pipe.multiply(total, pipe.take("multiplier"), "product")
     longer = Cat(Const(0, LFSR_BITS), product).as_signed()
-    shifted = pipe.register(longer >> pipe.take("shift"), "shifted")
+    shifted = pipe.shift_right(longer, pipe.take("shift"), "shifted")
     carry = (shifted[:LFSR_BITS] + pipe.take("state"))[LFSR_BITS]
     return saturate(shifted[LFSR_BITS:].as_signed(), width), carry
 
 
-def double_rounding(m: Module, pipe: Pipeline, contract: DoubleRounding, total: Value, width: int
+def double_rounding(pipe: Pipeline, contract: DoubleRounding, total: Value, width: int
                     ) -> tuple[Value, Value]:
     """``total << left``, ``* multiplier``, ``>> 31`` rounded, ``>> right``: a register for each."""
     if contract.left:
         left = Mux(pipe["shift"] > 0, pipe["shift"], 0)[:5]
-        total = pipe.register((total << left)[:32].as_signed(), "scaled")
-    product = pipe.register(total * pipe.take("multiplier"), "product")
+        total = pipe.shift_left(total, left, "scaled", signed(32))
+    product = pipe.multiply(total, pipe.take("multiplier"), "product")
     # Ties towards positive infinity; no saturation, for no multiplier is negative.
     high = pipe.register((product + (1 << 30)) >> 31, "high", signed(32))
     shift = pipe.take("shift")
@@ -84,7 +93,7 @@ def double_rounding(m: Module, pipe: Pipeline, contract: DoubleRounding, total: 
 
 def offset_and_clamp(pipe: Pipeline, near: Value, up: Value) -> Value:
     """Add the zero point, and clamp: a register for each. What all these contracts end with."""
-    return clamped(pipe, pipe.register(near + up + pipe.take("zero_point"), "offset"))
+    return clamped(pipe, pipe.add(near, pipe.take("zero_point"), "offset", carry=up))
 
 
 def clamped(pipe: Pipeline, value: Value) -> Value:
@@ -99,7 +108,7 @@ BIAS = 127
 """Bias of a float32's exponent."""
 
 
-def float_scaled(m: Module, pipe: Pipeline, contract: Onnx, total: Value, width: int
+def float_scaled(pipe: Pipeline, contract: Onnx, total: Value, width: int
                  ) -> tuple[Value, Value]:
     """``rne(float32(total) * scale)``, on magnitudes, each step rounded to nearest even.
 
@@ -118,13 +127,13 @@ def float_scaled(m: Module, pipe: Pipeline, contract: Onnx, total: Value, width:
     """
     pipe.hold("negative", total < 0)
     magnitude = pipe.register(Mux(total < 0, -total, total)[:32], "magnitude")
-    moved = leading_zeros(m, magnitude)
+    moved = leading_zeros(pipe, magnitude)
     pipe.hold("moved", moved)
-    normal = pipe.register((magnitude << moved)[:32], "normal")
+    normal = pipe.shift_left(magnitude, moved, "normal", 32)
     # At most 2**24, with the carry of the rounding: not normalized again, the product takes it.
     significand = pipe.register(nearest_even(normal, 32 - SIGNIFICAND), "significand")
     factor = Cat(pipe["scale"][:SIGNIFICAND - 1], Const(1, 1))
-    product = pipe.register(significand * factor, "product")
+    product = pipe.multiply(significand, factor, "product")
 
     # 2**46 to 2**48: one place more or less to round at.
     low = SIGNIFICAND - 1
@@ -135,7 +144,7 @@ def float_scaled(m: Module, pipe: Pipeline, contract: Onnx, total: Value, width:
     pipe.hold("right", BIAS - (32 - SIGNIFICAND) + pipe.take("moved") - exponent - high)
     value = pipe.register(rounded[:SIGNIFICAND + 1], "float")
     if contract.inside:
-        return _add_inside(m, pipe, value, width)
+        return _add_inside(pipe, value, width)
 
     # A shift to the left leaves at least 2**23, beyond any output, unless it is of zero; 31 to the
     # right leave nothing.
@@ -153,7 +162,7 @@ WHOLE = 19
 """Bits above the point that matter: beyond them every output of 16 bits saturates."""
 
 
-def _add_inside(m: Module, pipe: Pipeline, value: Value, width: int) -> tuple[Value, Value]:
+def _add_inside(pipe: Pipeline, value: Value, width: int) -> tuple[Value, Value]:
     """Add the zero point to a float32, round to 24 bits, round to an integer, take it off again.
 
     The sum is exact, as a fixed-point number with FRACTION bits below the point and a sticky bit
@@ -178,16 +187,16 @@ def _add_inside(m: Module, pipe: Pipeline, value: Value, width: int) -> tuple[Va
     wide = (value << room)[:FRACTION + WHOLE]
     pipe.hold("beyond", beyond)
     pipe.hold("sticky", (wide & ((Const(1, 1) << shift) - 1)).any())
-    aligned = pipe.register(wide >> shift, "aligned")
+    aligned = pipe.shift_right(wide, shift, "aligned")
 
     # Towards negative infinity, so that the sticky bit stands for something positive.
     floor = Mux(pipe["negative"], -aligned - pipe["sticky"], aligned)
-    total = pipe.register(floor + (pipe["zero_point"] << FRACTION), "sum_inside")
+    total = pipe.add(floor, pipe["zero_point"] << FRACTION, "sum_inside")
     below_zero = total < 0
     pipe.hold("below_zero", below_zero)
     magnitude = Mux(below_zero, Mux(pipe["sticky"], ~total, -total), total)
     magnitude = pipe.register(magnitude[:FRACTION + WHOLE + 1], "sum_magnitude")
-    above = WHOLE + 1 - leading_zeros(m, magnitude[FRACTION:], none=WHOLE + 1)
+    above = WHOLE + 1 - leading_zeros(pipe, magnitude[FRACTION:], none=WHOLE + 1)
     pipe.hold("left_over", (SIGNIFICAND - above)[:5])
     rounded = pipe.register(nearest_even_at(
         Cat(pipe.take("sticky"), magnitude), (above + FRACTION - SIGNIFICAND + 1)[:5]),
@@ -201,9 +210,9 @@ def _add_inside(m: Module, pipe: Pipeline, value: Value, width: int) -> tuple[Va
             Const(0, 1))
 
 
-def leading_zeros(m: Module, value: Value, none: int | None = None) -> Signal:
+def leading_zeros(pipe: Pipeline, value: Value, none: int | None = None) -> Signal:
     """Zeros above the highest one of ``value``; ``none`` where there is no one in it, or 0."""
-    zeros = Signal(range(len(value) + 1))
+    m, zeros = pipe.m, Signal(range(len(value) + 1))
     m.d.comb += zeros.eq(0 if none is None else none)
     for k in range(len(value)):
         with m.If(value[k]):

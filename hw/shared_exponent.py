@@ -23,6 +23,7 @@ from golden.ranges import Range, levels_range
 from hw.arith import clamp
 from hw.blocks.specials import FLAGS
 from hw.delay import delay
+from hw.fabric import GENERIC, Fabric
 from hw.formats import shape_of
 from hw.levels import nearest_code, sign_of, special_code
 from hw.pipeline import Pipeline, dry_run
@@ -54,7 +55,7 @@ def unrounded(contract: MultiplyShift, total: IntFormat, output: BlockScaled, *,
     })
 
 
-def ask(m: Module, pipe: Pipeline, fmt: BlockScaled) -> Value:
+def ask(pipe: Pipeline, fmt: BlockScaled) -> Value:
     """Code of the exponent that ``value / 2**right`` asks for, three registers later.
 
     As :func:`golden.block_scaled.requantize_blocks`. The pipeline holds both, and the record; all
@@ -73,7 +74,7 @@ def ask(m: Module, pipe: Pipeline, fmt: BlockScaled) -> Value:
     value = pipe["value"]
     pipe.hold("asks", Mux(value < 0, negative, positive & (value != 0)))
     magnitude = pipe.register(Mux(value < 0, -value, value)[:len(value)], "magnitude")
-    above = leading_zeros(m, magnitude)
+    above = leading_zeros(pipe, magnitude)
     code = (EXPONENT_BIAS + len(magnitude) - fmt.max.bit_length()) - above - pipe["right"]
     code = pipe.register(code, "code")
     lo, hi = pipe.take("exponent_min"), pipe.take("exponent_max")
@@ -130,6 +131,8 @@ class SharedExponent(Shared):
         Whether they come with flags of infinities and NaN.
     beside : int
         Bits that go with each transfer.
+    fabric : Fabric
+        What it is made of.
 
     Members
     -------
@@ -143,7 +146,8 @@ class SharedExponent(Shared):
     o: stream.Interface
 
     def __init__(self, *, contract: MultiplyShift, total: IntFormat, output: BlockScaled,
-                 outputs: int, propagates: bool = False, beside: int = 0):
+                 outputs: int, propagates: bool = False, beside: int = 0,
+                 fabric: Fabric = GENERIC):
         if outputs < 1 or BLOCK % outputs:
             raise ValueError(f"Outputs must divide the {BLOCK} results of a block, not be "
                              f"{outputs}")
@@ -153,6 +157,7 @@ class SharedExponent(Shared):
         self.outputs = outputs
         self.propagates = propagates
         self.beside = beside
+        self.fabric = fabric
         item = unrounded(contract, total, output, propagates=propagates)
         # What is kept of it: all but the last field.
         self._kept = data.StructLayout({
@@ -231,7 +236,8 @@ class SharedExponent(Shared):
 
     def _code(self, m: Module, item: data.View, exponent: Value) -> tuple[Value, int]:
         """Code of an item beside the block's exponent, and its registers."""
-        pipe = Pipeline(m, {name: Value.cast(item[name]) for name in self._kept.members})
+        pipe = Pipeline(m, {name: Value.cast(item[name]) for name in self._kept.members},
+                        fabric=self.fabric)
         element = self.output.element
         code = code_beside(pipe, exponent, self.contract.rounding, element)
         if self.propagates:

@@ -14,6 +14,7 @@ from golden.ranges import INT64, dot_range
 from hw.blocks import block_for
 from hw.delay import delay
 from hw.drive import Beats
+from hw.fabric import GENERIC
 from sim.components import component_simulation
 
 __all__ = ["CODE_BITS", "Pair", "ProductMismatch", "Products", "batches", "check", "formats",
@@ -96,7 +97,7 @@ class Products(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        blocks = [block_for(target="generic", weights=weights, activations=activations, rows=1,
+        blocks = [block_for(fabric=GENERIC, weights=weights, activations=activations, rows=1,
                             cols=1, lanes=1) for weights, activations in self.pairs]
         latency = max(block.latency for block in blocks)
         products = []

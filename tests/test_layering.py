@@ -19,15 +19,15 @@ ALLOWED = {
 ALLOWED |= {"hw.drive": (*ALLOWED["hw"], "golden.block_scaled", "golden.lfsr", "golden.tables")}
 # Floors of hw, the lowest first; what goes on in a second line is of the same floor.
 FLOORS = """
-    arith.adder_tree arith.lfsr arith.lookup arith.round_shift arith.saturate choices console
-      delay drive.beats flow flow.cache flow.tools keywords lint packing stalls
-    arith config flow.mapping pipeline shared
-    drive.exponents formats given scale
-    blocks.interface blocks.sum_tree drive.phases folder levels payload range_tracker
-    blocks.grid blocks.scaled blocks.specials blocks.vector_sums fixed_parameters flow.nextpnr
-      flow.yosys parameters units.unit
-    blocks.floats blocks.popcount blocks.select blocks.table loaded lut ports shared_exponent
-      units.add units.fused_add units.multiply units.pool units.rescale
+    arith.adder_tree arith.lfsr arith.lookup arith.round_shift arith.saturate console delay
+      drive.beats fabric flow flow.cache flow.tools keywords lint packing stalls
+    arith choices flow.mapping pipeline shared
+    config formats scale
+    blocks.interface blocks.sum_tree drive.exponents given levels payload range_tracker
+    blocks.grid blocks.scaled blocks.specials blocks.vector_sums drive.phases fixed_parameters
+      folder parameters units.unit
+    blocks.floats blocks.popcount blocks.select blocks.table flow.nextpnr flow.yosys loaded lut
+      ports shared_exponent units.add units.fused_add units.multiply units.pool units.rescale
     blocks.split drive.transfers entrance heads requantize testbench units.concat
     blocks.choose drive units
     blocks

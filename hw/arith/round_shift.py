@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Const, Value
 
 from golden.contracts import Rounding
 
-__all__ = ["shift_right", "round_up"]
+__all__ = ["doubled_and_sticky", "shift_right", "round_up"]
 
 
 def shift_right(x: Value, shift: Value) -> tuple[Value, Value]:
@@ -14,10 +14,15 @@ def shift_right(x: Value, shift: Value) -> tuple[Value, Value]:
     the *guard*. The second is the *sticky* bit: whether any bit below the guard was set. Exact
     for every ``x`` and every ``shift``, also beyond the width of ``x``.
     """
-    # One place to the left first, so that the guard is there for a shift of zero too.
+    doubled, sticky = doubled_and_sticky(x, shift)
+    return doubled >> shift, sticky
+
+
+def doubled_and_sticky(x: Value, shift: Value) -> tuple[Value, Value]:
+    """``2 * x``, so that the guard is there for a shift of zero too; and the sticky bit."""
     doubled = Cat(Const(0, 1), x).as_signed()
     below = (Const(1, 1) << shift) - 1
-    return doubled >> shift, (doubled & below).any()
+    return doubled, (doubled & below).any()
 
 
 def round_up(shifted: Value, sticky: Value, rounding: Rounding, *,

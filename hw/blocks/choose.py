@@ -9,6 +9,7 @@ from hw.blocks.popcount import AndPopcountGrid, XnorPopcountGrid
 from hw.blocks.select import SelectGrid, selects
 from hw.blocks.split import SplitGrid
 from hw.blocks.table import TableGrid
+from hw.fabric import Fabric
 
 __all__ = ["block_for", "kind_for"]
 
@@ -55,12 +56,12 @@ def kind_for(weights: Format, activations: Format) -> type[Block]:
     return DotProductGrid
 
 
-def block_for(*, target: str, weights: Format, activations: Format, rows: int, cols: int,
+def block_for(*, fabric: Fabric, weights: Format, activations: Format, rows: int, cols: int,
               lanes: int) -> Block:
     """Block that suits two formats: see :func:`kind_for`.
 
-    Target and shape decide nothing yet: they are for blocks made of a target's cells, of which
-    there are none, and for those that pay from some shape on.
+    Fabric and shape decide nothing yet: they are for blocks that pay on some fabric, or from some
+    shape on.
     """
     return kind_for(weights, activations)(weights=weights, activations=activations, rows=rows,
-                                          cols=cols, lanes=lanes)
+                                          cols=cols, lanes=lanes, fabric=fabric)

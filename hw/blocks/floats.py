@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Value
+from amaranth.hdl import Mux, Value
 from amaranth.lib import data
 from amaranth.utils import ceil_log2
 
@@ -51,18 +51,18 @@ class FloatDot(Dot):
             return {"significand": level(fmt, code)}
         return dict(zip(("negative", "significand", "shift"), unpacked(fmt, code), strict=True))
 
-    def term(self, m: Module, weight: Any, activation: Any) -> Value:
+    def term(self, weight: Any, activation: Any) -> Value:
         """Return the product of two significands, with its sign."""
         product = weight.significand * activation.significand
         return Mux(weight.negative ^ activation.negative, -product, product)
 
-    def summand(self, m: Module, pipe: Pipeline, k: int) -> Value:
+    def summand(self, pipe: Pipeline, k: int) -> Value:
         """Return a product, shifted behind its register."""
         weight, activation = self.i.weights[k], self.i.activations[k]
         pipe.hold("shift", weight.shift + activation.shift)
-        significand = pipe.register(self.term(m, weight, activation), f"significand_{k}")
-        return pipe.register(significand << pipe.take("shift"), f"product_{k}",
-                             shape_of(self.tree.term.format))
+        significand = pipe.register(self.term(weight, activation), f"significand_{k}")
+        return pipe.shift_left(significand, pipe.take("shift"), f"product_{k}",
+                               shape_of(self.tree.term.format))
 
 
 class FloatGrid(Grid):

@@ -12,6 +12,7 @@ from golden.formats import Format
 from golden.ranges import dot_range
 from hw.blocks.interface import OPERANDS, Block, Cell, Operand
 from hw.blocks.sum_tree import SumTree
+from hw.fabric import GENERIC, Fabric
 from hw.formats import level, level_shape, shape_of
 from hw.pipeline import Pipeline, dry_run
 
@@ -44,6 +45,8 @@ class Dot(Cell):
         Of the elements.
     lanes : int
         Elements of each vector.
+    fabric : Fabric
+        What it is made of.
 
     Members
     -------
@@ -56,10 +59,12 @@ class Dot(Cell):
     group: ClassVar[int] = 1
     """Lanes whose products are one summand."""
 
-    def __init__(self, *, weights: Format, activations: Format, lanes: int):
+    def __init__(self, *, weights: Format, activations: Format, lanes: int,
+                 fabric: Fabric = GENERIC):
         self.weights = weights
         self.activations = activations
         self.lanes = lanes
+        self.fabric = fabric
         super().__init__(
             edges={name: data.ArrayLayout(self.prepared(name), lanes) for name in OPERANDS},
             sums=shape_of(dot_range(weights, activations, lanes).format))
@@ -86,26 +91,25 @@ class Dot(Cell):
     @property
     def latency(self) -> int:
         """Cycles from the vectors to their product."""
-        def stages(m: Module) -> int:
-            pipe = Pipeline(m, {})
-            self.summand(m, pipe, 0)
-            return pipe.stage
-
-        return dry_run(stages) + self.tree.latency
+        return dry_run(lambda m: self._summand(m, 0)[1]) + self.tree.latency
 
     @abstractmethod
-    def term(self, m: Module, weight: Any, activation: Any) -> Value:
+    def term(self, weight: Any, activation: Any) -> Value:
         """Return the product of two elements, combinationally."""
 
-    def summand(self, m: Module, pipe: Pipeline, k: int) -> Value:
+    def summand(self, pipe: Pipeline, k: int) -> Value:
         """Return the ``k``-th of what the tree adds, in the pipeline that the vectors enter."""
-        return pipe.register(self.term(m, self.i.weights[k], self.i.activations[k]),
+        return pipe.register(self.term(self.i.weights[k], self.i.activations[k]),
                              f"product_{k}", shape_of(self.tree.term.format))
+
+    def _summand(self, m: Module, k: int) -> tuple[Value, int]:
+        pipe = Pipeline(m, {}, fabric=self.fabric)
+        return self.summand(pipe, k), pipe.stage
 
     def body(self, platform):
         m = Module()
         m.submodules.tree = tree = self.tree
-        m.d.comb += [tree.i[k].eq(self.summand(m, Pipeline(m, {}), k)) for k in range(tree.count)]
+        m.d.comb += [tree.i[k].eq(self._summand(m, k)[0]) for k in range(tree.count)]
         m.d.comb += self.o.eq(tree.o)
         return m
 
@@ -118,7 +122,8 @@ class Grid(Block):
     @property
     def cell(self) -> Dot:
         """A dot product."""
-        return self.dot(weights=self.weights, activations=self.activations, lanes=self.lanes)
+        return self.dot(weights=self.weights, activations=self.activations, lanes=self.lanes,
+                        fabric=self.fabric)
 
     def edge(self, m: Module, operand: Operand, beat: data.View) -> list[data.View]:
         """Vectors as the dot products take them."""
@@ -154,9 +159,14 @@ class DotProduct(Dot):
         """Level of a code."""
         return level(self.format(operand), code)
 
-    def term(self, m: Module, weight: Any, activation: Any) -> Value:
+    def term(self, weight: Any, activation: Any) -> Value:
         """Return the product of two levels."""
         return weight * activation
+
+    def summand(self, pipe: Pipeline, k: int) -> Value:
+        """Return a product, as the fabric multiplies."""
+        return pipe.multiply(self.i.weights[k], self.i.activations[k], f"product_{k}",
+                             shape_of(self.tree.term.format))
 
 
 class DotProductGrid(Grid):

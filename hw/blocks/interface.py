@@ -13,6 +13,7 @@ from amaranth.lib.wiring import In, Out
 from golden.formats import Format, IntFormat
 from golden.ranges import dot_range
 from hw.delay import delay
+from hw.fabric import GENERIC, Fabric
 from hw.formats import beat_layout, shape_of
 from hw.shared import Shared
 
@@ -68,6 +69,8 @@ class Block(Shared):
         Of the elements.
     rows, cols, lanes : int
         Activation vectors, weight vectors, and elements of each.
+    fabric : Fabric
+        What it is made of.
 
     Members
     -------
@@ -84,7 +87,7 @@ class Block(Shared):
     """What the block is made of, for reports."""
 
     def __init__(self, *, weights: Format, activations: Format, rows: int, cols: int, lanes: int,
-                 **more):
+                 fabric: Fabric = GENERIC, **more):
         for name, value in (("Rows", rows), ("Cols", cols), ("Lanes", lanes)):
             if value < 1:
                 raise ValueError(f"{name} must be a positive integer, not {value!r}")
@@ -93,6 +96,7 @@ class Block(Shared):
         self.rows = rows
         self.cols = cols
         self.lanes = lanes
+        self.fabric = fabric
         sums = data.ArrayLayout(data.ArrayLayout(shape_of(self.sums), cols), rows)
         super().__init__({
             "i": In(stream.Signature(self.beat, always_ready=True)),

@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Value
+from amaranth.hdl import Value
 
 from hw.arith import adder_tree
 from hw.blocks.grid import Dot, Grid
@@ -31,7 +31,7 @@ class AndPopcount(Dot):
 
     group = 16
 
-    def term(self, m: Module, weight: Any, activation: Any) -> Value:
+    def term(self, weight: Any, activation: Any) -> Value:
         """Return the bit that is counted."""
         return weight & activation
 
@@ -39,10 +39,10 @@ class AndPopcount(Dot):
         """Sum of ``lanes`` products of which ``count`` bits are 1."""
         return count
 
-    def summand(self, m: Module, pipe: Pipeline, k: int) -> Value:
+    def summand(self, pipe: Pipeline, k: int) -> Value:
         """Return the sum of a group of products."""
         start = k * self.group
-        bits = [self.term(m, self.i.weights[lane], self.i.activations[lane])
+        bits = [self.term(self.i.weights[lane], self.i.activations[lane])
                 for lane in range(start, min(start + self.group, self.lanes))]
         return pipe.register(self.counted(adder_tree(bits), len(bits)), f"sum_{start}",
                              shape_of(self.tree.term.format))
@@ -54,7 +54,7 @@ class XnorPopcount(AndPopcount):
     Otherwise as :class:`AndPopcount`.
     """
 
-    def term(self, m: Module, weight: Any, activation: Any) -> Value:
+    def term(self, weight: Any, activation: Any) -> Value:
         """Return whether the signs are equal."""
         return ~(weight ^ activation)
 

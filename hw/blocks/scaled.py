@@ -125,7 +125,8 @@ class ScaledBlock(Block):
         self.block = block
         self.window = window
         super().__init__(weights=weights, activations=activations, rows=block.rows,
-                         cols=block.cols, lanes=block.lanes, outside=Out(1))
+                         cols=block.cols, lanes=block.lanes, fabric=block.fabric,
+                         outside=Out(1))
 
     @property
     def beat(self) -> data.StructLayout:

@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Value
+from amaranth.hdl import Mux, Value
 from amaranth.lib import data
 
 from golden.formats import Format
@@ -46,7 +46,7 @@ class SelectDot(Dot):
         found = level(self.format(operand), code)
         return found if operand == self.selector else {"plus": found, "minus": -found}
 
-    def term(self, m: Module, weight: Any, activation: Any) -> Value:
+    def term(self, weight: Any, activation: Any) -> Value:
         """Return an element, its negative or 0."""
         select, other = ((weight, activation) if self.selector == "weights"
                          else (activation, weight))

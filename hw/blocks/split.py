@@ -15,6 +15,7 @@ from hw.blocks.popcount import AndPopcountGrid
 from hw.blocks.sum_tree import tree_latency
 from hw.blocks.vector_sums import VectorSum
 from hw.delay import delay
+from hw.fabric import GENERIC, Fabric
 from hw.formats import shape_of
 
 __all__ = ["SplitCell", "SplitGrid", "split"]
@@ -52,6 +53,8 @@ class SplitCell(Cell):
         Of the elements.
     lanes : int
         Elements of each vector.
+    fabric : Fabric
+        What it is made of.
 
     Members
     -------
@@ -62,17 +65,19 @@ class SplitCell(Cell):
         Sum.
     """
 
-    def __init__(self, *, weights: Format, activations: Format, lanes: int):
+    def __init__(self, *, weights: Format, activations: Format, lanes: int,
+                 fabric: Fabric = GENERIC):
         self.weights = weights
         self.activations = activations
         self.lanes = lanes
+        self.fabric = fabric
         self.sums = shape_of(dot_range(weights, activations, lanes).format)
         self.parts = {"activations": split(activations), "weights": split(weights)}
         other = {"activations": self.parts["weights"], "weights": self.parts["activations"]}
         bits = all(part.format == BIT for part in self.parts.values())
         self.inner = (AndPopcountGrid if bits else DotProductGrid)(
             weights=self.parts["weights"].format, activations=self.parts["activations"].format,
-            rows=1, cols=1, lanes=lanes)
+            rows=1, cols=1, lanes=lanes, fabric=fabric)
         super().__init__(sums=self.sums, edges={name: data.StructLayout({
             "codes": data.ArrayLayout(shape_of(part.format), lanes),
             # Modulo the width of the sum, which is all that counts.
@@ -119,7 +124,8 @@ class SplitGrid(Block):
     @property
     def cell(self) -> SplitCell:
         """An inner product, with what is added to it."""
-        return SplitCell(weights=self.weights, activations=self.activations, lanes=self.lanes)
+        return SplitCell(weights=self.weights, activations=self.activations, lanes=self.lanes,
+                         fabric=self.fabric)
 
     @property
     def title(self) -> str:

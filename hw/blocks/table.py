@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Value
+from amaranth.hdl import Cat, Value
 
 from golden.ranges import dot_range
 from hw.arith import lookup
@@ -20,7 +20,7 @@ class TableDot(Dot):
     bits a LUT of xc7.
     """
 
-    def term(self, m: Module, weight: Any, activation: Any) -> Value:
+    def term(self, weight: Any, activation: Any) -> Value:
         """Return the product of two codes."""
         products = [x * y for y in levels_by_code(self.activations)
                     for x in levels_by_code(self.weights)]

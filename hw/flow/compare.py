@@ -55,7 +55,7 @@ def compare(block: Block, target: Target) -> Comparison:
     areas = []
     for kind in (type(block), DotProductGrid):
         one = kind(weights=block.weights, activations=block.activations, rows=rows, cols=cols,
-                   lanes=lanes)
+                   lanes=lanes, fabric=block.fabric)
         with scratch() as folder:
             verilog = folder / "block.v"
             verilog.write_text(emit.modules(one, "block"))

@@ -4,6 +4,7 @@ from amaranth.hdl import Const, Module, Value
 from amaranth.lib import stream
 
 from golden.units import Addition, Scheme
+from hw.fabric import GENERIC, Fabric
 from hw.formats import shape_of
 from hw.pipeline import Pipeline
 from hw.scale import SCALERS
@@ -43,6 +44,7 @@ class Add(Elementwise):
     operation : Addition
         By a scheme other than ``onnx``, for which there is :class:`~hw.units.FusedAdd`.
     lanes : int
+    fabric : Fabric
 
     Members
     -------
@@ -54,22 +56,22 @@ class Add(Elementwise):
     i_b: stream.Interface
     operation: Addition
 
-    def __init__(self, *, operation: Addition, lanes: int):
+    def __init__(self, *, operation: Addition, lanes: int, fabric: Fabric = GENERIC):
         if not isinstance(operation.scheme, Scheme):
             raise TypeError("Scheme must be one with an intermediate format, "
                             f"not {operation.scheme!r}")
         check_contract(operation.scheme.contract)
         self.scheme = operation.scheme
-        super().__init__(operation=operation, lanes=lanes)
+        super().__init__(operation=operation, lanes=lanes, fabric=fabric)
 
-    def lane(self, m: Module, pipe: Pipeline, *operands: Value) -> Value:
+    def lane(self, pipe: Pipeline, *operands: Value) -> Value:
         operation, way = self.operation, self.scheme
         (a, stages), (b, _) = (
-            self._operand(m, name, x) for name, x in zip("ab", operands, strict=True))
+            self._operand(pipe.m, name, x) for name, x in zip("ab", operands, strict=True))
         pipe.advance(stages)
-        total = pipe.register(a - b if operation.subtract else a + b, "total",
-                              shape_of(operation.sums.format))
-        return rescaled(m, pipe, way.contract, total, operation.output)
+        total = pipe.add(a, b, "total", shape_of(operation.sums.format),
+                         subtract=operation.subtract)
+        return rescaled(pipe, way.contract, total, operation.output)
 
     def _operand(self, m: Module, name: str, x: Value) -> tuple[Value, int]:
         # Returns it scaled, and its registers. The zero point that a scaler may look at is that of
@@ -78,9 +80,10 @@ class Add(Elementwise):
             return Const(0) if field == "zero_point" else self.parameter(f"{name}_{field}", stage)
 
         way = self.scheme
-        pipe = Pipeline(m, {}, parameter)
-        centred = pipe.register(x - self.parameter(f"{name}_zero_point", 0), f"{name}_centred")
+        pipe = Pipeline(m, {}, parameter, fabric=self.fabric)
+        centred = pipe.add(x, self.parameter(f"{name}_zero_point", 0),
+                           f"{name}_centred", subtract=True)
         near, up = SCALERS[type(way.contract)](
-            m, pipe, way.contract, widened(centred << way.left), way.intermediate.width)
-        scaled = pipe.register(near + up, f"{name}_scaled", shape_of(way.intermediate))
+            pipe, way.contract, widened(centred << way.left), way.intermediate.width)
+        scaled = pipe.add(near, up, f"{name}_scaled", shape_of(way.intermediate))
         return scaled, pipe.stage

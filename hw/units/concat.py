@@ -6,6 +6,7 @@ from amaranth.hdl import Array, Module, Signal, Value
 
 from golden.units import Rescaling
 from hw.delay import delay
+from hw.fabric import GENERIC, Fabric
 from hw.formats import shape_of
 from hw.payload import Payload
 from hw.units.rescale import rescaling
@@ -32,6 +33,8 @@ class Concat(Unit):
         How many are joined, at least 2.
     lanes : int
         Elements of a vector.
+    fabric : Fabric
+        What it is made of.
 
     Members
     -------
@@ -42,14 +45,15 @@ class Concat(Unit):
         The operation's fields, for each input.
     """
 
-    def __init__(self, *, operation: Rescaling, tensors: int, lanes: int):
+    def __init__(self, *, operation: Rescaling, tensors: int, lanes: int,
+                 fabric: Fabric = GENERIC):
         check_contract(operation.contract)
         if tensors < 2:
             raise ValueError(f"Tensors must be at least 2, not {tensors!r}")
         self.operation = operation
         self.tensors = tensors
         super().__init__(
-            lanes=lanes,
+            lanes=lanes, fabric=fabric,
             inputs={f"i_{k}": vector(operation.input, lanes) for k in range(tensors)},
             output=vector(operation.output, lanes),
             parameters=Payload.of({f"{name}_{k}": fmt for k in range(tensors)
@@ -85,5 +89,5 @@ class Concat(Unit):
             return picked[name, stage]
 
         return self.each_lane(
-            m, lambda pipe, k: rescaling(m, pipe, operation, payload["values"][k]),
+            m, lambda pipe, k: rescaling(pipe, operation, payload["values"][k]),
             last=payload["last"] & (source == self.tensors - 1), parameter=parameter)

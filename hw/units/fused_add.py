@@ -2,10 +2,11 @@
 
 from typing import NamedTuple
 
-from amaranth.hdl import Cat, Const, Module, Mux, Value, signed
+from amaranth.hdl import Cat, Const, Mux, Value, signed
 from amaranth.lib import stream
 
 from golden.units import Addition, FusedScheme
+from hw.fabric import GENERIC, Fabric
 from hw.pipeline import Pipeline
 from hw.scale import BIAS, SIGNIFICAND, clamped, leading_zeros, nearest_even, nearest_even_at
 from hw.units.unit import Elementwise
@@ -62,6 +63,7 @@ class FusedAdd(Elementwise):
     operation : Addition
         By scheme ``onnx``.
     lanes : int
+    fabric : Fabric
 
     Members
     -------
@@ -72,20 +74,20 @@ class FusedAdd(Elementwise):
     i_a: stream.Interface
     i_b: stream.Interface
 
-    def __init__(self, *, operation: Addition, lanes: int):
+    def __init__(self, *, operation: Addition, lanes: int, fabric: Fabric = GENERIC):
         if not isinstance(operation.scheme, FusedScheme):
             raise TypeError(f"Scheme must be onnx, not {operation.scheme!r}")
-        super().__init__(operation=operation, lanes=lanes)
+        super().__init__(operation=operation, lanes=lanes, fabric=fabric)
 
-    def lane(self, m: Module, pipe: Pipeline, *operands: Value) -> Value:
+    def lane(self, pipe: Pipeline, *operands: Value) -> Value:
         for name, operand in zip("ab", operands, strict=True):
             pipe.hold(name, operand)
         offset = self.parameter("offset", 0)
         exponent = offset[SIGNIFICAND - 1:31]
         addend = Float(offset[31], exponent,
                        Cat(offset[:SIGNIFICAND - 1], (offset[:31] != 0)))
-        inner = multiply_add(m, pipe, "b", addend)
-        outer = multiply_add(m, pipe, "a", inner)
+        inner = multiply_add(pipe, "b", addend)
+        outer = multiply_add(pipe, "a", inner)
 
         # A shift to the left leaves at least 2**23, beyond any output, unless it is of zero; 31 to
         # the right leave nothing.
@@ -98,13 +100,13 @@ class FusedAdd(Elementwise):
                                            signed(self.operation.output.bits + 2)))
 
 
-def multiply_add(m: Module, pipe: Pipeline, name: str, addend: Float) -> Float:
+def multiply_add(pipe: Pipeline, name: str, addend: Float) -> Float:
     """``float32(level * scale + addend)`` of the level held as ``name``, which it takes."""
     scale = pipe[f"{name}_scale"]
     significand = Cat(scale[:SIGNIFICAND - 1], Const(1, 1))
     for field, value in addend._asdict().items():
         pipe.hold(f"{name}_addend_{field}", value)
-    product = pipe.register(pipe.take(name) * significand, f"{name}_product", signed(PRODUCT))
+    product = pipe.multiply(pipe.take(name), significand, f"{name}_product", signed(PRODUCT))
     negative, other, magnitude = (pipe.take(f"{name}_addend_{field}") for field in Float._fields)
     term = Mux(negative, -magnitude, magnitude)
     own = pipe[f"{name}_scale"][SIGNIFICAND - 1:]
@@ -124,9 +126,9 @@ def multiply_add(m: Module, pipe: Pipeline, name: str, addend: Float) -> Float:
 
     pipe.hold(f"{name}_negative", total < 0)
     positive = pipe.register(Mux(total < 0, -total, total)[:width - 1], f"{name}_magnitude")
-    moved = leading_zeros(m, positive)
+    moved = leading_zeros(pipe, positive)
     pipe.hold(f"{name}_exponent",
               pipe.take(f"{name}_unit") + (len(positive) - SIGNIFICAND) - moved)
-    normal = pipe.register((positive << moved)[:len(positive)], f"{name}_normal")
+    normal = pipe.shift_left(positive, moved, f"{name}_normal", len(positive))
     rounded = pipe.register(nearest_even(normal, len(positive) - SIGNIFICAND), f"{name}_rounded")
     return Float(pipe.take(f"{name}_negative"), pipe.take(f"{name}_exponent"), rounded)

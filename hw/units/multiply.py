@@ -1,9 +1,10 @@
 """Products of two tensors."""
 
-from amaranth.hdl import Module, Value
+from amaranth.hdl import Value
 from amaranth.lib import stream
 
 from golden.units import Multiplication
+from hw.fabric import GENERIC, Fabric
 from hw.formats import shape_of
 from hw.pipeline import Pipeline
 from hw.units.unit import Elementwise, check_contract, rescaled
@@ -30,6 +31,7 @@ class Multiply(Elementwise):
     ----------
     operation : Multiplication
     lanes : int
+    fabric : Fabric
 
     Members
     -------
@@ -41,15 +43,15 @@ class Multiply(Elementwise):
     i_b: stream.Interface
     operation: Multiplication
 
-    def __init__(self, *, operation: Multiplication, lanes: int):
+    def __init__(self, *, operation: Multiplication, lanes: int, fabric: Fabric = GENERIC):
         check_contract(operation.contract)
-        super().__init__(operation=operation, lanes=lanes)
+        super().__init__(operation=operation, lanes=lanes, fabric=fabric)
 
-    def lane(self, m: Module, pipe: Pipeline, *operands: Value) -> Value:
+    def lane(self, pipe: Pipeline, *operands: Value) -> Value:
         (a, b), operation = operands, self.operation
         pipe.hold("b", b - pipe.take("b_zero_point"))
-        a = pipe.register(a - pipe.take("a_zero_point"), "a_centred")
+        a = pipe.add(a, pipe.take("a_zero_point"), "a_centred", subtract=True)
         # Where the contract takes fewer bits golden has proven that these suffice.
-        product = pipe.register(a * pipe.take("b"), "centred_product",
+        product = pipe.multiply(a, pipe.take("b"), "centred_product",
                                 shape_of(operation.sums.format))
-        return rescaled(m, pipe, operation.contract, product, operation.output)
+        return rescaled(pipe, operation.contract, product, operation.output)

@@ -7,6 +7,8 @@ from amaranth.lib import stream
 
 from golden.formats import IntFormat
 from golden.ranges import levels_range
+from hw.delay import delay
+from hw.fabric import GENERIC, Fabric
 from hw.formats import shape_of
 from hw.payload import Payload
 from hw.pipeline import Pipeline
@@ -24,10 +26,10 @@ class _Pool(Unit):
 
     i: stream.Interface
 
-    def __init__(self, *, values: IntFormat, lanes: int):
+    def __init__(self, *, values: IntFormat, lanes: int, fabric: Fabric = GENERIC):
         self.values = values
         super().__init__(
-            lanes=lanes,
+            lanes=lanes, fabric=fabric,
             inputs={"i": vector(values, lanes, last="last tap of a window")},
             output=vector(values, lanes, last=""),
             parameters=Payload.of({"clamp_min": values, "clamp_max": values}))
@@ -54,6 +56,8 @@ class MaxPool(_Pool):
         Of the elements, in and out.
     lanes : int
         Elements of a vector, each with a window of its own.
+    fabric : Fabric
+        What it is made of.
 
     Members
     -------
@@ -104,6 +108,8 @@ class AveragePool(_Pool):
         Elements of a vector, each with a window of its own.
     window : int
         Most taps of a window; one with more gives a result without meaning.
+    fabric : Fabric
+        What it is made of.
 
     Members
     -------
@@ -111,11 +117,11 @@ class AveragePool(_Pool):
         Vectors of taps, the last one of a window marked; vectors; ``clamp_min``, ``clamp_max``.
     """
 
-    def __init__(self, *, values: IntFormat, lanes: int, window: int):
+    def __init__(self, *, values: IntFormat, lanes: int, window: int, fabric: Fabric = GENERIC):
         if not 1 <= operator.index(window) <= MOST:
             raise ValueError(f"Window must be in range [1, {MOST}], not {window!r}")
         self.window = window
-        super().__init__(values=values, lanes=lanes)
+        super().__init__(values=values, lanes=lanes, fabric=fabric)
 
     def compute(self, m: Module, taken: Value) -> tuple[Value, int]:
         places, table = reciprocals(self.values, self.window)
@@ -143,9 +149,10 @@ class AveragePool(_Pool):
             below = sums < 0 if self.values.signed else Const(0)
             pipe.hold("negative", below)
             magnitude = Mux(below, -sums, sums)[:total.width] if self.values.signed else sums
-            dividend = pipe.register(magnitude + (taps >> 1), f"dividend_{k}",
-                                     range(_dividend(self.values, self.window) + 1))
-            product = pipe.register(dividend * reciprocal, f"product_{k}")
+            dividend = pipe.add(magnitude, taps >> 1, f"dividend_{k}",
+                                range(_dividend(self.values, self.window) + 1))
+            late = delay(m, reciprocal, pipe.stage - 2, f"reciprocal_{k}")
+            product = pipe.multiply(dividend, late, f"product_{k}")
             # At most the largest level's magnitude.
             size, negative = (product >> places)[:self.values.bits], pipe.take("negative")
             return clamped(pipe, Mux(negative, -size, size) if self.values.signed else size)

@@ -1,9 +1,10 @@
 """The same real numbers on another scale."""
 
-from amaranth.hdl import Module, Value
+from amaranth.hdl import Value
 from amaranth.lib import stream
 
 from golden.units import Rescaling
+from hw.fabric import GENERIC, Fabric
 from hw.formats import shape_of
 from hw.pipeline import Pipeline
 from hw.units.unit import Elementwise, check_contract, rescaled
@@ -29,6 +30,7 @@ class Rescale(Elementwise):
     ----------
     operation : Rescaling
     lanes : int
+    fabric : Fabric
 
     Members
     -------
@@ -39,17 +41,17 @@ class Rescale(Elementwise):
     i: stream.Interface
     operation: Rescaling
 
-    def __init__(self, *, operation: Rescaling, lanes: int):
+    def __init__(self, *, operation: Rescaling, lanes: int, fabric: Fabric = GENERIC):
         check_contract(operation.contract)
-        super().__init__(operation=operation, lanes=lanes)
+        super().__init__(operation=operation, lanes=lanes, fabric=fabric)
 
-    def lane(self, m: Module, pipe: Pipeline, *operands: Value) -> Value:
+    def lane(self, pipe: Pipeline, *operands: Value) -> Value:
         x, = operands
-        return rescaling(m, pipe, self.operation, x)
+        return rescaling(pipe, self.operation, x)
 
 
-def rescaling(m: Module, pipe: Pipeline, operation: Rescaling, x: Value) -> Value:
+def rescaling(pipe: Pipeline, operation: Rescaling, x: Value) -> Value:
     """Rescale an element, by the parameters that the pipeline has."""
-    centred = pipe.register(x - pipe.take("input_zero_point"), "centred",
-                            shape_of(operation.sums.format))
-    return rescaled(m, pipe, operation.contract, centred, operation.output)
+    centred = pipe.add(x, pipe.take("input_zero_point"), "centred",
+                       shape_of(operation.sums.format), subtract=True)
+    return rescaled(pipe, operation.contract, centred, operation.output)

@@ -14,6 +14,7 @@ from amaranth.lib.wiring import In, Out
 from golden.formats import IntFormat
 from golden.units import Operation
 from hw.delay import FIFO_LATENCY, delay
+from hw.fabric import GENERIC, Fabric
 from hw.payload import Field, Payload
 from hw.pipeline import Pipeline, dry_run
 from hw.scale import SCALERS, offset_and_clamp
@@ -56,6 +57,8 @@ class Unit(Shared):
         All of them are found under their names in :attr:`payloads`.
     lanes : int
         Elements of a vector.
+    fabric : Fabric
+        What it is made of.
 
     Members
     -------
@@ -69,9 +72,10 @@ class Unit(Shared):
     parameters: data.View
 
     def __init__(self, *, inputs: Mapping[str, Payload], output: Payload, parameters: Payload,
-                 lanes: int):
+                 lanes: int, fabric: Fabric):
         self.inputs = tuple(inputs)
         self.lanes = lanes
+        self.fabric = fabric
         self.payloads = {**inputs, "o": output, "parameters": parameters}
         super().__init__({
             **{name: In(stream.Signature(payload.layout)) for name, payload in inputs.items()},
@@ -110,7 +114,8 @@ class Unit(Shared):
             Gives a parameter by name and stage; otherwise it is one of :attr:`parameters`.
         """
         result: Any = Signal(self.o.payload.shape())
-        pipes = [Pipeline(m, {}, parameter or self.parameter) for _ in range(self.lanes)]
+        pipes = [Pipeline(m, {}, parameter or self.parameter, fabric=self.fabric)
+                 for _ in range(self.lanes)]
         m.d.comb += [result["values"][k].eq(lane(pipe, k)) for k, pipe in enumerate(pipes)]
         if last is not None:
             m.d.comb += result["last"].eq(delay(m, last, pipes[0].stage, "last"))
@@ -157,10 +162,10 @@ class Unit(Shared):
         return m
 
 
-def rescaled(m: Module, pipe: Pipeline, contract, total: Value, output: IntFormat) -> Value:
+def rescaled(pipe: Pipeline, contract, total: Value, output: IntFormat) -> Value:
     """``clamp(scaled(total) + zero_point)``, the stages of a requantizer after its total."""
     scale = SCALERS[type(contract)]
-    return offset_and_clamp(pipe, *scale(m, pipe, contract, widened(total), output.bits + 1))
+    return offset_and_clamp(pipe, *scale(pipe, contract, widened(total), output.bits + 1))
 
 
 def widened(total: Value) -> Value:
@@ -179,6 +184,8 @@ class Elementwise(Unit):
         What each lane computes.
     lanes : int
         Elements of a vector.
+    fabric : Fabric
+        What it is made of.
 
     Members
     -------
@@ -189,22 +196,22 @@ class Elementwise(Unit):
         The operation's fields.
     """
 
-    def __init__(self, *, operation: Operation, lanes: int):
+    def __init__(self, *, operation: Operation, lanes: int, fabric: Fabric = GENERIC):
         self.operation = operation
         super().__init__(
-            lanes=lanes,
+            lanes=lanes, fabric=fabric,
             inputs={name: vector(fmt, lanes) for name, fmt in operation.operands.items()},
             output=vector(operation.output, lanes),
             parameters=Payload.of(operation.fields))
 
     @abstractmethod
-    def lane(self, m: Module, pipe: Pipeline, *operands: Value) -> Value:
+    def lane(self, pipe: Pipeline, *operands: Value) -> Value:
         """Return a lane's result, in the pipeline that its operands enter."""
 
     def compute(self, m: Module, taken: Value) -> tuple[Value, int]:
         payloads = [getattr(self, name).p for name in self.inputs]
         return self.each_lane(
-            m, lambda pipe, k: self.lane(m, pipe, *(each["values"][k] for each in payloads)),
+            m, lambda pipe, k: self.lane(pipe, *(each["values"][k] for each in payloads)),
             last=payloads[0]["last"])
 
 

@@ -97,5 +97,5 @@ class Transparent(Pipeline):
         if name.endswith("product"):
             self.product = wire
         else:
-            self._m.d.comb += wire.eq(self._given.get(name, value))
+            self.m.d.comb += wire.eq(self._given.get(name, value))
         return wire

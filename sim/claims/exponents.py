@@ -35,7 +35,7 @@ def _held(output: BlockScaled) -> dict[str, Signal]:
 
 def _asked(output: BlockScaled) -> str:
     m, held = Module(), _held(output)
-    got = ask(m, Transparent(m, held), output)
+    got = ask(Transparent(m, held), output)
     value, lo, hi = held["value"], held["exponent_min"], held["exponent_max"]
     size = Mux(value < 0, -value, value)
     digits = sum(size >= 1 << place for place in range(VALUE.width))

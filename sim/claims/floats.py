@@ -27,7 +27,7 @@ def _conversion() -> str:
     assert isinstance(way, Onnx)
     total = Signal(shape_of(IntFormat(32)), name="total")
     pipe = Transparent(m, {"scale": Const(BIAS << SIGNIFICAND - 1, 31), "zero_point": Const(0, 1)})
-    float_scaled(m, pipe, way, total, 9)
+    float_scaled(pipe, way, total, 9)
     magnitude, length = _measured(m, total, "total")
     # Longer ones lose what is beyond 24 bits, shorter ones are filled up with zeros.
     lost = Mux(length > SIGNIFICAND, length - SIGNIFICAND, 0)[:4]
@@ -141,7 +141,7 @@ class _Part:
                      if field != "bias"}
         self.pipe = Transparent(m, self.held, given)
         self.got = offset_and_clamp(
-            self.pipe, *float_scaled(m, self.pipe, way, total, output.bits + 1))
+            self.pipe, *float_scaled(self.pipe, way, total, output.bits + 1))
         assert self.pipe.product is not None
         self.total, self.product = total, self.pipe.product
         self.inputs = (total, self.product, *self.held.values())

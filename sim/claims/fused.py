@@ -21,7 +21,7 @@ def _fused(distance: int) -> str:
     negative, significand = Signal(name="negative"), Signal(SIGNIFICAND + 1, name="significand")
     pipe = Transparent(m, {"x": level, "x_scale": Const(BIAS << SIGNIFICAND - 1, 31)})
     exponent = Const(BIAS - distance, signed(10))
-    got = multiply_add(m, pipe, "x", Float(negative, exponent, significand))
+    got = multiply_add(pipe, "x", Float(negative, exponent, significand))
     product, least, most = pipe.product, 1 << SIGNIFICAND - 1, 1 << SIGNIFICAND
     assert product is not None
 

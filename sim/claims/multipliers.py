@@ -36,7 +36,7 @@ def _multiplier(weights: Format, activations: Format) -> str:
         else:
             m.d.comb += factor.eq(element)
         factors.append(factor)
-    got = Value.cast(dot.term(m, *factors))
+    got = Value.cast(dot.term(*factors))
     x, y = _level(weights, w), _level(activations, a)
     want: Value = Const(0, 1)
     for bit in range(len(y)):

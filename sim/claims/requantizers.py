@@ -51,7 +51,7 @@ def _requantizer(name: str, output: IntFormat) -> str:
         held["state"] = Signal(LFSR_BITS, name="state")
     pipe = Transparent(m, held)
     got = offset_and_clamp(
-        pipe, *SCALERS[type(way)](m, pipe, way, total, output.bits + 1))
+        pipe, *SCALERS[type(way)](pipe, way, total, output.bits + 1))
     assert pipe.product is not None
 
     shift = held["shift"]

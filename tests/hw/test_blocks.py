@@ -19,6 +19,7 @@ from hw.blocks.split import SplitGrid, split
 from hw.blocks.sum_tree import SumTree, tree_latency
 from hw.blocks.table import TableGrid
 from hw.blocks.vector_sums import VectorSum
+from hw.fabric import GENERIC
 from hw.packing import pack, unpack
 from sim.streams import measure_latency, measure_throughput, run, transform
 from tests.hw.resets import valid_after_reset
@@ -101,7 +102,7 @@ FITTING = [
 @pytest.mark.parametrize("rows, cols, lanes", [(2, 2, 3), (1, 2, 17)])
 @pytest.mark.parametrize("kind, weights, activations", FITTING)
 def test_block_that_fits_is_golden(rng, kind, weights, activations, rows, cols, lanes):
-    dut = block_for(target="generic", weights=parse(weights), activations=parse(activations),
+    dut = block_for(fabric=GENERIC, weights=parse(weights), activations=parse(activations),
                     rows=rows, cols=cols, lanes=lanes)
     assert type(dut) is kind
     a, w = random_beats(rng, dut, 8)

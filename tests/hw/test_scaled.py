@@ -15,6 +15,7 @@ from hw.blocks import block_for
 from hw.blocks.scaled import ScaledBlock
 from hw.bus import AxiTile
 from hw.config import TileConfig
+from hw.fabric import GENERIC
 from sim import jobs, streams
 from sim.pysim import AmaranthSimulation
 from sim.vectors import corner_phase, random_phase
@@ -23,7 +24,7 @@ from sim.vectors import corner_phase, random_phase
 def scaled_block(weights="mx_s4", activations="mx_e2m1", window=5, **shape):
     shape = dict(rows=2, cols=3, lanes=4) | shape
     w, x = parse(weights), parse(activations)
-    block = block_for(target="generic", weights=getattr(w, "element", w),
+    block = block_for(fabric=GENERIC, weights=getattr(w, "element", w),
                       activations=getattr(x, "element", x), **shape)
     return ScaledBlock(block=block, weights=w, activations=x, window=window)
 

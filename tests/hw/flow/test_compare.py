@@ -4,12 +4,13 @@ import pytest
 
 from golden.formats import parse
 from hw.blocks import block_for
+from hw.fabric import GENERIC
 from hw.flow.compare import compare, compared_shape
 from hw.flow.mapping import target
 
 
 def block(weights, activations, rows, cols, lanes):
-    return block_for(target="generic", weights=parse(weights), activations=parse(activations),
+    return block_for(fabric=GENERIC, weights=parse(weights), activations=parse(activations),
                      rows=rows, cols=cols, lanes=lanes)
 
 
