@@ -13,7 +13,6 @@ from golden.tables import lookup
 from hw.config import TileConfig
 from hw.drive import (
     Phase,
-    format_of,
     matmul_phases,
     matmul_results,
     output_levels,
@@ -61,7 +60,7 @@ def expected(config: TileConfig, phases: Sequence[Phase]) -> Levels:
         if not len(phase.beats):
             continue
         sums = sums_of(c, phase)
-        output = None if c.output is None else format_of(c, "output", phase.codebooks)
+        output = None if c.output is None else phase.formats["output"]
         made = {"levels": np.empty_like(sums),
                 "exponents": np.empty((*sums.shape[:2], c.cols // BLOCK), dtype=np.int64)}
         for group in np.unique(phase.group):

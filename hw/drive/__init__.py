@@ -4,12 +4,12 @@ from hw.drive.beats import Beats
 from hw.drive.phases import (
     Phase,
     fold,
-    format_of,
     matmul_phases,
     matmul_results,
     record_of,
+    resolved,
 )
 from hw.drive.transfers import output_beats, output_levels, streams
 
-__all__ = ["Beats", "Phase", "fold", "format_of", "matmul_phases", "matmul_results",
-           "output_beats", "output_levels", "record_of", "streams"]
+__all__ = ["Beats", "Phase", "fold", "matmul_phases", "matmul_results",
+           "output_beats", "output_levels", "record_of", "resolved", "streams"]

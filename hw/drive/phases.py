@@ -6,7 +6,6 @@ whole blocks, surplus lanes with a known product, zero points in the bias).
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import prod
 
 import numpy as np
 
@@ -18,8 +17,7 @@ from golden.tables import identity
 from hw.config import TileConfig
 from hw.drive.exponents import checked, of_beats
 
-__all__ = ["Phase", "format_of", "record_of", "fold", "matmul_phases",
-           "matmul_results"]
+__all__ = ["Phase", "resolved", "record_of", "fold", "matmul_phases", "matmul_results"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +26,9 @@ class Phase:
 
     Parameters
     ----------
+    formats : mapping of str to Format
+        Of ``weights``, ``activations`` and ``output``, as :func:`resolved` gives them: what a code
+        means while this set is in use.
     parameters : mapping of str to array ``(records,)``
         One entry per field of the tile's record.
     group, beats : array ``(jobs,)``
@@ -36,8 +37,6 @@ class Phase:
         Levels of every beat.
     weights : array ``(sum(beats), cols, lanes)``
         Levels of every beat.
-    codebooks : mapping of str to Codebook
-        Those that are loaded, of ``weights``, ``activations`` and ``output``.
     states : array ``(jobs, rows)``, optional
         What the first output of each row draws, where the tile's contract draws.
     table : array ``(256,)``, optional
@@ -51,6 +50,7 @@ class Phase:
         store: all ones.
     """
 
+    formats: Mapping[str, Format]
     parameters: Mapping[str, np.ndarray]
     group: np.ndarray
     beats: np.ndarray
@@ -58,34 +58,34 @@ class Phase:
     weights: np.ndarray
     states: np.ndarray | None = None
     table: np.ndarray | None = None
-    codebooks: Mapping[str, Codebook] = field(default_factory=dict)
     exponents: Mapping[str, np.ndarray] = field(default_factory=dict)
     base: np.ndarray | None = None
     surplus: int = 0
 
 
-def format_of(config: TileConfig, name: str, codebooks: Mapping[str, Codebook]) -> Format:
-    """Format of ``weights``, ``activations`` or ``output``: of a loaded codebook, what is loaded.
+def resolved(config: TileConfig, codebooks: Mapping[str, Codebook] | None = None
+             ) -> dict[str, Format]:
+    """Formats of ``weights``, ``activations`` and ``output``: of a loaded codebook, what is loaded.
 
     Raises
     ------
     ValueError
         Where no codebook is given that the tile loads, or one that it does not.
     """
-    fmt = config.output_format if name == "output" else getattr(config, name)
-    if not isinstance(fmt, LoadedCodebook):
-        if name in codebooks:
-            raise ValueError(f"Codebook of {name} must be left out for {fmt}, which is not loaded")
-        return fmt
-    if name not in codebooks:
-        raise ValueError(f"Codebook of {name} must be given for {fmt}")
-    return fmt.check_table(codebooks[name])
+    codebooks, formats = codebooks or {}, {}
+    for name, fmt in (("weights", config.weights), ("activations", config.activations),
+                      ("output", config.output_format)):
+        loaded = isinstance(fmt, LoadedCodebook)
+        if loaded != (name in codebooks):
+            raise ValueError(f"Codebook of {name} must be given for {fmt}" if loaded else
+                             f"Codebook of {name} must be left out for {fmt}, which is not loaded")
+        formats[name] = fmt.check_table(codebooks[name]) if loaded else fmt
+    return formats
 
 
-def record_of(config: TileConfig, codebooks: Mapping[str, Codebook]) -> dict[str, Format]:
+def record_of(config: TileConfig, formats: Mapping[str, Format]) -> dict[str, Format]:
     """Fields of a parameter record: the ends of a loaded output's clamp are levels of its table."""
-    output = format_of(config, "output", codebooks)
-    return {name: output if isinstance(fmt, LoadedCodebook) else fmt
+    return {name: formats["output"] if isinstance(fmt, LoadedCodebook) else fmt
             for name, fmt in config.record.items()}
 
 
@@ -130,8 +130,8 @@ def fold(config: TileConfig, weights: np.ndarray, parameters: Mapping[str, np.nd
     sums = weights.sum(axis=1, dtype=np.int64).astype(object)
     bias = np.broadcast_to(parameters["bias"], (channels,)).astype(object)
     surplus = -depth % config.lanes
-    idle = surplus * prod(format_of(config, name, codebooks or {}).idle
-                          for name in ("weights", "activations"))
+    formats = resolved(config, codebooks)
+    idle = surplus * formats["weights"].idle * formats["activations"].idle
     if idle and config.block_scaled:
         raise ValueError(f"Depth must be a multiple of the {config.lanes} lanes where operands are "
                          f"block-scaled and neither has a level 0, not {depth}")
@@ -204,12 +204,10 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
     blocks = -(-vectors // c.rows)
 
     # Surplus rows and columns are computed and dropped. What surplus lanes add is in the bias.
-    books = codebooks or {}
-    formats = {name: format_of(c, name, books) for name in ("weights", "activations", "output")}
-    idle = {name: fmt.idle for name, fmt in formats.items() if name != "output"}
+    formats = resolved(c, codebooks)
     scales, base = checked(c, exponents or {}, base, {"activations": activations.shape,
                                                       "weights": weights.shape})
-    x = np.full((blocks * c.rows, beats * c.lanes), idle["activations"])
+    x = np.full((blocks * c.rows, beats * c.lanes), formats["activations"].idle)
     x[:vectors, :depth] = activations
     x = x.reshape(blocks, c.rows, beats, c.lanes).transpose(0, 2, 1, 3)
     per_set = c.groups * c.cols
@@ -217,7 +215,7 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
         count = min(per_set, channels - start)
         groups = -(-count // c.cols)
         surplus = groups * c.cols - count
-        w = np.full((groups * c.cols, beats * c.lanes), idle["weights"])
+        w = np.full((groups * c.cols, beats * c.lanes), formats["weights"].idle)
         w[:count, :depth] = weights[start:start + count]
         w = w.reshape(groups, c.cols, beats, c.lanes).transpose(0, 2, 1, 3)
         shape = (blocks, groups, beats)
@@ -234,13 +232,14 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
         first = (np.arange(blocks * c.rows).reshape(blocks, 1, c.rows) * channels
                  + start + np.arange(groups)[:, None] * c.cols)
         yield Phase(
+            formats,
             _padded({name: values[start:start + count] for name, values in parameters.items()},
                     surplus),
             np.tile(np.arange(groups), blocks),
             np.full(blocks * groups, beats),
             np.broadcast_to(x[:, None], (*shape, c.rows, c.lanes)).reshape(-1, c.rows, c.lanes),
             np.broadcast_to(w[None], (*shape, c.cols, c.lanes)).reshape(-1, c.cols, c.lanes),
-            leap(first_draw, first).reshape(-1, c.rows) if c.draws else None, table, books,
+            leap(first_draw, first).reshape(-1, c.rows) if c.draws else None, table,
             {name: np.broadcast_to(each.swapaxes(2, 3), (*shape, each.shape[2])).reshape(
                 -1, each.shape[2]) for name, each in own.items()},
             np.full(blocks * groups, base))

@@ -15,7 +15,7 @@ from golden.tables import check_table
 from hw.config import TileConfig
 from hw.drive.beats import Beats
 from hw.drive.exponents import check_bases, scaled_operands
-from hw.drive.phases import Phase, format_of, record_of
+from hw.drive.phases import Phase, record_of
 from hw.parameters import WORDS
 from hw.payload import Payload
 from hw.ports import payloads, ports
@@ -47,8 +47,8 @@ def streams(config: TileConfig, phases: Sequence[Phase]) -> dict[str, Beats]:
         told["base"] = np.concatenate([check_bases(phase.base) for phase in phases])
 
     def operand(name):
-        codes = {"codes": np.concatenate([format_of(c, name, phase.codebooks).encode(
-            getattr(phase, name)) for phase in phases])}
+        codes = {"codes": np.concatenate([
+            phase.formats[name].encode(getattr(phase, name)) for phase in phases])}
         if name in scaled_operands(c):
             codes["exponents"] = np.concatenate([
                 EXPONENT.check(phase.exponents[name], "Exponent") for phase in phases])
@@ -83,7 +83,7 @@ def _words(config: TileConfig, phase: Phase) -> np.ndarray:
     """Words of a parameter set, as bytes ``(words, 4)``: tables, if any, records, and surplus."""
     records = Payload.of(config.record).pack({
         name: fmt.encode(fmt.check(phase.parameters[name], title_of(name)))
-        for name, fmt in record_of(config, phase.codebooks).items()})
+        for name, fmt in record_of(config, phase.formats).items()})
     size = WORD_BITS // 8
     records = np.pad(records, ((0, 0), (0, config.words * size - records.shape[1])))
     head = []
@@ -91,10 +91,10 @@ def _words(config: TileConfig, phase: Phase) -> np.ndarray:
         fmt = config.output_format
         table = fmt.encode(check_table(phase.table, fmt)).astype(np.uint8)
         head.append(table.reshape(-1, size))
-    for name in ("weights", "activations", "output"):
+    for name, fmt in phase.formats.items():
         if name in config.head:
             # Codes that the table has not are never sent; an output has its highest level there.
-            levels = format_of(config, name, phase.codebooks).levels()
+            levels = fmt.levels()
             levels = np.pad(levels, (0, config.head[name] - len(levels)), mode="edge")
             head.append(WORDS.pack({"word": S32.encode(levels)}))
     surplus = np.full((phase.surplus, size), 255, np.uint8)
@@ -125,7 +125,7 @@ def _by_format(config: TileConfig, phases: Sequence[Phase], each: np.ndarray
     if not (phases and isinstance(config.output, LoadedCodebook)):
         return [(config.output_format, each)]
     ends = np.cumsum([len(phase.beats) for phase in phases])
-    return [(format_of(config, "output", phase.codebooks), each[end - len(phase.beats):end])
+    return [(phase.formats["output"], each[end - len(phase.beats):end])
             for phase, end in zip(phases, ends.tolist(), strict=True)]
 
 

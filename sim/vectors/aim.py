@@ -20,7 +20,7 @@ from golden.formats import BlockScaled, Format, IntFormat, integers
 from golden.lfsr import leap
 from golden.ranges import levels_range
 from hw.config import TileConfig
-from hw.drive import Phase, format_of
+from hw.drive import Phase
 from sim.jobs import sums_of
 from sim.vectors.parameters import bias_range
 
@@ -50,7 +50,7 @@ def _parameters(config: TileConfig, rng: np.random.Generator, phase: Phase, sums
     c = config
     before = {name: values.tolist() for name, values in phase.parameters.items()}
     found = {name: list(values) for name, values in before.items()}
-    fmt = None if c.output is None else format_of(c, "output", phase.codebooks)
+    fmt = None if c.output is None else phase.formats["output"]
     allowed = bias_range(c)
     of_group = {group: sums[phase.group == group] for group in set(phase.group.tolist())}
     for record in range(len(before["bias"])):

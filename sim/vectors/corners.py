@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from golden.contracts import Clamped, ExactSum, Thresholds
-from golden.formats import EXPONENT, BlockScaled, Codebook, IntFormat
+from golden.formats import EXPONENT, BlockScaled, Format, IntFormat
 from golden.multipliers import scale_parameters, threshold_parameters
 from golden.ranges import dot_range
 from hw.config import TileConfig
-from hw.drive import Phase, format_of
+from hw.drive import Phase, resolved
 from sim.vectors.parameters import random_parameters
 from sim.vectors.random import (
     any_levels,
@@ -51,8 +51,7 @@ def corner_phase(config: TileConfig, rng: np.random.Generator, most: int = SHIPP
     beats = np.array([longest] * len(pairs) + [1] * len(pairs)
                      + [1, min(2, c.max_beats), 1, 1])
     activations, weights = [], []
-    codebooks = random_codebooks(c, rng)
-    formats = {name: format_of(c, name, codebooks) for name in ("weights", "activations")}
+    formats = resolved(c, random_codebooks(c, rng))
     for job, count in enumerate(beats):
         a = any_levels(rng, formats["activations"], (count, c.rows, c.lanes))
         w = any_levels(rng, formats["weights"], (count, c.cols, c.lanes))
@@ -60,20 +59,20 @@ def corner_phase(config: TileConfig, rng: np.random.Generator, most: int = SHIPP
             a[:], w[:] = pairs[job % len(pairs)]
         activations.append(a)
         weights.append(w)
-    parameters = random_parameters(c, rng, min(c.groups, 4) * c.cols, codebooks)
-    reveal = revealing_parameters(c, longest * c.lanes, codebooks)
+    parameters = random_parameters(c, rng, min(c.groups, 4) * c.cols, formats)
+    reveal = revealing_parameters(c, longest * c.lanes, formats)
     for name, value in reveal.items() if c.parameters is None else ():
         parameters[name][:c.cols] = value
     group = np.arange(len(beats)) % min(c.groups, 4)
     group[:len(pairs)] = 0
     largest = np.arange(len(beats)) < 2 * len(pairs)
-    return Phase(parameters, group, beats, np.concatenate(activations), np.concatenate(weights),
-                 random_states(config, rng, len(beats)), random_table(config, rng), codebooks,
-                 *random_exponents(config, rng, beats, largest))
+    return Phase(formats, parameters, group, beats, np.concatenate(activations),
+                 np.concatenate(weights), random_states(config, rng, len(beats)),
+                 random_table(config, rng), *random_exponents(config, rng, beats, largest))
 
 
 def revealing_parameters(config: TileConfig, products: int,
-                         codebooks: Mapping[str, Codebook] | None = None) -> dict[str, int]:
+                         formats: Mapping[str, Format] | None = None) -> dict[str, int]:
     """Parameters that bring the largest sums of so many products to the ends of the output."""
     c = config
     found: dict[str, int] = {"bias": 0}
@@ -81,7 +80,7 @@ def revealing_parameters(config: TileConfig, products: int,
         found["weight_zero_point"] = 0
     if isinstance(c.contract, ExactSum):
         return found
-    fmt = format_of(c, "output", codebooks or {})
+    fmt = (formats or resolved(c))["output"]
     middle = 0 if fmt.min < 0 or not isinstance(fmt, IntFormat) else (fmt.max + 1) // 2
     largest = max(1, dot_range(c.weights, c.activations, products).magnitude)
     largest <<= c.window - 1 if c.block_scaled else 0

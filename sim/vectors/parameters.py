@@ -12,10 +12,10 @@ from golden.contracts import (
     Scaled,
     Thresholds,
 )
-from golden.formats import EXPONENT, EXPONENT_BIAS, BlockScaled, Codebook, IntFormat, integers
+from golden.formats import EXPONENT, EXPONENT_BIAS, BlockScaled, Format, IntFormat, integers
 from golden.ranges import Range
 from hw.config import TileConfig
-from hw.drive import format_of, record_of
+from hw.drive import record_of, resolved
 from sim.vectors.random import any_levels, between
 
 __all__ = ["bias_range", "random_parameters"]
@@ -32,7 +32,7 @@ def bias_range(config: TileConfig) -> Range:
 
 
 def random_parameters(config: TileConfig, rng: np.random.Generator, records: int,
-                      codebooks: Mapping[str, Codebook] | None = None) -> dict[str, np.ndarray]:
+                      formats: Mapping[str, Format] | None = None) -> dict[str, np.ndarray]:
     """Parameters that the contract takes with any sum of the tile; or those fixed in the tile.
 
     Half of the biases are small; scales mostly bring results near the output's range, where
@@ -42,8 +42,9 @@ def random_parameters(config: TileConfig, rng: np.random.Generator, records: int
     if c.parameters is not None:
         return {name: integers(c.fixed_per_channel[name][:records] if name in c.fixed_per_channel
                                else [c.fixed[name]] * records, name) for name in c.record}
+    formats = formats or resolved(c)
     parameters = {name: any_levels(rng, fmt, records)
-                  for name, fmt in record_of(c, codebooks or {}).items()}
+                  for name, fmt in record_of(c, formats).items()}
     lo, hi = bias_range(c).lo, bias_range(c).hi
     small = rng.integers(2, size=records) == 0
     near = max(1, min(c.unbiased.magnitude, hi, -lo))
@@ -53,7 +54,7 @@ def random_parameters(config: TileConfig, rng: np.random.Generator, records: int
     largest = [max(abs(c.unbiased.lo + b), abs(c.unbiased.hi + b)) for b in bias.tolist()]
     bits = np.array([total.bit_length() for total in largest])
     # Binary places by which the largest total exceeds the output, give or take a few.
-    fmt = format_of(c, "output", codebooks or {})
+    fmt = formats["output"]
     size = fmt.bits if isinstance(fmt, IntFormat) else fmt.max.bit_length()
     aim = bits - size + rng.integers(-4, 5, size=records)
     anywhere = rng.integers(4, size=records) == 0

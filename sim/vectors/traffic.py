@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from hw.config import TileConfig
-from hw.drive import Phase, format_of
+from hw.drive import Phase, resolved
 from sim.vectors.aim import aimed
 from sim.vectors.corners import corner_phase
 from sim.vectors.digits import IMAGES, digits_phases
@@ -76,8 +76,8 @@ def random_phase(config: TileConfig, rng: np.random.Generator, *, jobs: int,
         groups = len(like.parameters["bias"]) // c.cols
     groups = min(c.groups, 16) if groups is None else groups
     beats = rng.integers(1, min(c.max_beats, longest) + 1, jobs)
-    codebooks = random_codebooks(c, rng) if like is None else like.codebooks
-    x, w = (format_of(c, name, codebooks) for name in ("activations", "weights"))
+    formats = resolved(c, random_codebooks(c, rng)) if like is None else like.formats
+    x, w = formats["activations"], formats["weights"]
     activations = any_operands(rng, x, (beats.sum(), c.rows, c.lanes))
     weights = any_operands(rng, w, (beats.sum(), c.cols, c.lanes))
     quiet = np.repeat(rng.integers(3, size=jobs) == 0, beats)[:, None, None]
@@ -87,10 +87,10 @@ def random_phase(config: TileConfig, rng: np.random.Generator, *, jobs: int,
     used = c.depth - (c.max_beats - 1) * c.lanes
     activations[full, :, used:] = x.idle
     weights[full, :, used:] = w.idle
-    phase = Phase(random_parameters(c, rng, groups * c.cols, codebooks) if like is None
+    phase = Phase(formats, random_parameters(c, rng, groups * c.cols, formats) if like is None
                   else like.parameters, rng.integers(groups, size=jobs), beats, activations,
                   weights, random_states(c, rng, jobs),
-                  random_table(c, rng) if like is None else like.table, codebooks,
+                  random_table(c, rng) if like is None else like.table,
                   *random_exponents(c, rng, beats))
     return phase if like is None else replace(phase, surplus=like.surplus)
 

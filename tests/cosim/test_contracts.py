@@ -12,7 +12,7 @@ from golden.block_scaled import Blocks
 from golden.contracts import CONTRACTS, ExactSum, contract
 from golden.formats import BLOCK, parse
 from hw.config import TileConfig
-from hw.drive import Phase, format_of
+from hw.drive import Phase, resolved
 from sim.jobs import expected, run
 from sim.simulation import simulation
 from sim.vectors import random_codebooks, random_parameters, random_states
@@ -34,10 +34,10 @@ def tile(name, output=None):
 
 def phase(config, rng, activations, weights, groups):
     """One-beat jobs."""
-    books = random_codebooks(config, rng)
-    return Phase(random_parameters(config, rng, config.groups * config.cols, books), groups,
-                 np.ones(len(groups), int), activations, weights,
-                 random_states(config, rng, len(groups)), codebooks=books)
+    formats = resolved(config, random_codebooks(config, rng))
+    return Phase(formats, random_parameters(config, rng, config.groups * config.cols, formats),
+                 groups, np.ones(len(groups), int), activations, weights,
+                 random_states(config, rng, len(groups)))
 
 
 def every_sum(config, rng, groups=8):
@@ -90,7 +90,7 @@ def test_verilog_is_golden(rng, name, output):
         assert config.output is not None
         levels, counts = np.unique(want, return_counts=True)
         every = np.unique(np.concatenate(
-            [format_of(config, "output", each.codebooks).levels() for each in phases]))
+            [each.formats["output"].levels() for each in phases]))
         # Each phase has a table of its own, where it is loaded, with a fifth of the sums.
         share = 0.8 if "loaded" in str(config.output) else 0.9
         assert len(levels) > share * len(every)

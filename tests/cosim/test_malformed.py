@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from golden.formats import EXPONENT, LoadedCodebook
-from hw.drive import Beats, Phase, format_of, output_beats, streams
+from hw.drive import Beats, Phase, output_beats, resolved, streams
 from sim.backend import Cut
 from sim.jobs import expected
 from sim.simulation import simulation
@@ -92,17 +92,17 @@ def attack(config, rng, *, clean=False):
 def phase_of(config, rng, beats, group, out, records):
     c = config
     total = int(beats.sum())
-    books = random_codebooks(c, rng)
+    formats = resolved(c, random_codebooks(c, rng))
     exponents, base = random_exponents(c, rng, beats)
     for name, each in exponents.items():  # what is dropped may be far outside of the window
         anything = rng.integers(EXPONENT.max + 1, size=each.shape)
         exponents[name] = np.where(np.repeat(out, beats)[:, None], anything, each)
-    parameters = random_parameters(c, rng, records if c.parameters is None else c.channels, books)
+    parameters = random_parameters(c, rng, records if c.parameters is None else c.channels, formats)
     return Phase(
-        parameters, group, beats,
-        rng.choice(format_of(c, "activations", books).levels(), size=(total, c.rows, c.lanes)),
-        rng.choice(format_of(c, "weights", books).levels(), size=(total, c.cols, c.lanes)),
-        random_states(c, rng, len(beats)), random_table(c, rng), books, exponents, base)
+        formats, parameters, group, beats,
+        rng.choice(formats["activations"].levels(), size=(total, c.rows, c.lanes)),
+        rng.choice(formats["weights"].levels(), size=(total, c.cols, c.lanes)),
+        random_states(c, rng, len(beats)), random_table(c, rng), exponents, base)
 
 
 def shorten(config, inputs, phases, kept):

@@ -74,12 +74,13 @@ def test_one_level_changes_while_jobs_are_under_way(rng, shape):
              "shift": np.full(records, 1), "clamp_min": np.full(records, book.min),
              "clamp_max": np.full(records, book.max)}
         phases.append(replace(
-            each, parameters=p, codebooks={"output": book}, beats=np.ones_like(each.beats),
+            each, parameters=p, formats={**each.formats, "output": book},
+            beats=np.ones_like(each.beats),
             activations=each.activations[:len(each.beats)],
             weights=rng.integers(-1, 2, each.weights[:len(each.beats)].shape)))
     want = jobs.expected(config, phases)
     ends = np.cumsum([len(phase.beats) for phase in phases])[:-1]
-    codes = [phase.codebooks["output"].encode(part) for phase, part in zip(
+    codes = [phase.formats["output"].encode(part) for phase, part in zip(
         phases, np.split(want, ends), strict=True)]
     assert np.unique(np.concatenate(codes)).tolist() == [0, 1, 2, 3]
     check(config, phases, stalls=(0.0, 0.3, 0.7))
@@ -100,7 +101,7 @@ def test_a_table_stays_until_the_last_result_has_been_found_in_it(outputs):
         p = each.parameters | {"multiplier": np.zeros(2, int), "clamp_min": np.full(2, low),
                                "clamp_max": np.full(2, 9)}
         phases.append(replace(each, parameters=p, beats=np.full(2, 60), activations=ones,
-                              weights=ones, codebooks={"output": book}))
+                              weights=ones, formats={**each.formats, "output": book}))
     want = jobs.expected(config, phases)
     assert want[:, 0, 0].tolist() == [-1] * 4 + [2] * 4 + [-1] * 4
     levels, _ = jobs.run(config, simulation(config), phases)
@@ -139,7 +140,7 @@ def test_towards_a_zero_that_a_table_has_not(rng):
     p = phase.parameters | {"clamp_min": np.full(8, -1), "clamp_max": np.full(8, 2)}
     with refuse("Output must be a format with a level 0 for contract zero, not codebook:-1/2"):
         jobs.expected(config, [replace(phase, parameters=p,
-                                       codebooks={"output": Codebook([-1, 2])})])
+                                       formats={**phase.formats, "output": Codebook([-1, 2])})])
 
 
 def test_the_words_of_a_set(rng):
@@ -149,7 +150,7 @@ def test_the_words_of_a_set(rng):
     books = {"weights": Codebook([-1, 3]), "activations": Codebook([2, 3, 5]),
              "output": Codebook([-7, -1, 0, 99])}
     p = phase.parameters | {"clamp_min": np.full(8, -1), "clamp_max": np.full(8, 99)}
-    phase = replace(phase, parameters=p, codebooks=books,
+    phase = replace(phase, parameters=p, formats=books,
                     weights=np.full_like(phase.weights, 3),
                     activations=np.full_like(phase.activations, 5))
     assert config.head == {"weights": 2, "activations": 4, "output": 16}

@@ -1,6 +1,8 @@
 # amaranth: UnusedElaboratable=no
 """Which parameter set the jobs of a tile use."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -42,7 +44,8 @@ def test_sets_close_while_jobs_arrive(rng, early):
     assert run.final["s_axis_job"] == closed - early
     used = first if early >= 0 else second
     want = jobs.expected(config, [first, Phase(
-        used.parameters, second.group, second.beats, second.activations, second.weights)])
+        used.formats, used.parameters, second.group, second.beats, second.activations,
+        second.weights)])
     np.testing.assert_array_equal(drive.output_levels(config, run.data), want)
 
 
@@ -105,7 +108,7 @@ def test_sets_and_jobs_in_any_order(rng, shape, words):
     used = np.searchsorted(closed, accepted) - 1
     assert len(set(used.tolist())) > 10
     want = jobs.expected(config, [
-        Phase(sets[index].parameters, job.group, job.beats, job.activations, job.weights)
+        replace(job, parameters=sets[index].parameters)
         for index, job in zip(used, sets, strict=True)])
     assert [(data, last) for _, data, last in received] == integers(
         drive.output_beats(config, want))

@@ -63,7 +63,7 @@ def phase_of(config, rng, beats, groups=None):
     c = config
     beats = np.asarray(beats)
     return Phase(
-        random_parameters(c, rng, c.groups * c.cols),
+        drive.resolved(c), random_parameters(c, rng, c.groups * c.cols),
         rng.integers(c.groups, size=len(beats)) if groups is None else np.asarray(groups), beats,
         rng.integers(c.activations.min, c.activations.max + 1,
                      size=(beats.sum(), c.rows, c.lanes)),

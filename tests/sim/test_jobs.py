@@ -283,4 +283,4 @@ def test_codebooks_that_are_loaded(rng):
     with refuse("Codebook of weights must be given for codebook2:loaded=s6"):
         drive.fold(config, w, {"bias": bias})
     with refuse("Codebook of activations must be left out for u4, which is not loaded"):
-        drive.format_of(config, "activations", {"activations": book})
+        drive.resolved(config, {"activations": book, "weights": book})

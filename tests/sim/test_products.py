@@ -60,7 +60,7 @@ def test_codes_that_are_compared(name, codes):
 
 @pytest.mark.parametrize("pair", parsed("e2m1 x e2m3"))
 def test_a_sign_that_is_lost_is_seen(monkeypatch, pair):
-    monkeypatch.setattr(FloatDot, "term", lambda dot, m, weight, activation: (
+    monkeypatch.setattr(FloatDot, "term", lambda dot, weight, activation: (
         weight.significand * activation.significand))
     with pytest.raises(products.ProductMismatch, match=(
             r"^Product of e2m1 -\d+ \(code \d+\) and e2m3 \d+ \(code \d+\) is \d+, not -\d+; "
