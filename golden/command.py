@@ -4,7 +4,7 @@ A front door begins with ::
 
     if __name__ == "__main__":
         from golden.command import run
-        run("hw.build")
+        run("golden.lut")
 
 so that :func:`run` is there before anything that takes time to import. The work is done in a
 thread, of which the main thread waits for the end or for a signal: an interruption is answered at
@@ -75,7 +75,8 @@ def run(module: str) -> NoReturn:
     one line. Where standard output is closed the program ends without a word; where it cannot be
     written, with one line.
     """
-    prog, results, errors = f"python -m {module}", [], []
+    own = module.startswith("exactmac.")
+    prog, results, errors = module.replace(".", " ") if own else f"python -m {module}", [], []
     _watch(prog)
     if sys.stdout is not None:
         sys.stdout = _Output(prog, sys.stdout)

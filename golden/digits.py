@@ -69,7 +69,7 @@ def load(path: Path = PATH) -> Digits:
 def quantized(digits: Digits, *, weights: Format, activations: Format,
               output: Format | None = None, requantization: Contract | None = None,
               zero_points: ZeroPoints = "activations", window: int = 16) -> Network:
-    """Return the network in the given formats, as :func:`golden.quantize.quantize_network` does.
+    """Return the network in the given formats, by ``golden.quantize.network.quantize_network``.
 
     The contract is ``half_up`` by default; weights have the ranges with the least error.
     """

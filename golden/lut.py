@@ -1,7 +1,7 @@
-"""Writes tables by the name of their function, as :mod:`hw.build` takes them.
+"""Writes tables by the name of their function, as :mod:`exactmac.build` takes them.
 
 ``python -m golden.lut sigmoid --scale 0.05 --zero-point 3 > sigmoid.json`` writes the 256 levels
-that the codes of an 8-bit tensor become; ``python -m hw.build --bits 8 --lut sigmoid.json`` puts
+that the codes of an 8-bit tensor become; ``exactmac build --bits 8 --lut sigmoid.json`` puts
 that table behind the requantizers.
 """
 
@@ -16,8 +16,8 @@ from golden.command import Parser, integer, number
 from golden.contracts import Rounding
 from golden.formats import parse
 from golden.networks import Quantization
+from golden.runtimes.tflite_tables import KERNELS
 from golden.tables import FUNCTIONS, tabulate
-from golden.tflite_tables import KERNELS
 
 __all__ = ["NAMES", "main"]
 

@@ -3,7 +3,7 @@
 A table lists, in the order of the codes 0 to 255, the level that each code becomes: of a signed
 format, the entries of -128 to -1 follow those of 0 to 127. Any function of one 8-bit tensor is
 one, whatever it computes; here are tables of functions of real numbers, rounded by name, and in
-:mod:`golden.tflite_tables` those of TFLite's kernels.
+:mod:`golden.runtimes.tflite_tables` those of TFLite's kernels.
 """
 
 from collections.abc import Callable

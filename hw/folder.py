@@ -7,8 +7,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from golden.command import undoing
-from hw.config import TileConfig
-from hw.given import read_json
+from hw.files import read_json
+from hw.tile.config import TileConfig
 
 __all__ = ["FolderError", "install", "scratch", "standing", "workspace"]
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from amaranth.hdl import Module, Signal, Value
 
 from hw.delay import delay
-from hw.fabric import GENERIC, Fabric
+from hw.targets.fabric import GENERIC, Fabric
 
 __all__ = ["Pipeline", "dry_run"]
 
@@ -78,7 +78,7 @@ class Pipeline:
         return self.fabric.multiply(self, a, b, name, shape)
 
     def add(self, a: Value, b: Value, name: str, shape: Any = None, **how: Any) -> Signal:
-        """Return ``a + b``, likewise; see :meth:`hw.fabric.Fabric.add`."""
+        """Return ``a + b``, likewise; see :meth:`hw.targets.fabric.Fabric.add`."""
         return self.fabric.add(self, a, b, name, shape, **how)
 
     def shift_left(self, value: Value, places: Value, name: str, shape: Any = None) -> Signal:

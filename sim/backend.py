@@ -6,9 +6,9 @@ from typing import Protocol, TypeAlias
 
 import numpy as np
 
-from hw import stalls
 from hw.drive.beats import Beats
-from hw.ports import StreamPort
+from hw.emit import stalls
+from hw.tile.ports import StreamPort
 
 __all__ = ["Counts", "Cut", "Trace", "Backend", "Plan", "SimulationError", "Mismatch",
            "Mistimed"]
@@ -161,7 +161,7 @@ class Plan:
         Cycles in which the outputs must have come; cycles in reset.
     cut : bool
         Whether the run ends after `limit` cycles, whatever came.
-    stalls : array of bool, ``(hw.stalls.PERIOD, ports)``
+    stalls : array of bool, ``(hw.emit.stalls.PERIOD, ports)``
         Whether each port stalls.
     """
 

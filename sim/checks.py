@@ -6,8 +6,8 @@ from golden.block_scaled import requantize_tensor
 from golden.contracts import Clamped, Contract, ExactSum, Scaled
 from golden.formats import Format, IntFormat, LoadedCodebook
 from golden.networks import Linear
-from hw.config import TileConfig
 from hw.shared import Shared, constructed
+from hw.tile.config import TileConfig
 from sim.backend import Backend
 
 __all__ = ["check_design", "check_fixed", "check_layer", "check_tile"]

@@ -10,10 +10,10 @@ from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import data, wiring
 
 from hw import emit
-from hw.bus import clock, connect, port_members
+from hw.bus.axi_tile import clock, connect, port_members
 from hw.drive import Beats
 from hw.payload import Field, Payload
-from hw.ports import port_of
+from hw.tile.ports import port_of
 from sim.backend import Backend
 from sim.simulation import simulated
 

@@ -10,7 +10,6 @@ from golden.formats import BLOCK, EXPONENT_BIAS, BlockScaled
 from golden.lfsr import leap
 from golden.ranges import INT64
 from golden.tables import lookup
-from hw.config import TileConfig
 from hw.drive import (
     Phase,
     matmul_phases,
@@ -19,6 +18,7 @@ from hw.drive import (
     streams,
 )
 from hw.drive.exponents import check_bases
+from hw.tile.config import TileConfig
 from sim.backend import Backend, SimulationError, Trace
 from sim.checks import check_tile
 

@@ -8,8 +8,8 @@ from golden.block_scaled import Blocks, Levels, parts
 from golden.formats import EXPONENT_BIAS, Codebook, LoadedCodebook
 from golden.networks import Dense, Layer, Linear, Network
 from golden.run import run as run_golden
-from hw.config import TileConfig
 from hw.drive import fold
+from hw.tile.config import TileConfig
 from sim.backend import Backend, Mismatch, SimulationError, Trace
 from sim.checks import check_layer
 from sim.jobs import matmul

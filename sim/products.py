@@ -14,7 +14,7 @@ from golden.ranges import INT64, dot_range
 from hw.blocks import block_for
 from hw.delay import delay
 from hw.drive import Beats
-from hw.fabric import GENERIC
+from hw.targets.fabric import GENERIC
 from sim.components import component_simulation
 
 __all__ = ["CODE_BITS", "Pair", "ProductMismatch", "Products", "batches", "check", "formats",

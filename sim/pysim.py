@@ -11,7 +11,7 @@ from amaranth.lib import wiring
 from amaranth.sim import Simulator
 
 from hw.drive import Beats
-from hw.ports import StreamPort
+from hw.tile.ports import StreamPort
 from sim.backend import Counts, Cut, Plan, SimulationError, Trace
 
 __all__ = ["AmaranthSimulation"]

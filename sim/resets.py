@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hw.drive.phases import Phase
+from hw.drive.schedule import Phase
 
 __all__ = ["resets"]
 

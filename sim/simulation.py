@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from hw import emit
-from hw.bus import AxiTile
-from hw.config import TileConfig
+from hw.bus.axi_tile import AxiTile
 from hw.folder import scratch
+from hw.tile.config import TileConfig
 from sim.backend import Backend
 from sim.checks import check_fixed
 from sim.pysim import AmaranthSimulation

@@ -9,11 +9,11 @@ that only cost cycles show, with stalls as without.
 from collections import Counter, deque
 
 from golden.formats import BLOCK, BlockScaled
-from hw.config import TileConfig
 from hw.delay import FIFO_LATENCY
-from hw.entrance import JOB_QUEUE
-from hw.ports import ports
-from hw.tile import MacTile
+from hw.tile.config import TileConfig
+from hw.tile.entrance import JOB_QUEUE
+from hw.tile.ports import ports
+from hw.tile.tile import MacTile
 from sim.backend import Plan
 
 __all__ = ["Timing"]

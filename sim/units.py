@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from golden.formats import Format, integers
-from hw.ports import port_of
+from hw.tile.ports import port_of
 from hw.units import AveragePool, Concat, MaxPool
 from hw.units.unit import Elementwise, Unit
 from sim.backend import Backend, Trace

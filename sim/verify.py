@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from golden.block_scaled import Levels
-from hw.config import TileConfig
 from hw.drive import Beats, Phase, output_beats, streams
+from hw.tile.config import TileConfig
 from sim.backend import Backend, Cut, Mismatch, Mistimed, Plan, SimulationError, Trace
 from sim.checks import check_tile
 from sim.jobs import check_error

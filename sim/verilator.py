@@ -18,7 +18,7 @@ from hw.flow.cache import cache_folder, keep, kept
 from hw.flow.tools import ToolFailed, ToolMissing, failed, run_tool
 from hw.folder import scratch
 from hw.lint import WAIVED
-from hw.ports import StreamPort
+from hw.tile.ports import StreamPort
 from sim.backend import Counts, Cut, Plan, SimulationError, Trace
 
 __all__ = ["VerilatorSimulation", "available", "missing", "verilator_root"]

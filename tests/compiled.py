@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from hw.config import TileConfig
+from hw.tile.config import TileConfig
 from sim.backend import Backend
 from sim.simulation import simulation
 

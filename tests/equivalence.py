@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 
 from hw import emit
-from hw.bus import AxiTile
+from hw.bus.axi_tile import AxiTile
 from hw.drive import Beats, output_beats, streams
 from hw.folder import scratch
-from hw.ports import StreamPort
-from hw.range_tracker import RangeTracker
+from hw.tile.ports import StreamPort
+from hw.units.range_tracker import RangeTracker
 from sim import vectors
 from sim.backend import Backend, Cut, SimulationError
 from sim.components import AxiComponent

@@ -4,10 +4,10 @@
 from golden.contracts import CONTRACTS, contract
 from golden.formats import parse
 from golden.units import SCHEMES, Addition, Multiplication, Rescaling, scheme
-from hw.config import TileConfig
-from hw.lut import Lut
-from hw.range_tracker import RangeTracker
+from hw.requantize.lut import Lut
+from hw.tile.config import TileConfig
 from hw.units import Add, AveragePool, Concat, FusedAdd, MaxPool, Multiply, Rescale
+from hw.units.range_tracker import RangeTracker
 
 __all__ = ["tile", "BITS", "PAIRS", "LEVELS", "SHAPES", "EVERY_CONTRACT", "TABLES", "SMALL",
            "units"]

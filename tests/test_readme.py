@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from exactmac import bench, build, network, options, prove
 from golden import lut
 from golden.formats import FLOATS, parse
-from hw import bench, build, drive, options
+from hw import drive
 from hw.flow.tools import run_tool
-from sim import network, prove
 from sim.checks import check_fixed
 
 ROOT = Path(__file__).parent.parent
@@ -27,9 +27,10 @@ def blocks(language, text=README):
 
 
 def commands():
-    """Every ``python -m ...`` that README or a page of docs names, without the placeholders."""
+    """Every command that README or a page of docs names, without the placeholders."""
     text = README + "".join(path.read_text() for path in sorted((ROOT / "docs").glob("*.md")))
-    found = re.findall(r"python -m ((?:hw|sim|golden)\.\w+[^`\n|&#]*)", text)
+    found = re.findall(r"(exactmac (?:build|bench|network|prove)\b[^`\n|&#]*|"
+                       r"(?<=python -m )(?:golden|hw)\.\w+[^`\n|&#]*)", text)
     return sorted({command.strip() for command in found})
 
 
@@ -76,19 +77,21 @@ def bars(line):
 @pytest.mark.parametrize("command", commands())
 def test_every_command_is_understood(command, capsys, tmp_path, monkeypatch):
     module, *arguments = shlex.split(command)
-    parsers = {"hw.build": options.parser, "hw.bench": bench.parser,
-               "sim.network": network.parser, "sim.prove": prove.parser}
+    if module == "exactmac":
+        module = arguments.pop(0)
+    parsers = {"build": options.parser, "hw.build": options.parser, "bench": bench.parser,
+               "network": network.parser, "prove": prove.parser}
     if module in ("golden.train", "golden.speed"):
         assert not arguments
         return
     if arguments == ["--help"]:
         return
-    if module == "golden.lut":  # writes a table that hw.build takes
+    if module == "golden.lut":  # writes a table that a build takes
         assert lut.main(arguments[:arguments.index(">")]) in (0, None)
         assert len(json.loads(capsys.readouterr().out)) == 256
         return
     args = parsers[module]().parse_args(arguments)
-    if arguments and arguments[0] == "--bits" and module == "hw.build":
+    if arguments and arguments[0] == "--bits" and module == "build":
         [parameters] = blocks("json")
         (tmp_path / "FILE.json").write_text(parameters)
         monkeypatch.chdir(tmp_path)
@@ -154,7 +157,7 @@ def shown(first):
 @pytest.mark.slow
 @pytest.mark.skipif(build.available() is not None, reason=str(build.available()))
 def test_the_main_job_prints_what_readme_shows(tmp_path):
-    said = printed("hw.build", "--bits", "4", "--out", str(tmp_path / "build"))
+    said = printed("exactmac", "build", "--bits", "4", "--out", str(tmp_path / "build"))
     # All but the time taken, and where the files are, which may take more than a line.
     report, area = "\n".join(said).split("\nfiles")
     want_report, want_area = "\n".join(shown("mac_s4n_s4_s4_4x4x4\n")).split("\nfiles")
@@ -166,7 +169,7 @@ def test_the_main_job_prints_what_readme_shows(tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(build.available() is not None, reason=str(build.available()))
 def test_the_digits_table_is_what_readme_shows():
-    assert printed("sim.network", "--bits", "1..8") == shown("weights x activations")
+    assert printed("exactmac", "network", "--bits", "1..8") == shown("weights x activations")
 
 
 @pytest.mark.slow
@@ -177,7 +180,7 @@ def test_the_digits_table_is_what_readme_shows():
     ("mx_e2m1", "mx_e4m3fn", ("--cols", "32"), "of their own, {}"),
     ("codebook4:loaded=s8", "codebook4:loaded=s8", (), "loaded for each layer, {}")])
 def test_the_digits_in_other_formats_are_what_readme_says(weights, tensors, more, said):
-    row = "\n".join(printed("sim.network", "--weights", weights, "--activations", tensors,
+    row = "\n".join(printed("exactmac", "network", "--weights", weights, "--activations", tensors,
                             "--output", tensors, *more))
     _, golden, hardware = re.findall(r"[\d.]+%", row)[:3]
     assert golden == hardware

@@ -1,8 +1,8 @@
 """Requantization contracts: how an exact sum becomes an output code, by name.
 
 A contract says which sums it takes, which parameters it has and what happens to ties and to
-negatives. There is no arithmetic here: :mod:`golden.requantize` and :mod:`hw.requantize` each
-implement these descriptions, and share nothing but them.
+negatives. There is no arithmetic here: :mod:`golden.requantize` and
+:mod:`hw.requantize.requantizer` each implement these descriptions, and share nothing but them.
 
 Every contract with an output format computes ``clamp(scaled(sum + bias) + zero_point)``, where
 ``scaled`` is exact but for its one named rounding (two in ``tflite``, which is defined so). Those

@@ -9,7 +9,7 @@ from hw.blocks.popcount import AndPopcountGrid, XnorPopcountGrid
 from hw.blocks.select import SelectGrid, selects
 from hw.blocks.split import SplitGrid
 from hw.blocks.table import TableGrid
-from hw.fabric import Fabric
+from hw.targets.fabric import Fabric
 
 __all__ = ["block_for", "kind_for"]
 

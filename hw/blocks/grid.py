@@ -12,9 +12,9 @@ from golden.formats import Format
 from golden.ranges import dot_range
 from hw.blocks.interface import OPERANDS, Block, Cell, Operand
 from hw.blocks.sum_tree import SumTree
-from hw.fabric import GENERIC, Fabric
 from hw.formats import level, level_shape, shape_of
 from hw.pipeline import Pipeline, dry_run
+from hw.targets.fabric import GENERIC, Fabric
 
 __all__ = ["Dot", "DotProduct", "DotProductGrid", "Grid"]
 

@@ -13,9 +13,9 @@ from amaranth.lib.wiring import In, Out
 from golden.formats import Format, IntFormat
 from golden.ranges import dot_range
 from hw.delay import delay
-from hw.fabric import GENERIC, Fabric
 from hw.formats import beat_layout, shape_of
 from hw.shared import Shared
+from hw.targets.fabric import GENERIC, Fabric
 
 __all__ = ["Block", "Cell", "OPERANDS", "Operand"]
 

@@ -15,8 +15,8 @@ from hw.blocks.popcount import AndPopcountGrid
 from hw.blocks.sum_tree import tree_latency
 from hw.blocks.vector_sums import VectorSum
 from hw.delay import delay
-from hw.fabric import GENERIC, Fabric
 from hw.formats import shape_of
+from hw.targets.fabric import GENERIC, Fabric
 
 __all__ = ["SplitCell", "SplitGrid", "split"]
 

@@ -1,7 +1,7 @@
 """What a host does for a tile: jobs of matrices, beats of jobs, and results of outputs."""
 
 from hw.drive.beats import Beats
-from hw.drive.phases import (
+from hw.drive.schedule import (
     Phase,
     fold,
     matmul_phases,

@@ -6,7 +6,7 @@ import numpy as np
 
 from golden.block_scaled import blocks_of, shifts
 from golden.formats import BLOCK, EXPONENT, EXPONENT_BIAS, BlockScaled, integers
-from hw.config import TileConfig
+from hw.tile.config import TileConfig
 
 __all__ = ["check_bases", "scaled_operands", "checked", "of_beats"]
 

@@ -12,13 +12,13 @@ from golden.contracts import S32, WORD_BITS, title_of
 from golden.formats import BLOCK, EXPONENT, BlockScaled, Format, LoadedCodebook
 from golden.lfsr import check_states
 from golden.tables import check_table
-from hw.config import TileConfig
 from hw.drive.beats import Beats
 from hw.drive.exponents import check_bases, scaled_operands
-from hw.drive.phases import Phase, record_of
-from hw.parameters import WORDS
+from hw.drive.schedule import Phase, record_of
 from hw.payload import Payload
-from hw.ports import payloads, ports
+from hw.tile.config import TileConfig
+from hw.tile.parameters import WORDS
+from hw.tile.ports import payloads, ports
 
 __all__ = ["streams", "output_beats", "output_levels"]
 

@@ -4,10 +4,10 @@ from amaranth.hdl import Const, Module, Value
 from amaranth.lib import stream
 
 from golden.units import Addition, Scheme
-from hw.fabric import GENERIC, Fabric
 from hw.formats import shape_of
 from hw.pipeline import Pipeline
-from hw.scale import SCALERS
+from hw.requantize.scale import SCALERS
+from hw.targets.fabric import GENERIC, Fabric
 from hw.units.unit import (
     Elementwise,
     check_contract,
@@ -29,10 +29,10 @@ class Add(Elementwise):
     cycle                           registers
     ==============================  =======================================
     1                               both operands less their zero points
-    ... (:mod:`hw.scale`)           each scaled by the contract
+    ... (:mod:`hw.requantize.scale`)           each scaled by the contract
     next                            each rounded
     next                            their sum or difference
-    ... (:mod:`hw.scale`)           scaled by the contract
+    ... (:mod:`hw.requantize.scale`)           scaled by the contract
     next to last                    rounded, and the zero point added
     last                            clamped
     ==============================  =======================================

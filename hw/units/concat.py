@@ -6,9 +6,9 @@ from amaranth.hdl import Array, Module, Signal, Value
 
 from golden.units import Rescaling
 from hw.delay import delay
-from hw.fabric import GENERIC, Fabric
 from hw.formats import shape_of
 from hw.payload import Payload
+from hw.targets.fabric import GENERIC, Fabric
 from hw.units.rescale import rescaling
 from hw.units.unit import Unit, check_contract, vector
 

@@ -6,9 +6,16 @@ from amaranth.hdl import Cat, Const, Mux, Value, signed
 from amaranth.lib import stream
 
 from golden.units import Addition, FusedScheme
-from hw.fabric import GENERIC, Fabric
 from hw.pipeline import Pipeline
-from hw.scale import BIAS, SIGNIFICAND, clamped, leading_zeros, nearest_even, nearest_even_at
+from hw.requantize.scale import (
+    BIAS,
+    SIGNIFICAND,
+    clamped,
+    leading_zeros,
+    nearest_even,
+    nearest_even_at,
+)
+from hw.targets.fabric import GENERIC, Fabric
 from hw.units.unit import Elementwise
 
 __all__ = ["FusedAdd", "Float", "multiply_add", "LEFT_ADDEND", "LEFT_PRODUCT", "PRODUCT"]
@@ -53,7 +60,7 @@ class FusedAdd(Elementwise):
     the addend, the addend, below 2**25, decides only ties of the product, which it does as well
     at a distance of 2**27; and where the addend's is more than 2**35 that of the product, below
     2**32, the rounded sum is the addend, as it is at a distance of 2**35. A product or addend of 0
-    gives way entirely. ``python -m sim.prove`` proves it, for each distance.
+    gives way entirely. ``exactmac prove`` proves it, for each distance.
 
     After both, one cycle rounds to an integer and one clamps. Latency, throughput and stalls are
     those of :class:`~hw.units.unit.Unit`.

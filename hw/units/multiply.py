@@ -4,9 +4,9 @@ from amaranth.hdl import Value
 from amaranth.lib import stream
 
 from golden.units import Multiplication
-from hw.fabric import GENERIC, Fabric
 from hw.formats import shape_of
 from hw.pipeline import Pipeline
+from hw.targets.fabric import GENERIC, Fabric
 from hw.units.unit import Elementwise, check_contract, rescaled
 
 __all__ = ["Multiply"]
@@ -20,7 +20,7 @@ class Multiply(Elementwise):
     ==============================  =======================================
     1                               both operands less their zero points
     2                               their product
-    ... (:mod:`hw.scale`)           scaled by the contract
+    ... (:mod:`hw.requantize.scale`)           scaled by the contract
     next to last                    rounded, and the zero point added
     last                            clamped
     ==============================  =======================================

@@ -8,11 +8,11 @@ from amaranth.lib import stream
 from golden.formats import IntFormat
 from golden.ranges import levels_range
 from hw.delay import delay
-from hw.fabric import GENERIC, Fabric
 from hw.formats import shape_of
 from hw.payload import Payload
 from hw.pipeline import Pipeline
-from hw.scale import clamped
+from hw.requantize.scale import clamped
+from hw.targets.fabric import GENERIC, Fabric
 from hw.units.unit import Unit, vector
 
 __all__ = ["AveragePool", "MaxPool", "reciprocals"]

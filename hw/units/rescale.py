@@ -4,9 +4,9 @@ from amaranth.hdl import Value
 from amaranth.lib import stream
 
 from golden.units import Rescaling
-from hw.fabric import GENERIC, Fabric
 from hw.formats import shape_of
 from hw.pipeline import Pipeline
+from hw.targets.fabric import GENERIC, Fabric
 from hw.units.unit import Elementwise, check_contract, rescaled
 
 __all__ = ["Rescale", "rescaling"]
@@ -19,7 +19,7 @@ class Rescale(Elementwise):
     cycle                           registers
     ==============================  =======================================
     1                               ``x - input_zero_point``
-    ... (:mod:`hw.scale`)           scaled by the contract
+    ... (:mod:`hw.requantize.scale`)           scaled by the contract
     next to last                    rounded, and the zero point added
     last                            clamped
     ==============================  =======================================

@@ -14,11 +14,11 @@ from amaranth.lib.wiring import In, Out
 from golden.formats import IntFormat
 from golden.units import Operation
 from hw.delay import FIFO_LATENCY, delay
-from hw.fabric import GENERIC, Fabric
 from hw.payload import Field, Payload
 from hw.pipeline import Pipeline, dry_run
-from hw.scale import SCALERS, offset_and_clamp
+from hw.requantize.scale import SCALERS, offset_and_clamp
 from hw.shared import Shared
+from hw.targets.fabric import GENERIC, Fabric
 
 __all__ = ["Unit", "Elementwise", "vector", "check_contract", "rescaled", "widened",
            "CREDIT_LATENCY"]

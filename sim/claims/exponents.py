@@ -6,7 +6,7 @@ from golden.contracts import MultiplyShift, contract
 from golden.formats import EXPONENT, EXPONENT_BIAS, BlockScaled
 from golden.ranges import levels_range
 from hw.formats import shape_of
-from hw.shared_exponent import ask, code_beside
+from hw.requantize.shared_exponent import ask, code_beside
 from sim.claims.base import Claim, Transparent, circuit
 from sim.claims.levels import right_level
 

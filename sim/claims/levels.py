@@ -8,8 +8,8 @@ from golden.contracts import MultiplyShift, Rounding, contract
 from golden.formats import Format, IntFormat, parse
 from golden.ranges import levels_range
 from hw.formats import shape_of
-from hw.levels import nearest_code
-from hw.scale import product
+from hw.requantize.levels import nearest_code
+from hw.requantize.scale import product
 from sim.claims.base import Claim, Transparent, circuit, divided
 
 __all__ = ["guarded", "right_level", "to_levels"]

@@ -14,7 +14,7 @@ from golden.formats import IntFormat
 from golden.ranges import levels_range
 from hw.arith import round_up, shift_right
 from hw.formats import shape_of
-from hw.scale import SCALERS, offset_and_clamp
+from hw.requantize.scale import SCALERS, offset_and_clamp
 from sim.claims.base import Claim, Transparent, circuit, divided
 
 __all__ = ["requantizer", "shifter"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from hw.flow.tools import ToolFailed, run_tool
 from hw.flow.yosys import run_script
 from hw.folder import scratch
-from hw.ports import StreamPort
+from hw.tile.ports import StreamPort
 from sim.mutants.faults import SELECTOR, Fault, Mutated
 
 __all__ = ["Prover"]

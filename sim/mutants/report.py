@@ -11,8 +11,8 @@ from typing import Any
 from rich.table import Table
 
 from hw import emit
-from hw.bus import AxiTile
-from hw.config import TileConfig
+from hw.bus.axi_tile import AxiTile
+from hw.tile.config import TileConfig
 from sim.mutants.equal import Prover
 from sim.mutants.faults import Fault, mutate
 from sim.mutants.trial import KINDS, Bench

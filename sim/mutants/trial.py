@@ -5,9 +5,9 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
-from hw.config import TileConfig
 from hw.folder import scratch
-from hw.ports import StreamPort
+from hw.tile.config import TileConfig
+from hw.tile.ports import StreamPort
 from sim.backend import Backend, Counts, SimulationError, Trace
 from sim.jobs import expected
 from sim.mutants.faults import SELECTOR, Fault, Mutated
@@ -44,7 +44,7 @@ class _Watched:
 
 
 class Bench:
-    """The verification of :mod:`hw.build` on a mutated tile.
+    """The verification of :mod:`exactmac.build` on a mutated tile.
 
     Parameters
     ----------

@@ -19,8 +19,8 @@ from golden.contracts import (
 from golden.formats import BlockScaled, Format, IntFormat, integers
 from golden.lfsr import leap
 from golden.ranges import levels_range
-from hw.config import TileConfig
 from hw.drive import Phase
+from hw.tile.config import TileConfig
 from sim.jobs import sums_of
 from sim.vectors.parameters import bias_range
 

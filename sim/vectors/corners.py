@@ -8,8 +8,8 @@ from golden.contracts import Clamped, ExactSum, Thresholds
 from golden.formats import EXPONENT, BlockScaled, Format, IntFormat
 from golden.multipliers import scale_parameters, threshold_parameters
 from golden.ranges import dot_range
-from hw.config import TileConfig
 from hw.drive import Phase, resolved
+from hw.tile.config import TileConfig
 from sim.vectors.parameters import random_parameters
 from sim.vectors.random import (
     any_levels,

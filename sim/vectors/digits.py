@@ -10,8 +10,8 @@ from golden.formats import Codebook, Format, LoadedCodebook
 from golden.networks import Dense, Linear, Network
 from golden.quantize import quantize
 from golden.run import run as run_golden
-from hw.config import TileConfig
 from hw.drive import Phase, matmul_phases
+from hw.tile.config import TileConfig
 from sim.layers import operands
 
 __all__ = ["IMAGES", "digits_network", "digits_phases"]

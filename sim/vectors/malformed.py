@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from amaranth.utils import ceil_log2
 
-from hw.config import TileConfig
 from hw.drive import Beats, Phase, output_beats, streams
+from hw.tile.config import TileConfig
 from sim.jobs import expected
 from sim.vectors.aim import aimed
 from sim.vectors.traffic import random_phase

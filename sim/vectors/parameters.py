@@ -14,8 +14,8 @@ from golden.contracts import (
 )
 from golden.formats import EXPONENT, EXPONENT_BIAS, BlockScaled, Format, IntFormat, integers
 from golden.ranges import Range
-from hw.config import TileConfig
 from hw.drive import record_of, resolved
+from hw.tile.config import TileConfig
 from sim.vectors.random import any_levels, between
 
 __all__ = ["bias_range", "random_parameters"]

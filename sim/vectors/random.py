@@ -15,8 +15,8 @@ from golden.formats import (
     element_of,
 )
 from golden.ranges import INT64, Range
-from hw.config import CODE_BITS, TileConfig
 from hw.drive.exponents import scaled_operands
+from hw.tile.config import CODE_BITS, TileConfig
 
 __all__ = ["any_levels", "any_operands", "between", "random_codebooks", "random_exponents",
            "random_states", "random_table"]

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from hw.config import TileConfig
 from hw.drive import Phase, resolved
+from hw.tile.config import TileConfig
 from sim.vectors.aim import aimed
 from sim.vectors.corners import corner_phase
 from sim.vectors.digits import IMAGES, digits_phases
@@ -34,7 +34,7 @@ SHORT = 5
 
 
 def verification_phases(config: TileConfig, seed: int = 0) -> tuple[list[Phase], str]:
-    """Phases that :mod:`hw.build` verifies a tile with and ships, and a word on what they are.
+    """Phases that a build verifies a tile with and ships, and a word on what they are.
 
     Sets of all sizes, used by many jobs or by few or by none, some longer than the store, some
     twice the same in a row, with jobs that may meet either.

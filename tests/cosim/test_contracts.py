@@ -11,8 +11,8 @@ import pytest
 from golden.block_scaled import Blocks
 from golden.contracts import CONTRACTS, ExactSum, contract
 from golden.formats import BLOCK, parse
-from hw.config import TileConfig
 from hw.drive import Phase, resolved
+from hw.tile.config import TileConfig
 from sim.jobs import expected, run
 from sim.simulation import simulation
 from sim.vectors import random_codebooks, random_parameters, random_states

@@ -7,7 +7,7 @@ import pytest
 
 from golden.contracts import CONTRACTS, contract
 from golden.formats import parse
-from hw.config import TileConfig
+from hw.tile.config import TileConfig
 from sim.jobs import expected
 from sim.vectors import random_parameters, revealing_parameters, verification_phases
 from sim.verify import verify

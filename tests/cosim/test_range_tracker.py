@@ -12,7 +12,7 @@ from hw.delay import delay
 from hw.drive import Beats
 from hw.formats import shape_of
 from hw.packing import pack_fields, unpack
-from hw.range_tracker import RangeTracker
+from hw.units.range_tracker import RangeTracker
 from sim.components import component_simulation
 from sim.verilator import available
 

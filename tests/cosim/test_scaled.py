@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from exactmac.options import config_of, parser
 from hw import drive
-from hw.options import config_of, parser
 from sim import jobs
 from sim.vectors import corner_phase, random_phase
 from sim.verify import verify

@@ -1,11 +1,11 @@
-"""What hw.build leaves behind, used as a user would: the testbench, and the netlists."""
+"""What exactmac.build leaves behind, used as a user would: the testbench, and the netlists."""
 
 import json
 import re
 
 import pytest
 
-from hw import build
+from exactmac import build
 from hw.flow.tools import run_tool
 from tests.simulators import icarus, verilator_binary
 

@@ -5,9 +5,9 @@ import pytest
 
 from golden.contracts import CONTRACTS
 from hw import emit
-from hw.bus import AxiTile
+from hw.bus.axi_tile import AxiTile
 from hw.drive import streams
-from hw.ports import ports
+from hw.tile.ports import ports
 from sim import vectors
 from sim.jobs import expected
 from sim.verify import Mismatch, verify

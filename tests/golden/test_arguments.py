@@ -5,19 +5,26 @@ import re
 import numpy as np
 import pytest
 
-from golden import affine, block_scaled, calibration, digits, ops, specials
+from golden import affine, block_scaled, digits, ops, specials
 from golden.block_scaled import Blocks
 from golden.casts import cast
 from golden.contracts import CONTRACTS, contract
 from golden.formats import BlockScaled, IntFormat, parse
 from golden.multipliers import combined_scale, threshold_parameters
 from golden.networks import Conv2d, Dense, Network, Pool, Quantization, Tensor
-from golden.onnx_ops import conv_integer, dynamic_range, quantize_linear
-from golden.quantize import FloatDense, dequantize, limits, quantize, quantize_network
+from golden.quantize import (
+    FloatDense,
+    calibration,
+    dequantize,
+    limits,
+    quantize,
+    quantize_network,
+)
 from golden.ranges import Range, weights_ends
 from golden.requantize import requantize
 from golden.rounding import fraction
 from golden.run import run
+from golden.runtimes.onnx_ops import conv_integer, dynamic_range, quantize_linear
 from golden.units import Rescaling, scheme
 
 S8, MX, HALF_UP = parse("s8"), parse("mx_s8"), contract("half_up")

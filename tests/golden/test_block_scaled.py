@@ -7,9 +7,9 @@ import pytest
 from golden import block_scaled
 from golden.affine import dequantize, limits, quantize
 from golden.block_scaled import Blocks, dequantize_blocks, on_levels, parts, quantize_blocks
-from golden.calibration import highest_exponents
 from golden.formats import BLOCK, EXPONENT, INFINITY, NAN, BlockScaled, parse
 from golden.networks import Quantization
+from golden.quantize.calibration import highest_exponents
 from golden.ranges import Range
 
 DTYPES = {

@@ -135,8 +135,7 @@ def test_a_signal_that_is_ignored_stays_ignored(tmp_path, door):
 
 
 @pytest.mark.parametrize("module", [
-    "golden.lut", "golden.speed", "golden.train", "hw.build", "hw.bench", "sim.network",
-    "sim.prove"])
+    "golden.lut", "golden.speed", "golden.train"])
 def test_every_front_door_begins_with_it(module):
     """Before its own imports, some of which take a second."""
     path = command.Path(command.__file__).parent.parent / f"{module.replace('.', '/')}.py"

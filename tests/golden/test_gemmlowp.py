@@ -6,7 +6,7 @@ from math import ceil, floor
 import numpy as np
 import pytest
 
-from golden.gemmlowp import (
+from golden.runtimes.gemmlowp import (
     multiply_by_quantized_multiplier,
     multiply_by_quantized_multiplier_single,
     rounding_divide_by_pot,

@@ -9,8 +9,8 @@ from golden import lut
 from golden.contracts import Rounding
 from golden.formats import parse
 from golden.networks import Quantization
+from golden.runtimes.tflite_tables import KERNELS
 from golden.tables import FUNCTIONS, check_table, tabulate
-from golden.tflite_tables import KERNELS
 
 S8 = parse("s8")
 

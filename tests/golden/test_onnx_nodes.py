@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from golden import onnx_ops
 from golden.casts import cast, to_float
 from golden.formats import parse
+from golden.runtimes import onnx_ops
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 

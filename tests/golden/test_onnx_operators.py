@@ -1,4 +1,4 @@
-"""golden.onnx_ops and golden.casts: against ONNX Runtime, in rationals, and what they refuse."""
+"""ONNX's operators and casts: against ONNX Runtime, in rationals, and what they refuse."""
 
 from fractions import Fraction
 
@@ -7,7 +7,7 @@ import pytest
 
 from golden.casts import cast, to_float
 from golden.formats import INFINITY, NAN, parse
-from golden.onnx_ops import (
+from golden.runtimes.onnx_ops import (
     conv_integer,
     dequantize_linear,
     dynamic_quantize_linear,

@@ -3,7 +3,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from golden.onnx_ops import dynamic_range
+from golden.runtimes.onnx_ops import dynamic_range
 
 
 def ends(rng, count):

@@ -12,8 +12,8 @@ import pytest
 from golden.contracts import contract
 from golden.formats import parse
 from golden.multipliers import linear_parameters
-from golden.onnx_pools import qlinear_average_pool
 from golden.requantize import requantize
+from golden.runtimes.onnx_pools import qlinear_average_pool
 from tests.golden.onnx_session import run_model
 from tests.golden.test_runtimes import agree, parameters
 

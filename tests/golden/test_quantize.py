@@ -5,11 +5,11 @@ import pytest
 
 from golden import quantize as q
 from golden.affine import dequantize, quantize, symmetric
-from golden.calibration import FRACTIONS, apart, least_error, least_error_rows
 from golden.contracts import CONTRACTS, ExactSum, contract
 from golden.formats import parse
-from golden.networks import Dense, Network
+from golden.networks import Dense, Network, Quantization
 from golden.quantize import FloatDense, quantize_network, quantize_weights, run_float
+from golden.quantize.calibration import FRACTIONS, apart, least_error, least_error_rows
 from golden.ranges import levels_range
 from golden.run import prove, run
 
@@ -54,7 +54,7 @@ class TestCalibration:
             for k, row in enumerate(rows):
                 alone = least_error_rows(row[None], S4, zero_point=zero_point)
                 assert np.asarray(together.scale)[k] == np.asarray(alone.scale)[0]
-                assert the_error(row, q.Quantization(
+                assert the_error(row, Quantization(
                     S4, np.asarray(alone.scale)[0],
                     np.broadcast_to(alone.zero_point, 1)[0])) == the_error(row[None], alone)
 

@@ -8,8 +8,8 @@ import pytest
 
 from golden.formats import parse
 from golden.networks import Quantization
+from golden.runtimes.tflite_tables import KERNELS
 from golden.tables import FUNCTIONS, lookup, tabulate
-from golden.tflite_tables import KERNELS
 
 S8 = parse("s8")
 CODES = np.arange(-128, 128)

@@ -12,9 +12,9 @@ from golden.contracts import contract
 from golden.formats import BLOCK, IntFormat, parse
 from golden.layers.linear import sum_ends
 from golden.networks import Conv2d, Dense, Network, Quantization, Tensor
-from golden.onnx_ops import matmul_integer
 from golden.ranges import Range, weights_ends
 from golden.run import run
+from golden.runtimes.onnx_ops import matmul_integer
 from tests.golden.definitions import ROUND
 
 CFLOAT = parse("cfloat8_1_5_2")

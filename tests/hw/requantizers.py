@@ -8,7 +8,7 @@ from golden.contracts import S32, contract
 from golden.formats import IntFormat, parse
 from golden.ranges import Range, dot_range, levels_range
 from golden.requantize import requantize
-from hw.requantize import Requantizer
+from hw.requantize.requantizer import Requantizer
 from sim.streams import run
 
 ROUNDINGS = ["floor", "zero", "half_up", "half_even", "half_away"]

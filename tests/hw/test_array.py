@@ -7,9 +7,9 @@ from amaranth.hdl import Module, ResetInserter, Signal, Value, signed
 from golden.contracts import contract
 from golden.formats import IntFormat, parse
 from hw import emit
-from hw.array import MacArray, Part
 from hw.blocks.interface import Cell
-from hw.config import TileConfig
+from hw.tile.array import MacArray, Part
+from hw.tile.config import TileConfig
 from sim.streams import hold_monitor, run
 
 S12 = IntFormat(12)

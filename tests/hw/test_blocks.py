@@ -19,8 +19,8 @@ from hw.blocks.split import SplitGrid, split
 from hw.blocks.sum_tree import SumTree, tree_latency
 from hw.blocks.table import TableGrid
 from hw.blocks.vector_sums import VectorSum
-from hw.fabric import GENERIC
 from hw.packing import pack, unpack
+from hw.targets.fabric import GENERIC
 from sim.streams import measure_latency, measure_throughput, run, transform
 from tests.hw.resets import valid_after_reset
 

@@ -6,12 +6,12 @@ from dataclasses import fields, replace
 
 import pytest
 
+from exactmac.options import config_of, parser
 from golden.contracts import contract
 from golden.formats import parse
-from hw.choices import VERSION
-from hw.config import TileConfig
 from hw.emit import check_name
-from hw.options import config_of, parser
+from hw.tile.choices import VERSION
+from hw.tile.config import TileConfig
 from tests import gallery
 
 GALLERY = [*gallery.BITS.values(), *gallery.PAIRS.values(), *gallery.LEVELS.values(),

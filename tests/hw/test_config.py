@@ -8,9 +8,9 @@ from amaranth.hdl import Fragment, Value
 from golden.contracts import contract
 from golden.formats import IntFormat, parse
 from golden.ranges import Range
-from hw.bus import AxiTile
-from hw.config import TileConfig
-from hw.ports import ports
+from hw.bus.axi_tile import AxiTile
+from hw.tile.config import TileConfig
+from hw.tile.ports import ports
 
 DEFAULTS = dict(weights=parse("s4n"), activations=parse("s4"), output=parse("s4"))
 

@@ -9,8 +9,8 @@ import pytest
 from golden.contracts import CONTRACTS, contract
 from golden.formats import parse
 from hw import drive, emit
-from hw.bus import AxiTile
-from hw.config import TileConfig
+from hw.bus.axi_tile import AxiTile
+from hw.tile.config import TileConfig
 from sim.vectors import random_phase
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hw import drive
-from hw.bus import AxiTile
+from hw.bus.axi_tile import AxiTile
 from sim import jobs
 from sim.backend import SimulationError
 from tests.hw.tiles import Bench, phase_of, simulation, tile_config

@@ -8,10 +8,10 @@ import pytest
 
 from golden import elementwise, ops
 from golden.contracts import CONTRACTS
-from hw.fabric import FABRICS, GENERIC, Fabric
-from hw.requantize import Requantizer
+from hw.requantize.requantizer import Requantizer
 from hw.shared import constructed
-from hw.tile import MacTile
+from hw.targets.fabric import FABRICS, GENERIC, Fabric
+from hw.tile.tile import MacTile
 from sim.components import component_simulation
 from sim.units import run_concat, run_elementwise, run_pool
 from sim.vectors import random_phase

@@ -12,14 +12,14 @@ from golden.contracts import CONTRACTS, contract
 from golden.formats import parse
 from golden.requantize import requantize
 from hw import drive, emit
-from hw.bus import AxiTile
-from hw.config import TileConfig
+from hw.bus.axi_tile import AxiTile
 from hw.delay import delay
-from hw.fixed_parameters import FixedParameters
 from hw.flow.mapping import TARGETS
 from hw.flow.yosys import synthesize
-from hw.ports import ports
-from hw.requantize import Requantizer
+from hw.requantize.requantizer import Requantizer
+from hw.tile.config import TileConfig
+from hw.tile.fixed_parameters import FixedParameters
+from hw.tile.ports import ports
 from sim import jobs
 from sim.components import AxiComponent
 from sim.pysim import AmaranthSimulation

@@ -11,8 +11,8 @@ from golden.formats import INFINITY, NAN, parse
 from golden.multipliers import scale_parameters
 from golden.networks import Quantization
 from hw import emit
-from hw.bus import AxiTile
-from hw.config import TileConfig
+from hw.bus.axi_tile import AxiTile
+from hw.tile.config import TileConfig
 from sim.jobs import expected
 from sim.vectors import random_phase
 

@@ -14,10 +14,10 @@ from amaranth.lib.wiring import In, Out
 from golden.contracts import CONTRACTS, contract
 from golden.formats import parse
 from hw import emit, lint
-from hw.bus import AxiTile
-from hw.config import TileConfig
-from hw.requantize import Requantizer
-from hw.tile import MacTile
+from hw.bus.axi_tile import AxiTile
+from hw.requantize.requantizer import Requantizer
+from hw.tile.config import TileConfig
+from hw.tile.tile import MacTile
 from sim import verilator
 from tests.gallery import units
 

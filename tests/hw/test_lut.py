@@ -10,8 +10,8 @@ from amaranth.lib import data
 
 from golden.formats import parse
 from golden.tables import lookup
-from hw.config import LUT_WORDS
-from hw.lut import Lut, Table
+from hw.requantize.lut import Lut, Table
+from hw.tile.config import LUT_WORDS
 from sim.streams import (
     get_all,
     hold_monitor,

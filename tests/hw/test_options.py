@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from exactmac.options import Parser, config_of, parser, request_of
 from golden.formats import parse
 from hw.flow.tools import ToolFailed, ToolMissing
 from hw.folder import FolderError
-from hw.options import Parser, config_of, parser, request_of
 
 
 class Differs(Exception):
@@ -83,5 +83,5 @@ def test_an_empty_format_is_not_left_out(option):
 def test_a_number_of_too_many_digits(capsys):
     with pytest.raises(SystemExit):
         parser().parse_args(["--rows", "9" * 5000])
-    assert capsys.readouterr().err == ("python -m hw.build: error: argument --rows: must be an "
+    assert capsys.readouterr().err == ("exactmac build: error: argument --rows: must be an "
                                        "integer of at most 1000 characters, not of 5000\n")

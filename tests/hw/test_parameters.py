@@ -4,7 +4,7 @@ import pytest
 from amaranth.hdl import ResetInserter, Signal
 
 from golden.formats import parse
-from hw.parameters import ParameterStore
+from hw.tile.parameters import ParameterStore
 from sim.streams import run
 
 RECORDS = {

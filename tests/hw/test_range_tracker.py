@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.formats import IntFormat, parse
 from hw.formats import shape_of
-from hw.range_tracker import RangeTracker
+from hw.units.range_tracker import RangeTracker
 from sim.streams import get_all, put_all, run
 
 

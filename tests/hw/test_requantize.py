@@ -9,7 +9,7 @@ import pytest
 from golden.contracts import S32, Contract, MultiplyShift, contract
 from golden.formats import IntFormat
 from golden.ranges import Range, dot_range, levels_range
-from hw.requantize import Requantizer
+from hw.requantize.requantizer import Requantizer
 from tests.hw.requantizers import (
     ACTIVATIONS,
     CONTRACTS,

@@ -11,8 +11,8 @@ from golden.formats import parse
 from golden.lfsr import draws
 from golden.ranges import dot_range, levels_range
 from golden.requantize import requantize
-from hw.config import TileConfig
-from hw.requantize import Requantizer
+from hw.requantize.requantizer import Requantizer
+from hw.tile.config import TileConfig
 from sim.streams import measure_latency, measure_throughput, transform
 from sim.vectors import random_parameters
 from tests.hw.requantizers import (

@@ -9,7 +9,7 @@ from golden.contracts import contract
 from golden.formats import parse
 from golden.ranges import Range
 from golden.requantize import requantize
-from hw.requantize import Requantizer
+from hw.requantize.requantizer import Requantizer
 from sim.streams import run
 from tests.hw.requantizers import ROUNDINGS
 

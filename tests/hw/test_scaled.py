@@ -13,9 +13,9 @@ from golden.requantize import requantize
 from hw import drive
 from hw.blocks import block_for
 from hw.blocks.scaled import ScaledBlock
-from hw.bus import AxiTile
-from hw.config import TileConfig
-from hw.fabric import GENERIC
+from hw.bus.axi_tile import AxiTile
+from hw.targets.fabric import GENERIC
+from hw.tile.config import TileConfig
 from sim import jobs, streams
 from sim.pysim import AmaranthSimulation
 from sim.vectors import corner_phase, random_phase

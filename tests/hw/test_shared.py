@@ -13,10 +13,10 @@ from amaranth.lib.wiring import In, Out
 
 from golden.contracts import contract
 from golden.formats import parse
-from hw.bus import AxiTile
-from hw.config import TileConfig
+from hw.bus.axi_tile import AxiTile
 from hw.emit import verilog
 from hw.shared import Emission, Shared
+from hw.tile.config import TileConfig
 from sim.streams import run
 
 ROOT = Path(__file__).parents[2]
@@ -143,8 +143,8 @@ def test_text_is_the_same_in_any_run(texts):
 def test_text_is_the_same_under_any_hash_seed(texts, seed):
     program = ("from golden.contracts import contract\n"
                "from golden.formats import parse\n"
-               "from hw.bus import AxiTile\n"
-               "from hw.config import TileConfig\n"
+               "from hw.bus.axi_tile import AxiTile\n"
+               "from hw.tile.config import TileConfig\n"
                "from hw.emit import verilog\n"
                "print(verilog(AxiTile(TileConfig(weights=parse('s3'), activations=parse('u4'), "
                "output=parse('s4'), contract=contract('tflite'), zero_points='both', "

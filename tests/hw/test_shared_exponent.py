@@ -11,10 +11,10 @@ from golden.contracts import contract
 from golden.formats import BLOCK, IntFormat, parse
 from golden.rounding import nearest_level
 from hw import drive
-from hw.config import TileConfig
-from hw.ports import ports
-from hw.shared_exponent import SharedExponent
-from hw.tile import MacTile
+from hw.requantize.shared_exponent import SharedExponent
+from hw.tile.config import TileConfig
+from hw.tile.ports import ports
+from hw.tile.tile import MacTile
 from sim import jobs, streams
 from sim.jobs import matmul
 from sim.vectors import random_phase

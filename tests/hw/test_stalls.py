@@ -1,6 +1,6 @@
 import numpy as np
 
-from hw.stalls import PERIOD, SHARES, draws
+from hw.emit.stalls import PERIOD, SHARES, draws
 
 
 def test_draws_are_the_same_each_time_and_others_for_each_port_and_seed():

@@ -9,10 +9,10 @@ from golden.formats import parse
 from golden.lfsr import draws
 from golden.requantize import requantize
 from hw import drive, emit
-from hw.bus import AxiTile
-from hw.config import TileConfig
+from hw.bus.axi_tile import AxiTile
 from hw.payload import Field, Payload
-from hw.ports import ports
+from hw.tile.config import TileConfig
+from hw.tile.ports import ports
 from sim import jobs
 from sim.pysim import AmaranthSimulation
 from sim.vectors import corner_phase, random_phase

@@ -3,9 +3,9 @@ import re
 import numpy as np
 import pytest
 
+from hw.emit.testbench import stall_words, vectors
+from hw.emit.testbench import testbench as bench_text  # pytest would collect its own name
 from hw.flow.tools import run_tool
-from hw.testbench import stall_words, vectors
-from hw.testbench import testbench as bench_text  # pytest would collect its own name
 from tests.plain import plain_port
 from tests.simulators import icarus, verilator_binary
 

@@ -6,7 +6,7 @@ import pytest
 from golden import ops
 from golden.requantize import requantize
 from hw import drive
-from hw.tile import MacTile
+from hw.tile.tile import MacTile
 from sim import jobs, streams
 from sim.vectors import corner_phase, random_phase
 from tests.hw.tiles import (

@@ -8,7 +8,7 @@ import pytest
 from amaranth.hdl import Value
 
 from hw import drive
-from hw.tile import MacTile
+from hw.tile.tile import MacTile
 from sim import jobs, streams
 from tests.hw.tiles import SHAPES, phase_of, tile_config
 

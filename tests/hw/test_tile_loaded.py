@@ -11,8 +11,8 @@ from golden.contracts import contract
 from golden.formats import Codebook, parse
 from golden.requantize import requantize
 from hw import drive
-from hw.bus import AxiTile
-from hw.config import TileConfig
+from hw.bus.axi_tile import AxiTile
+from hw.tile.config import TileConfig
 from sim import jobs
 from sim.pysim import AmaranthSimulation
 from sim.vectors import corner_phase, random_phase

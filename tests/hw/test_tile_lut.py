@@ -13,8 +13,8 @@ from golden.networks import Quantization
 from golden.requantize import requantize
 from golden.tables import FUNCTIONS, identity, lookup, tabulate
 from hw import drive
-from hw.bus import AxiTile
-from hw.config import LUT_WORDS, TileConfig
+from hw.bus.axi_tile import AxiTile
+from hw.tile.config import LUT_WORDS, TileConfig
 from sim import jobs
 from sim.pysim import AmaranthSimulation
 from sim.vectors import corner_phase, random_phase

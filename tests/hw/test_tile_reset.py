@@ -4,7 +4,7 @@
 import pytest
 
 from hw import drive
-from hw.bus import AxiTile
+from hw.bus.axi_tile import AxiTile
 from sim import jobs
 from tests.hw.tiles import SHAPES, Bench, integers, phase_of, tile_config
 

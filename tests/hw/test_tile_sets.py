@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hw import drive
-from hw.bus import AxiTile
+from hw.bus.axi_tile import AxiTile
 from hw.drive import Beats, Phase
 from sim import jobs
 from tests.hw.tiles import SHAPES, Bench, check, integers, phase_of, simulation, tile_config

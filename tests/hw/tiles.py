@@ -8,9 +8,9 @@ from golden.block_scaled import parts
 from golden.contracts import contract
 from golden.formats import parse
 from hw import drive
-from hw.bus import AxiTile
-from hw.config import TileConfig
+from hw.bus.axi_tile import AxiTile
 from hw.drive import Phase
+from hw.tile.config import TileConfig
 from sim import jobs
 from sim.pysim import AmaranthSimulation
 from sim.vectors import random_parameters

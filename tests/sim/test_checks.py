@@ -13,9 +13,9 @@ from golden.formats import IntFormat, parse
 from golden.networks import Quantization
 from golden.quantize import quantize
 from golden.units import Multiplication, Rescaling
-from hw.bus import AxiTile
-from hw.config import TileConfig
-from hw.ports import ports
+from hw.bus.axi_tile import AxiTile
+from hw.tile.config import TileConfig
+from hw.tile.ports import ports
 from hw.units import AveragePool, Concat, MaxPool, Multiply, Rescale
 from sim import jobs
 from sim.components import component_simulation

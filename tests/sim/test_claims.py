@@ -3,7 +3,7 @@
 import pytest
 from amaranth.hdl import Cat, Const, Module, Signal
 
-from sim import prove
+from exactmac import prove
 from sim.claims.base import Claim, circuit
 
 

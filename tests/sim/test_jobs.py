@@ -8,8 +8,8 @@ from golden.contracts import contract
 from golden.formats import parse
 from golden.requantize import requantize
 from hw import drive
-from hw.config import TileConfig
-from hw.ports import ports
+from hw.tile.config import TileConfig
+from hw.tile.ports import ports
 from sim import jobs
 from sim.backend import Trace
 from sim.vectors import random_parameters, random_phase

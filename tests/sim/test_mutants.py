@@ -6,10 +6,10 @@ import re
 
 import pytest
 
+from exactmac import prove
+from exactmac.options import config_of
 from hw import emit
-from hw.bus import AxiTile
-from hw.options import config_of
-from sim import prove
+from hw.bus.axi_tile import AxiTile
 from sim.mutants import report, trial
 from sim.mutants.equal import Prover
 from sim.mutants.faults import Fault, mutate
@@ -160,7 +160,7 @@ def test_bad_input(options, message, capsys):
     with pytest.raises(SystemExit) as end:
         prove.main(options.split())
     assert end.value.code == 2
-    assert capsys.readouterr().err == f"python -m sim.prove: error: {message}\n"
+    assert capsys.readouterr().err == f"exactmac prove: error: {message}\n"
 
 
 def test_a_tile_that_is_wrong_without_a_fault_fails(monkeypatch, capsys):
@@ -172,4 +172,4 @@ def test_a_tile_that_is_wrong_without_a_fault_fails(monkeypatch, capsys):
         prove.main(["--mutants", "1", *TINY.split()])
     assert end.value.code == 1
     assert capsys.readouterr().err == (
-        "python -m sim.prove: failed: Verilog differs from golden\n")
+        "exactmac prove: failed: Verilog differs from golden\n")

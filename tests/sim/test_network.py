@@ -6,13 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from exactmac import bench, network
+from exactmac.options import config_of, parser
 from golden import digits
 from golden.networks import Conv2d, Dense
 from golden.quantize import quantize
 from golden.run import run as run_golden
-from hw import bench
-from hw.options import config_of, parser
-from sim import network
 from sim.layers import run_layer, run_network
 from sim.simulation import simulation
 from sim.vectors import digits_network
@@ -176,7 +175,7 @@ def test_the_table_is_shown_where_its_file_is_full(monkeypatch, capsys):
         network.main(["--bits", "8", "--csv", "/dev/full"])
     said = capsys.readouterr()
     assert end.value.code == 2 and "s8n x s8 -> s8 (half_up) " in said.out
-    assert said.err == ("python -m sim.network: error: Csv must be writable, not /dev/full "
+    assert said.err == ("exactmac network: error: Csv must be writable, not /dev/full "
                         "(No space left on device)\n")
 
 
@@ -219,7 +218,7 @@ def test_bad_input(capsys, arguments, message):
         network.main([*arguments.split(), "--simulator", "amaranth"])
     captured = capsys.readouterr()
     assert (end.value.code, captured.out) == (2, "")
-    assert captured.err == f"python -m sim.network: error: {message}\n"
+    assert captured.err == f"exactmac network: error: {message}\n"
 
 
 @needs_verilator
@@ -244,4 +243,4 @@ def test_bad_input_of_bench(capsys, arguments, message):
         bench.main(["--bits", "2", *arguments.split()])
     captured = capsys.readouterr()
     assert (end.value.code, captured.out) == (2, "")
-    assert captured.err == f"python -m hw.bench: error: {message}\n"
+    assert captured.err == f"exactmac bench: error: {message}\n"

@@ -5,13 +5,14 @@ import re
 import pytest
 from amaranth.hdl import Const, Mux
 
+from exactmac import prove
 from golden.contracts import Rounding
 from golden.formats import BlockScaled, IntFormat, parse
-from hw import levels, scale, shared_exponent
 from hw.blocks.select import SelectDot
 from hw.flow.tools import ToolFailed
+from hw.requantize import levels, scale, shared_exponent
 from hw.units import fused_add
-from sim import claims, prove
+from sim import claims
 from sim.products import ProductMismatch
 
 U4 = IntFormat(4, signed=False)
@@ -155,7 +156,7 @@ def test_bad_input(capsys):
     with pytest.raises(SystemExit) as end:
         prove.main(["--fast"])
     assert end.value.code == 2
-    assert re.fullmatch(r"python -m sim\.prove: error: .*--fast\n", capsys.readouterr().err)
+    assert re.fullmatch(r"exactmac prove: error: .*--fast\n", capsys.readouterr().err)
 
 
 def test_help_says_what_is_done_by_default(capsys):
@@ -183,7 +184,7 @@ def test_a_product_that_differs_fails(monkeypatch, capsys):
         prove.main(["--only", "products"])
     assert end.value.code == 1
     assert capsys.readouterr().err == (
-        "python -m sim.prove: failed: Product of s1 and s1 is 1\n")
+        "exactmac prove: failed: Product of s1 and s1 is 1\n")
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ import pytest
 from golden.formats import parse
 from golden.ranges import dot_range
 from golden.requantize import requantize
-from hw.config import TileConfig
+from hw.tile.config import TileConfig
 from sim.vectors import revealing_parameters
 
 

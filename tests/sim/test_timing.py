@@ -6,9 +6,9 @@ import pytest
 
 from golden.formats import parse
 from hw import drive
-from hw.bus import AxiTile
-from hw.config import TileConfig
-from hw.ports import ports
+from hw.bus.axi_tile import AxiTile
+from hw.tile.config import TileConfig
+from hw.tile.ports import ports
 from sim.backend import Plan
 from sim.timing import Timing
 from tests.hw.tiles import phase_of, simulation, tile_config

@@ -5,8 +5,8 @@ import pytest
 
 from golden.contracts import contract
 from golden.formats import parse
-from hw.config import TileConfig
 from hw.drive import streams
+from hw.tile.config import TileConfig
 from sim.jobs import expected
 from sim.vectors import malformed, verification_phases
 

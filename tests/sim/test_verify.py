@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from golden.formats import parse
-from hw.config import TileConfig
 from hw.drive import output_beats
-from hw.ports import ports
+from hw.tile.config import TileConfig
+from hw.tile.ports import ports
 from sim.backend import Trace
 from sim.jobs import expected
 from sim.vectors import random_phase

@@ -7,10 +7,11 @@ import pytest
 
 from golden.formats import parse
 from hw import emit
-from hw.bus import AxiTile
-from hw.config import TileConfig
+from hw.bus.axi_tile import AxiTile
+from hw.emit import rtl
 from hw.flow import cache, nextpnr
 from hw.flow.cache import cache_folder, keep, kept
+from hw.tile.config import TileConfig
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +86,7 @@ def test_the_tool_that_emits_has_a_cache_that_can_be_written(tmp_path, monkeypat
         seen.append((tool, environment))
         raise KeyError
 
-    monkeypatch.setattr(emit, "run_tool", run_tool)
+    monkeypatch.setattr(rtl, "run_tool", run_tool)
     with pytest.raises(KeyError):
         emit.verilog(AxiTile(TileConfig(weights=parse("s2"), activations=parse("s2"),
                                         output=parse("s2"), rows=1, cols=1, lanes=1)), "tile")

@@ -4,9 +4,9 @@ import pytest
 
 from golden.formats import parse
 from hw.blocks import block_for
-from hw.fabric import GENERIC
 from hw.flow.compare import compare, compared_shape
 from hw.flow.mapping import target
+from hw.targets.fabric import GENERIC
 
 
 def block(weights, activations, rows, cols, lanes):

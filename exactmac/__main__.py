@@ -1,0 +1,30 @@
+"""The command ``exactmac``: one word for what is to be done, and its options."""
+
+import sys
+from typing import NoReturn
+
+from golden.command import run
+
+COMMANDS = {
+    "build": "write, verify and measure a tile",
+    "network": "run the digits network on the emitted Verilog",
+    "bench": "measure what a tile costs in time",
+    "prove": "prove parts of the hardware, or count the faults that verification finds",
+}
+"""Subcommands; ``exactmac --bits 4`` is short for ``exactmac build --bits 4``."""
+
+
+def main() -> NoReturn:
+    """Run the subcommand that the first argument names, or ``build`` where that is an option."""
+    name = "build"
+    if len(sys.argv) > 1 and not sys.argv[1].startswith("-"):
+        name = sys.argv.pop(1)
+    if name not in COMMANDS:
+        sys.stderr.write(f"exactmac: error: Command must be one of {', '.join(COMMANDS)}, "
+                         f"not {name!r}\n")
+        sys.exit(2)
+    run(f"exactmac.{name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""Run the digits network on the emitted Verilog, layer by layer, and compare with golden.
+
+``exactmac network --bits 4`` builds a tile, runs every test image through it and prints the
+accuracy of the float network, of golden and of the hardware; ``--bits 1..8`` sweeps.
+"""
+
+import argparse
+import csv
+import io
+import math
+import re
+from dataclasses import asdict, dataclass, fields
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from exactmac.options import Parser, add_numbers, add_shape, config_of
+from golden import digits
+from golden.block_scaled import parts
+from golden.command import output_file, undoing, write_file
+from golden.contracts import ExactSum
+from golden.formats import MAX_BITS
+from golden.networks import Dense
+from golden.quantize import quantize, run_float
+from golden.run import run as run_golden
+from hw.tile.config import TileConfig
+from sim.backend import Backend
+from sim.layers import run_network
+from sim.simulation import SIMULATORS, simulation
+from sim.vectors import digits_network
+from sim.verify import Mismatch
+
+__all__ = ["Result", "run_digits", "main", "parser"]
+
+WEIGHTS = "s_axis_weights"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the digits network came to on one tile.
+
+    Parameters
+    ----------
+    weights, activations, output, contract : str
+    table : str
+        ``fixed`` or ``loaded`` where one follows the requantizers, else empty.
+    float_accuracy, golden_accuracy, hardware_accuracy : float
+        Shares of the test images.
+    compared : int
+        Levels and exponents of intermediate tensors that were compared, all equal.
+    cycles : int
+        From the first to the last transfer, over all layers.
+    utilisation : float
+        Beats that entered the block, by the cycles from the first to the last that did.
+    """
+
+    weights: str
+    activations: str
+    output: str
+    contract: str
+    table: str
+    float_accuracy: float
+    golden_accuracy: float
+    hardware_accuracy: float
+    compared: int
+    cycles: int
+    utilisation: float
+
+
+def run_digits(config: TileConfig, backend: Backend) -> Result:
+    """Run every test image of the digits network on a simulated tile."""
+    data = digits.load()
+    network = digits_network(config, data)
+    x = quantize(data.images, network.input)
+    golden = run_golden(network, x)
+    found, traces = run_network(config, backend, network, x)
+    blocks = math.ceil(len(data.images) / config.rows)
+    beats = sum(blocks * math.ceil(len(layer.weights) / config.cols)
+                * math.ceil(layer.weights.shape[1] / config.lanes)
+                for layer in network.layers if isinstance(layer, Dense))
+    span = sum(trace.final[WEIGHTS] - trace.first[WEIGHTS] + 1 for trace in traces)
+    return Result(
+        weights=str(config.weights), activations=str(config.activations),
+        output=str(config.output), contract=config.contract.name,
+        table="fixed" if isinstance(config.lut, tuple) else config.lut or "",
+        float_accuracy=digits.accuracy(run_float(data.layers, data.images), data.labels),
+        golden_accuracy=digits.accuracy(golden[network.outputs[0]], data.labels),
+        hardware_accuracy=digits.accuracy(found, data.labels),
+        compared=sum(part.size for layer in network.layers
+                     for part in parts(golden[layer.name]).values()),
+        cycles=sum(trace.cycles for trace in traces), utilisation=beats / span)
+
+
+def widths(text: str) -> list[int]:
+    """Return the widths that ``4`` or ``2..8`` names."""
+    match = re.fullmatch(r"(\d+)(?:\.\.(\d+))?", text)
+    first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+    if not 1 <= first <= last <= MAX_BITS:
+        raise argparse.ArgumentTypeError(
+            f"Bits must be N or N..M with widths in range [1, {MAX_BITS}], not {text!r}")
+    return list(range(first, last + 1))
+
+
+def parser() -> Parser:
+    """Return the parser of the command line."""
+    parser = Parser(prog="exactmac network", allow_abbrev=False,
+                    description="Run the digits network (64-64-10, scikit-learn's 8x8 images) on "
+                                "the emitted Verilog and compare every tensor with golden.")
+    parser.add_argument("--bits", type=widths, metavar="N[..M]",
+                        help="widths of weights, activations and outputs, as for exactmac.build")
+    parser.add_argument("--simulator", choices=SIMULATORS, default=SIMULATORS[0],
+                        help="what runs the tile (default: %(default)s; amaranth simulates the "
+                             "design, not the Verilog, and is some 500 times slower)")
+    parser.add_argument("--csv", metavar="FILE", help="write the table to a file too")
+    add_numbers(parser)
+    add_shape(parser)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse the arguments, run and print; return the exit status."""
+    arguments = parser()
+    args = arguments.parse_args(argv)
+    console, results = Console(), []
+    with arguments.reported(Mismatch):
+        file = None if args.csv is None else output_file("Csv", args.csv)
+        configs = []
+        for bits in args.bits or [None]:
+            args.bits = bits
+            configs.append(config_of(args))
+            if isinstance(configs[-1].contract, ExactSum):
+                raise ValueError("Contract must be one whose results another layer takes, "
+                                 "not none")
+            if configs[-1].output != configs[-1].activations:
+                raise ValueError(f"Output must be {configs[-1].activations}, as the activations "
+                                 f"of the next layer, not {configs[-1].output}")
+        bar = partial(Progress, console=console, transient=True, disable=not console.is_terminal)
+        with undoing(bar, Progress.stop) as progress, progress:
+            for config in progress.track(configs, description="digits network"):
+                results.append(run_digits(config, simulation(config, args.simulator)))
+        # Before the file, which may be standard output, or full.
+        console.print(table(results))
+        if file is not None:
+            write_csv(file, results)
+    return 0
+
+
+def write_csv(path: Path, results: list[Result]):
+    """Write ``results`` to ``path``, as :func:`golden.command.write_file` does."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, [field.name for field in fields(Result)])
+    writer.writeheader()
+    writer.writerows(asdict(result) for result in results)
+    write_file("Csv", path, text.getvalue().encode())
+
+
+def table(results: list[Result]) -> Table:
+    """Table of ``results``, a row each."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("weights x activations -> output")
+    for column in ("float", "golden", "hardware", "cycles", "utilisation"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for r in results:
+        behind = f", {r.table} table" if r.table else ""
+        table.add_row(f"{r.weights} x {r.activations} -> {r.output} ({r.contract}{behind})",
+                      f"{r.float_accuracy:.2%}", f"{r.golden_accuracy:.2%}",
+                      f"{r.hardware_accuracy:.2%}", f"{r.cycles:,}", f"{r.utilisation:.2%}")
+    table.caption = (f"{sum(r.compared for r in results):,} elements of intermediate tensors "
+                     "compared with golden, 0 mismatches")
+    table.caption_justify = "left"
+    return table

@@ -1,0 +1,266 @@
+"""The command line of :mod:`exactmac.build`: what may be asked for, and what must hold of it."""
+
+import argparse
+import shlex
+import textwrap
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, NoReturn
+
+from golden import command
+from golden.command import integer
+from golden.contracts import CONTRACTS, MAX_MULTIPLIER_BITS, Scaled
+from golden.formats import FLOATS, MAX_BITS
+from hw.emit import check_name
+from hw.files import lut_of, parameters_of, saved_of
+from hw.flow.mapping import TARGETS, Target, target
+from hw.flow.tools import ToolFailed, ToolMissing
+from hw.folder import FolderError
+from hw.tile.config import TileConfig
+
+__all__ = ["Parser", "Request", "add_bits", "add_numbers", "add_shape", "config_of", "parser",
+           "request_of"]
+
+_WIDTH = 85
+
+
+def _wrapped(words: Iterable[str]) -> str:
+    # In the second column of the text below.
+    return textwrap.fill(", ".join(words), _WIDTH, break_on_hyphens=False).replace(
+        "\n", f"\n{'':11}")
+
+
+EPILOG = f"""\
+formats    sN, uN: signed or unsigned integers of N bits, 1 to {MAX_BITS}; with an n (s8n) one
+           level less, so that signed ones are symmetric
+           oddN: odd integers of N bits, 1 to 8; ternary: -1, 0, 1; binary: -1, 1; bit: 0, 1
+           {_wrapped(FLOATS)}: floats
+           codebook:L/L...: these levels; codebookN:loaded=FORMAT: 2^N, loaded at run time
+           mx_FORMAT: an exponent for each 32 elements of that format
+contracts  {_wrapped(CONTRACTS)}
+targets    {', '.join(TARGETS)}
+           (--list tells more of formats, contracts and targets)
+
+examples
+  exactmac build --bits 4
+  exactmac build --weights s4n --activations u8 --output u8 --requant tflite
+  exactmac build --bits 8 --rows 8 --cols 8 --lanes 8 --area ecp5 --pnr
+  exactmac build --bits 2 --requant none --no-area
+
+exit status  0 all that was asked for succeeded; 1 verification, or a run of a tool, failed;
+             2 bad input, or a tool that was asked for is missing; 130 interrupted
+"""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a run of :mod:`exactmac.build` is to do.
+
+    Parameters
+    ----------
+    config : TileConfig
+        What to emit.
+    name : str
+        Of the module and its files.
+    out : Path
+        Folder that gets a folder of that name.
+    areas : tuple of Target
+        Where to estimate area.
+    verify, require_verilog : bool
+        Whether to simulate, and whether the Verilog must be what is simulated.
+    netlist, pnr, vcd : bool
+        Whether to write and simulate netlists, to place and route, and to write waves.
+    command : str
+        The command line, for the manifest.
+    """
+
+    config: TileConfig
+    name: str
+    out: Path
+    areas: tuple[Target, ...]
+    verify: bool
+    require_verilog: bool
+    netlist: bool
+    pnr: bool
+    vcd: bool
+    command: str
+
+
+class Parser(command.Parser):
+    """A parser that ends in one line, whatever ends it."""
+
+    def fail(self, message: str) -> NoReturn:
+        """End with one line and status 1."""
+        self.exit(1, f"{self.prog}: failed: {message}\n")
+
+    @contextmanager
+    def reported(self, *failures: type[Exception]) -> Iterator[None]:
+        """End with one line where a tool fails or one of these is raised, or input is bad."""
+        try:
+            yield
+        except (ToolFailed, *failures) as error:
+            self.fail(str(error))
+        except (ValueError, OSError, ToolMissing, FolderError) as error:
+            self.error(str(error))
+
+
+def add_bits(parser: argparse.ArgumentParser):
+    """Add the option that is short for some of those of :func:`add_numbers`."""
+    parser.add_argument("--bits", type=integer, metavar="N",
+                        help=f"2 to {MAX_BITS}; short for --weights sNn --activations sN --output "
+                             "sN --zero-points activations, each of which can be given too; 1 is "
+                             "short for --weights binary --activations bit --output bit")
+
+
+def add_numbers(parser: argparse.ArgumentParser, *, parameters: bool = False):
+    """Add the options of formats and contract, but for ``--bits``; where asked ``--parameters``."""
+    numbers = parser.add_argument_group("numbers")
+    for name in ("weights", "activations", "output"):
+        _add(numbers, name, "FORMAT")
+    _add(numbers, "zero_points", "WHICH",
+         "(default: activations, but none where these have one bit or are no integers, or where "
+         "weights are block-scaled)")
+    _add(numbers, "contract", "CONTRACT")
+    _add(numbers, "lut", "FILE", "(a JSON list)")
+    numbers.add_argument("--multiplier-bits", type=integer, metavar="N",
+                         help="width of the multiplier, of contracts that leave it open: 1 to "
+                              f"{MAX_MULTIPLIER_BITS} (default: {Scaled.multiplier.width})")
+    if parameters:
+        _add(numbers, "parameters", "FILE",
+             "(a JSON object: each field, of parameters.record in manifest.json, with an integer, "
+             "or a list of exactly --channels of them; clamps and zero points are levels of their "
+             "format, a scale the bits of a float32)")
+
+
+def add_shape(parser: argparse.ArgumentParser):
+    """Add the options of the tile's shape, and of the target."""
+    shape = parser.add_argument_group("shape")
+    for name in ("rows", "cols", "lanes", "depth", "outputs", "channels", "window"):
+        _add(shape, name, "N", type=integer)
+    _add(shape, "target", "TARGET")
+
+
+def _add(group: argparse._ArgumentGroup, name: str, metavar: str, more: str = "", **options: Any):
+    # The option of a choice, whose default is the choice's own.
+    default = getattr(TileConfig, name, None)
+    more = more or (f"(default: {getattr(default, 'name', default)})" if default else "")
+    group.add_argument(_option(name), dest=name, metavar=metavar, **options,
+                       help=f"{TileConfig.meaning(name)} {more}".strip())
+
+
+def _option(name: str) -> str:
+    return "--requant" if name == "contract" else f"--{name.replace('_', '-')}"
+
+
+def parser() -> Parser:
+    """Return the parser of the command line."""
+    parser = Parser(
+        prog="exactmac build", allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EPILOG,
+        description="Emit a quantized multiply-accumulate tile as Verilog, verify it bit by bit\n"
+                    "against the numpy reference, and estimate its area.")
+    parser.add_argument("model", nargs="?", metavar="MODEL",
+                        help="a TFLite or ONNX model; not readable yet")
+    parser.add_argument("--config", metavar="FILE",
+                        help="a manifest.json, of the same version, whose tile to build again; in "
+                             "place of --bits and of all options of numbers and shape")
+    add_bits(parser)
+    add_numbers(parser, parameters=True)
+    add_shape(parser)
+
+    flow = parser.add_argument_group("flow")
+    flow.add_argument("--area", metavar="TARGETS",
+                      help="where area is estimated, separated by commas (default: "
+                           f"{','.join(TARGETS)})")
+    flow.add_argument("--no-area", action="store_true", help="do not estimate area")
+    flow.add_argument("--netlist", action="store_true",
+                      help="write each synthesized netlist, as JSON and Verilog, and simulate the "
+                           "Verilog one too")
+    flow.add_argument("--pnr", action="store_true",
+                      help="place and route for ECP5: placed LUTs and Fmax")
+    flow.add_argument("--no-verify", action="store_true", help="do not simulate")
+    flow.add_argument("--require-verilog", action="store_true",
+                      help="fail where Verilator cannot run, rather than verify the design alone")
+    flow.add_argument("--vcd", action="store_true",
+                      help="write the waves of an Amaranth simulation of the vectors")
+
+    output = parser.add_argument_group("output")
+    output.add_argument("--out", default="build", metavar="DIR",
+                        help="files go to DIR/NAME/ (default: %(default)s)")
+    output.add_argument("--name", metavar="NAME",
+                        help="of module and files (default: formats, shape, and what is "
+                             "not the default)")
+    output.add_argument("--json", action="store_true", help="print the result as JSON")
+    output.add_argument("--list", action="store_true",
+                        help="list formats, contracts and targets, and end")
+    return parser
+
+
+def config_of(args: argparse.Namespace) -> TileConfig:
+    """Return the configuration that the arguments describe; ``ValueError`` if there is none."""
+    given = _given(args)
+    if (bits := given.pop("bits", None)) is not None:
+        if not 1 <= bits <= MAX_BITS:
+            raise ValueError(f"Bits must be in range [1, {MAX_BITS}], not {bits}")
+        weights, others = f"s{bits}n", f"s{bits}"
+        if bits == 1:
+            weights, others = "binary", "bit"
+        short: dict[str, Any] = {"weights": weights, "activations": others}
+        if args.contract != "none":
+            short["output"] = others
+        given = short | given
+    for name in ("weights", "activations"):
+        if name not in given:
+            raise ValueError(f"{name.capitalize()} must be given, by --{name} or by --bits")
+    if "output" not in given and args.contract in (None, *CONTRACTS) and args.contract != "none":
+        raise ValueError("Output must be given, by --output or by --bits")
+    for name, read in (("lut", lut_of), ("parameters", parameters_of)):
+        if name in given:
+            given[name] = read(given[name])
+    try:
+        return TileConfig.of(**given)
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+
+
+def _given(args: argparse.Namespace) -> dict[str, Any]:
+    # What there is of the options that decide a configuration.
+    names = ("bits", "multiplier_bits", *(each.name for each in fields(TileConfig)))
+    return {name: value for name in names if (value := getattr(args, name, None)) is not None}
+
+
+def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
+    """Return what is asked for; ``ValueError`` where it cannot be."""
+    if args.model is not None:
+        raise ValueError(f"Model must be left out, for model files cannot be read yet, "
+                         f"not {args.model!r}")
+    if not args.out:
+        raise ValueError("Out must name a folder, not ''")
+    if args.config is None:
+        config = config_of(args)
+    else:
+        for name, value in _given(args).items():
+            raise ValueError(f"Config must be left out for {_option(name)} {value}, "
+                             f"not {args.config!r}")
+        config = saved_of(args.config)
+    if args.area is not None and args.no_area:
+        raise ValueError(f"Area must not be off (--no-area) for --area {args.area!r}")
+    names = list(TARGETS) if args.area is None else args.area.split(",")
+    if set(names) - set(TARGETS):
+        raise ValueError(f"Area must be some of {','.join(TARGETS)}, separated by commas, "
+                         f"not {args.area!r}")
+    areas = () if args.no_area else tuple(target(name) for name in dict.fromkeys(names))
+    if args.pnr and not any(each.name == "ecp5" for each in areas):
+        raise ValueError("Area must include ecp5 for --pnr, not "
+                         f"{','.join(each.name for each in areas) or 'none'}")
+    if args.netlist and not areas:
+        raise ValueError("Area must be at least one target for --netlist, not none")
+    if args.no_verify and args.require_verilog:
+        raise ValueError("Verification must not be off (--no-verify) for --require-verilog")
+    return Request(
+        config=config, name=check_name(config.name if args.name is None else args.name),
+        out=Path(args.out), areas=areas, verify=not args.no_verify,
+        require_verilog=args.require_verilog, netlist=args.netlist, pnr=args.pnr, vcd=args.vcd,
+        command=shlex.join(["exactmac", "build", *argv]))

@@ -1,0 +1,123 @@
+"""What :mod:`exactmac.build` says to people."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from golden.contracts import CONTRACTS, contract
+from golden.formats import FLOATS, MAX_BITS, FloatFormat, parse
+from hw.flow.compare import Comparison
+from hw.flow.mapping import TARGETS
+from hw.flow.nextpnr import Placement
+from hw.flow.report import area_table, block_table
+from hw.flow.yosys import Area
+
+__all__ = ["listing", "listing_json", "summary"]
+
+
+def _float(fmt: FloatFormat) -> str:
+    largest = fmt.max * 2.0**fmt.unit
+    text = f"{len(fmt.levels())} numbers, {-largest:g} .. {largest:g}"
+    if fmt.family.startswith("cfloat"):
+        return f"{text}, with :bias=0..63 and denormals=ieee or paper"
+    return f"{text}, with :specials=refuse or propagate" if fmt.reserved else text
+
+
+_FORMATS = {
+    f"s1 .. s{MAX_BITS}": "-2^(N-1) .. 2^(N-1) - 1, two's complement",
+    f"s2n .. s{MAX_BITS}n": "-2^(N-1) + 1 .. 2^(N-1) - 1, symmetric",
+    f"u1 .. u{MAX_BITS}": "0 .. 2^N - 1",
+    f"u2n .. u{MAX_BITS}n": "0 .. 2^N - 2",
+    "odd1 .. odd8": "-2^N + 1 .. 2^N - 1, every other one, symmetric",
+    **{name: f"{', '.join(map(str, parse(name).levels().tolist()))}: {other}"
+       for name, other in {"binary": "odd1", "bit": "u1", "ternary": "s2n"}.items()},
+    **{name: _float(fmt) for name, fmt in FLOATS.items()},
+    "codebook:L/L...": "2 to 16 ascending integers of s16, -32768 .. 32767",
+    "codebookN:loaded=F": "up to 2^N integers of F, which is s1 .. s16 or u1 .. u15, loaded at run "
+                          "time, N 1 .. 4",
+    "mx_F": "those of any other format F but a loaded one, with a power of two for each block of "
+            "32",
+}
+
+
+def listing_json() -> dict[str, dict[str, str]]:
+    """Formats, contracts and targets by name, each with a word on it."""
+    return {
+        "formats": _FORMATS,
+        "contracts": {name: contract(name).formula() for name in CONTRACTS},
+        "targets": {target.name: target.title for target in TARGETS.values()},
+    }
+
+
+def listing() -> RenderableType:
+    """Formats, contracts and targets, as ``--list`` shows them."""
+    tables: list[RenderableType] = []
+    headings = {"formats": ("format", "numbers"), "targets": ("target", "area estimated for"),
+                "contracts": ("contract", "result; x is sum plus bias")}
+    for kind, rows in listing_json().items():
+        table = _table(*headings[kind])
+        for name, text in rows.items():
+            table.add_row(name, text)
+        tables += [table, Text()]
+    return Group(*tables[:-1])
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column)
+    return table
+
+
+def summary(manifest: dict[str, Any], folder: Path, areas: list[Area],
+            placement: Placement | None, seconds: float, *,
+            comparisons: Sequence[Comparison] = ()) -> RenderableType:
+    """Lines and tables for the end of a build."""
+    c = manifest["config"]
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="bold")
+    facts.add_column(overflow="fold")
+    sums = f"{c['rows']} x {c['cols']} sums of {c['lanes']} products a cycle"
+    facts.add_row("tile", f"{sums}, depth {c['depth']}, accumulator {manifest['accumulator']}")
+    facts.add_row("formats", f"weights {c['weights']}, activations {c['activations']}, output "
+                             f"{manifest['output']}, zero points {c['zero_points']}")
+    facts.add_row("requantizer", f"{c['contract']}, {c['outputs']} result"
+                                 f"{'s' * (c['outputs'] > 1)} a cycle, {c['channels']} channels"
+                                 f"{', parameters fixed' * (c['parameters'] is not None)}")
+    if c["lut"] is not None:
+        facts.add_row("table", "behind the results, " + (
+            "loaded with each parameter set" if c["lut"] == "loaded" else "fixed"))
+    facts.add_row("timing", f"latency {manifest['latency']['cycles']} cycles, jobs of "
+                            f"{c['rows'] * c['cols'] // c['outputs']} beats or more keep the "
+                            "block busy")
+    facts.add_row("verified", _verified(manifest))
+    facts.add_row("files", f"{folder}/")
+    if "replaced" in manifest:
+        differs = ", ".join(f"{name} {value}" for name, value in manifest["replaced"].items())
+        what = f"with {differs}" if differs else "by another version"
+        facts.add_row("replaced", Text(f"a tile of the same name {what}", style="yellow"))
+    parts: list[RenderableType] = [Text(manifest["name"], style="bold green"), facts]
+    if areas:
+        macs = manifest["throughput"]["products_per_cycle"]
+        parts += [Text(), area_table(areas, macs, placement)]
+    if comparisons:
+        parts += [Text(), block_table(manifest["area"]["block"]["chosen"], comparisons)]
+    parts.append(Text(f"done in {seconds:.1f} s", style="dim"))
+    return Group(*parts)
+
+
+def _verified(manifest: dict[str, Any]) -> Text:
+    text = manifest["verification"]
+    for each in manifest["verified"]:
+        text += (f"\n{each['subject']} in {each['simulator']}: {each['outputs']:,} outputs, "
+                 f"{each['cycles']:,} cycles, 0 mismatches")
+    longest = max((each["longest_job"] for each in manifest["verified"]), default=0)
+    if manifest["verified"] and longest < manifest["job"]["max_beats"]:
+        text += f"\nlongest job {longest:,} beats, of {manifest['job']['max_beats']:,} that fit"
+    if manifest["verified"]:
+        text += f"\nvectors: {manifest['vectors']}"
+    return Text(text, style="" if "equals" in text and "not simulated" not in text else "yellow")

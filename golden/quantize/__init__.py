@@ -1,0 +1,12 @@
+"""From real numbers to levels: the choice of ranges, and post-training quantization of networks."""
+
+from golden.affine import asymmetric, dequantize, limits, quantize, round_to_step, symmetric
+from golden.quantize.calibration import apart, highest_exponents, least_error, least_error_rows
+from golden.quantize.network import FloatDense, ZeroPoints, quantize_network, run_float
+from golden.quantize.weights import WeightRanges, quantize_weights
+
+__all__ = [
+    "FloatDense", "run_float", "quantize_network", "quantize_weights", "ZeroPoints", "WeightRanges",
+    "asymmetric", "dequantize", "limits", "quantize", "round_to_step", "symmetric",
+    "apart", "least_error", "least_error_rows", "highest_exponents",
+]

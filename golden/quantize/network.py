@@ -1,0 +1,275 @@
+"""Post-training quantization: a float network becomes one of integers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+
+from golden.affine import (
+    quantize,
+    round_to_step,
+)
+from golden.block_scaled import Levels
+from golden.contracts import Clamped, Contract, ExactSum, Thresholds
+from golden.formats import BlockScaled, Format, IntFormat, finite, integers
+from golden.layers.linear import (
+    linear_results,
+    linear_sums,
+    matters,
+    shifted_range,
+    steps,
+    sum_ends,
+)
+from golden.lfsr import leap
+from golden.multipliers import combined_scale, linear_parameters, threshold_parameters
+from golden.networks import INPUT, Dense, Network, Quantization, Tensor
+from golden.quantize.calibration import (
+    apart,
+    highest_exponents,
+    least_error,
+)
+from golden.quantize.weights import WeightRanges, blocks_for, spread_for
+from golden.ranges import Range, levels_range, values_range
+from golden.run import prove
+from golden.scaling import add
+
+__all__ = ["FloatDense", "ZeroPoints", "quantize_network", "run_float"]
+
+ZeroPoints = Literal["none", "activations", "both"]
+
+LAYER_DRAWS = 1 << 24
+"""Draws from 1 to the seed of the first layer, and from each layer's to the next one's."""
+
+
+@dataclass(frozen=True, eq=False)
+class FloatDense:
+    """Fully connected layer of real numbers: ``x @ weights.T + bias``, then ReLU if so.
+
+    Parameters
+    ----------
+    weights : array of float, ``(outputs, inputs)``
+    bias : array of float, ``(outputs,)``, optional
+        By default 0.
+    relu : bool
+    """
+
+    weights: np.ndarray
+    bias: np.ndarray | None = None
+    relu: bool = False
+
+    def __post_init__(self):
+        # Lists become arrays; through object, for the instance is frozen.
+        object.__setattr__(self, "weights", finite(self.weights, "Weights"))
+        if self.bias is not None:
+            object.__setattr__(self, "bias", finite(self.bias, "Bias"))
+        if np.ndim(self.weights) != 2 or not np.size(self.weights):
+            raise ValueError("Weights must have 2 axes, of one element at least, "
+                             f"not shape {np.shape(self.weights)}")
+        outputs = len(self.weights)
+        if self.bias is not None and np.shape(self.bias) != (outputs,):
+            raise ValueError(f"Bias must have shape {(outputs,)}, not {np.shape(self.bias)}")
+
+    def biases(self) -> np.ndarray:
+        """Bias, or zeros where there is none."""
+        return np.zeros(len(self.weights)) if self.bias is None else self.bias
+
+
+def run_float(layers: Sequence[FloatDense], x) -> np.ndarray:
+    """Output of a float network."""
+    for layer in layers:
+        x = np.asarray(x) @ layer.weights.T + layer.biases()
+        x = np.maximum(x, 0) if layer.relu else x
+    return np.asarray(x)
+
+
+def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Format,
+                     activations: Format, output: Format | None = None, contract: Contract,
+                     zero_points: ZeroPoints = "activations",
+                     weight_ranges: WeightRanges = "max", window: int = 16,
+                     classifier: bool = False,
+                     name: str = "network") -> Network:
+    """Quantize fully connected layers, from examples of what they will be given.
+
+    Weights are quantized per output channel, by :func:`quantize_weights`, or where they are
+    block-scaled by :func:`golden.block_scaled.quantize_blocks`. Tensors are given the range with
+    the least squared error over the examples, as the layers quantized so far compute them; where
+    they are block-scaled, the highest exponents of the examples
+    (:func:`golden.quantize.calibration.highest_exponents`). A ReLU becomes a clamp at the zero
+    point.
+
+    Parameters
+    ----------
+    layers : sequence of FloatDense
+    calibration : array_like of float, ``(examples, inputs)``
+    weights, activations : Format
+        ``activations`` is that of the network's input.
+    output : Format, optional
+        Of each layer's result; by default that of the activations. As a hidden layer's result is
+        the next one's input, it must be that where there are hidden layers. Contract ``none`` is
+        given none.
+    contract : Contract
+        Of every layer.
+    zero_points : "none", "activations" or "both"
+        What may have zero points other than 0, where its format is an integer one; ``both`` are
+        activations and weights. Without, negative numbers become 0 in an unsigned format.
+    weight_ranges : "max" or "least_error"
+        As in :func:`quantize_weights`.
+    window : int
+        Exponents that block-scaled tensors may have. Where both activations and weights are, the
+        products of the two have so many: ``(window + 1) // 2`` of activations, and of weights
+        what is left, ``window + 1`` less these. A block-scaled output has the activations'.
+    classifier : bool
+        Only the largest of the last layer's outputs matters: its range keeps the examples' winners
+        (by the float network; no labels are needed) apart from the rest.
+    name : str
+        Of the network.
+
+    Returns
+    -------
+    Network
+        Layers ``dense0``, ``dense1`` ..., proven by :func:`golden.run.prove`.
+
+    Raises
+    ------
+    ValueError
+        Where the arguments do not go together, or a scale or a bias cannot be represented.
+    """
+    for what, value, kind in (("Weights", weights, Format), ("Activations", activations, Format),
+                              ("Contract", contract, Contract)):
+        if not isinstance(value, kind):
+            raise TypeError(f"{what} must be a {kind.__name__.lower()}, not {value!r}")
+    if output is None and not isinstance(contract, ExactSum):
+        output = activations
+    _check_request(layers, activations, output, contract, zero_points, window)
+    calibration = finite(calibration, "Calibration")
+    features = np.shape(layers[0].weights)[1]
+    if calibration.shape[1:] != (features,) or not len(calibration):
+        raise ValueError(f"Calibration must have shape (examples, {features}), "
+                         f"not {calibration.shape}")
+
+    share = (window + 1) // 2 if isinstance(weights, BlockScaled) else window
+    left = window + 1 - share if isinstance(activations, BlockScaled) else window
+
+    def ranged(values, fmt: Format, choose=least_error, *examples) -> Quantization:
+        if isinstance(fmt, BlockScaled):
+            return highest_exponents(values, fmt, share)
+        movable = zero_points != "none" and isinstance(fmt, IntFormat)
+        return choose(values, *examples, fmt, zero_point=movable)
+
+    network = Network(name=name, inputs=(
+        Tensor(INPUT, ranged(calibration, activations), (features,)),))
+    x = quantize(calibration, network.input)
+    for index, layer in enumerate(layers):
+        dense, sums, unbiased = _weigh(layer, index, x, network, weights, contract,
+                                       zero_points == "both" and isinstance(weights, IntFormat),
+                                       weight_ranges, left)
+        step = _step(dense, network)
+        bias = integers(list(map(int, round_to_step(layer.biases() / step, 1))), "Bias")
+        real = step * add(sums, bias).astype(np.float64)
+        if layer.relu:
+            real = np.maximum(real, 0)
+        if output is None or isinstance(contract, ExactSum):
+            chosen = Quantization(contract.output_format(unbiased, output), step, 0)
+        elif classifier and layer is layers[-1]:
+            winners = np.argmax(run_float(layers, calibration), axis=1)
+            chosen = ranged(real, output, apart, winners)
+        else:
+            chosen = ranged(real, output)
+        dense = replace(dense, output=chosen, parameters=_parameters(
+            dense, network, unbiased, bias, chosen, relu=layer.relu))
+        network = replace(network, layers=(*network.layers, dense), outputs=())
+        x = linear_results(dense, sums, unbiased)
+    prove(network)
+    return network
+
+
+def _check_request(layers: Sequence[FloatDense], activations: Format, output: Format | None,
+                   contract: Contract, zero_points: str, window: int):
+    if zero_points not in ("none", "activations", "both"):
+        raise ValueError(f"Zero points must be none, activations or both, not {zero_points!r}")
+    if window < 1:
+        raise ValueError(f"Window must be at least 1, not {window}")
+    if not isinstance(layers, Sequence | np.ndarray):
+        raise TypeError(f"Layers must be a sequence of FloatDense, not {layers!r}")
+    if not len(layers):
+        raise ValueError("Layers must be one or more, not none")
+    for layer in layers:
+        if not isinstance(layer, FloatDense):
+            raise TypeError(f"Layer must be a FloatDense, not {layer!r}")
+    for before, after in pairwise(layers):
+        if len(before.weights) != np.shape(after.weights)[1]:
+            raise ValueError(f"Weights must take the {len(before.weights)} outputs of the layer "
+                             f"before, not {np.shape(after.weights)[1]}")
+    if isinstance(contract, ExactSum):
+        if len(layers) > 1:
+            raise ValueError(f"Contract must scale where there are hidden layers, whose results "
+                             f"are activations of the next, not {contract.name}")
+        if layers[0].relu:
+            raise ValueError(f"Contract must clamp where there is a ReLU, not {contract.name}")
+    elif len(layers) > 1 and output != activations:
+        raise ValueError(f"Output must be the activations' format {activations} where there are "
+                         f"hidden layers, whose results are activations of the next, "
+                         f"not {output}")
+
+
+def _weigh(layer: FloatDense, index: int, x: Levels, network: Network, fmt: Format,
+           contract: Contract, zero_point: bool, ranges: WeightRanges, window: int
+           ) -> tuple[Dense, np.ndarray, Range]:
+    # The layer as far as its sums go: without parameters, its output still its input's.
+    tensor = network.outputs[0]
+    input = network.quantization(tensor)
+    # A bias has as many bits as the sums of these weights need, but 32 at least.
+    products = levels_range(fmt) * shifted_range(input)
+    if isinstance(fmt, BlockScaled):
+        products = products * Range(1, 1 << window - 1)
+    widest = products.times(layer.weights.shape[1]).format.width
+    for places in (max(30, widest - 2), 30):
+        if isinstance(fmt, BlockScaled):
+            weight, blocks = Quantization(fmt), blocks_for(
+                layer.biases(), layer.weights, fmt, input, places=places, window=window)
+        else:
+            weight = spread_for(layer.biases(), layer.weights, fmt, input, places=places,
+                                zero_point=zero_point, ranges=ranges)
+            blocks = quantize(layer.weights, weight), None
+        dense = Dense(name=f"dense{index}", inputs=(tensor,), output=input, contract=contract,
+                      weights=np.asarray(blocks[0]), weight=weight, exponents=blocks[1],
+                      parameters={}, seed=int(leap(1, (index + 1) * LAYER_DRAWS)))
+        unbiased = values_range(sum_ends(dense, network))
+        bias = np.abs(layer.biases() / _step(dense, network)).max(initial=0.0)
+        if bias < 2.0 ** (contract.bias_format(unbiased).width - 2):
+            break
+    return dense, linear_sums(dense, x, network), unbiased
+
+
+def _step(layer: Dense, network: Network) -> np.ndarray:
+    # What one unit of each channel's sum stands for.
+    input, weights = steps(layer, network)
+    return input * weights
+
+
+def _parameters(layer: Dense, network: Network, unbiased: Range, bias: np.ndarray,
+                output: Quantization, *, relu: bool) -> dict[str, np.ndarray]:
+    contract, fmt, zero_point = layer.contract, output.format, int(output.zero_point)
+    # A channel whose sums are all 0 may have scales that no contract can represent.
+    input, weights = steps(layer, network)
+    scales = input, np.where(matters(layer, bias), weights, 0.0), output.step
+    total = contract.sum_format(unbiased)
+    # A ReLU clamps at what stands for 0, or at the level above where none does.
+    lowest = min(fmt.levels()[fmt.levels() >= zero_point].tolist()) if relu else fmt.min
+    if isinstance(contract, ExactSum):
+        return {"bias": bias}
+    if isinstance(contract, Thresholds):
+        ladder = threshold_parameters(combined_scale(contract, *scales[:2], output=scales[2]), fmt,
+                                      total, zero_point=zero_point, clamp_min=lowest)
+        return {"bias": bias} | ladder
+    assert isinstance(contract, Clamped)
+    ones = np.ones(len(bias), dtype=np.int64)
+    zero_points = {"zero_point": zero_point * ones} if isinstance(fmt, IntFormat) else {}
+    exponents = ({"exponent_min": output.exponents.lo * ones,
+                  "exponent_max": output.exponents.hi * ones}
+                 if isinstance(fmt, BlockScaled) else {})
+    return {"bias": bias,
+            **linear_parameters(contract, *scales, total),
+            **zero_points, "clamp_min": lowest * ones, "clamp_max": fmt.max * ones, **exponents}

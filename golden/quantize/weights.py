@@ -1,0 +1,122 @@
+"""Quantizes the weights of a layer, by channel or by block, so that its bias fits."""
+
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from golden.affine import quantize
+from golden.block_scaled import Blocks, quantize_blocks
+from golden.formats import EXPONENT, EXPONENT_BIAS, BlockScaled, Format
+from golden.layers.linear import shifted_range
+from golden.networks import Quantization
+from golden.quantize.calibration import FRACTIONS, least_error_rows
+from golden.ranges import Range
+
+__all__ = ["WeightRanges", "quantize_weights", "spread_for", "blocks_for"]
+
+WeightRanges = Literal["max", "least_error"]
+
+
+def quantize_weights(weights, fmt: Format, *, zero_point: bool = False,
+                     ranges: WeightRanges = "max") -> tuple[np.ndarray, Quantization]:
+    """Levels of weights, and the quantization of each output channel: the first axis.
+
+    Parameters
+    ----------
+    weights : array_like of float
+    fmt : Format
+    zero_point : bool
+        Each channel spans its minimum to its maximum; else ``max|W|`` to either side of 0.
+    ranges : "max" or "least_error"
+        Whether each channel spans all of that, or the share of it with the least squared error,
+        which saturates its largest weights: better at 2 and 3 bits, much the same above.
+    """
+    if not zero_point and (fmt.min >= 0 or fmt.max < 1):
+        raise ValueError(f"Weights must have a format with levels on both sides of 0 where they "
+                         f"have no zero points, not {fmt}")
+    if ranges not in ("max", "least_error"):
+        raise ValueError(f"Weight ranges must be max or least_error, not {ranges!r}")
+    chosen = least_error_rows(weights, fmt, zero_point=zero_point,
+                              shares=FRACTIONS if ranges == "least_error" else (1.0,))
+    return np.asarray(quantize(weights, chosen)), chosen
+
+
+def spread_for(biases: np.ndarray, weights, fmt: Format, input: Quantization, *, places: int,
+               zero_point: bool = False, ranges: WeightRanges = "max") -> Quantization:
+    """Quantization of each channel's weights with which its bias is less than ``2**places``.
+
+    That of :func:`quantize_weights`, but that a channel of tiny weights has its scale raised, for
+    the bias is counted in steps of both scales. Weights 2**-24 of the layer's largest are as good
+    as none.
+
+    Parameters
+    ----------
+    biases : array of float, ``(outputs,)``
+    weights : array_like of float, ``(outputs, inputs)``
+    fmt : Format
+    input : Quantization
+        Of the layer's input.
+    places : int
+    zero_point, ranges
+        As there.
+
+    Raises
+    ------
+    ValueError
+        Where a scale is to be raised and the format has no level 0: such weights do not vanish,
+        and their sum may exceed the bias.
+    """
+    _, weight = quantize_weights(weights, fmt, zero_point=zero_point, ranges=ranges)
+    used = np.any(weights, axis=1)
+    scale = np.asarray(weight.scale)
+    coarsest = scale.max(initial=0.0, where=used) or 1.0
+    finest = np.maximum(np.where(used, scale, 0.0), coarsest * 2.0**-24)
+    needed = np.abs(biases) / (input.least_step * 2.0 ** (places + fmt.unit))
+    if (needed > finest).any():
+        _check_vanishing(fmt, input, np.shape(weights)[1], places)
+    return replace(weight, scale=np.maximum(finest, needed))
+
+
+def blocks_for(biases: np.ndarray, weights, fmt: BlockScaled, input: Quantization, *,
+               places: int, window: int) -> Blocks:
+    """Block-scaled weights with which the layer's biases are less than ``2**places``.
+
+    Those of :func:`golden.block_scaled.quantize_blocks`, but that the least exponent, in whose
+    units the sums and biases are, is raised. Weights that become 0 are as good as none beside
+    these biases.
+
+    Parameters
+    ----------
+    biases, weights, input, places
+        As for :func:`spread_for`.
+    fmt : BlockScaled
+    window : int
+        Exponents that the weights may have.
+
+    Raises
+    ------
+    ValueError
+        As there.
+    """
+    blocks = quantize_blocks(weights, fmt, window=window)
+    if not np.any(weights):
+        # In a format without a level 0 they are not 0, and must be small.
+        finest = EXPONENT_BIAS - 24
+        blocks = quantize_blocks(weights, fmt, exponents=Range(finest, finest))
+    least, most = int(blocks.exponents.min()), int(blocks.exponents.max())
+    unit = input.least_step * 2.0 ** (places + fmt.unit)
+    largest = np.abs(biases).max()
+    enough = int(np.frexp(largest / unit)[1]) + EXPONENT_BIAS
+    if largest == 0 or enough <= least:
+        return blocks
+    _check_vanishing(fmt, input, np.shape(weights)[1], places)
+    least = min(enough, EXPONENT.max)
+    return quantize_blocks(weights, fmt, exponents=Range(least, max(least, most)))
+
+
+def _check_vanishing(fmt: Format, input: Quantization, count: int, places: int):
+    # The largest sum of as many weights of the level nearest to 0.
+    if count * fmt.idle * shifted_range(input).magnitude >= 2**places:
+        raise ValueError(f"Weights must have a format with a level 0 where they are so small "
+                         f"beside the bias, not {fmt}")

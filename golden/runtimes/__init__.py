@@ -1,0 +1,1 @@
+"""Operators as one runtime computes them, in its own order."""

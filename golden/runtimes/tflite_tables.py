@@ -1,0 +1,187 @@
+"""Tables of TFLite's int8 kernels of one operand, computed as its reference kernels do.
+
+Equal to tflite-micro's HARD_SWISH, LOGISTIC and TANH for every code. These work in fixed point, so
+their results are not always the nearest levels; :func:`golden.tables.tabulate` has those.
+"""
+
+import math
+
+import numpy as np
+
+from golden.contracts import S32
+from golden.formats import IntFormat
+from golden.multipliers import quantize_multiplier, reduce_multiplier
+from golden.networks import Quantization
+from golden.runtimes.gemmlowp import (
+    multiply_by_quantized_multiplier,
+    rounding_divide_by_pot,
+    srdhm,
+)
+from golden.tables import code_levels
+
+__all__ = ["hard_swish", "logistic", "tanh", "KERNELS"]
+
+S8, S16 = IntFormat(8), IntFormat(16)
+
+
+def hard_swish(taken: Quantization, made: Quantization) -> np.ndarray:
+    """Return the table of HARD_SWISH (``hard_swish.h``): 16-bit fixed point.
+
+    Parameters
+    ----------
+    taken, made : Quantization
+        Of what comes in and what comes out: s8, scales as float32.
+
+    Raises
+    ------
+    ValueError
+        Where a format is not s8, or the scales' quotient is one that the kernel refuses.
+    """
+    (s_x, z_x), (s_y, z_y) = _int8(taken), _int8(made)
+    fine = np.float32(1 / 128) * s_x
+    multiplier, exponent = quantize_multiplier(float(fine / s_y))
+    if exponent > 0:
+        raise ValueError(f"Scale of what comes in must be less than 128 times that of what comes "
+                         f"out, not {float(s_x)!r} with {float(s_y)!r}")
+    fraction, places = quantize_multiplier(float(fine / (np.float32(3) / np.float32(32768))))
+    if exponent < -15:
+        raise ValueError(f"Scale of what comes out must be at most 512 times that of what comes "
+                         f"in, not {float(s_y)!r} with {float(s_x)!r}")
+    if places < -15:
+        # The kernel shifts its int16 by more than 15 places, to no meaning.
+        raise ValueError(f"Scale of what comes in must be at least {3 / 2**24!r}, "
+                         f"not {float(s_x)!r}")
+
+    x = (code_levels(S8) - z_x) << 7
+    scaled = _high16(x, reduce_multiplier(multiplier))
+    gate = np.clip(x << max(places - 1, 0), S16.min, S16.max)
+    gate = _high16(gate, reduce_multiplier(fraction))
+    if places > 0:
+        gate = np.clip(gate << 1, S16.min, S16.max)
+    elif places < 0:
+        gate = rounding_divide_by_pot(gate, -places)
+    gate = (gate + (1 << 15)) >> 1
+    # Towards zero, unlike the other multiplications.
+    product = gate * scaled
+    product = np.sign(product) * (np.abs(product) >> 15)
+    return np.clip(rounding_divide_by_pot(product, -exponent) + z_y, S8.min, S8.max)
+
+
+def logistic(taken: Quantization, made: Quantization) -> np.ndarray:
+    """Return the table of LOGISTIC (``logistic.h``), whose output has scale 1/256, zero point -128.
+
+    Parameters, errors as :func:`hard_swish`, and ``ValueError`` for another output.
+    """
+    _fixed(made, 256, S8.min, "LOGISTIC")
+    return _saturating(taken, lambda x: rounding_divide_by_pot(_logistic(x), 23) + S8.min)
+
+
+def tanh(taken: Quantization, made: Quantization) -> np.ndarray:
+    """Return the table of TANH (``tanh.h``), whose output has scale 1/128 and zero point 0.
+
+    Parameters, errors as :func:`hard_swish`, and ``ValueError`` for another output.
+    """
+    _fixed(made, 128, 0, "TANH")
+    return _saturating(taken, lambda x: rounding_divide_by_pot(_tanh(x), 24))
+
+
+KERNELS = {"hard_swish": hard_swish, "logistic": logistic, "tanh": tanh}
+"""By name."""
+
+
+def _int8(tensor: Quantization) -> tuple[np.float32, int]:
+    if tensor.format != S8:
+        raise ValueError(f"TFLite's table must be of format s8, not {tensor.format}")
+    with np.errstate(over="ignore", under="ignore"):
+        scale, zero_point = np.float32(tensor.scale), int(tensor.zero_point)
+    if not (np.isfinite(scale) and scale > 0):
+        raise ValueError("Scale must be a positive and finite float32, "
+                         f"not {float(tensor.scale)!r}")
+    S8.check(zero_point, "Zero point")
+    return scale, zero_point
+
+
+def _fixed(made: Quantization, steps: int, zero_point: int, kernel: str):
+    if _int8(made) != (1 / steps, zero_point):
+        raise ValueError(f"Output of {kernel} must have scale 1/{steps} and zero point "
+                         f"{zero_point}, not {float(made.scale)!r} and {int(made.zero_point)}")
+
+
+def _saturating(taken: Quantization, function) -> np.ndarray:
+    """``function`` of the codes' real numbers as fixed point of 27 bits below the point, 4 above.
+
+    Numbers that do not fit become the ends.
+    """
+    scale, zero_point = _int8(taken)
+    if not 2.0**-27 <= scale < 16:
+        raise ValueError(f"Scale of what comes in must be in range [2**-27, 16), "
+                         f"not {float(scale)!r}")
+    multiplier, shift = quantize_multiplier(float(scale) * 2.0**27)
+    # CalculateInputRadius.
+    radius = math.floor(15 * 2**27 / 2**shift)
+    x = code_levels(S8) - zero_point
+    within = (x > -radius) & (x < radius)
+    inside = multiply_by_quantized_multiplier(np.where(within, x, 0), multiplier, shift)
+    ends = np.where(x <= -radius, S8.min, S8.max)
+    return np.where(within, np.clip(function(inside), S8.min, S8.max), ends)
+
+
+def _high16(a, b) -> np.ndarray:
+    """Compute gemmlowp's ``SaturatingRoundingDoublingHighMul`` of int16 operands."""
+    return np.minimum((a * b + (1 << 14)) >> 15, S16.max)
+
+
+# gemmlowp's fixed-point functions (fixedpoint.h), of raw int32 values: q27 has 27 bits below the
+# point.
+
+def _logistic(x: np.ndarray) -> np.ndarray:
+    """Of q27, in q31."""
+    positive = _reciprocal(_exp(-np.abs(x), 27), tail=lambda y: _left(y, 1))
+    return np.where(x == 0, 1 << 30, np.where(x > 0, positive, S32.max - positive))
+
+
+def _tanh(x: np.ndarray) -> np.ndarray:
+    """Of q27, in q31."""
+    # Twice the number is the same raw value in q26.
+    size = _reciprocal(_exp(-np.abs(x), 26), tail=lambda y: _left(y - (1 << 29), 2))
+    return np.where(x == 0, 0, np.where(x > 0, size, -size))
+
+
+def _reciprocal(x: np.ndarray, tail) -> np.ndarray:
+    """``tail(2 / (1 + x))`` of q31 in [0, 1], by three of Newton's steps in q29."""
+    half = (x + S32.max + 1) >> 1
+    y = 1515870810 + srdhm(half, -1010580540)
+    for _ in range(3):
+        rest = (1 << 29) - srdhm(half, y)
+        y = y + _left(srdhm(y, rest), 2)
+    return tail(y)
+
+
+_BARREL = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242)
+"""``exp(-2**k)`` in q31, k from -2 on."""
+
+
+def _exp(x: np.ndarray, q: int) -> np.ndarray:
+    """``exp`` of what is not positive, in q31."""
+    quarter = 1 << (q - 2)
+    near = (x & (quarter - 1)) - quarter
+    result = _exp_near_zero(near << (31 - q))
+    remainder = near - x
+    for k, factor in zip(range(-2, 31 - q), _BARREL, strict=False):
+        result = np.where(remainder >> (q + k) & 1, srdhm(result, factor), result)
+    return np.where(x == 0, S32.max, result)
+
+
+def _exp_near_zero(x: np.ndarray) -> np.ndarray:
+    """``exp`` in [-1/4, 0), q31, by its series around -1/8."""
+    at, third = 1895147668, 715827883
+    x = x + (1 << 28)
+    x2 = srdhm(x, x)
+    x3, x4 = srdhm(x2, x), srdhm(x2, x2)
+    series = srdhm(rounding_divide_by_pot(x4, 2) + x3, third) + x2
+    return at + srdhm(at, x + rounding_divide_by_pot(series, 1))
+
+
+def _left(x: np.ndarray, places: int) -> np.ndarray:
+    """``SaturatingRoundingMultiplyByPOT`` to the left."""
+    return np.clip(x << places, S32.min, S32.max)

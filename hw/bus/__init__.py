@@ -1,0 +1,1 @@
+"""Tiles behind the ports of a bus."""

@@ -1,0 +1,296 @@
+"""From matrices to jobs: what a driver of a tile makes of its operands.
+
+A driver pads what is ragged and folds what the hardware does not subtract (DESIGN of the tile:
+whole blocks, surplus lanes with a known product, zero points in the bias).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from golden.block_scaled import Blocks, Levels
+from golden.contracts import title_of
+from golden.formats import BLOCK, BlockScaled, Codebook, Format, LoadedCodebook
+from golden.lfsr import leap
+from golden.tables import identity
+from hw.drive.exponents import checked, of_beats
+from hw.tile.config import TileConfig
+
+__all__ = ["Phase", "resolved", "record_of", "fold", "matmul_phases", "matmul_results"]
+
+
+@dataclass(frozen=True, eq=False)
+class Phase:
+    """A parameter set and the jobs that use it.
+
+    Parameters
+    ----------
+    formats : mapping of str to Format
+        Of ``weights``, ``activations`` and ``output``, as :func:`resolved` gives them: what a code
+        means while this set is in use.
+    parameters : mapping of str to array ``(records,)``
+        One entry per field of the tile's record.
+    group, beats : array ``(jobs,)``
+        What each transfer of ``i_job`` says.
+    activations : array ``(sum(beats), rows, lanes)``
+        Levels of every beat.
+    weights : array ``(sum(beats), cols, lanes)``
+        Levels of every beat.
+    states : array ``(jobs, rows)``, optional
+        What the first output of each row draws, where the tile's contract draws.
+    table : array ``(256,)``, optional
+        Levels that the codes of results become, where the tile's table is loaded.
+    exponents : mapping of str to array ``(sum(beats), rows)`` or ``(sum(beats), cols)``
+        Codes of the exponents of ``activations`` and ``weights`` that are block-scaled.
+    base : array ``(jobs,)``, optional
+        Least combined code of exponents, where an operand is block-scaled.
+    surplus : int
+        Words of the set beyond its records, of no whole record that a job reads or beyond the
+        store: all ones.
+    """
+
+    formats: Mapping[str, Format]
+    parameters: Mapping[str, np.ndarray]
+    group: np.ndarray
+    beats: np.ndarray
+    activations: np.ndarray
+    weights: np.ndarray
+    states: np.ndarray | None = None
+    table: np.ndarray | None = None
+    exponents: Mapping[str, np.ndarray] = field(default_factory=dict)
+    base: np.ndarray | None = None
+    surplus: int = 0
+
+
+def resolved(config: TileConfig, codebooks: Mapping[str, Codebook] | None = None
+             ) -> dict[str, Format]:
+    """Formats of ``weights``, ``activations`` and ``output``: of a loaded codebook, what is loaded.
+
+    Raises
+    ------
+    ValueError
+        Where no codebook is given that the tile loads, or one that it does not.
+    """
+    codebooks, formats = codebooks or {}, {}
+    for name, fmt in (("weights", config.weights), ("activations", config.activations),
+                      ("output", config.output_format)):
+        loaded = isinstance(fmt, LoadedCodebook)
+        if loaded != (name in codebooks):
+            raise ValueError(f"Codebook of {name} must be given for {fmt}" if loaded else
+                             f"Codebook of {name} must be left out for {fmt}, which is not loaded")
+        formats[name] = fmt.check_table(codebooks[name]) if loaded else fmt
+    return formats
+
+
+def record_of(config: TileConfig, formats: Mapping[str, Format]) -> dict[str, Format]:
+    """Fields of a parameter record: the ends of a loaded output's clamp are levels of its table."""
+    return {name: formats["output"] if isinstance(fmt, LoadedCodebook) else fmt
+            for name, fmt in config.record.items()}
+
+
+def fold(config: TileConfig, weights: np.ndarray, parameters: Mapping[str, np.ndarray], *,
+         zero_point: int = 0, weight_zero_points: np.ndarray | int = 0,
+         codebooks: Mapping[str, Codebook] | None = None) -> dict[str, np.ndarray]:
+    """Return parameters whose bias makes up for the zero points that the hardware ignores.
+
+    ``sum (x - zx)(w - zw) = sum x w - zw sum x - zx sum w + K zx zw``. The first term is what
+    every tile computes; the second is subtracted by hardware where ``zero_points`` is ``both``;
+    the last two join the bias. So do, with the other sign, the products of the lanes beyond K,
+    where neither format has a level 0 for them to carry.
+
+    Parameters
+    ----------
+    config : TileConfig
+    weights : array ``(channels, K)``
+        Levels.
+    parameters : mapping of str to array ``(channels,)``
+        Fields of the contract, with the layer's own bias.
+    zero_point : int
+        Of the activations.
+    weight_zero_points : array ``(channels,)`` or int
+    codebooks : mapping of str to Codebook, optional
+        Those that are loaded.
+
+    Raises
+    ------
+    ValueError
+        Where the tile has no such zero points, or the bias leaves its format.
+    """
+    channels, depth = weights.shape
+    zw = np.broadcast_to(np.asarray(weight_zero_points, dtype=np.int64), (channels,))
+    if zero_point != 0 and config.zero_points == "none":
+        raise ValueError(
+            f"Activation zero point must be 0 for a tile with zero points none, not {zero_point}")
+    if zw.any() and config.zero_points != "both":
+        raise ValueError("Weight zero points must be 0 for a tile with zero points "
+                         f"{config.zero_points}, not {zw[zw != 0][0]}")
+    config.activations.check_zero_point(zero_point, "Activation zero point")
+    config.weights.check_zero_point(zw, "Weight zero point")
+    sums = weights.sum(axis=1, dtype=np.int64).astype(object)
+    bias = np.broadcast_to(parameters["bias"], (channels,)).astype(object)
+    surplus = -depth % config.lanes
+    formats = resolved(config, codebooks)
+    idle = surplus * formats["weights"].idle * formats["activations"].idle
+    if idle and config.block_scaled:
+        raise ValueError(f"Depth must be a multiple of the {config.lanes} lanes where operands are "
+                         f"block-scaled and neither has a level 0, not {depth}")
+    bias = bias - zero_point * sums + depth * zero_point * zw.astype(object) - idle
+    folded = {**parameters, "bias": config.record["bias"].check(bias, "Bias with zero points")}
+    if config.zero_points == "both":
+        folded["weight_zero_point"] = zw
+    return {name: np.broadcast_to(folded[name], (channels,)) for name in config.record}
+
+
+def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarray,
+                  parameters: Mapping[str, np.ndarray], *, first_draw: int = 1,
+                  table: np.ndarray | None = None,
+                  codebooks: Mapping[str, Codebook] | None = None,
+                  exponents: Mapping[str, np.ndarray] | None = None,
+                  base: int | None = None) -> Iterator[Phase]:
+    """Cut ``activations @ weights.T`` into the jobs of a tile; channels beyond its store follow.
+
+    Parameters
+    ----------
+    config : TileConfig
+    activations : array ``(vectors, K)``
+        Levels.
+    weights : array ``(channels, K)``
+        Levels.
+    parameters : mapping of str to array ``(channels,)``
+        Folded; see :func:`fold`.
+    first_draw : int
+        What output 0 of ``vectors * channels`` draws, where the contract draws.
+    table : array ``(256,)``, optional
+        Levels that the codes of results become, where the tile's table is loaded; by default they
+        stay what they are.
+    codebooks : mapping of str to Codebook, optional
+        Those that are loaded.
+    exponents : mapping of str to array ``(vectors or channels, ceil(K / 32))``, optional
+        Codes, of the operands that are block-scaled; by default 127 everywhere.
+    base : int, optional
+        Of the sums' units; by default the least combined exponent.
+
+    Yields
+    ------
+    Phase
+        Jobs in the order of the vectors, and for each block of vectors of the channels.
+
+    Raises
+    ------
+    ValueError
+        Where the operands do not match or do not fit the tile, or other parameters, or another
+        table, are fixed in the tile.
+    """
+    c = config
+    vectors, depth = activations.shape
+    channels = len(weights)
+    if weights.shape[1] != depth:
+        raise ValueError(f"Weights must have the {depth} columns of the activations, "
+                         f"not {weights.shape[1]}")
+    if c.parameters is not None and isinstance(c.output, BlockScaled) and channels % BLOCK:
+        raise ValueError(f"Channels must be a multiple of the {BLOCK} results of a block where the "
+                         f"output is block-scaled and the parameters are fixed in the tile, "
+                         f"not {channels}")
+    if depth < 1:
+        raise ValueError(f"Activations must have at least 1 column, not {depth}")
+    if depth > c.depth:
+        raise ValueError(f"Depth must be at least the {depth} products of a sum, not {c.depth}")
+    if c.lut == "loaded":
+        table = identity(c.output_format) if table is None else table
+    elif table is not None:
+        raise ValueError("Table must be left out for a tile that loads none")
+    beats = -(-depth // c.lanes)
+    blocks = -(-vectors // c.rows)
+
+    # Surplus rows and columns are computed and dropped. What surplus lanes add is in the bias.
+    formats = resolved(c, codebooks)
+    scales, base = checked(c, exponents or {}, base, {"activations": activations.shape,
+                                                      "weights": weights.shape})
+    x = np.full((blocks * c.rows, beats * c.lanes), formats["activations"].idle)
+    x[:vectors, :depth] = activations
+    x = x.reshape(blocks, c.rows, beats, c.lanes).transpose(0, 2, 1, 3)
+    per_set = c.groups * c.cols
+    for start in range(0, channels, per_set):
+        count = min(per_set, channels - start)
+        groups = -(-count // c.cols)
+        surplus = groups * c.cols - count
+        w = np.full((groups * c.cols, beats * c.lanes), formats["weights"].idle)
+        w[:count, :depth] = weights[start:start + count]
+        w = w.reshape(groups, c.cols, beats, c.lanes).transpose(0, 2, 1, 3)
+        shape = (blocks, groups, beats)
+        _check_fixed(c, {name: values[start:start + count]
+                         for name, values in parameters.items()})
+        own = {}
+        if "activations" in scales:
+            each = of_beats(c, scales["activations"], blocks * c.rows, beats)
+            own["activations"] = each.reshape(blocks, 1, c.rows, beats)
+        if "weights" in scales:
+            each = of_beats(c, scales["weights"][start:start + count], groups * c.cols, beats)
+            own["weights"] = each.reshape(1, groups, c.cols, beats)
+        # Of each job's rows, the place of the first output in the tensor, row-major.
+        first = (np.arange(blocks * c.rows).reshape(blocks, 1, c.rows) * channels
+                 + start + np.arange(groups)[:, None] * c.cols)
+        yield Phase(
+            formats,
+            _padded({name: values[start:start + count] for name, values in parameters.items()},
+                    surplus),
+            np.tile(np.arange(groups), blocks),
+            np.full(blocks * groups, beats),
+            np.broadcast_to(x[:, None], (*shape, c.rows, c.lanes)).reshape(-1, c.rows, c.lanes),
+            np.broadcast_to(w[None], (*shape, c.cols, c.lanes)).reshape(-1, c.cols, c.lanes),
+            leap(first_draw, first).reshape(-1, c.rows) if c.draws else None, table,
+            {name: np.broadcast_to(each.swapaxes(2, 3), (*shape, each.shape[2])).reshape(
+                -1, each.shape[2]) for name, each in own.items()},
+            np.full(blocks * groups, base))
+
+
+def matmul_results(phases: Sequence[Phase], results: Levels, vectors: int, channels: int
+                   ) -> Levels:
+    """Put the results of jobs together, as :func:`matmul_phases` has cut them.
+
+    Parameters
+    ----------
+    phases : sequence of Phase
+    results : array ``(jobs, rows, cols)``, or Blocks
+    vectors, channels : int
+        Of the product.
+
+    Returns
+    -------
+    array of int64 ``(vectors, channels)``, or Blocks
+    """
+    def joined(each: np.ndarray, count: int) -> np.ndarray:
+        # ``(jobs, rows, per group)``, one phase beside the other.
+        start, parts = 0, []
+        for phase in phases:
+            groups = int(phase.group.max()) + 1
+            jobs = each[start:start + len(phase.beats)]
+            jobs = jobs.reshape(-1, groups, *each.shape[1:]).transpose(0, 2, 1, 3)
+            parts.append(jobs.reshape(-1, groups * each.shape[2]))
+            start += len(phase.beats)
+        return np.concatenate(parts, axis=1)[:vectors, :count]
+
+    if not isinstance(results, Blocks):
+        return joined(results, channels)
+    return Blocks(joined(results.levels, channels),
+                  joined(results.exponents, -(-channels // BLOCK)))
+
+
+def _padded(parameters: dict[str, np.ndarray], surplus: int) -> dict[str, np.ndarray]:
+    """Parameters with as many more as the last channel's, which request no exponent above its."""
+    padded = {name: np.pad(values, (0, surplus), mode="edge")
+              for name, values in parameters.items()}
+    if "exponent_max" in padded and surplus:
+        padded["exponent_max"][-surplus:] = padded["exponent_min"][-surplus:]
+    return padded
+
+
+def _check_fixed(config: TileConfig, parameters: Mapping[str, np.ndarray]):
+    """Refuse parameters of the first channels that are not those that are fixed in the tile."""
+    for name, fixed in config.parameters or ():
+        for channel, given in enumerate(parameters[name].tolist()):
+            own = fixed[channel] if isinstance(fixed, tuple) else fixed
+            if given != own:
+                raise ValueError(f"{title_of(name)} of channel {channel} must "
+                                 f"be {own}, which is fixed in the tile, not {given}")

@@ -1,0 +1,296 @@
+"""Write a self-checking SystemVerilog testbench of a tile, and its vector files.
+
+The testbench needs nothing but a simulator. It has one driver per input port and one checker for
+the output, each with a file of words, one per beat: ``<name>_<stream>.hex``. From the left, a word
+has one 32-bit count for each port that this one waits for, in the order of their names (the beat
+is not offered before that port has made so many transfers), a digit for ``tlast`` where the port
+has one, and ``tdata``. ``<name>_stalls.hex`` has a word for each of :data:`hw.emit.stalls.PERIOD`
+cycles: from the right, what each port draws.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hw.emit.stalls import PERIOD, draws
+from hw.tile.ports import StreamPort
+
+__all__ = ["STALL", "STALL_SEED", "stall_words", "testbench", "vectors"]
+
+COUNT_BITS = 32
+
+STALL, STALL_SEED = 2, 0
+"""In how many of 8 cycles each port stalls unless another number is asked for; of its draws."""
+
+# The drivers and the checker, their names still to be completed.
+MODULES = Path(__file__).with_suffix(".sv")
+
+
+def testbench(name: str, ports: tuple[StreamPort, ...], beats: Mapping[str, int], outputs: int, *,
+              after: Mapping[str, Sequence[str]] | None = None, error: bool = False,
+              resets: Sequence[tuple[int, int]] = (), cycles: tuple[int, int] = (0, 0)) -> str:
+    """Text of ``<name>_tb.sv``.
+
+    First the vectors begin once for each of ``resets``, which cuts them off; then they run
+    without stalls, and after another reset with stalls. A run ends with one line, ``PASS <outputs>
+    outputs`` or ``FAIL`` and the first thing wrong, and after a failure by ``$fatal``.
+    ``+dir=<folder>`` says where the vectors are, and ``+stall=<n>`` in how many of eight cycles, on
+    average, each port stalls.
+
+    Parameters
+    ----------
+    name : str
+        Of the module under test; helper modules are named after it too.
+    ports : tuple of StreamPort
+        One of them an output.
+    beats : mapping of str to int
+        Per input port name: beats in its vector file; a port that is missing makes no transfer.
+    outputs : int
+        Beats in the output's vector file, at least one.
+    after : mapping of str to sequence of str
+        Per input port name: ports it waits for, if any. Its words have a count for each.
+    error : bool
+        Whether the module has an output ``error``, which must stay 0.
+    resets : sequence of (int, int)
+        After how many cycles of traffic each comes, and for how many cycles; by turns without
+        stalls and with them.
+    cycles : (int, int)
+        In which all outputs must have come without stalls, and with ``STALL``: neither earlier nor
+        later. 0 where that is not known.
+    """
+    after = after or {}
+    drains = [port for port in ports if not port.is_input]
+    if len(drains) != 1:
+        raise ValueError(f"Ports must have exactly one output, not {len(drains)}")
+    if outputs < 1:
+        raise ValueError(f"Outputs must be positive, not {outputs!r}")
+    for after_cycles, length in resets:
+        if after_cycles < 0 or length < 1:
+            raise ValueError("Resets must be after 0 cycles or more, and for 1 or more, not "
+                             f"{(after_cycles, length)}")
+    known = {port.name for port in ports}
+    named = {*beats, *after, *(other for others in after.values() for other in others)}
+    if unknown := sorted(named - known):
+        raise ValueError(f"Beats and after must name ports, not {unknown[0]!r}")
+
+    files = [f"{name}_{stream}.hex" for stream in ("stalls", *(
+        port.stream for port in ports if not port.is_input or beats.get(port.name)))]
+    text = [_HEADER.format(
+        name=name, stall=STALL, period=PERIOD, width=8 * len(ports),
+        row_bits=PERIOD.bit_length() - 1, resets=len(resets), cycles=cycles[0],
+        stalled=cycles[1], outputs=outputs,
+        after=_packed(32, [after for after, _ in resets]),
+        lengths=_packed(32, [length for _, length in resets]), looks="\n".join(
+            f'        look("{file}");' for file in files))]
+    text += [_wires(port, len(after.get(port.name, ()))) for port in ports]
+    text.append("    wire error;\n" if error else "    wire error = 1'b0;\n")
+    for place, port in enumerate(ports):
+        waits = sorted(after.get(port.name, ()))
+        if port.is_input:
+            text.append(_source(name, port, beats.get(port.name, 0), waits, place))
+        else:
+            # Generous to slow designs, and far from what a hang would take unnoticed.
+            limit = 1000 + 64 * (sum(beats.values()) + outputs)
+            text.append(_sink(name, port, outputs, limit, place))
+    text.append(_device(name, ports, error))
+    text.append(MODULES.read_text().replace("NAME_", f"{name}_"))
+    return "\n".join(text)
+
+
+def vectors(port: StreamPort, data: np.ndarray, last: np.ndarray,
+            after: Mapping[str, np.ndarray] | None = None) -> str:
+    """Text of ``<name>_<stream>.hex``.
+
+    Parameters
+    ----------
+    port : StreamPort
+    data : array of uint8, ``(beats, bytes)``
+        ``tdata``, least significant byte first.
+    last : array of bool, ``(beats,)``
+        ``tlast``; not used where the port has none.
+    after : mapping of str to array of int, ``(beats,)``
+        Per port name: transfers to wait for. The names must be those of the testbench's ``after``.
+    """
+    after = dict(sorted((after or {}).items()))
+    if data.dtype != np.uint8 or data.ndim != 2 or data.shape[1] != port.bytes:
+        raise ValueError(f"Data of {port.name} must be uint8 of shape (beats, {port.bytes}), "
+                         f"not {data.dtype} of shape {data.shape}")
+    for name, counts in after.items():
+        if counts.size and not 0 <= counts.min() <= counts.max() < 2**COUNT_BITS:
+            raise ValueError(f"Counts after {name} must be in 0 .. {2**COUNT_BITS - 1}, "
+                             f"not {counts.min()} .. {counts.max()}")
+    lines = []
+    for beat, row in enumerate(data):
+        word = [f"{int(counts[beat]):08x}" for counts in after.values()]
+        if port.last:
+            word.append(f"{int(last[beat])}")
+        word.append(row[::-1].tobytes().hex())
+        lines.append("_".join(word) + "\n")
+    return "".join(lines)
+
+
+def stall_words(ports: int) -> str:
+    """Text of ``<name>_stalls.hex``."""
+    return "".join(f"{row[::-1].tobytes().hex()}\n" for row in draws(ports, STALL_SEED))
+
+
+def _packed(bits: int, values: Sequence[int]) -> str:
+    # One constant of all, the first in its lowest bits.
+    return "{" + ", ".join(f"{bits}'d{value}" for value in reversed(values or [0])) + "}"
+
+
+def _wires(port: StreamPort, waits: int) -> str:
+    p = port.name
+    after = f"    wire [{max(1, COUNT_BITS * waits) - 1}:0] {p}_after;\n" if port.is_input else ""
+    return f"""\
+    wire [{8 * port.bytes - 1}:0] {p}_tdata;
+    wire {p}_tvalid, {p}_tready, {p}_tlast;
+    wire [31:0] {p}_count;
+{after}"""
+
+
+def _source(name: str, port: StreamPort, beats: int, waits: list[str], place: int) -> str:
+    p = port.name
+    # The first name's count is leftmost in the word.
+    allowed = " && ".join(
+        f"{other}_count >= {p}_after[{COUNT_BITS * place} +: {COUNT_BITS}]"
+        for place, other in zip(reversed(range(len(waits))), waits, strict=True)) or "1'b1"
+    return f"""\
+    {name}_tb_source #(
+        .BYTES({port.bytes}), .LAST({int(bool(port.last))}), .WAITS({len(waits)}), .BEATS({beats}),
+        .FILE("{name}_{port.stream}.hex")
+    ) {p}_source (
+        .clk(aclk), .rst(!aresetn), .stalls({{24'b0, draw[{8 * place} +: 8]}} < share),
+        .after({p}_after), .allowed({allowed}),
+        .tdata({p}_tdata), .tlast({p}_tlast), .tvalid({p}_tvalid),
+        .tready({p}_tready), .count({p}_count)
+    );
+"""
+
+
+def _sink(name: str, port: StreamPort, outputs: int, limit: int, place: int) -> str:
+    p = port.name
+    unused = "" if port.last else f"    assign {p}_tlast = 1'b0;\n"
+    return f"""\
+{unused}    {name}_tb_sink #(
+        .BYTES({port.bytes}), .LAST({int(bool(port.last))}), .BEATS({outputs}),
+        .FILE("{name}_{port.stream}.hex"), .LIMIT({limit})
+    ) {p}_sink (
+        .clk(aclk), .rst(!aresetn), .stalls({{24'b0, draw[{8 * place} +: 8]}} < share),
+        .whole(whole), .due(due), .done(done),
+        .tdata({p}_tdata), .tlast({p}_tlast), .tvalid({p}_tvalid),
+        .tready({p}_tready), .count({p}_count), .error(error)
+    );
+"""
+
+
+def _device(name: str, ports: tuple[StreamPort, ...], error: bool) -> str:
+    pins = ["aclk", "aresetn"]
+    for port in ports:
+        suffixes = ["tdata", "tvalid", "tready", *(["tlast"] if port.last else [])]
+        pins += [f"{port.name}_{suffix}" for suffix in suffixes]
+    pins += ["error"] * error
+    connections = ",\n".join(f"        .{pin}({pin})" for pin in pins)
+    return f"    {name} dut (\n{connections}\n    );\nendmodule\n"
+
+
+_HEADER = """\
+// Self-checking testbench of {name}: streams its vector files in, and compares what comes out.
+//
+//   +dir=<folder>  where the vector files are, if not in the working directory
+//   +stall=<n>     each port stalls in n of 8 cycles on average, 0 to 7
+//
+// Several times a reset cuts the vectors off; then they run without stalls, then with them. One
+// line says "PASS <n> outputs", or "FAIL" and the first thing wrong; then the simulation ends,
+// after a failure with an exit status that is not 0.
+
+`timescale 1ns / 1ps
+
+module {name}_tb;
+    localparam integer STALL = {stall};  // unless +stall says otherwise
+    // Cycles in which all outputs must have come, without stalls and with STALL; 0 if not known.
+    localparam [31:0] CYCLES = {cycles}, CYCLES_STALLED = {stalled};
+    // After how many cycles each reset comes, and how many it takes.
+    localparam integer RESETS = {resets};
+    localparam [32 * (RESETS != 0 ? RESETS : 1) - 1:0] AFTER = {after};
+    localparam [32 * (RESETS != 0 ? RESETS : 1) - 1:0] LENGTHS = {lengths};
+
+    // A file that is not there would be read as unknown values.
+    string folder;
+    integer handle, missing;
+    task look(input string file);
+        if (missing == 0) begin
+            handle = $fopen($sformatf("%s/%s", folder, file), "r");
+            if (handle != 0) $fclose(handle);
+            else begin
+                missing = 1;
+                $display("FAIL vector file %s/%s cannot be read", folder, file);
+                $fatal(1);
+            end
+        end
+    endtask
+    initial begin
+        missing = 0;
+        if (!$value$plusargs("dir=%s", folder)) folder = ".";
+{looks}
+    end
+
+    reg aclk;
+    initial begin
+        aclk = 1'b0;
+        forever #5 aclk = ~aclk;
+    end
+
+    integer stall;
+    initial begin
+        if (!$value$plusargs("stall=%d", stall)) stall = STALL;
+        if (stall < 0 || stall > 7) stall = 7;
+    end
+
+    // What each port draws in a cycle: it stalls if that is less than its share of 256.
+    reg [{width} - 1:0] draws [0:{period} - 1];
+    initial #1 $readmemh($sformatf("%s/%s", folder, "{name}_stalls.hex"), draws);
+    reg [{row_bits} - 1:0] row, first_row;
+    wire [{width} - 1:0] draw = draws[row];
+    always @(posedge aclk) row <= aresetn ? row + 1'b1 : first_row;
+
+    // Changes away from the rising edge, where simulators might order it differently.
+    reg aresetn;
+    reg whole;                      // the vectors run to their end
+    reg [31:0] share;
+    wire done;
+    wire [31:0] due = share == 0 ? CYCLES : share == 32 * STALL ? CYCLES_STALLED : 0;
+    integer act;
+    initial begin
+        aresetn = 1'b0;
+        whole = 1'b0;
+        first_row = 0;
+        share = 0;
+        repeat (4) @(negedge aclk);
+        for (act = 0; act < RESETS; act = act + 1) begin
+            share = act % 2 != 0 ? 32 * stall : 0;
+            aresetn = 1'b1;
+            repeat (AFTER[32 * act +: 32] + 1) @(negedge aclk);
+            aresetn = 1'b0;
+            first_row = first_row + {row_bits}'d251;
+            repeat (LENGTHS[32 * act +: 32]) @(negedge aclk);
+        end
+        aresetn = 1'b0;
+        whole = 1'b1;
+        first_row = 0;
+        share = 0;
+        @(negedge aclk);
+        aresetn = 1'b1;
+        while (!done) @(negedge aclk);
+        if (stall != 0) begin
+            aresetn = 1'b0;
+            share = 32 * stall;
+            @(negedge aclk);
+            aresetn = 1'b1;
+            while (!done) @(negedge aclk);
+        end
+        $display("PASS %0d outputs", {outputs});
+        $finish;
+    end
+"""

@@ -1,0 +1,108 @@
+"""What the options of :mod:`exactmac.build` name: files of JSON with levels or a configuration."""
+
+import errno
+import json
+import os
+import select
+import stat
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from hw.tile.config import TileConfig
+
+__all__ = ["lut_of", "parameters_of", "read_json", "saved_of"]
+
+MOST_BYTES = 1 << 26
+"""Of a file: some three times what 65,536 records of 15 thresholds take."""
+
+PATIENCE = 10
+"""Seconds in which all of a pipe must be written."""
+
+
+def parameters_of(file: str) -> dict[str, Any]:
+    """Return what ``--parameters`` names; fields and values are checked where these are known."""
+    fields = _read("Parameters", file)
+    if not isinstance(fields, dict):
+        raise ValueError(f"Parameters must be an object of fields, not what is in {file}")
+    return fields
+
+
+def lut_of(text: str) -> list[Any] | str:
+    """Return the table that ``--lut`` names; its levels are checked where their format is known."""
+    if text == "loaded":
+        return text
+    levels = _read("Lut", text, "loaded or a file of JSON")
+    if not isinstance(levels, list):
+        raise ValueError(f"Lut must be a list of integers, not what is in {text}")
+    return levels
+
+
+def saved_of(file: str) -> TileConfig:
+    """Return the configuration that ``--config`` names: that of a manifest, or one by itself."""
+    saved = _read("Config", file)
+    if isinstance(saved, dict) and "config" in saved:
+        saved = saved["config"]
+    try:
+        return TileConfig.from_json(saved)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"Config must be that of a tile, not what is in {file} "
+                         f"({error})") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    for name, times in Counter(name for name, _ in pairs).items():
+        if times > 1:
+            raise LookupError(f"{name} {times} times")
+    return dict(pairs)
+
+
+def read_json(path: Path) -> Any:
+    """Return what is in a file of JSON.
+
+    Raises
+    ------
+    ValueError, OSError
+        With the reason; ``ValueError`` where there is more than `MOST_BYTES`, no end of it within
+        `PATIENCE`, or no JSON in any of its encodings.
+    LookupError
+        Where an object has a field more than once, which it tells.
+    """
+    # A pipe that nobody opens to write, or closes, must not be waited for.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with open(handle, "rb", buffering=0) as stream:
+        kind = os.fstat(handle).st_mode
+        if stat.S_ISDIR(kind):
+            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not (stat.S_ISREG(kind) or stat.S_ISFIFO(kind)):
+            raise ValueError("neither a file nor a pipe")
+        deadline, text = time.monotonic() + PATIENCE, bytearray()
+        while len(text) <= MOST_BYTES:
+            if not select.select([stream], [], [], max(0, deadline - time.monotonic()))[0]:
+                raise ValueError(f"{'only a part' if text else 'nothing'} came in {PATIENCE} s")
+            if not (part := stream.read(1 << 20)):
+                break
+            text += part
+    if len(text) > MOST_BYTES:
+        raise ValueError(f"more than {MOST_BYTES >> 20} MiB")
+    try:
+        return json.loads(text, object_pairs_hook=_object)
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+        raise ValueError("no JSON") from None
+    except ValueError:
+        raise ValueError(f"an integer of more than {sys.get_int_max_str_digits()} "
+                         "digits") from None
+
+
+def _read(name: str, file: str, what: str = "a file of JSON") -> Any:
+    if not file:
+        raise ValueError(f"{name} must be {what}, not ''")
+    try:
+        return read_json(Path(file))
+    except LookupError as error:
+        raise ValueError(f"{name} must have each field once, not {error}") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ValueError(f"{name} must be {what}, not {file} ({reason})") from None

@@ -1,0 +1,239 @@
+"""Requantizers: an exact sum and its channel's parameters in, an output code out."""
+
+from functools import cached_property
+
+from amaranth.hdl import Array, Cat, Const, Module, Value
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import In, Out
+
+from golden.contracts import (
+    LFSR_BITS,
+    Contract,
+    ExactSum,
+    MultiplyShift,
+    Stochastic,
+    Thresholds,
+)
+from golden.formats import BlockScaled, FloatFormat, Format, IntFormat, LoadedCodebook
+from hw.blocks.specials import FLAGS
+from hw.delay import delay
+from hw.formats import constant, shape_of, table_layout
+from hw.payload import Payload
+from hw.pipeline import Pipeline, dry_run
+from hw.requantize.levels import nearest_code, special_code
+from hw.requantize.scale import SCALERS, offset_and_clamp, product
+from hw.requantize.shared_exponent import ask, unrounded
+from hw.shared import Shared
+from hw.targets.fabric import GENERIC, Fabric
+
+__all__ = ["Requantizer"]
+
+
+class Requantizer(Shared):
+    """Turn sums into output codes by a contract, with parameters that come beside each sum.
+
+    With ``total = sum + bias``, or ``sum - weight_zero_point * row_sum + bias`` where ``row_sum``
+    is given, the output is ``clamp(scaled(total) + zero_point)``; ``scaled`` is what the contract
+    says, and exact for every total that the contract takes. The contract ``none`` gives ``total``.
+    Parameters outside the ranges of their contract, and totals that it does not take, give
+    results without meaning.
+
+    Nothing stalls. Latency is :attr:`latency` cycles, the sum of these stages, and throughput one
+    result per cycle:
+
+    ======================  ======  ===================================================
+    stage                   cycles  registers
+    ======================  ======  ===================================================
+    weight zero point       2       ``weight_zero_point * row_sum``; the difference
+    bias                    1       total
+    multiply-shift          2       total * multiplier; that shifted right
+    ``pulp``, its twin      3       the same, with the addend between the two
+    ``q31``                 3       total * multiplier; >> 31, rounded; shifted right
+    ``tflite``              4       total << left; then as ``q31``
+    ``onnx``                6       see :func:`hw.requantize.scale.float_scaled`
+    ``onnx_zp_inside``      10      the same
+    zero point              1       rounded, in the few bits that the clamp needs
+    clamp                   1       output
+    ======================  ======  ===================================================
+
+    Where the output is no integer format, :func:`hw.requantize.levels.nearest_code` takes the
+    place of the last three stages of a multiply-shift: shift, zero point and clamp. Where it is
+    block-scaled, results are not rounded yet, for their exponent is still to be found: they are
+    what :class:`~hw.requantize.shared_exponent.SharedExponent` takes, three cycles after the
+    product.
+
+    Multiply-shift are all that :class:`~golden.contracts.MultiplyShift` describes, and
+    ``stochastic``, whose state comes beside the sum too. The contract
+    ``none`` has only the first two stages; ``thresholds`` has these and then a cycle for each bit
+    of the output, highest first.
+
+    Parameters
+    ----------
+    contract : Contract
+        What is computed.
+    sums : IntFormat
+        Of the sums that come in.
+    total : IntFormat
+        Of sum plus bias.
+    output : Format
+        Of the results.
+    record : dict of str to Format
+        Parameters of a channel, as :attr:`hw.tile.config.TileConfig.record` lists them.
+    fixed : dict of str to int
+        Levels of those of them that never change: constants, which do not come in.
+    row_sum : IntFormat or None
+        Of the sum of a row's activations, where weights have zero points.
+    propagates : bool
+        Whether flags of infinities and NaN come with the sum, and decide where one is set.
+    fabric : Fabric
+        What it is made of.
+
+    Members
+    -------
+    i : In(stream.Signature(StructLayout, always_ready=True))
+        ``sum``, ``parameters`` (a StructLayout of the record), ``row_sum`` and ``flags`` (where
+        there are), and ``state`` (with contract ``stochastic``).
+    o : Out(stream.Signature(shape_of(output), always_ready=True))
+        Results, in order; of a block-scaled output with the layout of
+        :func:`hw.requantize.shared_exponent.unrounded`.
+    table : In(ArrayLayout(shape_of(output.range), 1 << output.bits))
+        Of a loaded codebook as the output: level of each code, ascending, the highest repeated.
+        For a sum it is read :attr:`table_latency` cycles after that.
+    """
+
+    i: stream.Interface
+    o: stream.Interface
+    table: data.View
+
+    def __init__(self, *, contract: Contract, sums: IntFormat, total: IntFormat, output: Format,
+                 record: dict[str, Format], fixed: dict[str, int] | None = None,
+                 row_sum: IntFormat | None = None, propagates: bool = False,
+                 fabric: Fabric = GENERIC):
+        if type(contract) not in (ExactSum, Thresholds, *SCALERS):
+            raise TypeError(f"Contract must be one with hardware, not {contract!r}")
+        if (row_sum is not None) != ("weight_zero_point" in record):
+            raise ValueError("Row sum must be given where the record has a weight_zero_point, "
+                             f"and only there, not {row_sum}")
+        self.contract = contract
+        self.sums = sums
+        self.total = total
+        self.output = output
+        self.record = record
+        self.fixed = fixed or {}
+        self.row_sum = row_sum
+        self.propagates = propagates
+        self.fabric = fabric
+        payload = {
+            "sum": shape_of(sums),
+            "parameters": Payload.of({
+                name: fmt for name, fmt in record.items() if name not in self.fixed}).layout,
+        }
+        if row_sum is not None:
+            payload["row_sum"] = shape_of(row_sum)
+        if propagates:
+            payload["flags"] = FLAGS
+        if isinstance(contract, Stochastic):
+            payload["state"] = LFSR_BITS
+        result = shape_of(output)
+        if isinstance(output, BlockScaled):
+            assert isinstance(contract, MultiplyShift)  # or the contract had refused it
+            result = unrounded(contract, total, output, propagates=propagates)
+        super().__init__({
+            "i": In(stream.Signature(data.StructLayout(payload), always_ready=True)),
+            "o": Out(stream.Signature(result, always_ready=True)),
+            **({"table": In(table_layout(output))} if isinstance(output, LoadedCodebook) else {}),
+        })
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a sum to its result."""
+        return self._dry.stage
+
+    @property
+    def table_latency(self) -> int:
+        """Cycles from a sum to where the table of a loaded output is read for it."""
+        return self._dry.read["table"]
+
+    @cached_property
+    def _dry(self) -> Pipeline:
+        return dry_run(self._results)
+
+    def body(self, platform):
+        m = Module()
+        pipe = self._results(m)
+        m.d.comb += self.o.valid.eq(
+            delay(m, self.i.valid, pipe.stage, "valid", reset_less=False))
+        return m
+
+    def _results(self, m: Module) -> Pipeline:
+        """Drive the results, and return the pipeline that they come from."""
+        loaded = isinstance(self.output, LoadedCodebook)
+        pipe = Pipeline(m, {
+            name: constant(fmt, self.fixed[name]) if name in self.fixed
+            else self.i.p.parameters[name] for name, fmt in self.record.items()},
+            (lambda name, stage: Value.cast(self.table)) if loaded else None, fabric=self.fabric)
+        if isinstance(self.contract, Stochastic):
+            pipe.hold("state", self.i.p.state)
+        if self.propagates:
+            pipe.hold("flags", Value.cast(self.i.p.flags))
+        unbiased = self.i.p["sum"]
+        if self.row_sum is not None:
+            pipe.hold("sum", unbiased)
+            correction = pipe.multiply(pipe.take("weight_zero_point"), self.i.p["row_sum"],
+                                       "zero_point_product")
+            unbiased = pipe.add(pipe.take("sum"), correction, "corrected", subtract=True)
+
+        # Wide enough for every sum and bias, or for all that the contract takes: golden has then
+        # proven that this sum with this bias is among it.
+        total = pipe.add(unbiased, pipe.take("bias"), "total", shape_of(self.total))
+
+        if isinstance(self.contract, ExactSum):
+            m.d.comb += self.o.payload.eq(total)
+        elif isinstance(self.contract, Thresholds):
+            m.d.comb += self.o.payload.eq(self._count(pipe, total))
+        elif not isinstance(self.output, IntFormat):
+            assert isinstance(self.contract, MultiplyShift)  # or the contract had refused it
+            value, right = product(pipe, self.contract, total)
+            if isinstance(self.output, BlockScaled):
+                pipe.hold("value", value)
+                pipe.hold("right", right)
+                pipe.hold("asked", ask(pipe, self.output))
+                m.d.comb += [Value.cast(self.o.p[name]).eq(pipe.take(name))
+                             for name in self.o.payload.shape().members]
+            else:
+                code = nearest_code(pipe, value, right, self.contract.rounding, self.output)
+                if self.propagates:
+                    assert isinstance(self.output, FloatFormat)  # or the tile had been refused
+                    code = special_code(data.View(FLAGS, pipe.take("flags")), code, self.output)
+                m.d.comb += self.o.payload.eq(code)
+        else:
+            # One bit more than the output's: what saturates there is so far out of its range that
+            # the rounding and the zero point, themselves within it, only bring it to the end.
+            near, up = SCALERS[type(self.contract)](
+                pipe, self.contract, total, self.output.bits + 1)
+            m.d.comb += self.o.payload.eq(offset_and_clamp(pipe, near, up))
+        return pipe
+
+    def _count(self, pipe: Pipeline, total):
+        """Find by bisection how many thresholds ``total`` has reached, from the highest bit on."""
+        bits = self.output.bits
+        count = None
+        for bit in reversed(range(bits)):
+            # Those halfway between the ones that earlier bits compared with, by those bits. A
+            # narrow format has no threshold for its last step, which is never reached.
+            halfway = range(1 << bit, 1 << bits, 2 << bit)
+            reached = [total >= pipe.take(f"threshold_{step}")
+                       if f"threshold_{step}" in self.record else Const(0, 1)
+                       for step in halfway]
+            found = reached[0] if count is None else Array(reached)[count]
+            count = found if count is None else Cat(found, count)
+            if bit:
+                pipe.hold("total", total)
+            count = pipe.register(count, f"count_{bit}")
+            if bit:
+                total = pipe.take("total")
+        assert count is not None  # an output has at least one bit
+        if isinstance(self.output, IntFormat):
+            return count + self.output.min
+        codes = self.output.encode(self.output.levels()).tolist()
+        return Array(Const(code, bits) for code in codes)[count]

@@ -1,0 +1,1 @@
+"""Fabrics: what cells arithmetic may use."""

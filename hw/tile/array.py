@@ -1,0 +1,313 @@
+# amaranth: UnusedElaboratable=no
+"""The MAC array: beats of operands in, the totals of a job out."""
+
+import operator
+from typing import Any, Literal
+
+from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import In, Out
+
+from golden.formats import Format, IntFormat, LoadedCodebook, element_of
+from hw.blocks import Block, block_for
+from hw.blocks.interface import OPERANDS, Cell
+from hw.blocks.scaled import ScaledBlock
+from hw.blocks.specials import FLAGS, Specials
+from hw.blocks.vector_sums import VectorSum
+from hw.delay import delay
+from hw.formats import shape_of
+from hw.shared import Shared
+from hw.tile.config import TileConfig
+
+__all__ = ["MacArray", "Part", "totals_layout"]
+
+Merge = Literal["add", "or"]
+
+LEAF = 16
+"""Cells that are not divided further."""
+
+
+class Part(Shared):
+    """Cells in rows and columns, each with two accumulators: a leaf, or two halves.
+
+    One accumulator of a cell adds up its sums, the other holds the total of the job before. The
+    totals of a row shift to the left, ``outputs`` at a time; what is to the right follows.
+
+    An array is one part, made of halves of halves. What crosses the border of each is in
+    proportion to its rows and columns and not to its cells; and since halves are alike, each size
+    is made once.
+
+    Parameters
+    ----------
+    cell : Cell
+        What makes the sums, for others like it.
+    total : IntFormat
+        Of the totals, wide enough for every job.
+    rows, cols : int
+    outputs : int
+        Totals of a row per step; a divisor of ``cols``.
+    merge : "add" or "or"
+        What becomes of the sums of a job's beats.
+
+    Members
+    -------
+    i : In(StructLayout)
+        ``activations``, ``[rows]``, and ``weights``, ``[cols]``, as edges make them.
+    valid, last : In(1)
+        The cells' sums are those of a beat, and of a job's last one.
+    step : In(1)
+        Totals shift.
+    follow : In(ArrayLayout(ArrayLayout(total, outputs), rows))
+        Totals to the right of each row.
+    totals : Out(ArrayLayout(ArrayLayout(total, outputs), rows))
+        The first ones of each row.
+    outside : Out(1)
+        Whether any cell's is set; only where cells have it.
+    """
+
+    i: data.View
+    valid: Signal
+    last: Signal
+    step: Signal
+    follow: data.View
+    totals: data.View
+    outside: Signal
+
+    def __init__(self, *, cell: Cell, total: IntFormat, rows: int, cols: int, outputs: int,
+                 merge: Merge = "add"):
+        self.cell = cell
+        self.total = total
+        self.rows = rows
+        self.cols = cols
+        self.outputs = outputs
+        self.merge: Merge = merge
+        edges = cell.i.shape().members
+        chain = data.ArrayLayout(data.ArrayLayout(shape_of(total), outputs), rows)
+        super().__init__({
+            "i": In(data.StructLayout({
+                "activations": data.ArrayLayout(edges["activations"], rows),
+                "weights": data.ArrayLayout(edges["weights"], cols),
+            })),
+            "valid": In(1), "last": In(1), "step": In(1),
+            "follow": In(chain), "totals": Out(chain),
+            **({"outside": Out(1)} if self._marked else {}),
+        })
+
+    @property
+    def _marked(self) -> bool:
+        return "outside" in self.cell.signature.members
+
+    def body(self, platform):
+        m = Module()
+        if self.rows * self.cols <= LEAF or self.rows == 1 and self.cols == self.outputs:
+            self._leaf(m)
+        elif self.rows > self.cols // self.outputs:
+            first = (self.rows + 1) // 2
+            self._halves(m, "rows", [(0, first), (first, self.rows)])
+        else:
+            first = (self.cols // self.outputs + 1) // 2 * self.outputs
+            self._halves(m, "cols", [(0, first), (first, self.cols)])
+        return m
+
+    def _halves(self, m: Module, what: Literal["rows", "cols"], spans: list[tuple[int, int]]):
+        halves = []
+        for (start, end), name in zip(spans, ("first", "second"), strict=True):
+            shape: dict[str, Any] = {"rows": self.rows, "cols": self.cols, what: end - start}
+            half: Part = Part(cell=self.cell, total=self.total, outputs=self.outputs,
+                              merge=self.merge, **shape)
+            m.submodules[name] = half
+            at = {"activations": 0, "weights": 0}
+            at["activations" if what == "rows" else "weights"] = start
+            m.d.comb += [half.i[operand][k].eq(self.i[operand][at[operand] + k])
+                         for operand in OPERANDS for k in range(half.i[operand].shape().length)]
+            m.d.comb += [getattr(half, name).eq(getattr(self, name))
+                         for name in ("valid", "last", "step")]
+            halves.append(half)
+        first, second = halves
+        if self._marked:
+            m.d.comb += self.outside.eq(first.outside | second.outside)
+        for row in range(self.rows):
+            if what == "cols":
+                m.d.comb += [
+                    self.totals[row].eq(first.totals[row]),
+                    first.follow[row].eq(second.totals[row]),
+                    second.follow[row].eq(self.follow[row]),
+                ]
+            else:
+                half, at = (first, row) if row < first.rows else (second, row - first.rows)
+                m.d.comb += [
+                    self.totals[row].eq(half.totals[at]),
+                    half.follow[at].eq(self.follow[row]),
+                ]
+
+    def _leaf(self, m: Module):
+        combine = operator.add if self.merge == "add" else operator.or_
+        shifts, sums, ends, outside = [], [], [], []
+        for row in range(self.rows):
+            following: list[Value] = [self.follow[row][k] for k in range(self.outputs)]
+            for col in reversed(range(self.cols)):
+                place = f"{row}_{col}"
+                cell: Any = self.cell.twin()
+                m.submodules[f"cell_{place}"] = cell
+                accumulator = Signal(shape_of(self.total), name=f"accumulator_{place}")
+                finished = Signal(shape_of(self.total), name=f"finished_{place}", reset_less=True)
+                total = Signal(shape_of(self.total), name=f"total_{place}")
+                m.d.comb += [
+                    cell.i.activations.eq(self.i.activations[row]),
+                    cell.i.weights.eq(self.i.weights[col]),
+                    total.eq(combine(accumulator, cell.o)),
+                ]
+                shifts.append(finished.eq(following[-1]))
+                sums.append(accumulator.eq(total))
+                ends += [accumulator.eq(0), finished.eq(total)]
+                following = [finished, *following[:-1]]
+                if self._marked:
+                    outside.append(cell.outside)
+            m.d.comb += [self.totals[row][k].eq(following[k]) for k in range(self.outputs)]
+        with m.If(self.step):
+            m.d.sync += shifts
+        with m.If(self.valid):
+            m.d.sync += sums
+            with m.If(self.last):
+                m.d.sync += ends
+        if self._marked:
+            m.d.comb += self.outside.eq(Cat(outside).any())
+
+
+def totals_layout(config: TileConfig) -> data.StructLayout:
+    """Layout of the totals that an array hands over at once, and of what belongs to them."""
+    c = config
+    return data.StructLayout({
+        "totals": data.ArrayLayout(shape_of(c.accumulator), c.outputs),
+        **({"row_sum": shape_of(c.row_sum)} if c.zero_points == "both" else {}),
+        **({"flags": data.ArrayLayout(FLAGS, c.outputs)} if c.propagates else {}),
+        **({"outside": 1} if c.block_scaled else {}),
+        "column": range(c.cols // c.outputs),
+        "last": 1,
+    })
+
+
+def _known(fmt: Format) -> Format:
+    # What the block is given: of a loaded codebook the levels, of a block-scaled format elements.
+    return fmt.range if isinstance(fmt, LoadedCodebook) else element_of(fmt)
+
+
+class MacArray(Shared):
+    """Sums of a job's beats, each pair of vectors in a place of its own.
+
+    There are two banks: one accumulates, the other holds the totals of the job before and hands
+    them over row by row, ``outputs`` at a time. The beat marked ``last`` adds its sums, moves the
+    totals over and clears the first bank, so the next job's first beat may follow in the next
+    cycle. Clearing after a job, not before one, costs nothing: it is the registers' own
+    synchronous reset.
+
+    Nothing stalls: a last beat's sums must not arrive before the step that empties the second
+    bank, at the earliest in the same cycle. The :class:`~hw.tile.entrance.Entrance` sees to that.
+
+    Beside the totals go, where the tile has them, the sum of the row's activations (of the raw
+    levels, for weight zero points), the flags of infinities and NaN, and whether a block of the
+    job or of one before was outside of the window.
+
+    Totals are offered :attr:`latency` cycles after their job's last beat. A beat, and ``outputs``
+    totals, per cycle.
+
+    Parameters
+    ----------
+    config : TileConfig
+        Of the tile.
+
+    Members
+    -------
+    i : In(stream.Signature(StructLayout, always_ready=True))
+        What the block takes, and ``last``, which marks a job's last beat.
+    o : Out(stream.Signature(totals_layout(config)))
+        Totals. ``column`` counts the steps of a row; ``last`` marks a job's last.
+    """
+
+    i: stream.Interface
+    o: stream.Interface
+
+    def __init__(self, config: TileConfig):
+        self.config = c = config
+        self._block = block_for(fabric=c.fabric, weights=_known(c.weights),
+                                activations=_known(c.activations),
+                                rows=c.rows, cols=c.cols, lanes=c.lanes)
+        if c.block_scaled:
+            self._block = ScaledBlock(block=self._block, weights=c.weights,
+                                      activations=c.activations, window=c.window)
+        super().__init__({
+            "i": In(stream.Signature(data.StructLayout({**self._block.beat.members, "last": 1}),
+                                     always_ready=True)),
+            "o": Out(stream.Signature(totals_layout(c))),
+        })
+
+    @property
+    def block(self) -> Block:
+        """The block that makes the sums, of elements where these are block-scaled."""
+        return self._block.block if isinstance(self._block, ScaledBlock) else self._block
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a job's last beat to its first totals."""
+        return self._block.latency + 1
+
+    def body(self, platform):
+        m = Module()
+        c, block, beat = self.config, self._block, self.i.p
+        valid = delay(m, self.i.valid, block.latency, "valid", reset_less=False)
+        last = delay(m, self.i.valid & beat.last, block.latency, "last", reset_less=False)
+        step, row_ends = Signal(), Signal()
+
+        def totals(name: str, part: Part, edges: dict[str, list], steps: Value) -> list[Value]:
+            # The first totals of a part whose rows follow one another.
+            m.submodules[name] = part
+            m.d.comb += [part.i[operand][k].eq(vector)
+                         for operand, vectors in edges.items() for k, vector in enumerate(vectors)]
+            m.d.comb += [part.valid.eq(valid), part.last.eq(last), part.step.eq(steps)]
+            m.d.comb += [part.follow[row].eq(part.totals[row + 1]) for row in range(c.rows - 1)]
+            return [part.totals[0][k] for k in range(part.outputs)]
+
+        shape: dict[str, Any] = {"rows": c.rows, "cols": c.cols, "outputs": c.outputs}
+        part = Part(cell=block.cell, total=c.accumulator, **shape)
+        edges = {name: block.edge(m, name, beat) for name in OPERANDS}
+        m.d.comb += [self.o.p.totals[k].eq(total)
+                     for k, total in enumerate(totals("sums", part, edges, step))]
+        if c.zero_points == "both":
+            cell = VectorSum(fmt=block.activations, lanes=c.lanes, latency=block.latency)
+            rows = Part(cell=cell, total=c.row_sum, rows=c.rows, cols=1, outputs=1)
+            edges = {"activations": [beat.activations[row] for row in range(c.rows)]}
+            m.d.comb += self.o.p.row_sum.eq(*totals("row_sums", rows, edges, step & row_ends))
+        if c.propagates:
+            specials = Specials(weights=element_of(block.weights),
+                                activations=element_of(block.activations), lanes=c.lanes,
+                                latency=block.latency)
+            flags = Part(cell=specials, merge="or",
+                         total=IntFormat(FLAGS.size, signed=False), **shape)
+            edges = {name: specials.edge(m, name, beat[name]) for name in OPERANDS}
+            m.d.comb += [self.o.p.flags[k].as_value().eq(each)
+                         for k, each in enumerate(totals("flags", flags, edges, step))]
+        if isinstance(block, ScaledBlock):
+            # It is sticky; with the results of a job goes what it is at the job's end.
+            now, outside = block.is_outside(m, beat, self.i.valid, part.outside), Signal()
+            m.d.sync += outside.eq(outside | now)
+            outside_until = Signal()
+            with m.If(last):
+                m.d.sync += outside_until.eq(outside | now)
+            m.d.comb += self.o.p.outside.eq(outside_until)
+
+        remaining = Signal(range(c.steps + 1))
+        column = Signal(range(c.cols // c.outputs))
+        m.d.comb += [
+            self.o.valid.eq(remaining != 0),
+            self.o.p.last.eq(remaining == 1),
+            self.o.p.column.eq(column),
+            step.eq(self.o.valid & self.o.ready),
+            row_ends.eq(column == c.cols // c.outputs - 1),
+        ]
+        with m.If(step):
+            m.d.sync += [remaining.eq(remaining - 1), column.eq(column + 1)]
+            with m.If(row_ends):
+                m.d.sync += column.eq(0)
+        with m.If(last):
+            m.d.sync += remaining.eq(c.steps)
+        return m

@@ -1,0 +1,205 @@
+"""What is chosen of a tile: the choices, their defaults and limits; to JSON and back."""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, fields
+from inspect import cleandoc
+from typing import Any, Literal, Self
+
+from golden.contracts import Contract, contract, title_of
+from golden.formats import MAX_BITS, BlockScaled, Format, IntFormat, parse
+from hw.targets.fabric import FABRICS, GENERIC
+
+__all__ = ["TileChoices", "VERSION", "usual_zero_points"]
+
+VERSION = 1
+"""Of the JSON. A change of the choices, or of what one means, is a new version."""
+
+_FORMATS = ("weights", "activations", "output")
+
+_MOST = {"rows": 1024, "cols": 1024, "lanes": 1024, "depth": 1 << 24, "outputs": 1024,
+         "channels": 1 << 16, "window": 64}
+"""Largest values; the smallest are 1."""
+
+_AMONG = {"zero_points": ("none", "activations", "both"), "target": FABRICS}
+"""Names to choose from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TileChoices:
+    """Everything that decides what a :class:`~hw.tile.tile.MacTile` is.
+
+    :meth:`meaning`, and with it ``--help``, has its words from here.
+
+    Parameters
+    ----------
+    weights : Format
+        Format of the weights.
+    activations : Format
+        Format of the activations.
+    output : Format or None
+        Format of the results; none for contract ``none``, whose output is the exact sum.
+    contract : Contract
+        How sums become results.
+    rows : int
+        Activation vectors of a job.
+    cols : int
+        Weight vectors of a job; a multiple of 32 for a block-scaled output.
+    lanes : int
+        Products per sum and cycle; a divisor of 32 for block-scaled operands.
+    depth : int
+        Most products per sum; sizes the accumulator.
+    outputs : int
+        Results per cycle, and requantizers; a divisor of ``cols``, and of 32 for a block-scaled
+        output.
+    channels : int
+        Records of the parameter store; a multiple of 32 for a block-scaled output with fixed
+        parameters.
+    zero_points : str
+        Operands that have zero points; those of activations are folded into the bias by the
+        driver, those of weights, one per channel, take hardware.
+    window : int
+        Combined exponents of blocks, above a job's base, that are summed exactly, of block-scaled
+        operands only; others raise a flag.
+    lut : tuple of int, "loaded" or None
+        Table behind results of 8 bits: the levels that codes 0 to 255 become, or ``loaded``, where
+        each parameter set brings one; none for a block-scaled output.
+    parameters : tuple of (str, int or tuple of int) or None
+        Fixed parameters, in place of a store to be loaded: every field of a record with its level,
+        or with one for each channel.
+    target : str
+        Whose cells the Verilog may use.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where a choice is not within its limits.
+    """
+
+    weights: Format
+    activations: Format
+    output: Format | None
+    contract: Contract = contract("half_up")
+    rows: int = 4
+    cols: int = 4
+    lanes: int = 4
+    depth: int = 1024
+    outputs: int = 1
+    channels: int = 256
+    zero_points: Literal["none", "activations", "both"] = "none"
+    window: int = 16
+    lut: tuple[int, ...] | Literal["loaded"] | None = None
+    parameters: tuple[tuple[str, int | tuple[int, ...]], ...] | None = None
+    target: str = GENERIC.name
+
+    def __post_init__(self):
+        for name in _FORMATS:
+            fmt = getattr(self, name)
+            if not isinstance(fmt, Format) and (name, fmt) != ("output", None):
+                must = "a Format or None" if name == "output" else "a Format"
+                raise TypeError(f"{title_of(name)} must be {must}, not {fmt!r}")
+            if isinstance(fmt, IntFormat) and fmt.width > MAX_BITS:
+                raise ValueError(f"{title_of(name)} must have at most {MAX_BITS} bits, not {fmt}")
+        own = self.contract
+        if not isinstance(own, Contract):
+            raise TypeError(f"Contract must be a Contract, not {own!r}")
+        if contract(own.name, multiplier_bits=own.multiplier_bits) != own:
+            raise ValueError(f"Contract must be the one called {own.name}, not {own!r}")
+        for name, most in _MOST.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise TypeError(f"{title_of(name)} must be an integer, not {value!r}")
+            if not 1 <= value <= most:
+                raise ValueError(f"{title_of(name)} must be in range [1, {most}], not {value!r}")
+        for name, among in _AMONG.items():
+            if getattr(self, name) not in among:
+                raise ValueError(f"{title_of(name)} must be one of {', '.join(among)}, "
+                                 f"not {getattr(self, name)!r}")
+
+    @classmethod
+    def meaning(cls, name: str) -> str:
+        """What a choice is, as above, and its limits, as part of a sentence."""
+        found = re.search(rf"\n{name} : .*\n    (\w)((?:.*\n    )*.*)\.\n",
+                          cleandoc(TileChoices.__doc__ or ""))
+        text = found[1].lower() + found[2] if found else name
+        text = " ".join(text.replace("``", "").split())
+        limits = f"1 to {_MOST[name]}" if name in _MOST else ", ".join(_AMONG.get(name, ()))
+        return f"{text}: {limits}" if limits else text
+
+    @classmethod
+    def of(cls, *, multiplier_bits: int | None = None, **plain: Any) -> Self:
+        """Return what is described in plain types: formats and contract by name, lists, objects.
+
+        What is left out has its default, and zero points are those of :func:`usual_zero_points`.
+        """
+        for name in _FORMATS:
+            try:
+                plain[name] = None if plain.get(name) is None else parse(plain[name])
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"{title_of(name)}: {error}") from None
+        plain.setdefault("zero_points", usual_zero_points(plain["weights"], plain["activations"]))
+        plain["contract"] = contract(plain.get("contract", cls.contract.name),
+                                     multiplier_bits=multiplier_bits)
+        if isinstance(plain.get("lut"), list):
+            plain["lut"] = tuple(plain["lut"])
+        if isinstance(plain.get("parameters"), dict):
+            plain["parameters"] = tuple(
+                (name, tuple(value) if isinstance(value, list) else value)
+                for name, value in plain["parameters"].items())
+        return cls(**plain)
+
+    @classmethod
+    def from_json(cls, saved: Any) -> Self:
+        """Return what :meth:`to_json` made ``saved`` of.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Where it is damaged, or of another version.
+        """
+        if not isinstance(saved, dict):
+            raise TypeError(f"Configuration must be an object, not of type {type(saved).__name__}")
+        if saved.get("version") != VERSION:
+            raise ValueError(f"Configuration must be of version {VERSION}, "
+                             f"not {saved.get('version')!r}")
+        names = {"version", "multiplier_bits", *(each.name for each in fields(cls))}
+        if wrong := sorted(names ^ set(saved)):
+            raise ValueError("Configuration must have each choice and nothing else, "
+                             f"not lack or add {', '.join(wrong)}")
+        return cls.of(**{name: value for name, value in saved.items() if name != "version"})
+
+    def to_json(self) -> dict[str, Any]:
+        """Every choice in plain types, equal where the choices are."""
+        plain = {each.name: getattr(self, each.name) for each in fields(self)}
+        for name in _FORMATS:
+            plain[name] = None if plain[name] is None else str(plain[name])
+        plain["contract"] = self.contract.name
+        plain["multiplier_bits"] = self.contract.multiplier_bits
+        if isinstance(self.lut, tuple):
+            plain["lut"] = list(self.lut)
+        if self.parameters is not None:
+            plain["parameters"] = {name: list(value) if isinstance(value, tuple) else value
+                                   for name, value in self.parameters}
+        return {"version": VERSION, **plain}
+
+    def describe(self) -> dict[str, str | int | None]:
+        """Every choice in few letters, which differ where the choices do."""
+        return {name: f"fixed, {_digest(value)[:8]}" if isinstance(value, list | dict) else value
+                for name, value in self.to_json().items() if name != "version"}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the JSON, with its keys sorted and no spaces: 64 hexadecimal digits."""
+        return _digest(self.to_json())
+
+
+def usual_zero_points(weights: Format, activations: Format) -> str:
+    """Which operands have a zero point where a command line does not say."""
+    movable = isinstance(activations, IntFormat) and activations.width > 1
+    return "activations" if movable and not isinstance(weights, BlockScaled) else "none"
+
+
+def _digest(plain: Any) -> str:
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

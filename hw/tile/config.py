@@ -1,0 +1,305 @@
+"""A tile described as one small immutable value, and all that follows from it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from golden.contracts import WORD_BITS, Stochastic, Thresholds, contract, title_of
+from golden.formats import (
+    BLOCK,
+    BlockScaled,
+    Codebook,
+    Format,
+    IntFormat,
+    LoadedCodebook,
+    element_of,
+)
+from golden.ranges import Range, check_ends, dot_range, levels_range
+from hw.targets.fabric import FABRICS, Fabric
+from hw.tile.choices import TileChoices, usual_zero_points
+
+__all__ = ["TileConfig", "CODE_BITS", "LUT_WORDS"]
+
+_MOST_MACS = 1 << 14
+
+CODE_BITS = 8
+"""Width of the codes that a table takes and gives."""
+
+LUT_WORDS = (CODE_BITS << CODE_BITS) // WORD_BITS
+"""Words of a table: code ``k`` at bits ``[8 * (k % 4), 8 * (k % 4) + 8)`` of word ``k // 4``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TileConfig(TileChoices):
+    """Everything that decides what a :class:`~hw.tile.tile.MacTile` is, and what follows from it.
+
+    A job computes ``rows * cols`` sums: ``rows`` activation vectors by ``cols`` weight vectors.
+
+    Parameters
+    ----------
+    **choices
+        As :class:`~hw.tile.choices.TileChoices` says of each. Fixed parameters are kept in the
+        order of the record, and levels that are the same for every channel as one.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where a choice is not what it must be, or the contract does not take the sums.
+    """
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.macs > _MOST_MACS:
+            raise ValueError(f"Rows * cols * lanes must be at most {_MOST_MACS}, not {self.macs}")
+        if self.lanes > self.depth:
+            raise ValueError(f"Lanes must be at most the depth {self.depth}, not {self.lanes}")
+        if self.cols % self.outputs:
+            raise ValueError(
+                f"Outputs must divide the {self.cols} cols, not be {self.outputs}")
+        for name, zero_points in (("activations", ("activations", "both")), ("weights", ("both",))):
+            fmt = getattr(self, name)
+            if self.zero_points in zero_points and not isinstance(fmt, IntFormat):
+                raise ValueError(f"Zero points must be none where {name} have a format without "
+                                 f"them, {fmt}, not {self.zero_points!r}")
+        if isinstance(self.output, BlockScaled):
+            self._check_output_blocks()
+        if self.block_scaled:
+            self._check_blocks()
+        elif self.window != TileConfig.window:
+            raise ValueError("Window must be left out where no operand is block-scaled, "
+                             f"not {self.window}")
+        if isinstance(self.output, LoadedCodebook) and isinstance(self.contract, Thresholds):
+            raise ValueError("Output must be a format whose levels are known for contract "
+                             f"{self.contract.name}, which loads the borders between them, "
+                             f"not {self.output}")
+        if self.propagates and not (self.output is not None and self.output.propagates):
+            raise ValueError("Output must be a format whose specials propagate, as an operand's "
+                             f"do, not {self.output}")
+        self.contract.fields(self.unbiased, self.contract.output_format(self.unbiased, self.output))
+        if self.lut is not None:
+            self._check_lut()
+        if self.parameters is not None:
+            self._check_parameters()
+
+    def _check_blocks(self):
+        if BLOCK % self.lanes:
+            raise ValueError(f"Lanes must divide the {BLOCK} elements of a block where operands "
+                             f"are block-scaled, not be {self.lanes}")
+        if self.zero_points != "none":
+            raise ValueError("Zero points must be none where operands are block-scaled, "
+                             f"not {self.zero_points!r}")
+
+    def _check_output_blocks(self):
+        if self.cols % BLOCK:
+            raise ValueError(f"Cols must be a multiple of the {BLOCK} results of a block where "
+                             f"the output is block-scaled, not {self.cols}")
+        if BLOCK % self.outputs:
+            raise ValueError(f"Outputs must divide the {BLOCK} results of a block where the output "
+                             f"is block-scaled, not be {self.outputs}")
+        if self.lut is not None:
+            raise ValueError(f"Lut must be left out for {self.output}, whose codes alone are no "
+                             f"numbers, not {'loaded' if self.lut == 'loaded' else 'fixed'}")
+        if self.parameters is not None and self.channels % BLOCK:
+            raise ValueError(f"Channels must be a multiple of the {BLOCK} results of a block where "
+                             "the output is block-scaled and parameters are fixed, "
+                             f"not {self.channels}")
+
+    def _check_lut(self):
+        fmt = self.output_format
+        if fmt.bits != CODE_BITS:
+            exact = f", the exact sum of contract {self.contract.name}" * (self.output is None)
+            raise ValueError(f"Lut must be for an output of {CODE_BITS} bits, not {fmt}{exact}")
+        if self.lut == "loaded":
+            return
+        if not isinstance(self.lut, tuple):
+            raise TypeError(f"Lut must be a tuple of levels, loaded or None, not {self.lut!r}")
+        if len(self.lut) != 1 << CODE_BITS:
+            raise ValueError(f"Lut must have {1 << CODE_BITS} levels, not {len(self.lut)}")
+        for index, level in enumerate(self.lut):
+            if not isinstance(level, int) or isinstance(level, bool):
+                raise TypeError(f"Lut must be a list of integers, not {level!r} at index {index}")
+        fmt.check(self.lut, "Lut level")
+
+    def _check_parameters(self):
+        if not isinstance(self.parameters, tuple):
+            raise TypeError("Parameters must be a tuple of fields and values, or None, "
+                            f"not {self.parameters!r}")
+        names = [name for name, _ in self.parameters]
+        if sorted(names) != sorted(self.record):
+            missing = [name for name in self.record if name not in names]
+            what = (f"lacking {', '.join(missing)}" if missing else
+                    f"having {', '.join(name for name in names if name not in self.record)}")
+            found = f"{', '.join(names)} ({what})" if names else "none"
+            raise ValueError(f"Parameters must be {', '.join(self.record)}, not {found}")
+        if self.lut == "loaded":
+            raise ValueError("Lut must not be loaded where parameters are fixed")
+        for name in self.head:
+            raise ValueError(f"{name.capitalize()} must not be a loaded codebook where parameters "
+                             f"are fixed, not {getattr(self, name)}")
+        for name, value in self.parameters:
+            title = title_of(name)
+            for index, each in enumerate(value if isinstance(value, tuple) else (value,)):
+                if not isinstance(each, int) or isinstance(each, bool):
+                    place = f" at index {index}" * isinstance(value, tuple)
+                    raise TypeError(f"{title} must be an integer, or a list of one per channel, "
+                                    f"not {each!r}{place}")
+            if isinstance(value, tuple) and len(value) != self.channels:
+                raise ValueError(f"{title} must be one value or {self.channels}, one per channel, "
+                                 f"not {len(value)}")
+            self.record[name].check(value, title)
+        given = dict(self.parameters)
+        for name in ("clamp", "exponent"):
+            if f"{name}_min" in given:
+                check_ends(name.capitalize(), given[f"{name}_min"], given[f"{name}_max"])
+        # Tiles that do the same are equal, however their parameters were listed.
+        object.__setattr__(self, "parameters", tuple(
+            (name, _alike(given[name])) for name in self.record))
+
+    @property
+    def sums(self) -> Range:
+        """Range of a sum of at most ``depth`` products, and of those of the lanes that are left.
+
+        Where a format has a level 0, unused lanes add nothing. Of block-scaled operands in units
+        of a job's base.
+        """
+        idle = self.weights.idle * self.activations.idle
+        found = dot_range(self.weights, self.activations,
+                          self.max_beats * self.lanes if idle else self.depth)
+        most = 1 << self.window - 1 if self.block_scaled else 1
+        return Range(min(found.lo, 0), max(found.hi, 0)).times(most)
+
+    @property
+    def block_scaled(self) -> bool:
+        """Whether an operand has exponents, and sums are in units of a job's base."""
+        return any(isinstance(fmt, BlockScaled) for fmt in (self.weights, self.activations))
+
+    @property
+    def propagates(self) -> bool:
+        """Whether infinities and NaN of an operand reach the output."""
+        return self.weights.propagates or self.activations.propagates
+
+    @property
+    def accumulator(self) -> IntFormat:
+        """Format of a sum of products, exactly as wide as ``depth`` of them need."""
+        return self.sums.format
+
+    @property
+    def row_sum(self) -> IntFormat:
+        """Format of a sum of ``depth`` activations."""
+        return levels_range(self.activations).times(self.depth).format
+
+    @property
+    def unbiased(self) -> Range:
+        """Range of the sums before the bias, weight zero points subtracted."""
+        return self.sums if self.zero_points != "both" else self.sums - self.sums
+
+    @property
+    def sum_format(self) -> IntFormat:
+        """Format of sum plus bias, which the requantizer takes."""
+        return self.contract.sum_format(self.unbiased)
+
+    @property
+    def draws(self) -> bool:
+        """Whether results draw from a register, of which a job brings a state for each row."""
+        return isinstance(self.contract, Stochastic)
+
+    @property
+    def output_format(self) -> Format:
+        """Format of the results."""
+        return self.contract.output_format(self.unbiased, self.output)
+
+    @cached_property
+    def record(self) -> dict[str, IntFormat | Format]:
+        """Fields of a parameter record, low bits first."""
+        record: dict[str, IntFormat | Format] = dict(
+            self.contract.fields(self.unbiased, self.output_format))
+        if self.zero_points == "both":
+            record["weight_zero_point"] = self.weights
+        return record
+
+    @cached_property
+    def fixed(self) -> dict[str, int]:
+        """Fields that never change and are the same for every channel."""
+        return {name: value for name, value in self.parameters or () if isinstance(value, int)}
+
+    @cached_property
+    def fixed_per_channel(self) -> dict[str, tuple[int, ...]]:
+        """Fields that never change, for each record; surplus ones are as the last channel's."""
+        surplus = self.groups * self.cols - self.channels
+        return {name: value + value[-1:] * surplus for name, value in self.parameters or ()
+                if isinstance(value, tuple)}
+
+    @property
+    def record_bits(self) -> int:
+        """Width of a parameter record."""
+        return sum(fmt.bits for fmt in self.record.values())
+
+    @property
+    def words(self) -> int:
+        """Words of the parameter stream in one record."""
+        return -(-self.record_bits // WORD_BITS)
+
+    @property
+    def head(self) -> dict[str, int]:
+        """Words of the parameter stream in front of the records of a set, by what they load.
+
+        A table for results, and one for each operand that is a loaded codebook, then for such an
+        output: level ``k`` in word ``k``.
+        """
+        head = {"lut": LUT_WORDS} if self.lut == "loaded" else {}
+        return head | {name: 1 << fmt.bits for name, fmt in (
+            ("weights", self.weights), ("activations", self.activations),
+            ("output", self.output)) if isinstance(fmt, LoadedCodebook)}
+
+    @property
+    def fabric(self) -> Fabric:
+        """What the tile is made of."""
+        return FABRICS[self.target]
+
+    @property
+    def max_beats(self) -> int:
+        """Beats of the longest job."""
+        return -(-self.depth // self.lanes)
+
+    @property
+    def groups(self) -> int:
+        """Groups of ``cols`` records in the store."""
+        return -(-self.channels // self.cols)
+
+    @property
+    def steps(self) -> int:
+        """Output transfers of one job."""
+        return self.rows * self.cols // self.outputs
+
+    @property
+    def macs(self) -> int:
+        """Products per cycle."""
+        return self.rows * self.cols * self.lanes
+
+    @property
+    def name(self) -> str:
+        """Default name of the emitted module: formats, shape, and whatever is not the default.
+
+        Where that does not tell a configuration from all others, also digits of its digest.
+        """
+        formats = self.weights, self.activations, self.output_format
+        usual_contract = "none" if self.output is None else TileConfig.contract.name
+        choices = [
+            ("", self.contract.name, usual_contract),
+            ("m", self.contract.multiplier_bits, contract(self.contract.name).multiplier_bits),
+            *((name[0], getattr(self, name), getattr(TileConfig, name))
+              for name in ("depth", "outputs", "channels", "window")),
+            ("zero_points_", self.zero_points, usual_zero_points(*formats[:2])),
+            ("", self.target, TileConfig.target),
+        ]
+        parts = ["mac", *(fmt.stem for fmt in formats), f"{self.rows}x{self.cols}x{self.lanes}",
+                 *(f"{mark}{value}" for mark, value, usual in choices if value != usual)]
+        parts += ["lut"] * (self.lut is not None) + ["fixed"] * (self.parameters is not None)
+        if (isinstance(self.lut, tuple) or self.parameters is not None
+                or any(isinstance(element_of(fmt), Codebook) for fmt in formats)):
+            parts.append(self.digest[:6])
+        return "_".join(parts)
+
+
+def _alike(value: int | tuple[int, ...]) -> int | tuple[int, ...]:
+    """Return what a field has for every channel, if that is the same."""
+    return value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value

@@ -1,0 +1,94 @@
+"""Per-channel parameters that never change, read record by record."""
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import data
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from golden.formats import Format
+from hw.formats import constant
+from hw.payload import Payload
+from hw.shared import Shared
+
+__all__ = ["FixedParameters"]
+
+
+class FixedParameters(Shared):
+    """A read-only memory in the place of a :class:`~hw.tile.parameters.ParameterStore`.
+
+    It has that one's ports, but for the stream that fills it and what belongs to its banks: there
+    is one, so ``current``, ``accept``, ``finish`` and ``address.bank`` have no bits. Jobs can be
+    accepted at any time.
+
+    ``records`` follow ``address`` by :attr:`latency` cycle; a read per cycle.
+
+    Parameters
+    ----------
+    record : dict of str to Format
+        Fields of a record. Those that are the same for every channel are none of them.
+    values : dict of str to tuple of int
+        For each field, its level in every record.
+    channels : int
+        Records.
+    outputs : int
+        Records that are read at once, ``index * outputs`` and on.
+
+    Members
+    -------
+    ready : Out(1)
+        Always 1.
+    current : Out(0)
+    whole : Out(range(channels / outputs + 1))
+        Always all reads of ``outputs`` records.
+    accept : In(0)
+    finish : In(StructLayout)
+        ``valid`` and ``bank``, of no bits.
+    address : In(StructLayout)
+        ``index`` of the records to read, and ``bank``, of no bits.
+    records : Out(ArrayLayout(StructLayout, outputs))
+        Records read.
+    """
+
+    ready: Signal
+    current: Signal
+    whole: Signal
+    accept: Signal
+    finish: data.View
+    address: data.View
+    records: data.View
+
+    latency = 1
+
+    def __init__(self, *, record: dict[str, Format], values: dict[str, tuple[int, ...]],
+                 channels: int, outputs: int):
+        self.record = record
+        self.values = values
+        self.channels = channels
+        self.outputs = outputs
+        self._entries = entries = -(-channels // outputs)
+        super().__init__({
+            "ready": Out(1),
+            "current": Out(0),
+            "whole": Out(range(entries + 1)),
+            "accept": In(0),
+            "finish": In(data.StructLayout({"valid": 0, "bank": 0})),
+            "address": In(data.StructLayout({
+                "index": ceil_log2(entries), "bank": 0})),
+            "records": Out(data.ArrayLayout(Payload.of(record).layout, outputs)),
+        })
+
+    def body(self, platform):
+        m = Module()
+        m.d.comb += [self.ready.eq(1), self.whole.eq(self._entries)]
+        for k in range(self.outputs if self.record else 0):
+            # A case for each record: what synthesizes makes a memory or logic of it.
+            found = Signal(self.records[k].shape().size, name=f"found_{k}")
+            with m.Switch(self.address.index):
+                for index, channel in enumerate(range(k, self.channels, self.outputs)):
+                    with m.Case(index):
+                        m.d.comb += found.eq(Cat(constant(fmt, self.values[name][channel])
+                                                 for name, fmt in self.record.items()))
+            read = Signal(found.shape(), name=f"record_{k}", reset_less=True)
+            m.d.sync += read.eq(found)
+            m.d.comb += self.records[k].as_value().eq(read)
+        return m

@@ -1,0 +1,318 @@
+# amaranth: UnusedElaboratable=no
+"""From a job's totals to its outputs: records, requantizers, tables, a shared exponent, a queue."""
+
+from typing import Any
+
+from amaranth.hdl import Module, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out
+
+from golden.contracts import LFSR_BITS, MultiplyShift
+from golden.formats import BlockScaled
+from hw.arith import leap
+from hw.delay import FIFO_LATENCY, delay
+from hw.requantize.lut import Table
+from hw.requantize.requantizer import Requantizer
+from hw.requantize.shared_exponent import SharedExponent
+from hw.shared import Shared
+from hw.tile.array import totals_layout
+from hw.tile.config import TileConfig
+from hw.tile.entrance import JOB_QUEUE, bank_bits, current_layout, told_layout
+from hw.tile.fixed_parameters import FixedParameters
+from hw.tile.parameters import ParameterStore, head_word
+from hw.tile.ports import payloads
+from hw.tile.tables import look_up, table_of
+
+__all__ = ["Results", "States"]
+
+
+class States(Shared):
+    """States that the totals of a step draw, given those of each row's first one.
+
+    Parameters
+    ----------
+    rows : int
+    outputs : int
+        Totals of a step, of one row; each draws the state after that of the one before.
+
+    Members
+    -------
+    first : In(ArrayLayout(LFSR_BITS, rows))
+        Of the job whose last sums arrive.
+    arrives, step, row_ends : In(1)
+        They do; totals leave; they are the last ones of their row.
+    o : Out(ArrayLayout(LFSR_BITS, outputs))
+    """
+
+    first: data.View
+    arrives: Signal
+    step: Signal
+    row_ends: Signal
+    o: data.View
+
+    def __init__(self, *, rows: int, outputs: int):
+        self.rows = rows
+        self.outputs = outputs
+        super().__init__({
+            "first": In(data.ArrayLayout(LFSR_BITS, rows)),
+            "arrives": In(1), "step": In(1), "row_ends": In(1),
+            "o": Out(data.ArrayLayout(LFSR_BITS, outputs)),
+        })
+
+    def body(self, platform):
+        m = Module()
+        rows = Signal(data.ArrayLayout(LFSR_BITS, self.rows), name="row_states", reset_less=True)
+        with m.If(self.step):
+            m.d.sync += rows[0].eq(leap(rows[0], self.outputs))
+            with m.If(self.row_ends):
+                m.d.sync += [rows[row].eq(rows[row + 1]) for row in range(self.rows - 1)]
+        with m.If(self.arrives):
+            m.d.sync += rows.eq(self.first)
+        m.d.comb += [self.o[k].eq(leap(rows[0], k)) for k in range(self.outputs)]
+        return m
+
+
+class Results(Shared):
+    """Requantize a job's totals as they come, and queue the results.
+
+    ::
+
+        i_parameters --> ParameterStore
+                              |
+                              v
+        totals ---------> Requantizer --> Table --> SharedExponent --> queue --> o
+
+    ``outputs`` totals of a row go through as many requantizers, with the records of their columns:
+    column ``c`` of a job has record ``group * cols + c`` of the set that was current when the job
+    was accepted. With ``lut``, a :class:`~hw.requantize.lut.Table` follows each; where the output
+    is block-scaled, a :class:`~hw.requantize.shared_exponent.SharedExponent` follows all.
+
+    Totals wait only while the queue has no room for all that is under way. Latency from totals to
+    their outputs is :attr:`latency` cycles; ``outputs`` results per cycle.
+
+    Parameters
+    ----------
+    config : TileConfig
+        Of the tile.
+    before : int
+        Cycles from a job's last beat to its totals.
+
+    Members
+    -------
+    i_parameters : In(stream.Signature(StructLayout))
+        As the tile's.
+    current : Out(current_layout(config))
+        The parameter set that a job would use.
+    accept : In(1)
+        A job is accepted that will use it.
+    write : Out(StructLayout)
+        Words that load tables, as they are written; only where there are tables.
+    arrives : In(1)
+        The last sums of a job do in this cycle; its totals are offered in the next.
+    job : In(told_layout(config))
+        That job.
+    totals : In(stream.Signature(totals_layout(config)))
+    o : Out(stream.Signature(StructLayout))
+        As the tile's.
+    leaves : Out(1)
+        An output leaves in this cycle.
+    """
+
+    i_parameters: stream.Interface
+    current: data.View
+    accept: Signal
+    write: data.View
+    arrives: Signal
+    job: data.View
+    totals: stream.Interface
+    o: stream.Interface
+    leaves: Signal
+
+    def __init__(self, *, config: TileConfig, before: int):
+        self.config = c = config
+        self.before = before
+        self._requantizers = [
+            Requantizer(contract=c.contract, sums=c.accumulator, total=c.sum_format,
+                        output=c.output_format, record=c.record, fixed=c.fixed,
+                        row_sum=c.row_sum if c.zero_points == "both" else None,
+                        propagates=c.propagates, fabric=c.fabric)
+            for _ in range(c.outputs)]
+        codes = c.lut
+        if isinstance(codes, tuple):
+            codes = tuple(c.output_format.encode(codes).tolist())
+        self._tables = [Table(codes=None if codes == "loaded" else codes)
+                        for _ in range(0 if codes is None else c.outputs)]
+        self._beside = data.StructLayout({**({"outside": 1} if c.block_scaled else {}), "last": 1})
+        self._shared = None
+        if isinstance(c.output, BlockScaled):
+            assert isinstance(c.contract, MultiplyShift)  # or the contract had refused it
+            self._shared = SharedExponent(contract=c.contract, total=c.sum_format, output=c.output,
+                                          outputs=c.outputs, propagates=c.propagates,
+                                          beside=self._beside.size, fabric=c.fabric)
+        streams = payloads(c)
+        super().__init__({
+            **({"i_parameters": In(stream.Signature(streams["i_parameters"].layout))}
+               if c.parameters is None else {}),
+            **({"write": Out(head_word(sum(c.head.values())))} if c.head else {}),
+            "current": Out(current_layout(c)),
+            "accept": In(bank_bits(c)),
+            "arrives": In(1),
+            "job": In(told_layout(c)),
+            "totals": In(stream.Signature(totals_layout(c))),
+            "o": Out(stream.Signature(streams["o"].layout)),
+            "leaves": Out(1),
+        })
+
+    @property
+    def latency(self) -> int:
+        """Cycles from totals to their outputs."""
+        return (ParameterStore.latency + self._result_latency
+                + (self._shared.latency if self._shared else 0) + FIFO_LATENCY)
+
+    @property
+    def queue(self) -> int:
+        """Transfers that the output queue holds: as many as one per cycle has under way."""
+        return self.before + self.latency
+
+    @property
+    def release_latency(self) -> int:
+        """Cycles from a job's last total to its last use of its parameter set.
+
+        A table is read so much later than the records: its bank is in use until a job's last
+        result has been looked up or found in it.
+        """
+        requantizer, head = self._requantizers[0], self.config.head
+        if "lut" in head:
+            return ParameterStore.latency + requantizer.latency
+        return ParameterStore.latency + requantizer.table_latency if "output" in head else 0
+
+    @property
+    def _result_latency(self) -> int:
+        # From a total and its record to its result, but for a shared exponent.
+        return self._requantizers[0].latency + (Table.latency if self._tables else 0)
+
+    def body(self, platform):
+        m = Module()
+        c, reading = self.config, self.release_latency
+        store = m.submodules.store = self._store()
+        results = m.submodules.results = SyncFIFOBuffered(
+            width=self.o.payload.shape().size, depth=self.queue)
+        if isinstance(store, ParameterStore):
+            wiring.connect(m, wiring.flipped(self.i_parameters), store.i)
+            if c.head:
+                m.d.comb += self.write.eq(store.write)
+        write = self.write if c.head else None
+        m.d.comb += [
+            self.current.ready.eq(store.ready),
+            self.current.bank.eq(store.current),
+            self.current.whole.eq(store.whole),
+            store.accept.eq(self.accept),
+        ]
+
+        # Totals leave row by row, with the records of their columns.
+        totals: Any = self.totals.p
+        steps_per_row = c.cols // c.outputs
+        base = Signal(store.address.index.shape())
+        bank = Signal(store.current.shape())
+        step = Signal()
+        finished = delay(m, step & totals.last, reading, "finished", reset_less=False)
+        finished_bank = delay(m, bank, reading, "finished_bank")
+        m.d.comb += [
+            step.eq(self.totals.valid & self.totals.ready),
+            store.address.index.eq(base + totals.column),
+            store.address.bank.eq(bank),
+            store.finish.valid.eq(finished),
+            store.finish.bank.eq(finished_bank),
+        ]
+        with m.If(self.arrives):
+            m.d.sync += [
+                base.eq(self.job.group * steps_per_row),
+                bank.eq(self.job.bank),
+            ]
+
+        # The read of the records takes a cycle, and so do the totals.
+        late: Any = delay(m, totals, store.latency, "totals")
+        valid = delay(m, step, store.latency, "step", reset_less=False)
+        beside: dict[str, list[Value]] = {"sum": [late.totals[k] for k in range(c.outputs)]}
+        if c.zero_points == "both":
+            beside["row_sum"] = [late.row_sum] * c.outputs
+        if c.propagates:
+            beside["flags"] = [late.flags[k] for k in range(c.outputs)]
+        if c.draws:
+            states = m.submodules.states = States(rows=c.rows, outputs=c.outputs)
+            m.d.comb += [
+                states.first.eq(self.job.states),
+                states.arrives.eq(self.arrives),
+                states.step.eq(step),
+                states.row_ends.eq(totals.column == steps_per_row - 1),
+            ]
+            drawn: Any = delay(m, states.o, store.latency, "states")
+            beside["state"] = [drawn[k] for k in range(c.outputs)]
+        for k, requantizer in enumerate(self._requantizers):
+            m.submodules[f"requantizer_{k}"] = requantizer
+            m.d.comb += [
+                *(requantizer.i.p[name].eq(values[k]) for name, values in beside.items()),
+                requantizer.i.p.parameters.eq(store.records[k]),
+                requantizer.i.valid.eq(valid),
+            ]
+        if "output" in c.head:
+            table = table_of(m, c, "output", finished_bank, write)
+            m.d.comb += [requantizer.table.eq(table) for requantizer in self._requantizers]
+
+        codes = [requantizer.o.payload for requantizer in self._requantizers]
+        valid = self._requantizers[0].o.valid
+        if self._tables:
+            codes = look_up(m, c, self._tables, codes, finished_bank, write)
+            valid = delay(m, valid, Table.latency, "looked_up", reset_less=False)
+        marks: Any = Signal(self._beside)
+        m.d.comb += [marks[name].eq(late[name]) for name in self._beside.members]
+        marks = delay(m, marks, self._result_latency, "marks")
+
+        result: Any = Signal(self.o.payload.shape())
+        if self._shared is not None:
+            shared = m.submodules.shared_exponent = self._shared
+            m.d.comb += [
+                *(shared.i.p.items[k].eq(code) for k, code in enumerate(codes)),
+                shared.i.p.beside.eq(marks),
+                shared.i.valid.eq(valid),
+                result.exponent.eq(shared.o.p.exponent),
+            ]
+            codes, valid = shared.o.p.codes, shared.o.valid
+            marks = data.View(self._beside, shared.o.p.beside)
+        m.d.comb += [
+            *(result.codes[k].eq(code) for k, code in enumerate(codes)),
+            *(result[name].eq(marks[name]) for name in self._beside.members),
+            results.w_data.eq(result),
+            results.w_en.eq(valid),
+            self.o.payload.eq(results.r_data),
+            self.o.valid.eq(results.r_rdy),
+            results.r_en.eq(self.o.ready),
+        ]
+
+        # What is under way always fits the output queue.
+        under_way = Signal(range(self.queue + 1))
+        m.d.sync += under_way.eq(under_way + step - self.leaves)
+        m.d.comb += [
+            self.leaves.eq(self.o.valid & self.o.ready),
+            self.totals.ready.eq(under_way != self.queue),
+        ]
+        return m
+
+    @property
+    def _max_jobs(self) -> int:
+        # Those that wait, and those from whose last beat on the set is in use: last beats are as
+        # far apart as a job's totals take, but for cycles in which totals wait.
+        steps = self.config.steps
+        return JOB_QUEUE + -(-(self.before + steps - 1 + self.release_latency) // steps)
+
+    def _store(self) -> ParameterStore | FixedParameters:
+        """What the records are read from."""
+        c = self.config
+        if c.parameters is None:
+            return ParameterStore(
+                record=c.record, channels=c.groups * c.cols, outputs=c.outputs,
+                max_jobs=self._max_jobs, head=sum(c.head.values()))
+        return FixedParameters(record={name: c.record[name] for name in c.fixed_per_channel},
+                               values=c.fixed_per_channel, channels=c.groups * c.cols,
+                               outputs=c.outputs)
