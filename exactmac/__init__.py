@@ -1,1 +1,53 @@
-"""Front doors."""
+"""Quantized multiply-accumulate datapaths, and the numpy network that they equal bit for bit.
+
+What is here is stable; each name is imported when it is first asked for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from golden.contracts import contract
+    from golden.formats import parse
+    from golden.multipliers import linear_parameters
+    from golden.networks import Network
+    from golden.quantize import FloatDense, dequantize, quantize, quantize_network
+    from golden.run import run
+    from golden.saved import load, save
+    from hw.bus.axi_tile import AxiTile
+    from hw.emit import verilog
+    from hw.tile.config import TileConfig
+    from sim.layers import run_network
+    from sim.simulation import simulation
+
+__all__ = ["AxiTile", "FloatDense", "Network", "TileConfig", "contract", "dequantize",
+           "linear_parameters", "load", "parse", "quantize", "quantize_network", "run",
+           "run_network", "save", "simulation", "verilog"]
+
+_HOMES = {
+    "golden.contracts": ("contract",),
+    "golden.formats": ("parse",),
+    "golden.multipliers": ("linear_parameters",),
+    "golden.networks": ("Network",),
+    "golden.quantize": ("FloatDense", "dequantize", "quantize", "quantize_network"),
+    "golden.run": ("run",),
+    "golden.saved": ("load", "save"),
+    "hw.bus.axi_tile": ("AxiTile",),
+    "hw.emit": ("verilog",),
+    "hw.tile.config": ("TileConfig",),
+    "sim.layers": ("run_network",),
+    "sim.simulation": ("simulation",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(home), name)
+    if name == "__version__":
+        return import_module("importlib.metadata").version("exactmac")
+    raise AttributeError(f"module 'exactmac' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

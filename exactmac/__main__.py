@@ -1,9 +1,13 @@
 """The command ``exactmac``: one word for what is to be done, and its options."""
 
 import sys
+from importlib.metadata import version
 from typing import NoReturn
 
 from golden.command import run
+from golden.suggest import suggestion
+
+__all__ = ["COMMANDS", "main"]
 
 COMMANDS = {
     "build": "write, verify and measure a tile",
@@ -16,12 +20,15 @@ COMMANDS = {
 
 def main() -> NoReturn:
     """Run the subcommand that the first argument names, or ``build`` where that is an option."""
+    if sys.argv[1:] == ["--version"]:
+        print(f"exactmac {version('exactmac')}")
+        sys.exit(0)
     name = "build"
     if len(sys.argv) > 1 and not sys.argv[1].startswith("-"):
         name = sys.argv.pop(1)
     if name not in COMMANDS:
-        sys.stderr.write(f"exactmac: error: Command must be one of {', '.join(COMMANDS)}, "
-                         f"not {name!r}\n")
+        sys.stderr.write(f"exactmac: error: Command must be one of {', '.join(COMMANDS)}, not "
+                         f"{name!r}{suggestion(name, COMMANDS)}\n")
         sys.exit(2)
     run(f"exactmac.{name}")
 

@@ -3,12 +3,13 @@
 import argparse
 import shlex
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NoReturn
 
+from exactmac.__main__ import COMMANDS
 from golden import command
 from golden.command import integer
 from golden.contracts import CONTRACTS, MAX_MULTIPLIER_BITS, Scaled
@@ -22,6 +23,9 @@ from hw.tile.config import TileConfig
 
 __all__ = ["Parser", "Request", "add_bits", "add_numbers", "add_shape", "config_of", "parser",
            "request_of"]
+
+FIRST = ("--bits", "--requant", "--rows", "--cols", "--lanes", "--area")
+"""Options of a build that ``--help`` shows."""
 
 _WIDTH = 85
 
@@ -89,7 +93,42 @@ class Request:
 
 
 class Parser(command.Parser):
-    """A parser that ends in one line, whatever ends it."""
+    """A parser that ends in one line, whatever ends it.
+
+    Parameters
+    ----------
+    first : sequence of str
+        Options that ``--help`` shows; then ``--help-all`` shows all of them.
+    **more
+        As :class:`argparse.ArgumentParser` takes them.
+    """
+
+    def __init__(self, *, first: Sequence[str] = (), **more: Any):
+        super().__init__(**more)
+        self._first = first
+        if first:
+            self.add_argument("--help-all", action=_HelpAll, nargs=0,
+                              help="show every option, all formats and contracts, and exit")
+
+    def format_help(self) -> str:
+        """Return the help of the first options, or where there are none of all of them."""
+        if not self._first:
+            return super().format_help()
+        formatter = self._get_formatter()
+        formatter.add_usage("%(prog)s [OPTIONS]", [], [], "usage: ")
+        formatter.add_text(self.description)
+        formatter.start_section("options that people use first")
+        formatter.add_arguments(action for action in self._actions
+                                if set(action.option_strings) & set(self._first))
+        formatter.end_section()
+        formatter.add_text(f"{self.prog} --help-all shows every option, all formats and contracts."
+                           "\nOther commands: " + ", ".join(
+                               f"exactmac {name}" for name in COMMANDS if name != "build"))
+        return formatter.format_help()
+
+    def format_help_all(self) -> str:
+        """Return the help of all options."""
+        return super().format_help()
 
     def fail(self, message: str) -> NoReturn:
         """End with one line and status 1."""
@@ -104,6 +143,13 @@ class Parser(command.Parser):
             self.fail(str(error))
         except (ValueError, OSError, ToolMissing, FolderError) as error:
             self.error(str(error))
+
+
+class _HelpAll(argparse.Action):
+    def __call__(self, parser, namespace, values, option_string=None):
+        assert isinstance(parser, Parser)
+        print(parser.format_help_all(), end="")
+        parser.exit()
 
 
 def add_bits(parser: argparse.ArgumentParser):
@@ -135,11 +181,10 @@ def add_numbers(parser: argparse.ArgumentParser, *, parameters: bool = False):
 
 
 def add_shape(parser: argparse.ArgumentParser):
-    """Add the options of the tile's shape, and of the target."""
+    """Add the options of the tile's shape."""
     shape = parser.add_argument_group("shape")
     for name in ("rows", "cols", "lanes", "depth", "outputs", "channels", "window"):
         _add(shape, name, "N", type=integer)
-    _add(shape, "target", "TARGET")
 
 
 def _add(group: argparse._ArgumentGroup, name: str, metavar: str, more: str = "", **options: Any):
@@ -157,12 +202,10 @@ def _option(name: str) -> str:
 def parser() -> Parser:
     """Return the parser of the command line."""
     parser = Parser(
-        prog="exactmac build", allow_abbrev=False,
+        prog="exactmac build", allow_abbrev=False, first=FIRST,
         formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EPILOG,
         description="Emit a quantized multiply-accumulate tile as Verilog, verify it bit by bit\n"
                     "against the numpy reference, and estimate its area.")
-    parser.add_argument("model", nargs="?", metavar="MODEL",
-                        help="a TFLite or ONNX model; not readable yet")
     parser.add_argument("--config", metavar="FILE",
                         help="a manifest.json, of the same version, whose tile to build again; in "
                              "place of --bits and of all options of numbers and shape")
@@ -233,9 +276,6 @@ def _given(args: argparse.Namespace) -> dict[str, Any]:
 
 def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
     """Return what is asked for; ``ValueError`` where it cannot be."""
-    if args.model is not None:
-        raise ValueError(f"Model must be left out, for model files cannot be read yet, "
-                         f"not {args.model!r}")
     if not args.out:
         raise ValueError("Out must name a folder, not ''")
     if args.config is None:

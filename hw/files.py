@@ -89,7 +89,10 @@ def read_json(path: Path) -> Any:
         raise ValueError(f"more than {MOST_BYTES >> 20} MiB")
     try:
         return json.loads(text, object_pairs_hook=_object)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+    except json.JSONDecodeError as error:
+        raise ValueError(f"no JSON: {error.msg} in line {error.lineno}, column {error.colno}"
+                         ) from None
+    except (UnicodeDecodeError, RecursionError):
         raise ValueError("no JSON") from None
     except ValueError:
         raise ValueError(f"an integer of more than {sys.get_int_max_str_digits()} "

@@ -151,7 +151,7 @@ def test_list_and_help(capsys):
     assert {*FLOATS, "binary", "bit", "ternary"} <= set(listed["formats"])
     assert listed["formats"]["e2m3"] == "63 numbers, -7.5 .. 7.5"
     with pytest.raises(SystemExit) as end:
-        run("--help")
+        run("--help-all")
     assert end.value.code == 0
     text = capsys.readouterr().out
     for family in ("sN, uN", "oddN", "ternary", "binary", "bit", *FLOATS, "codebook:L/L...",
@@ -205,10 +205,10 @@ BAD = [
      "Activations: Format must be one of s1..s16, u1..u16, either with n for the narrow range, "
      "odd1..odd8, bit, ternary, binary, cfloat8_1_4_3, cfloat8_1_5_2, e4m3fn, e5m2, e2m1, e2m3, "
      "e3m2, codebook:LEVEL/LEVEL..., codebook1..codebook4 with :loaded=INTEGER, "
-     "mx_FORMAT, not 'float8'"),
+     "mx_FORMAT, not 'float8' (did you mean e4m3fn?)"),
     ("--bits 4 --output s1n", "Output: Format must have at least 2 levels, not the 1 of s1n"),
     ("--bits 4 --requant halfup",
-     f"Contract must be one of {', '.join(CONTRACTS)}, not 'halfup'"),
+     f"Contract must be one of {', '.join(CONTRACTS)}, not 'halfup' (did you mean half_up?)"),
     ("--bits 4 --requant none --output s8",
      "Output must not be given for contract none, whose output is the exact sum, not s8"),
     ("--bits 4 --multiplier-bits 0", "Multiplier bits must be in range [1, 32], not 0"),
@@ -238,13 +238,14 @@ BAD = [
     ("--bits 8 --lut nowhere.json",
      "Lut must be loaded or a file of JSON, not nowhere.json (No such file or directory)"),
     ("--bits 8 --lut pyproject.toml",
-     "Lut must be loaded or a file of JSON, not pyproject.toml (no JSON)"),
+     "Lut must be loaded or a file of JSON, not pyproject.toml (no JSON: Expecting "
+     "value in line 1, column 2)"),
     ("--bits 4 --outputs 3", "Outputs must divide the 4 cols, not be 3"),
     ("--bits 4 --rows 64 --cols 64 --lanes 8",
      "Rows * cols * lanes must be at most 16384, not 32768"),
     ("--bits 4 --zero-points weights",
      "Zero points must be one of none, activations, both, not 'weights'"),
-    ("--bits 4 --target ecp5", "Target must be one of generic, not 'ecp5'"),
+    ("--bits 4 --target ecp5", "unrecognized arguments: --target ecp5"),
     ("--bits 4 --area ecp6", "Area must be some of generic,ice40,ecp5,xc7, separated by commas, "
                              "not 'ecp6'"),
     ("--bits 4 --area ecp5, ", "Area must be some of generic,ice40,ecp5,xc7, separated by commas, "
@@ -273,7 +274,7 @@ BAD = [
     ("--bits 4 --no-verify --require-verilog",
      "Verification must not be off (--no-verify) for --require-verilog"),
     ("--bits 4 model.tflite",
-     "Model must be left out, for model files cannot be read yet, not 'model.tflite'"),
+     "unrecognized arguments: model.tflite"),
     ("--bits 4 --config x.json", "Config must be left out for --bits 4, not 'x.json'"),
     ("--requant half_up --config x.json",
      "Config must be left out for --requant half_up, not 'x.json'"),

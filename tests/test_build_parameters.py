@@ -76,7 +76,8 @@ def test_its_testbench(tmp_path):
 FIELDS = "bias, multiplier, shift, zero_point, clamp_min, clamp_max"
 
 BAD = [
-    ("{", "Parameters must be a file of JSON, not {file} (no JSON)"),
+    ("{", "Parameters must be a file of JSON, not {file} (no JSON: Expecting property name "
+          "enclosed in double quotes in line 1, column 2)"),
     ([1, 2], "Parameters must be an object of fields, not what is in {file}"),
     (OWN | {"scale": 1}, f"Parameters must be {FIELDS}, not {FIELDS}, scale (having scale)"),
     ({"bias": 1}, f"Parameters must be {FIELDS}, not bias (lacking multiplier, shift, zero_point, "

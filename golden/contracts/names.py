@@ -12,6 +12,7 @@ from golden.contracts.kinds import (
 )
 from golden.formats import IntFormat
 from golden.ranges import Range
+from golden.suggest import suggestion
 
 __all__ = ["CONTRACTS", "MAX_MULTIPLIER_BITS", "contract"]
 
@@ -61,6 +62,18 @@ CONTRACTS = tuple(_CONTRACTS)
 """Names of every contract, the default first."""
 
 
+_ALIASES = {
+    "litert|xnnpack|onnxruntime|ort|fp32": "onnx",
+    "tflm|tflite_micro|cmsis_nn|gemmlowp": "tflite",
+    "qnnpack": "q31",
+    "dory|nemo": "pulp",
+    "deeploy": "pulp_round",
+    "finn|multithreshold": "thresholds",
+    "exact|sum": "none",
+}
+"""Whose rounding some contracts are."""
+
+
 def contract(name: str, *, multiplier_bits: int | None = None) -> Contract:
     """Return the contract called ``name``.
 
@@ -80,7 +93,8 @@ def contract(name: str, *, multiplier_bits: int | None = None) -> Contract:
     if not isinstance(multiplier_bits, int | None) or isinstance(multiplier_bits, bool):
         raise TypeError(f"Multiplier bits must be an integer, not {multiplier_bits!r}")
     if name not in _CONTRACTS:
-        raise ValueError(f"Contract must be one of {', '.join(CONTRACTS)}, not {name!r}")
+        raise ValueError(f"Contract must be one of {', '.join(CONTRACTS)}, not {name!r}"
+                         f"{suggestion(name, CONTRACTS, _ALIASES)}")
     found = _CONTRACTS[name]
     if multiplier_bits is None:
         return found

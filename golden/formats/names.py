@@ -9,6 +9,7 @@ from golden.formats.codebook import Codebook, LoadedCodebook
 from golden.formats.floating import FLOATS
 from golden.formats.integer import IntFormat
 from golden.formats.odd import OddFormat
+from golden.suggest import suggestion
 
 __all__ = ["parse", "MAX_BITS"]
 
@@ -21,6 +22,26 @@ _NAMED: dict[str, Format] = {
     "binary": OddFormat(1),
     **FLOATS,
 }
+
+
+_ALIASES = {
+    "([su][1-9][0-9]?n?|odd[1-8])": r"\1",  # in capitals
+    "s?int_?([1-9][0-9]?)": r"s\1",
+    "i([1-9][0-9]?)": r"s\1",
+    "uint_?([1-9][0-9]?)": r"u\1",
+    "(fp8|float8|f8|fp8_e4m3|float8_e4m3|e4m3)(fn)?": "e4m3fn",
+    "(fp8|float8)_e5m2": "e5m2",
+    "(fp6|float6)(_e2m3)?": "e2m3",
+    "(fp6|float6)_e3m2": "e3m2",
+    "(fp4|float4|nvfp4)(_e2m1)?": "e2m1",
+    "mxfp4": "mx_e2m1",
+    "mxfp6": "mx_e2m3",
+    "mxfp8": "mx_e4m3fn",
+    "mxint8": "mx_s8",
+    "bool": "bit",
+    "bipolar": "binary",
+}
+"""What others call some formats."""
 
 
 def parse(name: str) -> Format:
@@ -67,7 +88,8 @@ def parse(name: str) -> Format:
         raise ValueError(
             f"Format must be one of s1..s{MAX_BITS}, u1..u{MAX_BITS}, either with n for the narrow "
             f"range, odd1..odd8, {', '.join(_NAMED)}, codebook:LEVEL/LEVEL..., "
-            f"codebook1..codebook4 with :loaded=INTEGER, mx_FORMAT, not {name!r}")
+            f"codebook1..codebook4 with :loaded=INTEGER, mx_FORMAT, not {name!r}"
+            f"{suggestion(name, _NAMED, _ALIASES)}")
     width = int(match[2])
     if match[1] == "odd":
         return OddFormat(width)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from inspect import cleandoc
 from typing import Any, Literal, Self
@@ -34,13 +35,13 @@ class TileChoices:
 
     Parameters
     ----------
-    weights : Format
+    weights : Format or str
         Format of the weights.
-    activations : Format
+    activations : Format or str
         Format of the activations.
-    output : Format or None
+    output : Format, str or None
         Format of the results; none for contract ``none``, whose output is the exact sum.
-    contract : Contract
+    contract : Contract or str
         How sums become results.
     rows : int
         Activation vectors of a job.
@@ -94,6 +95,9 @@ class TileChoices:
     target: str = GENERIC.name
 
     def __post_init__(self):
+        for name, parsed in (*((name, parse) for name in _FORMATS), ("contract", contract)):
+            if isinstance(value := getattr(self, name), str):
+                object.__setattr__(self, name, _parsed(name, parsed, value))
         for name in _FORMATS:
             fmt = getattr(self, name)
             if not isinstance(fmt, Format) and (name, fmt) != ("output", None):
@@ -134,10 +138,8 @@ class TileChoices:
         What is left out has its default, and zero points are those of :func:`usual_zero_points`.
         """
         for name in _FORMATS:
-            try:
-                plain[name] = None if plain.get(name) is None else parse(plain[name])
-            except (TypeError, ValueError) as error:
-                raise type(error)(f"{title_of(name)}: {error}") from None
+            value = plain.get(name)
+            plain[name] = None if value is None else _parsed(name, parse, value)
         plain.setdefault("zero_points", usual_zero_points(plain["weights"], plain["activations"]))
         plain["contract"] = contract(plain.get("contract", cls.contract.name),
                                      multiplier_bits=multiplier_bits)
@@ -198,6 +200,13 @@ def usual_zero_points(weights: Format, activations: Format) -> str:
     """Which operands have a zero point where a command line does not say."""
     movable = isinstance(activations, IntFormat) and activations.width > 1
     return "activations" if movable and not isinstance(weights, BlockScaled) else "none"
+
+
+def _parsed(name: str, parsed: Callable[[Any], Any], value: Any) -> Any:
+    try:
+        return parsed(value)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{title_of(name)}: {error}") from None
 
 
 def _digest(plain: Any) -> str:

@@ -72,7 +72,7 @@ class TestEveryFormat:
     ("odd0", r"^Format width must be in range \[1, 8\] for odd levels, not 0 \(odd0\)$"),
     ("odd9", r"^Format width must be in range \[1, 8\] for odd levels, not 9 \(odd9\)$"),
     *[(name, rf"^Format must be one of s1\.\.s16, u1\.\.u16, either with n for the narrow range, "
-             rf"odd1\.\.odd8, .*, not {re.escape(repr(name))}$")
+             rf"odd1\.\.odd8, .*, not {re.escape(repr(name))}( \(did you mean \w+\?\))?$")
       for name in ("", "s", "8", "i8", "S8", "s8N", "s-1", "s8 ", "s1.5", "s8\n", "odd", "odd4n",
                    "odd4 ", "Ternary", "binary1")],
 ])

@@ -112,7 +112,7 @@ def test_two_fixed_tables_are_described_and_called_otherwise():
 
 
 def test_limits_and_defaults_of_help_are_those_that_hold():
-    text = " ".join(parser().format_help().split())
+    text = " ".join(parser().format_help_all().split())
     for name in ("rows", "cols", "lanes", "depth", "outputs", "channels", "window"):
         [most, default] = re.findall(rf"--{name} N .*?: 1 to (\d+) \(default: (\d+)\)", text)[-1]
         assert int(default) == getattr(BLOCKS, name)

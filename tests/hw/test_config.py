@@ -58,7 +58,7 @@ def test_bad_values(changed, message):
 
 
 @pytest.mark.parametrize("name", ["weights", "activations"])
-@pytest.mark.parametrize("value", ["s4", None, 4])
+@pytest.mark.parametrize("value", [b"s4", None, 4])
 def test_operands_are_formats(name, value):
     message = f"{name.capitalize()} must be a Format, not {value!r}"
     with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
@@ -135,8 +135,8 @@ def test_the_ends_are_taken():
 
 
 @pytest.mark.parametrize("changed, message", [
-    (dict(output="s4"), "Output must be a Format or None, not 's4'"),
-    (dict(contract="half_up"), "Contract must be a Contract, not 'half_up'"),
+    (dict(output=4), "Output must be a Format or None, not 4"),
+    (dict(contract=4), "Contract must be a Contract, not 4"),
     (dict(rows=2.0), "Rows must be an integer, not 2.0"),
     (dict(lanes=True), "Lanes must be an integer, not True"),
 ])
