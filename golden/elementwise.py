@@ -5,13 +5,13 @@ addition. Every function first proves, from the parameters and the formats, that
 can leave what its contract takes: a contract is monotonic, so the ends of a range decide.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from golden.contracts import Contract
 from golden.formats import Format, IntFormat
-from golden.ranges import Range, levels_range
+from golden.ranges import Range
 from golden.requantize import check_clamp, requantize
 from golden.units import (
     FUSED_EXPONENTS,
@@ -23,8 +23,7 @@ from golden.units import (
     Scheme,
 )
 
-__all__ = ["check", "compute", "rescale", "multiply", "add", "concat",
-           "fused_multiply_add"]
+__all__ = ["check", "compute", "concat", "fused_multiply_add"]
 
 
 def compute(operation: Operation, operands: Sequence, parameters: Mapping) -> np.ndarray:
@@ -44,42 +43,18 @@ def compute(operation: Operation, operands: Sequence, parameters: Mapping) -> np
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         Where :func:`check` does, or an operand is no level of its format.
     """
     if len(operands) != len(operation.operands):
         raise ValueError(f"Operands must be {len(operation.operands)}, not {len(operands)}")
-    if type(operation) not in _FUNCTIONS:
-        raise TypeError(f"Operation must be one of golden.units, not {operation!r}")
-    return _FUNCTIONS[type(operation)](operation, *operands, parameters)
-
-
-def rescale(operation: Rescaling, x, parameters: Mapping) -> np.ndarray:
-    """``clamp(scaled(x - input_zero_point) + zero_point)``."""
     p = check(operation, parameters)
-    x = operation.input.check(x, "Input")
-    return _requantize(x - p["input_zero_point"], operation.contract, operation.output, p,
-                       operation.sums)
-
-
-def multiply(operation: Multiplication, a, b, parameters: Mapping) -> np.ndarray:
-    """``clamp(scaled((a - a_zero_point) * (b - b_zero_point)) + zero_point)``."""
-    p = check(operation, parameters)
-    # Of at most 17 bits each: no overflow.
-    a = operation.a.check(a, "Operand a") - p["a_zero_point"]
-    b = operation.b.check(b, "Operand b") - p["b_zero_point"]
-    return _requantize(a * b, operation.contract, operation.output, p, operation.sums)
-
-
-def add(operation: Addition, a, b, parameters: Mapping) -> np.ndarray:
-    """``a + b``, or ``a - b``, as the operation's scheme says."""
-    p = check(operation, parameters)
-    a, b = operation.a.check(a, "Operand a"), operation.b.check(b, "Operand b")
-    if isinstance(operation.scheme, FusedScheme):
-        return _fused_sum(a, b, p)
-    a, b = (_operand(operation, name, x, p) for name, x in (("a", a), ("b", b)))
-    total = a - b if operation.subtract else a + b
-    return _requantize(total, operation.scheme.contract, operation.output, p, operation.sums)
+    levels = [fmt.check(x, "Input" if name == "input" else f"Operand {name}") for name, fmt, x
+              in zip(operation.names, operation.operands.values(), operands, strict=True)]
+    if isinstance(operation, Addition) and isinstance(operation.scheme, FusedScheme):
+        return _fused_sum(levels[0], levels[1], p)
+    return _requantize(_total(operation, _terms(operation, levels, p)), operation.contract,
+                       operation.output, p, operation.sums)
 
 
 def concat(operations: Sequence[Operation], tensors: Sequence, parameters: Sequence[Mapping], *,
@@ -146,11 +121,15 @@ def check(operation: Operation, parameters: Mapping) -> dict[str, int]:
 
     Raises
     ------
+    TypeError
+        Where the operation is none of :mod:`golden.units`.
     ValueError
-        Where one is missing, not one of the operation's, or outside its field; where a clamp is
-        empty; or where some level of an operand would leave what the contract, or the scheme's
-        intermediate format, takes.
+        Where a parameter is missing, not one of the operation's, or outside its field; where a
+        clamp is empty; or where some level of an operand would leave what the contract, or the
+        scheme's intermediate format, takes.
     """
+    if not isinstance(operation, Rescaling | Multiplication | Addition):
+        raise TypeError(f"Operation must be one of golden.units, not {operation!r}")
     fields = operation.fields
     if set(parameters) != set(fields):
         raise ValueError(f"Parameters must be {', '.join(fields)}, "
@@ -161,33 +140,34 @@ def check(operation: Operation, parameters: Mapping) -> dict[str, int]:
         if value.ndim:
             raise ValueError(f"Parameter {name} must be a scalar, not shape {value.shape}")
         p[name] = int(value)
-    match operation:
-        case Rescaling():
-            _prove(_centred(operation.input, p["input_zero_point"]), operation.sums,
-                   operation.contract, operation.output, p)
-        case Multiplication():
-            _prove(_centred(operation.a, p["a_zero_point"])
-                   * _centred(operation.b, p["b_zero_point"]), operation.sums,
-                   operation.contract, operation.output, p)
-        case Addition(scheme=FusedScheme()):
-            _check_fused(p)
-            check_clamp(p, operation.output)
-        case Addition(scheme=Scheme()):
-            scheme, (a, b) = operation.scheme, (_operand_range(operation, name, p) for name in "ab")
-            assert isinstance(scheme, Scheme)
-            _prove(a - b if operation.subtract else a + b, operation.sums, scheme.contract,
-                   operation.output, p)
+    if isinstance(operation, Addition) and isinstance(operation.scheme, FusedScheme):
+        _check_fused(p)
+        check_clamp(p, operation.output)
+        return p
+    ends = [np.array([fmt.min, fmt.max]) for fmt in operation.operands.values()]
+    totals = _total(operation, np.ix_(*_terms(operation, ends, p)))
+    for end in (totals.min(), totals.max()):
+        _requantize(end, operation.contract, operation.output, p, operation.sums)
     return p
 
 
-def _centred(fmt: Format, zero_point: int) -> Range:
-    return levels_range(fmt) - Range(zero_point, zero_point)
+def _total(operation: Operation, terms: Sequence[np.ndarray]) -> np.ndarray:
+    # What the contract takes.
+    if isinstance(operation, Multiplication):
+        return np.multiply(*terms)
+    if isinstance(operation, Addition):
+        return np.subtract(*terms) if operation.subtract else np.add(*terms)
+    return terms[0]
 
 
-def _prove(actual: Range, sums: Range, contract: Contract, output: Format, p: Mapping):
-    # At both ends, which are all that a monotonic contract needs.
-    for end in (actual.lo, actual.hi):
-        _requantize(np.asarray(end), contract, output, p, sums)
+def _terms(operation: Operation, operands: Sequence[np.ndarray], p: Mapping) -> list[np.ndarray]:
+    # What is multiplied, or as a scheme scales it added. At most 17 bits, and the scheme's places:
+    # no overflow.
+    centred = {name: x - p[f"{name}_zero_point"]
+               for name, x in zip(operation.names, operands, strict=True)}
+    if not isinstance(operation, Addition):
+        return list(centred.values())
+    return [_scaled(operation, name, x, p) for name, x in centred.items()]
 
 
 def _requantize(sums: np.ndarray, contract: Contract, output: Format, p: Mapping, unbiased: Range
@@ -196,23 +176,16 @@ def _requantize(sums: np.ndarray, contract: Contract, output: Format, p: Mapping
     return requantize(sums, contract, output, {"bias": 0, **own}, unbiased=unbiased)
 
 
-def _operand(operation: Addition, name: str, x: np.ndarray, p: Mapping) -> np.ndarray:
-    # What the scheme adds. At most 17 bits and the scheme's places: no overflow.
-    scheme, fmt = operation.scheme, getattr(operation, name)
+def _scaled(operation: Addition, name: str, x: np.ndarray, p: Mapping) -> np.ndarray:
+    scheme = operation.scheme
     assert isinstance(scheme, Scheme)
     wider = IntFormat(scheme.intermediate.width + 1)  # what saturates there is refused
     fields = {"zero_point": 0, "clamp_min": wider.min, "clamp_max": wider.max}
     own = {field.removeprefix(f"{name}_"): value for field, value in p.items()
            if field.startswith(f"{name}_") and field != f"{name}_zero_point"}
-    scaled = _requantize((x - p[f"{name}_zero_point"]) << scheme.left, scheme.contract, wider,
-                         fields | own, operation.scaled(fmt))
+    scaled = _requantize(x << scheme.left, scheme.contract, wider, fields | own,
+                         operation.scaled(getattr(operation, name)))
     return scheme.intermediate.check(scaled, f"Operand {name}, scaled,")
-
-
-def _operand_range(operation: Addition, name: str, p: Mapping) -> Range:
-    fmt = getattr(operation, name)
-    ends = _operand(operation, name, np.array([fmt.min, fmt.max]), p)
-    return Range(*ends.tolist())
 
 
 def _check_fused(p: Mapping):
@@ -232,7 +205,3 @@ def _fused_sum(a: np.ndarray, b: np.ndarray, p: Mapping) -> np.ndarray:
                                 for name in ("a_scale", "b_scale", "offset"))
     total = np.rint(fused_multiply_add(a, a_scale, fused_multiply_add(b, b_scale, offset)))
     return np.clip(total, p["clamp_min"], p["clamp_max"]).astype(np.int64)
-
-
-_FUNCTIONS: dict[type[Operation], Callable[..., np.ndarray]] = {
-    Rescaling: rescale, Multiplication: multiply, Addition: add}

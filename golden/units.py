@@ -7,6 +7,7 @@ of one run, each with its format: what scales, zero points, and the two ends of 
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from golden.contracts import Clamped, Contract, Stochastic, contract
 from golden.formats import Format, IntFormat
@@ -119,17 +120,24 @@ class Operation(ABC):
 
     Members
     -------
-    operands : dict of str to IntFormat
-        By the name of the stream on which they come.
+    names : tuple of str
+        Of the operands, in the fields.
+    contract : Contract
+        By which their product or sum is scaled.
+    sums : Range
+        What that may be, as far as the contract takes it.
     output : IntFormat
     """
 
+    names: ClassVar[tuple[str, ...]] = "a", "b"
+    contract: Contract
+    sums: Range
     output: IntFormat
 
     @property
-    @abstractmethod
     def operands(self) -> dict[str, IntFormat]:
-        """Format of each operand, by the name of its stream."""
+        """Format of each operand, by the name of the stream on which it comes."""
+        return {f"i_{name}": getattr(self, name) for name in self.names}
 
     @property
     @abstractmethod
@@ -147,6 +155,8 @@ class Rescaling(Operation):
         One that scales.
     input, output : IntFormat
     """
+
+    names: ClassVar[tuple[str, ...]] = "input",
 
     contract: Contract
     input: IntFormat
@@ -197,11 +207,6 @@ class Multiplication(Operation):
         _check_formats(a=self.a, b=self.b, output=self.output)
 
     @property
-    def operands(self) -> dict[str, IntFormat]:
-        """Two."""
-        return {"i_a": self.a, "i_b": self.b}
-
-    @property
     def sums(self) -> Range:
         """What is scaled may be, whatever the zero points, as far as the contract takes it."""
         a, b = levels_range(self.a), levels_range(self.b)
@@ -245,9 +250,10 @@ class Addition(Operation):
                                      f"not {fmt}")
 
     @property
-    def operands(self) -> dict[str, IntFormat]:
-        """Two."""
-        return {"i_a": self.a, "i_b": self.b}
+    def contract(self) -> Contract:
+        """The scheme's."""
+        assert isinstance(self.scheme, Scheme)
+        return self.scheme.contract
 
     def scaled(self, operand: IntFormat) -> Range:
         """What is scaled of an operand may be, as far as the contract takes it."""

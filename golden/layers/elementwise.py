@@ -53,9 +53,8 @@ def _prove(layer: Rescale | Add | Mul | Concat, network: Network, x: Sequence[Le
     try:
         for operation, parameters, names in _units(layer, network):
             elementwise.check(operation, parameters)
-            fields = ["input"] if len(names) == 1 else ["a", "b"]
             owners = {f"{field}_zero_point": network.quantization(name)
-                      for field, name in zip(fields, names, strict=True)}
+                      for field, name in zip(operation.names, names, strict=True)}
             for field, owner in (owners | {"zero_point": layer.output}).items():
                 # A fused sum has its zero points in the offset.
                 if field in parameters and parameters[field] != owner.zero_point:

@@ -7,15 +7,7 @@ import numpy as np
 import pytest
 
 from golden.contracts import contract
-from golden.elementwise import (
-    add,
-    check,
-    compute,
-    concat,
-    fused_multiply_add,
-    multiply,
-    rescale,
-)
+from golden.elementwise import check, compute, concat, fused_multiply_add
 from golden.formats import IntFormat, parse
 from golden.units import (
     SCHEMES,
@@ -70,7 +62,7 @@ def test_rescale(name, rng):
              **scaling(name, 1, rng), **clamp}
         want = [clamped(scaled(x - p["input_zero_point"], name, p) + p["zero_point"], p)
                 for x in range(256)]
-        np.testing.assert_array_equal(rescale(operation, np.arange(256), p), want)
+        np.testing.assert_array_equal(compute(operation, [np.arange(256)], p), want)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -82,7 +74,7 @@ def test_multiply(name, rng):
              "zero_point": int(rng.integers(-9, 9)), **scaling(name, 1, rng), **clamp}
         sums = (a - p["a_zero_point"]) * (b - p["b_zero_point"])
         want = [clamped(scaled(x, name, p) + p["zero_point"], p) for x in sums.tolist()]
-        np.testing.assert_array_equal(multiply(operation, a, b, p), want)
+        np.testing.assert_array_equal(compute(operation, [a, b], p), want)
 
 
 @pytest.mark.parametrize("subtract", [False, True])
@@ -105,7 +97,7 @@ def test_add(way, subtract, rng):
                     for key, z in (("a", x), ("b", y)))
             total = scaled(x - y if subtract else x + y, name, p)
             want.append(clamped(total + p["zero_point"], p))
-        np.testing.assert_array_equal(add(operation, a, b, p), want)
+        np.testing.assert_array_equal(compute(operation, [a, b], p), want)
 
 
 def fraction(bits):
@@ -129,7 +121,7 @@ def test_fused_sum(offset, rng):
         outer = [to_float32(x * fraction(p["a_scale"]) + z)
                  for x, z in zip(a.tolist(), inner, strict=True)]
         want = [clamped(round(z), p) for z in outer]
-        np.testing.assert_array_equal(add(operation, a, b, p), want)
+        np.testing.assert_array_equal(compute(operation, [a, b], p), want)
 
 
 def test_fused_multiply_add_rounds_once(rng):
@@ -259,13 +251,13 @@ class TestRefused:
         operation = Rescaling(TFLITE, S8, S8)
         with pytest.raises(ValueError, match=r"^Input must be in range \[-128, 127\] of s8, "
                                              r"not 128 at index 0$"):
-            rescale(operation, [128], half())
+            compute(operation, [[128]], half())
         with pytest.raises(ValueError, match=r"^Operands must be 1, not 2$"):
             compute(operation, [[1], [2]], half())
         two = Addition(scheme("tflite"), S8, S8, S8)
         with pytest.raises(ValueError, match=r"^Operand b must be in range \[-128, 127\] of s8, "
                                              r"not -129$"):
-            add(two, 0, -129, sums())
+            compute(two, [0, -129], sums())
 
     def test_unknown_operation(self):
         class Other(Operation):

@@ -13,7 +13,7 @@ import pytest
 
 from golden import ops
 from golden.contracts import contract
-from golden.elementwise import add, multiply
+from golden.elementwise import compute
 from golden.formats import parse
 from golden.networks import Quantization
 from golden.requantize import requantize
@@ -185,16 +185,16 @@ def test_sum():
     assert way.left == config["LEFT_SHIFT"]
     scales = {f"{name}_{field}": config[f"INPUT{k}_{key}"] for k, name in ((1, "a"), (2, "b"))
               for field, key in (("multiplier", "MULT"), ("shift", "SHIFT"))}
-    result = add(Addition(way, s8, s8, s8), arrays["input1"], arrays["input2"],
-                 operands(config) | scales)
+    result = compute(Addition(way, s8, s8, s8), [arrays["input1"], arrays["input2"]],
+                     operands(config) | scales)
     np.testing.assert_array_equal(result, arrays["output_ref"])
 
 
 def test_product():
     arrays, config = load("mul")
     s8 = parse("s8")
-    result = multiply(Multiplication(contract("tflite"), s8, s8, s8), arrays["input1"],
-                      arrays["input2"], operands(config))
+    result = compute(Multiplication(contract("tflite"), s8, s8, s8),
+                     [arrays["input1"], arrays["input2"]], operands(config))
     np.testing.assert_array_equal(result, arrays["output_ref"])
 
 
@@ -215,6 +215,6 @@ def test_sums_of_a_network():
             p = addition_parameters(operation, *(
                 Quantization(s8, tensor["scales"][0], tensor["zps"][0]) for tensor in known))
             np.testing.assert_array_equal(
-                add(operation, data[f"t{a}"], data[f"t{b}"], p), data[f"t{y}"])
+                compute(operation, [data[f"t{a}"], data[f"t{b}"]], p), data[f"t{y}"])
             count += data[f"t{y}"].size
     assert count == 5 * (32 * 32 * 16 + 16 * 16 * 32 + 8 * 8 * 64)

@@ -74,13 +74,13 @@ def test_every_tensor_is_right(rng):
     tensors = run(n, x)
     assert list(tensors) == ["input", "b", "c", "s", "m", "j", "p"]
     want = {"input": x}
-    want["b"] = elementwise.rescale(Rescaling(TFLITE, U8, S8), x, layers[0].parameters)
+    want["b"] = elementwise.compute(Rescaling(TFLITE, U8, S8), [x], layers[0].parameters)
     for layer in layers[1:4]:
         operation, = operations(layer, n)
         want[layer.name] = elementwise.compute(operation, [x, want["b"]], layer.parameters)
     assert operations(layers[2], n) == [Addition(scheme("int16"), U8, S8, S8, True)]
     want["j"] = np.concatenate([
-        elementwise.rescale(Rescaling(TFLITE, fmt, S8), want[name], p)
+        elementwise.compute(Rescaling(TFLITE, fmt, S8), [want[name]], p)
         for fmt, name, p in zip((U8, S8, S8), ("input", "b", "c"), layers[4].parameters,
                                 strict=True)], axis=-1)
     want["p"] = np.clip(ops.average_pool(want["j"], size=(2, 3), stride=(1, 2)), -2, 40)
@@ -108,9 +108,10 @@ def test_several_inputs_constants_and_outputs(rng):
                            Tensor("wide", B, (4, 2, 2), np.ones((4, 2, 2), int))))
     tensors = run(n, {"line": line, "x": image})
     way, parameters = Addition(scheme("int16"), U8, S8, S8), sums[0].parameters
-    np.testing.assert_array_equal(tensors["c"], elementwise.add(
-        way, image, line[:, None, None], parameters))
-    np.testing.assert_array_equal(tensors["d"], elementwise.add(way, image, levels, parameters))
+    np.testing.assert_array_equal(tensors["c"], elementwise.compute(
+        way, [image, line[:, None, None]], parameters))
+    np.testing.assert_array_equal(
+        tensors["d"], elementwise.compute(way, [image, levels], parameters))
     assert tensors["j"].shape == (3, 4, 9, 2) and tensors["k"].shape == (3, 5, 1)
     assert (tensors["j"][:, :, 5:] == 7).all()  # 5 + (1 + 3) / 3, by way of 8 / 3, rounded twice
     for given, message in (
@@ -146,8 +147,8 @@ def test_fused_sum(rng):
     n = network(rescaled(), added(way="onnx"))
     x = rng.integers(0, 256, (100, 7))
     tensors = run(n, x)
-    np.testing.assert_array_equal(tensors["c"], elementwise.add(
-        Addition(scheme("onnx"), U8, S8, S8), x, tensors["b"], n.layers[1].parameters))
+    np.testing.assert_array_equal(tensors["c"], elementwise.compute(
+        Addition(scheme("onnx"), U8, S8, S8), [x, tensors["b"]], n.layers[1].parameters))
 
 
 @pytest.mark.parametrize("layers, error, message", [

@@ -17,7 +17,7 @@ import pytest
 
 from golden import ops
 from golden.contracts import contract
-from golden.elementwise import add, concat, multiply, rescale
+from golden.elementwise import compute, concat
 from golden.formats import parse
 from golden.networks import Quantization
 from golden.unit_scales import (
@@ -80,7 +80,7 @@ class TestTfliteMicro:
             if fmt is S16:  # its sums fill the range
                 quantizations[2] = Quantization(fmt, max(q.scale for q in quantizations), 0)
             got = micro(name, [a, b], quantizations, options={"potScaleInt16": False})
-            want = add(operation, a, b, addition_parameters(operation, *quantizations))
+            want = compute(operation, [a, b], addition_parameters(operation, *quantizations))
             np.testing.assert_array_equal(got, want)
             assert len(np.unique(got)) > 10
 
@@ -95,7 +95,7 @@ class TestTfliteMicro:
                 quantizations[2] = Quantization(
                     fmt, float(np.float32(scales[0] * scales[1] * 2**14 * scales[2])), 0)
             got = micro("MUL", [a, b], quantizations)
-            want = multiply(operation, a, b, multiplication_parameters(operation, *quantizations))
+            want = compute(operation, [a, b], multiplication_parameters(operation, *quantizations))
             np.testing.assert_array_equal(got, want)
             assert len(np.unique(got)) > 10
 
@@ -114,7 +114,7 @@ class TestTfliteMicro:
                 made = Quantization(y_format, taken.scale, made.zero_point)
             got = micro("QUANTIZE", [x], [taken, made])
             np.testing.assert_array_equal(
-                got, rescale(operation, x, rescaling_parameters(operation, taken, made)))
+                got, compute(operation, [x], rescaling_parameters(operation, taken, made)))
 
     @pytest.mark.parametrize("fmt", [S8, S16], ids=str)
     def test_concatenates_tensors_of_one_scale(self, fmt, rng):
@@ -172,7 +172,7 @@ class TestOnnxRuntime:
             feeds, made = self.arguments(kind, [a, b], quantizations)
             got = execute("QLinearAdd", feeds + made, domain="com.microsoft")
             np.testing.assert_array_equal(
-                got, add(operation, a, b, addition_parameters(operation, *quantizations)))
+                got, compute(operation, [a, b], addition_parameters(operation, *quantizations)))
 
     @pytest.mark.parametrize("kind", ["s8", "u8"])
     def test_products(self, kind, rng):
@@ -184,8 +184,8 @@ class TestOnnxRuntime:
             feeds, made = self.arguments(kind, [a, b], quantizations)
             got = execute("QLinearMul", feeds + made, domain="com.microsoft")
             np.testing.assert_array_equal(
-                got, multiply(operation, a, b,
-                              multiplication_parameters(operation, *quantizations)))
+                got, compute(operation, [a, b],
+                             multiplication_parameters(operation, *quantizations)))
 
     @pytest.mark.parametrize("kind", ["s8", "u8"])
     def test_joins(self, kind, rng):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from golden.contracts import contract
-from golden.elementwise import add, check, rescale
+from golden.elementwise import check, compute
 from golden.formats import parse
 from golden.multipliers import quantize_multiplier
 from golden.networks import Quantization
@@ -47,7 +47,7 @@ def test_equal_scales_change_nothing(name, scale):
     operation = Rescaling(contract(name), S8, S8)
     q = Quantization(S8, scale, -7)
     np.testing.assert_array_equal(
-        rescale(operation, S8.levels(), rescaling_parameters(operation, q, q)), S8.levels())
+        compute(operation, [S8.levels()], rescaling_parameters(operation, q, q)), S8.levels())
 
 
 def test_multiplication(rng):
@@ -138,7 +138,7 @@ def test_addition_is_near_the_real_sum(name, rng):
     for _ in range(20):
         qa, qb = tensor(S8, rng), tensor(S8, rng)
         qy = Quantization(S8, 2 * max(qa.scale, qb.scale), 3)
-        got = add(operation, a, b, addition_parameters(operation, qa, qb, qy))
+        got = compute(operation, [a, b], addition_parameters(operation, qa, qb, qy))
         real = (qa.scale * (a - qa.zero_point) + qb.scale * (b - qb.zero_point)) / qy.scale + 3
         assert np.abs(got - np.clip(real, -128, 127)).max() <= 0.51
 
