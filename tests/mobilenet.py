@@ -14,7 +14,7 @@ from golden.multipliers import linear_parameters
 from golden.networks import INPUT, Add, Conv2d, Dense, Linear, Network, Pool, Quantization, Tensor
 from golden.ops import same_padding
 from golden.run import prove, run
-from golden.unit_scales import addition_parameters
+from golden.unit_scales import parameters_of
 from golden.units import Addition, scheme
 
 S8, S32, TFLITE = parse("s8"), IntFormat(32), contract("tflite")
@@ -62,7 +62,7 @@ class Builder:
         output = Quantization(S8, quantization.scale + self.quantization.scale, 0)
         way = scheme("tflite")
         self.add(Add(name=f"add{len(self.layers)}", inputs=(name, self.tensor), output=output,
-                     scheme=way, parameters=addition_parameters(
+                     scheme=way, parameters=parameters_of(
                          Addition(way, S8, S8, S8), quantization, self.quantization, output)))
 
 

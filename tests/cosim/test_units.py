@@ -7,11 +7,7 @@ from golden import elementwise, ops
 from golden.contracts import contract
 from golden.formats import parse
 from golden.networks import Quantization
-from golden.unit_scales import (
-    addition_parameters,
-    multiplication_parameters,
-    rescaling_parameters,
-)
+from golden.unit_scales import parameters_of
 from golden.units import Addition, Multiplication, Rescaling, scheme
 from hw.units import Add, AveragePool, Concat, FusedAdd, MaxPool, Multiply, Rescale
 from sim.components import component_simulation
@@ -57,7 +53,7 @@ def pairs(operation):
 
 def sums(way, rng, *, formats=(S8, S8, S8), subtract=False, count=6):
     operation = Addition(way, *formats, subtract)
-    sets = [addition_parameters(operation, *quantizations(formats, rng)) for _ in range(count)]
+    sets = [parameters_of(operation, *quantizations(formats, rng)) for _ in range(count)]
     unit = FusedAdd if way.name == "onnx" else Add
     return operation, unit(operation=operation, lanes=2), sets
 
@@ -135,7 +131,7 @@ def test_sums_of_16_bits(name, rng):
     backend_sets = []
     for _ in range(8):
         tensors = [Quantization(S16, q.scale, 0) for q in quantizations(formats, rng)]
-        backend_sets.append(addition_parameters(operation, *tensors))
+        backend_sets.append(parameters_of(operation, *tensors))
     unit = Add(operation=operation, lanes=2)
     backend = component_simulation(unit, "sum")
     want = np.stack([elementwise.compute(operation, operands, p) for p in backend_sets])
@@ -149,7 +145,7 @@ def test_sums_of_16_bits(name, rng):
     ("half_up", (U8, S8, U8)), ("half_even", (S8, S8, S4))])
 def test_every_product(name, formats, rng):
     operation = Multiplication(contract(name), *formats)
-    sets = [multiplication_parameters(operation, *quantizations(formats, rng, 0.7))
+    sets = [parameters_of(operation, *quantizations(formats, rng, 0.7))
             for _ in range(12)]
     unit = Multiply(operation=operation, lanes=2)
     assert verify(unit, "product", pairs(operation), sets) == 12 * 2**16
@@ -162,7 +158,7 @@ def test_every_product(name, formats, rng):
 def test_every_level_rescaled(name, formats, rng):
     operation = Rescaling(contract(name), *formats)
     magnify = 2.0**(formats[0].width - formats[1].width)
-    sets = [rescaling_parameters(operation, *quantizations(formats, rng, magnify))
+    sets = [parameters_of(operation, *quantizations(formats, rng, magnify))
             for _ in range(24)]
     for p in sets[:12]:  # a few that take the output to both of its ends
         p["zero_point"] = int(rng.integers(formats[1].min, formats[1].max + 1))
@@ -180,7 +176,7 @@ def test_joined(tensors, vectors, rng):
     values = [rng.integers(-128, 128, (runs, n, lanes)) for n in vectors]
     made = Quantization(S8, 0.5, 3)
     taken = [made, Quantization(S8, 0.3, -20), Quantization(S8, 1.0, 7)][:tensors]
-    sets = [rescaling_parameters(operation, q, made) for q in taken]
+    sets = [parameters_of(operation, q, made) for q in taken]
     want = elementwise.concat([operation] * tensors, values, sets, axis=1)
     np.testing.assert_array_equal(want[:, :vectors[0]], values[0])
     for seed, stall in enumerate(STALLS):

@@ -17,7 +17,7 @@ from golden.elementwise import compute
 from golden.formats import parse
 from golden.networks import Quantization
 from golden.requantize import requantize
-from golden.unit_scales import addition_parameters
+from golden.unit_scales import parameters_of
 from golden.units import Addition, Multiplication, scheme
 
 FOLDER = os.environ.get("EXACTMAC_MODELS")
@@ -212,7 +212,7 @@ def test_sums_of_a_network():
                 continue
             a, b, y = (str(index) for index in (*node["inputs"], *node["outputs"]))
             known = [meta["tensors"][name] for name in (a, b, y)]
-            p = addition_parameters(operation, *(
+            p = parameters_of(operation, *(
                 Quantization(s8, tensor["scales"][0], tensor["zps"][0]) for tensor in known))
             np.testing.assert_array_equal(
                 compute(operation, [data[f"t{a}"], data[f"t{b}"]], p), data[f"t{y}"])

@@ -24,11 +24,7 @@ from golden.networks import (
     Tensor,
 )
 from golden.run import prove, run
-from golden.unit_scales import (
-    addition_parameters,
-    multiplication_parameters,
-    rescaling_parameters,
-)
+from golden.unit_scales import parameters_of
 from golden.units import Addition, Multiplication, Rescaling, scheme
 
 S8, U8 = parse("s8"), parse("u8")
@@ -41,7 +37,7 @@ def network(*layers, shape=(7,)):
 
 
 def rescaled(name="b", source=INPUT, taken=A, made=B, **changed):
-    p = rescaling_parameters(Rescaling(TFLITE, taken.format, made.format), taken, made)
+    p = parameters_of(Rescaling(TFLITE, taken.format, made.format), taken, made)
     return Rescale(name=name, inputs=(source,), output=made, contract=TFLITE,
                    parameters=p | changed)
 
@@ -49,16 +45,16 @@ def rescaled(name="b", source=INPUT, taken=A, made=B, **changed):
 def added(kind=Add, way="tflite", name="c", **changed):
     operation = Addition(scheme(way), U8, S8, S8, kind is Sub)
     return kind(name=name, inputs=(INPUT, "b"), output=C, scheme=scheme(way),
-                parameters=addition_parameters(operation, A, B, C) | changed)
+                parameters=parameters_of(operation, A, B, C) | changed)
 
 
 def multiplied(**changed):
-    p = multiplication_parameters(Multiplication(TFLITE, U8, S8, S8), A, B, C)
+    p = parameters_of(Multiplication(TFLITE, U8, S8, S8), A, B, C)
     return Mul(name="m", inputs=(INPUT, "b"), output=C, contract=TFLITE, parameters=p | changed)
 
 
 def joined(**changed):
-    ways = [rescaling_parameters(Rescaling(TFLITE, q.format, S8), q, C) for q in (A, B, C)]
+    ways = [parameters_of(Rescaling(TFLITE, q.format, S8), q, C) for q in (A, B, C)]
     ways[1] |= changed
     return Concat(name="j", inputs=(INPUT, "b", "c"), output=C, contract=TFLITE,
                   parameters=tuple(ways))
@@ -101,7 +97,7 @@ def test_several_inputs_constants_and_outputs(rng):
     sums = [replace(added(way="int16", name=name), inputs=inputs)
             for name, inputs in (("c", ("x", "line")), ("d", ("x", "k")))]
     join = replace(joined(), inputs=("x", "wide", "wide"), axis=2, parameters=(
-        *(rescaling_parameters(Rescaling(TFLITE, q.format, S8), q, C) for q in (A, B, B)),))
+        *(parameters_of(Rescaling(TFLITE, q.format, S8), q, C) for q in (A, B, B)),))
     n = Network(name="n", layers=(*sums, join), outputs=("j", "c"),
                 inputs=(Tensor("x", A, (4, 5, 2)), Tensor("line", B, (2,))),
                 constants=(Tensor("k", B, (5, 1), levels),

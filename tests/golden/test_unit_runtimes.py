@@ -20,11 +20,7 @@ from golden.contracts import contract
 from golden.elementwise import compute, concat
 from golden.formats import parse
 from golden.networks import Quantization
-from golden.unit_scales import (
-    addition_parameters,
-    multiplication_parameters,
-    rescaling_parameters,
-)
+from golden.unit_scales import parameters_of
 from golden.units import Addition, Multiplication, Rescaling, scheme
 from tests.golden.micro import operator
 from tests.golden.test_runtimes import execute
@@ -80,7 +76,7 @@ class TestTfliteMicro:
             if fmt is S16:  # its sums fill the range
                 quantizations[2] = Quantization(fmt, max(q.scale for q in quantizations), 0)
             got = micro(name, [a, b], quantizations, options={"potScaleInt16": False})
-            want = compute(operation, [a, b], addition_parameters(operation, *quantizations))
+            want = compute(operation, [a, b], parameters_of(operation, *quantizations))
             np.testing.assert_array_equal(got, want)
             assert len(np.unique(got)) > 10
 
@@ -95,7 +91,7 @@ class TestTfliteMicro:
                 quantizations[2] = Quantization(
                     fmt, float(np.float32(scales[0] * scales[1] * 2**14 * scales[2])), 0)
             got = micro("MUL", [a, b], quantizations)
-            want = compute(operation, [a, b], multiplication_parameters(operation, *quantizations))
+            want = compute(operation, [a, b], parameters_of(operation, *quantizations))
             np.testing.assert_array_equal(got, want)
             assert len(np.unique(got)) > 10
 
@@ -114,7 +110,7 @@ class TestTfliteMicro:
                 made = Quantization(y_format, taken.scale, made.zero_point)
             got = micro("QUANTIZE", [x], [taken, made])
             np.testing.assert_array_equal(
-                got, compute(operation, [x], rescaling_parameters(operation, taken, made)))
+                got, compute(operation, [x], parameters_of(operation, taken, made)))
 
     @pytest.mark.parametrize("fmt", [S8, S16], ids=str)
     def test_concatenates_tensors_of_one_scale(self, fmt, rng):
@@ -122,7 +118,7 @@ class TestTfliteMicro:
         a, b = (rng.integers(fmt.min, fmt.max + 1, (2, 500, n)) for n in (3, 5))
         got = operator("CONCATENATION", [(x.astype(DTYPES[str(fmt)]), pair(q)) for x in (a, b)],
                        ((2, 500, 8), DTYPES[str(fmt)], pair(q)), options={"axis": 2})
-        p = rescaling_parameters(operation, q, q)
+        p = parameters_of(operation, q, q)
         np.testing.assert_array_equal(got, concat([operation] * 2, [a, b], [p, p], axis=2))
         np.testing.assert_array_equal(got, np.concatenate([a, b], axis=2))
 
@@ -172,7 +168,7 @@ class TestOnnxRuntime:
             feeds, made = self.arguments(kind, [a, b], quantizations)
             got = execute("QLinearAdd", feeds + made, domain="com.microsoft")
             np.testing.assert_array_equal(
-                got, compute(operation, [a, b], addition_parameters(operation, *quantizations)))
+                got, compute(operation, [a, b], parameters_of(operation, *quantizations)))
 
     @pytest.mark.parametrize("kind", ["s8", "u8"])
     def test_products(self, kind, rng):
@@ -185,7 +181,7 @@ class TestOnnxRuntime:
             got = execute("QLinearMul", feeds + made, domain="com.microsoft")
             np.testing.assert_array_equal(
                 got, compute(operation, [a, b],
-                             multiplication_parameters(operation, *quantizations)))
+                             parameters_of(operation, *quantizations)))
 
     @pytest.mark.parametrize("kind", ["s8", "u8"])
     def test_joins(self, kind, rng):
@@ -199,6 +195,6 @@ class TestOnnxRuntime:
             feeds, output = self.arguments(kind, [x, x], [a, b, made])
             # The output's scale and zero point come first; `execute` takes the type of input 4.
             got = execute("QLinearConcat", output + feeds, domain="com.microsoft", axis=0)
-            ways = [rescaling_parameters(operation, q, made) for q in (a, b)]
+            ways = [parameters_of(operation, q, made) for q in (a, b)]
             np.testing.assert_array_equal(
                 got, concat([operation] * 2, [x, x], ways, axis=0))

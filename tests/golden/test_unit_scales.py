@@ -10,11 +10,7 @@ from golden.elementwise import check, compute
 from golden.formats import parse
 from golden.multipliers import quantize_multiplier
 from golden.networks import Quantization
-from golden.unit_scales import (
-    addition_parameters,
-    multiplication_parameters,
-    rescaling_parameters,
-)
+from golden.unit_scales import parameters_of
 from golden.units import Addition, Multiplication, Rescaling, scheme
 from tests.golden.definitions import half_up, to_float32
 
@@ -34,7 +30,7 @@ def single(value):
 def test_rescaling(rng):
     for _ in range(50):
         x, y = tensor(S8, rng), tensor(U8, rng)
-        p = rescaling_parameters(Rescaling(TFLITE, S8, U8), x, y, clamp=(3, 9))
+        p = parameters_of(Rescaling(TFLITE, S8, U8), x, y, clamp=(3, 9))
         multiplier, shift = quantize_multiplier(x.scale / y.scale)
         assert p == dict(input_zero_point=x.zero_point, multiplier=multiplier, shift=shift,
                          zero_point=y.zero_point, clamp_min=3, clamp_max=9)
@@ -47,18 +43,18 @@ def test_equal_scales_change_nothing(name, scale):
     operation = Rescaling(contract(name), S8, S8)
     q = Quantization(S8, scale, -7)
     np.testing.assert_array_equal(
-        compute(operation, [S8.levels()], rescaling_parameters(operation, q, q)), S8.levels())
+        compute(operation, [S8.levels()], parameters_of(operation, q, q)), S8.levels())
 
 
 def test_multiplication(rng):
     for _ in range(50):
         a, b, y = tensor(S8, rng), tensor(U8, rng), tensor(S8, rng)
-        p = multiplication_parameters(Multiplication(TFLITE, S8, U8, S8), a, b, y)
+        p = parameters_of(Multiplication(TFLITE, S8, U8, S8), a, b, y)
         multiplier, shift = quantize_multiplier(a.scale * b.scale / y.scale)
         assert p == dict(a_zero_point=a.zero_point, b_zero_point=b.zero_point,
                          multiplier=multiplier, shift=shift, zero_point=y.zero_point,
                          clamp_min=-128, clamp_max=127)
-        p = multiplication_parameters(Multiplication(ONNX, S8, U8, S8), a, b, y)
+        p = parameters_of(Multiplication(ONNX, S8, U8, S8), a, b, y)
         product = to_float32(Fraction(a.scale) * Fraction(b.scale))
         ratio = single(product / Fraction(y.scale))
         assert p["scale"] == int(np.float32(ratio).view(np.uint32))
@@ -68,7 +64,7 @@ def test_multiplication(rng):
 def test_addition_as_tflite(name, left, rng):
     for _ in range(50):
         a, b, y = tensor(S8, rng), tensor(S8, rng), tensor(S8, rng)
-        p = addition_parameters(Addition(scheme(name), S8, S8, S8), a, b, y)
+        p = parameters_of(Addition(scheme(name), S8, S8, S8), a, b, y)
         twice = 2 * max(a.scale, b.scale)
         for key, real in [("a_", a.scale / twice), ("b_", b.scale / twice),
                           ("", twice / (2**left * y.scale))]:
@@ -86,7 +82,7 @@ def test_addition_by_int16(a_format, b_format, places, rng):
     for larger in (0, 1):
         a, b = (Quantization(fmt, 1.0 if k == larger else 0.3, fmt.min)
                 for k, fmt in enumerate(formats))
-        p = addition_parameters(operation, a, b, Quantization(S8, 2.0, 0))
+        p = parameters_of(operation, a, b, Quantization(S8, 2.0, 0))
         unit = 2.0**-places
         for key, q in (("a", a), ("b", b)):
             want = half_up(Fraction(q.scale / unit) * 2**p[f"{key}_shift"])
@@ -100,7 +96,7 @@ def test_addition_by_int16(a_format, b_format, places, rng):
 def test_addition_as_onnx(rng):
     for _ in range(200):
         a, b, y = tensor(U8, rng), tensor(U8, rng), tensor(U8, rng)
-        p = addition_parameters(Addition(scheme("onnx"), U8, U8, U8), a, b, y)
+        p = parameters_of(Addition(scheme("onnx"), U8, U8, U8), a, b, y)
         ra, rb = (to_float32(Fraction(q.scale) / Fraction(y.scale)) for q in (a, b))
         inner = to_float32(a.zero_point * ra + to_float32(rb * b.zero_point))
         for field, value in (("a_scale", ra), ("b_scale", rb),
@@ -117,17 +113,14 @@ def test_scales_are_held_as_their_sources_hold_them(rng):
                          for each in (scales, [float(np.float32(scale)) for scale in scales]))
         for name in ("tflite", "onnx", "rndnu"):
             rescaling = Rescaling(contract(name), S8, S8)
-            assert (rescaling_parameters(rescaling, *exact[1:])
-                    == rescaling_parameters(rescaling, *single[1:]))
+            assert parameters_of(rescaling, *exact[1:]) == parameters_of(rescaling, *single[1:])
             multiplication = Multiplication(contract(name), S8, S8, S8)
-            assert (multiplication_parameters(multiplication, *exact)
-                    == multiplication_parameters(multiplication, *single))
+            assert parameters_of(multiplication, *exact) == parameters_of(multiplication, *single)
         for name in ("tflite", "tflite_int16", "onnx"):
             addition = Addition(scheme(name), S8, S8, S8)
-            assert (addition_parameters(addition, *exact)
-                    == addition_parameters(addition, *single))
+            assert parameters_of(addition, *exact) == parameters_of(addition, *single)
         own = Rescaling(contract("half_up"), S8, S8)
-        others += rescaling_parameters(own, *exact[1:]) != rescaling_parameters(own, *single[1:])
+        others += parameters_of(own, *exact[1:]) != parameters_of(own, *single[1:])
     assert others > 10
 
 
@@ -138,7 +131,7 @@ def test_addition_is_near_the_real_sum(name, rng):
     for _ in range(20):
         qa, qb = tensor(S8, rng), tensor(S8, rng)
         qy = Quantization(S8, 2 * max(qa.scale, qb.scale), 3)
-        got = compute(operation, [a, b], addition_parameters(operation, qa, qb, qy))
+        got = compute(operation, [a, b], parameters_of(operation, qa, qb, qy))
         real = (qa.scale * (a - qa.zero_point) + qb.scale * (b - qb.zero_point)) / qy.scale + 3
         assert np.abs(got - np.clip(real, -128, 127)).max() <= 0.51
 
@@ -158,7 +151,7 @@ def test_refused(scale, zero_point, error, message):
         with pytest.raises(error, match=f"^{re.escape(message)}$"):
             given = [good, good]
             given[place] = Quantization(S8, scale, zero_point)
-            rescaling_parameters(Rescaling(TFLITE, S8, S8), *given)
+            parameters_of(Rescaling(TFLITE, S8, S8), *given)
 
 
 def test_output_scale_that_tflite_refuses():
@@ -166,4 +159,4 @@ def test_output_scale_that_tflite_refuses():
     operation = Addition(scheme("tflite"), S8, S8, S8)
     with pytest.raises(ValueError, match=r"^Output scale must be more than 1\.9073486328125e-06 "
                                          r"for scheme tflite, not 1\.9073486328125e-06$"):
-        addition_parameters(operation, one, one, fine)
+        parameters_of(operation, one, one, fine)

@@ -14,11 +14,7 @@ from golden import elementwise, ops
 from golden.contracts import ExactSum, contract
 from golden.formats import parse
 from golden.networks import Quantization
-from golden.unit_scales import (
-    addition_parameters,
-    multiplication_parameters,
-    rescaling_parameters,
-)
+from golden.unit_scales import parameters_of
 from golden.units import Addition, Multiplication, Rescaling, scheme
 from hw.delay import FIFO_LATENCY
 from hw.packing import unpack
@@ -66,8 +62,6 @@ UNITS = {
     "subtract": lambda: add(subtract=True), "add-int16": lambda: add("int16"),
     "add-int16-half_away": lambda: add("int16", by="half_away"), "add-onnx": lambda: add("onnx"),
 }
-DERIVE = {Rescaling: rescaling_parameters, Multiplication: multiplication_parameters,
-          Addition: addition_parameters}
 
 
 def parameters(operation, rng, count):
@@ -82,7 +76,7 @@ def parameters(operation, rng, count):
                                 int(rng.integers(fmt.min, fmt.max + 1)))
                    for fmt, scale in zip(formats, scales, strict=True)]
         clamp = None if rng.integers(2) else (-3, 5)
-        found.append(DERIVE[type(operation)](operation, *tensors, clamp=clamp))
+        found.append(parameters_of(operation, *tensors, clamp=clamp))
     return found
 
 
