@@ -23,15 +23,17 @@ __all__ = ["Claim", "asked", "beside", "claims", "conversion", "float_product",
            "float_requantizer", "fused", "guarded", "inside", "inside_rounded", "multiplier",
            "requantizer", "shifter", "to_levels"]
 
+INTEGERS = IntFormat(8), IntFormat(4, signed=False)
+"""Outputs that are integers."""
+
 LEVELS = {"odd4": False, "e2m1": False, "codebook:-9/-4/-1/0/2/3/11": False,
           "codebook:43/54/93/97": False,
           "e4m3fn": True, "cfloat8_1_4_3:denormals=paper": True}
 """Outputs that are no integers, and whether their levels are too many to begin at the product."""
 
-
-BLOCKS = ("mx_s4", "mx_u4", "mx_odd4", "mx_e2m1", "mx_codebook:-9/-4/-1/0/2/3/11",
-          "mx_codebook:-100/-7/0/3", "mx_codebook:1/24/44/71")
-"""Outputs whose blocks share an exponent, of each kind of element."""
+ELEMENTS = ("s4", "u4", "odd4", "e2m1", "codebook:-9/-4/-1/0/2/3/11", "codebook:-100/-7/0/3",
+            "codebook:1/24/44/71")
+"""Of outputs whose blocks share an exponent, of each kind."""
 
 
 def claims() -> Iterator[Claim]:
@@ -42,31 +44,19 @@ def claims() -> Iterator[Claim]:
     yield from (shifter(rounding) for rounding in Rounding)
     for name in CONTRACTS:
         if isinstance(contract(name), MultiplyShift | DoubleRounding):
-            yield from (requantizer(name, _int(output)) for output in ("s8", "u4"))
+            yield from (requantizer(name, output) for output in INTEGERS)
     for name in ("half_up", "half_even", "half_away", "floor", "zero", "pulp"):
         yield guarded(name)
         for output, many in LEVELS.items():
             if name != "zero" or parse(output).contains(0):
                 yield to_levels(name, parse(output), shifted=many)
-    for output in map(_blocks, BLOCKS):
+    for output in (BlockScaled(parse(element)) for element in ELEMENTS):
         yield asked(output)
         for name in ("half_up", "half_even", "half_away", "floor", "zero"):
             if name != "zero" or output.contains(0):
                 yield beside(name, output)
     yield from (conversion(), float_product())
-    for output in map(_int, ("s8", "u4")):
+    for output in INTEGERS:
         yield from (float_requantizer(output), inside(output), inside_rounded(output))
     # Beyond these the hardware takes the ends' shifts, and the rounded sum is theirs.
     yield from (fused(distance) for distance in range(-LEFT_ADDEND - 2, LEFT_PRODUCT + 3))
-
-
-def _blocks(name: str) -> BlockScaled:
-    fmt = parse(name)
-    assert isinstance(fmt, BlockScaled)
-    return fmt
-
-
-def _int(name: str) -> IntFormat:
-    fmt = parse(name)
-    assert isinstance(fmt, IntFormat)
-    return fmt

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial, wraps
+from typing import ParamSpec
 
 from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue] - not in the stubs
 from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
@@ -9,7 +11,9 @@ from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 from golden.contracts import Rounding
 from hw.pipeline import Pipeline
 
-__all__ = ["Claim", "Transparent", "circuit", "divided"]
+__all__ = ["Claim", "Transparent", "circuit", "claim", "divided"]
+
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,19 @@ class Claim:
     subject: str
     instance: str
     circuit: Callable[[], str]
+
+
+def claim(subject: str, instance: str) -> Callable[[Callable[P, str]], Callable[P, Claim]]:
+    """Make of a function that returns a circuit one that returns the claim, of the same arguments.
+
+    These are formatted into ``instance``.
+    """
+    def claiming(make: Callable[P, str]) -> Callable[P, Claim]:
+        @wraps(make)
+        def made(*args: P.args, **kwargs: P.kwargs) -> Claim:
+            return Claim(subject, instance.format(*args), partial(make, *args, **kwargs))
+        return made
+    return claiming
 
 
 def circuit(m: Module, inputs: Sequence[Signal], got: Value, want: Value) -> str:

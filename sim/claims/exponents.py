@@ -7,7 +7,7 @@ from golden.formats import EXPONENT, EXPONENT_BIAS, BlockScaled
 from golden.ranges import levels_range
 from hw.formats import shape_of
 from hw.requantize.shared_exponent import ask, code_beside
-from sim.claims.base import Claim, Transparent, circuit
+from sim.claims.base import Transparent, circuit, claim
 from sim.claims.levels import right_level
 
 __all__ = ["asked", "beside"]
@@ -19,11 +19,6 @@ RIGHT = 6
 """Bits of its shift."""
 
 
-def asked(output: BlockScaled) -> Claim:
-    """The exponent that a product asks for, against how many powers of two it has reached."""
-    return Claim("exponent asked for, product free", str(output), lambda: _asked(output))
-
-
 def _held(output: BlockScaled) -> dict[str, Signal]:
     way = contract("half_up")
     assert isinstance(way, MultiplyShift)
@@ -33,7 +28,9 @@ def _held(output: BlockScaled) -> dict[str, Signal]:
                for field in ("clamp_min", "clamp_max", "exponent_min", "exponent_max")}}
 
 
-def _asked(output: BlockScaled) -> str:
+@claim("exponent asked for, product free", "{}")
+def asked(output: BlockScaled) -> str:
+    """The exponent that a product asks for, against how many powers of two it has reached."""
     m, held = Module(), _held(output)
     got = ask(Transparent(m, held), output)
     value, lo, hi = held["value"], held["exponent_min"], held["exponent_max"]
@@ -53,13 +50,9 @@ def _asked(output: BlockScaled) -> str:
     return circuit(m, tuple(held.values()), Mux(sound, got, 0), Mux(sound, want, 0))
 
 
-def beside(name: str, output: BlockScaled) -> Claim:
+@claim("levels of an exponent, product free", "{} to {}")
+def beside(name: str, output: BlockScaled) -> str:
     """The level of a product beside an exponent, against the levels beside the one it gives."""
-    return Claim("levels of an exponent, product free", f"{name} to {output}",
-                 lambda: _beside(name, output))
-
-
-def _beside(name: str, output: BlockScaled) -> str:
     way, m, held = contract(name), Module(), _held(output)
     assert isinstance(way, MultiplyShift)
     exponent = Signal(shape_of(EXPONENT), name="exponent")

@@ -9,7 +9,7 @@ from golden.formats import IntFormat
 from golden.ranges import levels_range
 from hw.formats import shape_of
 from hw.requantize.scale import BIAS, FRACTION, SIGNIFICAND, WHOLE, float_scaled, offset_and_clamp
-from sim.claims.base import Claim, Transparent, circuit, divided
+from sim.claims.base import Transparent, circuit, claim, divided
 
 __all__ = ["conversion", "float_product", "float_requantizer", "inside", "inside_rounded"]
 
@@ -17,12 +17,9 @@ DEEPEST = 70
 """Binary places below its point at which a float32, then below 2**-45, is less than any half."""
 
 
-def conversion() -> Claim:
+@claim("int32 to float32", "every int32")
+def conversion() -> str:
     """The float32 that an int32 becomes, against the int32 rounded to 24 bits."""
-    return Claim("int32 to float32", "every int32", _conversion)
-
-
-def _conversion() -> str:
     m, way = Module(), contract("onnx")
     assert isinstance(way, Onnx)
     total = Signal(shape_of(IntFormat(32)), name="total")
@@ -36,12 +33,9 @@ def _conversion() -> str:
     return circuit(m, (total,), pipe.made["significand"], want)
 
 
-def float_product() -> Claim:
+@claim("float32 product, product free", "every exponent")
+def float_product() -> str:
     """The float32 that a product of significands becomes, against its 24 highest bits, rounded."""
-    return Claim("float32 product, product free", "every exponent", _float_product)
-
-
-def _float_product() -> str:
     way = contract("onnx")
     assert isinstance(way, Onnx)
     m = Module()
@@ -54,13 +48,9 @@ def _float_product() -> str:
     return circuit(m, part.inputs, Mux(part.sound, got, 0), Mux(part.sound, want, 0))
 
 
-def float_requantizer(output: IntFormat) -> Claim:
+@claim("float32 requantizer, product free", "onnx to {}")
+def float_requantizer(output: IntFormat) -> str:
     """Contract ``onnx`` from its product of significands on, against exact arithmetic."""
-    return Claim("float32 requantizer, product free", f"onnx to {output}",
-                 lambda: _float_requantizer(output))
-
-
-def _float_requantizer(output: IntFormat) -> str:
     way = contract("onnx")
     assert isinstance(way, Onnx)
     m = Module()
@@ -73,12 +63,9 @@ def _float_requantizer(output: IntFormat) -> str:
     return circuit(m, part.inputs, Mux(part.sound, part.got, 0), Mux(part.sound, want, 0))
 
 
-def inside(output: IntFormat) -> Claim:
+@claim("float32 plus zero point, float32 free", "to {}")
+def inside(output: IntFormat) -> str:
     """Contract ``onnx_zp_inside``, float32 plus zero point, against division with remainder."""
-    return Claim("float32 plus zero point, float32 free", f"to {output}", lambda: _inside(output))
-
-
-def _inside(output: IntFormat) -> str:
     m, way = Module(), contract("onnx_zp_inside")
     assert isinstance(way, Onnx)
     value, places = Signal(SIGNIFICAND + 1, name="float32"), Signal(signed(10), name="places")
@@ -98,13 +85,9 @@ def _inside(output: IntFormat) -> str:
     return circuit(m, (*part.inputs, value, places), ~_normal(value) | right, Const(1))
 
 
-def inside_rounded(output: IntFormat) -> Claim:
+@claim("float32 requantizer, sum free", "onnx_zp_inside to {}")
+def inside_rounded(output: IntFormat) -> str:
     """Contract ``onnx_zp_inside`` from that sum on, against two exact roundings."""
-    return Claim("float32 requantizer, sum free", f"onnx_zp_inside to {output}",
-                 lambda: _inside_rounded(output))
-
-
-def _inside_rounded(output: IntFormat) -> str:
     m, way = Module(), contract("onnx_zp_inside")
     assert isinstance(way, Onnx)
     total = Signal(signed(FRACTION + WHOLE + 1), name="sum")

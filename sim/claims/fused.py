@@ -5,17 +5,14 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from golden.contracts import Rounding
 from hw.requantize.scale import BIAS, SIGNIFICAND
 from hw.units.fused_add import PRODUCT, Float, multiply_add
-from sim.claims.base import Claim, Transparent, circuit, divided
+from sim.claims.base import Transparent, circuit, claim, divided
 
 __all__ = ["fused"]
 
 
-def fused(distance: int) -> Claim:
+@claim("multiply-add, product free", "distance {}")
+def fused(distance: int) -> str:
     """A fused multiply-add, its exponents so far apart, against the exact sum rounded."""
-    return Claim("multiply-add, product free", f"distance {distance}", lambda: _fused(distance))
-
-
-def _fused(distance: int) -> str:
     m = Module()
     level = Signal(signed(9), name="level")
     negative, significand = Signal(name="negative"), Signal(SIGNIFICAND + 1, name="significand")

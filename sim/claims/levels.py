@@ -10,7 +10,7 @@ from golden.ranges import levels_range
 from hw.formats import shape_of
 from hw.requantize.levels import nearest_code
 from hw.requantize.scale import product
-from sim.claims.base import Claim, Transparent, circuit, divided
+from sim.claims.base import Claim, Transparent, circuit, claim, divided
 
 __all__ = ["guarded", "right_level", "to_levels"]
 
@@ -18,12 +18,9 @@ SUMS = IntFormat(20)
 """Of the sums, as of those of integer outputs."""
 
 
-def guarded(name: str) -> Claim:
+@claim("shift to levels, product free", "{}")
+def guarded(name: str) -> str:
     """The number that a format's own way to a code begins with, against quotient and remainder."""
-    return Claim("shift to levels, product free", name, lambda: _guarded(name))
-
-
-def _guarded(name: str) -> str:
     # Of every output the same but for the clamp: of the least.
     way, m = contract(name), Module()
     assert isinstance(way, MultiplyShift)

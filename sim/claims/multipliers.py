@@ -9,18 +9,14 @@ from hw.blocks.grid import Grid
 from hw.blocks.interface import Operand
 from hw.blocks.popcount import XnorPopcountGrid
 from hw.formats import shape_of
-from sim.claims.base import Claim, circuit
+from sim.claims.base import circuit, claim
 
 __all__ = ["multiplier", "multiplies"]
 
 
-def multiplier(weights: Format, activations: Format) -> Claim:
+@claim("multiplier", "{} x {}")
+def multiplier(weights: Format, activations: Format) -> str:
     """A product, as the block that suits two formats forms it, against its partial products."""
-    return Claim("multiplier", f"{weights} x {activations}",
-                 lambda: _multiplier(weights, activations))
-
-
-def _multiplier(weights: Format, activations: Format) -> str:
     m, kind = Module(), kind_for(weights, activations)
     assert issubclass(kind, Grid)
     dot = kind.dot(weights=weights, activations=activations, lanes=1)

@@ -15,32 +15,24 @@ from golden.ranges import levels_range
 from hw.arith import round_up, shift_right
 from hw.formats import shape_of
 from hw.requantize.scale import SCALERS, offset_and_clamp
-from sim.claims.base import Claim, Transparent, circuit, divided
+from sim.claims.base import Transparent, circuit, claim, divided
 
 __all__ = ["requantizer", "shifter"]
 
 
-def shifter(rounding: Rounding, width: int = 64) -> Claim:
+@claim("rounding shifter", "{0.value}, 64 bits")
+def shifter(rounding: Rounding) -> str:
     """The rounding shifter against quotient and remainder."""
-    return Claim("rounding shifter", f"{rounding.value}, {width} bits",
-                 lambda: _shifter(rounding, width))
-
-
-def _shifter(rounding: Rounding, width: int) -> str:
     m = Module()
-    x, shift = Signal(signed(width), name="x"), Signal(6, name="shift")
+    x, shift = Signal(signed(64), name="x"), Signal(6, name="shift")
     shifted, sticky = shift_right(x, shift)
     got = shifted[1:].as_signed() + round_up(shifted, sticky, rounding)
     return circuit(m, (x, shift), got, divided(x, shift, rounding))
 
 
-def requantizer(name: str, output: IntFormat) -> Claim:
+@claim("requantizer, product free", "{} to {}")
+def requantizer(name: str, output: IntFormat) -> str:
     """A requantizer from its product on, against divisions of the product."""
-    return Claim("requantizer, product free", f"{name} to {output}",
-                 lambda: _requantizer(name, output))
-
-
-def _requantizer(name: str, output: IntFormat) -> str:
     way, m = contract(name), Module()
     assert isinstance(way, MultiplyShift | DoubleRounding)
     sums = levels_range(way.takes or IntFormat(20))
