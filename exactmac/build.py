@@ -127,7 +127,7 @@ class Build:
                 and self.no_verilator is None:
             backend = VerilatorSimulation(
                 [netlist.with_suffix(".v")], self.request.name, self.tile.ports,
-                flags=target.models().verilator_arguments(), fast=False, design=self.config)
+                flags=target.verilator_arguments(), fast=False, design=self.config)
             self._verify(f"{target.name} netlist", backend, "Verilator")
 
     def compare(self, target: Target):

@@ -28,46 +28,11 @@ from pathlib import Path
 
 from hw.flow.tools import ToolMissing
 
-__all__ = ["TARGETS", "Models", "Target", "target"]
+__all__ = ["TARGETS", "Target", "target"]
 
 COLUMNS: tuple[str, ...] = ("lut", "carry", "ff", "dsp", "ram")
 
 _CELLS = Path(__file__).with_name("cells")
-
-
-@dataclass(frozen=True)
-class Models:
-    """Verilog that gives the cells of a netlist their function.
-
-    Parameters
-    ----------
-    sources : tuple of Path
-        Ours, of the cells that Yosys declares without a body. They come before ``libraries``:
-        Verilator keeps the first of two modules of one name.
-    libraries : tuple of Path
-        Those that ship with Yosys.
-    includes : tuple of Path
-        Folders in which the libraries look for their own includes.
-    defines : tuple of str
-        Macros that the libraries need.
-    waivers : tuple of str
-        Verilator arguments without which netlist and libraries do not pass.
-    """
-
-    sources: tuple[Path, ...] = ()
-    libraries: tuple[Path, ...] = ()
-    includes: tuple[Path, ...] = ()
-    defines: tuple[str, ...] = ()
-    waivers: tuple[str, ...] = ()
-
-    def verilator_arguments(self) -> list[str]:
-        """Arguments that make Verilator compile a netlist with these models."""
-        arguments = [*self.waivers, *(f"-I{folder}" for folder in self.includes)]
-        arguments += [f"-D{macro}" for macro in self.defines]
-        arguments += map(str, self.sources)
-        for library in self.libraries:
-            arguments += ["-v", str(library)]
-        return arguments
 
 
 @dataclass(frozen=True)
@@ -133,18 +98,19 @@ class Target:
                 if not file.stem.endswith("_map")
                 for name in re.findall(r"^\s*module\s+(\w+)", file.read_text(), re.MULTILINE)}
 
-    def models(self) -> Models:
-        """Models with which Verilator simulates this target's netlists."""
+    def verilator_arguments(self) -> list[str]:
+        """Arguments with which Verilator simulates this target's netlists."""
         share = yosys_share()
-        libraries = tuple(share / library for library in self.libraries)
-        sources = tuple(_CELLS / source for source in self.sources)
-        return Models(
-            sources=sources,
-            libraries=libraries,
-            includes=tuple(sorted({library.parent for library in libraries})),
-            defines=self.defines,
-            waivers=_WAIVERS + _LIBRARY_WAIVERS * bool(libraries),
-        )
+        libraries = [share / library for library in self.libraries]
+        arguments = [*_WAIVERS, *_LIBRARY_WAIVERS * bool(libraries)]
+        # Where the libraries look for their own includes.
+        arguments += sorted({f"-I{library.parent}" for library in libraries})
+        arguments += [f"-D{macro}" for macro in self.defines]
+        # Ours come first: Verilator keeps the first of two modules of one name.
+        arguments += [str(_CELLS / source) for source in self.sources]
+        for library in libraries:
+            arguments += ["-v", str(library)]
+        return arguments
 
 
 def yosys_share() -> Path:

@@ -78,7 +78,7 @@ def synthesize(verilog: list[Path], top: str, target: Target, *,
     target : Target
     netlist : Path, optional
         Stem of the files to write: ``<netlist>.json`` (for nextpnr) and ``<netlist>.v`` (to
-        simulate with ``target.models()``). Neither exists unless complete.
+        simulate with ``target.verilator_arguments()``). Neither exists unless complete.
 
     Raises
     ------

@@ -101,7 +101,7 @@ MUTATIONS: dict[str, Mutation] = named(
          "in zip(batch, products.bytes, strict=True)", "in zip(batch[:-1], products.bytes)",
          "sim/test_products.py"),
         ("a wrong netlist passes", "exactmac/build.py",
-         "flags=target.models().verilator_arguments()", "flags=[]",
+         "flags=target.verilator_arguments()", "flags=[]",
          "cosim/test_shipped.py::test_netlists_equal_golden"),
     ],
     build=[

@@ -103,7 +103,7 @@ def mismatches(folder, target, ports, reference, netlist, cycles=3000, seed="net
     backend = VerilatorSimulation(
         [folder / f"{name}.v" for name in texts], "bench", streams, fast=False,
         flags=["-Wno-fatal", "--x-assign", "0", "--x-initial", "0",
-               *target.models().verilator_arguments()])
+               *target.verilator_arguments()])
     stimulus = np.random.default_rng(zlib.crc32(seed.encode())).integers(
         256, size=(cycles, width // 8), dtype=np.uint8)
     beats = Beats(stimulus, np.zeros(cycles, bool), {})
@@ -273,7 +273,7 @@ def test_models_refuse_what_they_do_not_model(tmp_path, name, cell, parameters, 
     (tmp_path / "top.v").write_text(f"module top; {wrapped(cell, parameters, {})} endmodule\n")
     run = subprocess.run(
         [verilator_root() / "bin" / "verilator", "--lint-only", "--top-module", "top", "-Wno-fatal",
-         *TARGETS[name].models().verilator_arguments(), tmp_path / "top.v"],
+         *TARGETS[name].verilator_arguments(), tmp_path / "top.v"],
         capture_output=True, text=True, check=False)
     assert run.returncode != 0
     assert message in run.stderr
