@@ -2,7 +2,6 @@
 """Any component with streams, simulated as emitted Verilog or by Amaranth."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -78,7 +77,7 @@ def _payload(name: str, member: Any) -> Payload:
 
 
 def component_simulation(component: wiring.Component, name: str, simulator: str = "verilator", *,
-                         fast: bool = True, cache: Path | None = None) -> Backend:
+                         fast: bool = True) -> Backend:
     """Return a simulated component, behind the ports of an :class:`AxiComponent`.
 
     Parameters
@@ -88,10 +87,8 @@ def component_simulation(component: wiring.Component, name: str, simulator: str 
         Of the module.
     simulator, fast
         As :func:`sim.simulation.simulation` has them.
-    cache : Path or None
-        Of compiled models.
     """
-    return simulated(AxiComponent(component), name, simulator, emit.modules, fast=fast, cache=cache)
+    return simulated(AxiComponent(component), name, simulator, emit.modules, fast=fast)
 
 
 def beats_of(payload: Payload, codes: Mapping[str, np.ndarray], *, last=None,

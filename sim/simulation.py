@@ -2,7 +2,6 @@
 """A backend for a tile by the name of its simulator."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from hw import emit
@@ -43,7 +42,7 @@ def simulation(config: TileConfig, simulator: str = "verilator", *, fast: bool =
 
 
 def simulated(top: Any, name: str, simulator: str, emitted: Callable[[Any, str], str], *,
-              fast: bool = True, cache: Path | None = None) -> Backend:
+              fast: bool = True) -> Backend:
     """Return a simulation of what stands behind AXI4-Stream ports.
 
     Parameters
@@ -58,8 +57,6 @@ def simulated(top: Any, name: str, simulator: str, emitted: Callable[[Any, str],
         What makes the Verilog.
     fast : bool
         As above.
-    cache : Path or None
-        Of compiled models.
     """
     if simulator not in SIMULATORS:
         raise ValueError(f"Simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
@@ -68,5 +65,4 @@ def simulated(top: Any, name: str, simulator: str, emitted: Callable[[Any, str],
     with scratch() as folder:
         source = folder / f"{name}.v"
         source.write_text(emitted(top, name))
-        return VerilatorSimulation([source], name, top.ports, fast=fast, cache=cache,
-                                   design=top.design)
+        return VerilatorSimulation([source], name, top.ports, fast=fast, design=top.design)

@@ -79,10 +79,8 @@ class VerilatorSimulation:
         Name of the top module.
     ports : tuple of StreamPort
     flags : sequence of str
-        More options of Verilator, such as ``-Wno-UNOPTFLAT``, and files, such as libraries after
-        ``-v``.
-    defines : sequence of str
-        Macros, as ``NAME`` or ``NAME=value``.
+        More options of Verilator, such as ``-Wno-UNOPTFLAT`` or ``-DNAME``, and files, such as
+        libraries after ``-v``.
     fast : bool
         Whether the compiler optimizes: worth it for long runs, not for netlists and short ones.
     selector : str or None
@@ -100,15 +98,13 @@ class VerilatorSimulation:
     """
 
     def __init__(self, sources: Sequence[Path], top: str, ports: tuple[StreamPort, ...], *,
-                 flags: Sequence[str] = (), defines: Sequence[str] = (), fast: bool = True,
-                 selector: str | None = None, cache: Path | None = None,
-                 design: object = None):
+                 flags: Sequence[str] = (), fast: bool = True, selector: str | None = None,
+                 cache: Path | None = None, design: object = None):
         if (error := missing()) is not None:
             raise error
         self.ports, self.selected = ports, 0
         self.design = design
-        options = [*flags, *(f"-D{define}" for define in defines)]
-        library = _build(list(sources), top, ports, options, FAST if fast else SLOW, selector,
+        library = _build(list(sources), top, ports, list(flags), FAST if fast else SLOW, selector,
                          cache_folder("exactmac") if cache is None else cache)
         self._run = library.exactmac_run
 

@@ -66,7 +66,7 @@ def send(echo, *values):
 
 def test_designs_live_side_by_side(build):
     plain = build(ECHO)
-    masked = build(ECHO, defines=["MASK=16'h00f"])
+    masked = build(ECHO, flags=["-DMASK=16'h00f"])
     assert send(plain, 1, 2) == [1, 2]
     assert send(masked, 1, 2) == [14, 13]
     assert send(plain, 0xabc) == [0xabc]
@@ -106,7 +106,7 @@ def test_models_are_kept(build, models, monkeypatch):
     assert {path: path.stat().st_mtime_ns for path in models.iterdir()} == before
     assert made(ECHO + "// another text\n") == (2, 1)
     assert not {"header", "verilated.cpp"} & {*calls}
-    assert made(ECHO, defines=["MASK=16'h1"]) == (3, 1)
+    assert made(ECHO, flags=["-DMASK=16'h1"]) == (3, 1)
     assert made(ECHO, fast=True) == (4, 1)
 
 
