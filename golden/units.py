@@ -175,7 +175,7 @@ class Rescaling(Operation):
     def sums(self) -> Range:
         """What is scaled may be, whatever the zero point, as far as the contract takes it."""
         levels = levels_range(self.input)
-        return _taken(self.contract, levels - levels)
+        return self.contract.taken(levels - levels)
 
     @property
     def fields(self) -> dict[str, IntFormat]:
@@ -210,7 +210,7 @@ class Multiplication(Operation):
     def sums(self) -> Range:
         """What is scaled may be, whatever the zero points, as far as the contract takes it."""
         a, b = levels_range(self.a), levels_range(self.b)
-        return _taken(self.contract, (a - a) * (b - b))
+        return self.contract.taken((a - a) * (b - b))
 
     @property
     def fields(self) -> dict[str, IntFormat]:
@@ -260,14 +260,14 @@ class Addition(Operation):
         assert isinstance(self.scheme, Scheme)
         levels = levels_range(operand)
         places = Range(1 << self.scheme.left, 1 << self.scheme.left)
-        return _taken(self.scheme.contract, (levels - levels) * places)
+        return self.contract.taken((levels - levels) * places)
 
     @property
     def sums(self) -> Range:
         """Sum or difference of what the intermediate format holds."""
         assert isinstance(self.scheme, Scheme)
         one = levels_range(self.scheme.intermediate)
-        return _taken(self.scheme.contract, one - one if self.subtract else one + one)
+        return self.contract.taken(one - one if self.subtract else one + one)
 
     @property
     def fields(self) -> dict[str, IntFormat]:
@@ -284,13 +284,6 @@ class Addition(Operation):
             found |= {f"{name}_{field}": fmt for field, fmt in
                       way.scaling(way.sum_format(self.scaled(operand))).items()}
         return found | _scaling(way, self.sums, self.output)
-
-
-def _taken(way: Contract, sums: Range) -> Range:
-    # With zero points at their ends 16-bit operands exceed 32 bits; golden proves the actual ones.
-    if way.takes is None:
-        return sums
-    return Range(max(sums.lo, way.takes.min), min(sums.hi, way.takes.max))
 
 
 def _scaling(way: Contract, sums: Range, output: IntFormat) -> dict[str, IntFormat]:

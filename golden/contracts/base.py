@@ -130,6 +130,12 @@ class Contract(ABC):
                 f"narrower formats are needed")
         return self.takes
 
+    def taken(self, sums: Range) -> Range:
+        """``sums`` as far as the contract takes them."""
+        if self.takes is None:
+            return sums
+        return Range(max(sums.lo, self.takes.min), min(sums.hi, self.takes.max))
+
     @abstractmethod
     def fields(self, unbiased: Range, output: Format | None) -> dict[str, Format]:
         """Parameters of one channel, in the order in which a record holds them, low bits first."""

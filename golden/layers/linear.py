@@ -15,7 +15,7 @@ from golden.block_scaled import (
     requantize_tensor,
     shift_levels,
 )
-from golden.contracts import Clamped, Contract, ExactSum, ScaleRule, Stochastic
+from golden.contracts import Clamped, ExactSum, ScaleRule, Stochastic
 from golden.formats import EXPONENT_BIAS, NAN, BlockScaled, Format
 from golden.layers.kind import Kind
 from golden.lfsr import draws
@@ -152,7 +152,7 @@ def _prove(layer: Linear, network: Network, x: Sequence[Levels] | None) -> Range
     if x is not None and (sums := _numbers(layer, network, x[0])).size:
         # The parameters stay those for every input, as far as the contract takes what it gives.
         sums = sums.reshape(-1, channels)
-        ends, unbiased = np.stack([sums.min(axis=0), sums.max(axis=0)]), _taken(contract, unbiased)
+        ends, unbiased = np.stack([sums.min(axis=0), sums.max(axis=0)]), contract.taken(unbiased)
     if taken.format.propagates and not (isinstance(layer, Dense)
                                         and layer.output.format.propagates):
         raise ValueError(f"Layer {layer.name!r} must be a Dense one whose output propagates "
@@ -222,7 +222,7 @@ def _check_scales(layer: Linear, network: Network):
     if not isinstance(contract, Clamped) or layer.table is not None:
         return
     try:
-        unbiased = _taken(contract, values_range(sum_ends(layer, network)))
+        unbiased = contract.taken(values_range(sum_ends(layer, network)))
         values = check_parameters(contract, output_of(layer), layer.parameters, unbiased=unbiased)
         input, weights = steps(layer, network)
         used = matters(layer, values["bias"])
@@ -243,13 +243,6 @@ def _check_scales(layer: Linear, network: Network):
     for channel in np.flatnonzero(~right).tolist():
         raise ValueError(f"Layer {layer.name!r}, channel {channel}: Parameters must scale by "
                          f"{own[channel]}, as the scales do, not by {found[channel]}")
-
-
-def _taken(contract: Contract, sums: Range) -> Range:
-    # As far as the contract takes them.
-    if contract.takes is None:
-        return sums
-    return Range(max(sums.lo, contract.takes.min), min(sums.hi, contract.takes.max))
 
 
 LINEAR = Kind(_prove, _run, _check_scales)
