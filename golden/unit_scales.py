@@ -53,7 +53,7 @@ def parameters_of(operation: Operation, *tensors: Quantization,
     ValueError
         Where the contract cannot represent the ratio of the scales.
     """
-    scales, zero_points = [*map(_scale, tensors)], [*map(_zero_point, tensors)]
+    scales, zero_points = [*map(_scale, tensors)], [*map(Quantization.scalar_zero_point, tensors)]
     if not isinstance(operation, Addition):
         ratio = combined_scale(operation.contract, *scales[:-1], output=scales[-1])
         own = _scaled(operation.contract, ratio, operation.sums)
@@ -102,13 +102,6 @@ def _scale(quantization: Quantization) -> float:
     if scale.ndim:
         raise ValueError(f"Scale must be a scalar, not shape {scale.shape}")
     return float(scale)
-
-
-def _zero_point(quantization: Quantization) -> int:
-    zero_point = quantization.format.check_zero_point(quantization.zero_point)
-    if zero_point.ndim:
-        raise ValueError(f"Zero point must be a scalar, not shape {zero_point.shape}")
-    return int(zero_point)
 
 
 def _scaled(contract: Contract, ratio: np.ndarray, sums: Range) -> dict[str, int]:

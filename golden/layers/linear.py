@@ -121,12 +121,8 @@ def output_of(layer: Linear) -> Format | None:
 
 
 def _input_zero_point(layer: Linear, network: Network) -> int:
-    taken = network.quantization(layer.inputs[0])
-    name = f"Zero point of tensor {layer.inputs[0]!r}"
-    zero_point = taken.format.check_zero_point(taken.zero_point, name)
-    if zero_point.ndim:
-        raise ValueError(f"{name} must be a scalar, not shape {zero_point.shape}")
-    return int(zero_point)
+    name = layer.inputs[0]
+    return network.quantization(name).scalar_zero_point(f"Zero point of tensor {name!r}")
 
 
 def _numbers(layer: Linear, network: Network, x: Levels) -> np.ndarray:

@@ -100,6 +100,13 @@ class Quantization:
             raise ValueError(f"Exponents must be in range {allowed} for {self.format}, "
                              f"not {self.exponents}")
 
+    def scalar_zero_point(self, name: str = "Zero point") -> int:
+        """Zero point of the whole tensor; ``ValueError`` where it is none or there are several."""
+        zero_point = self.format.check_zero_point(self.zero_point, name)
+        if zero_point.ndim:
+            raise ValueError(f"{name} must be a scalar, not shape {zero_point.shape}")
+        return int(zero_point)
+
     @property
     def step(self) -> float | np.ndarray:
         """What one level stands for; of a block-scaled tensor where the exponent's code is 127."""
