@@ -84,15 +84,16 @@ class Build:
             files.append(f"{name}_{port.stream}.hex")
             (self.folder / files[-1]).write_text(
                 vectors(port, each.data, each.last, each.after))
-        results = beats.pop("m_axis_o")
+        counts = {port: len(each.last) for port, each in beats.items()}
+        outputs = len(beats.pop("m_axis_o").last)
         files.append(f"{name}_stalls.hex")
         (self.folder / files[-1]).write_text(stall_words(len(self.tile.ports)))
         timing = Timing(self.config)
-        cycles = [timing.cycles(Plan(self.tile.ports, beats, len(results.last), stall / 8,
-                                     STALL_SEED)) for stall in (0, STALL)]
+        cycles = [timing.cycles(Plan(self.tile.ports, beats, outputs, stall / 8, STALL_SEED))
+                  for stall in (0, STALL)]
         self.path("_tb.sv").write_text(testbench(
-            name, self.tile.ports, {port: len(each.last) for port, each in beats.items()},
-            len(results.last), after={port: tuple(each.after) for port, each in beats.items()},
+            name, self.tile.ports, counts,
+            after={port: tuple(each.after) for port, each in beats.items()},
             error=True, resets=resets(self.phases), cycles=(cycles[0], cycles[1])))
         self.path(".core").write_text(emit.core(self.config, name, VERSION, files))
 

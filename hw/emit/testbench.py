@@ -1,10 +1,10 @@
 """Write a self-checking SystemVerilog testbench of a tile, and its vector files.
 
-The testbench needs nothing but a simulator. It has one driver per input port and one checker for
-the output, each with a file of words, one per beat: ``<name>_<stream>.hex``. From the left, a word
-has one 32-bit count for each port that this one waits for, in the order of their names (the beat
-is not offered before that port has made so many transfers), a digit for ``tlast`` where the port
-has one, and ``tdata``. ``<name>_stalls.hex`` has a word for each of :data:`hw.emit.stalls.PERIOD`
+The testbench needs nothing but a simulator. It has one driver per input port and one checker per
+output port, each with a file of words, one per beat: ``<name>_<stream>.hex``. From the left, a word
+has one 32-bit count for each port that this one waits for, in the order of their names (the beat is
+not offered before that port has made so many transfers), a digit for ``tlast`` where the port has
+one, and ``tdata``. ``<name>_stalls.hex`` has a word for each of :data:`hw.emit.stalls.PERIOD`
 cycles: from the right, what each port draws.
 """
 
@@ -23,11 +23,11 @@ COUNT_BITS = 32
 STALL, STALL_SEED = 2, 0
 """In how many of 8 cycles each port stalls unless another number is asked for; of its draws."""
 
-# The drivers and the checker, their names still to be completed.
+# The drivers and the checkers, their names still to be completed.
 MODULES = Path(__file__).with_suffix(".sv")
 
 
-def testbench(name: str, ports: tuple[StreamPort, ...], beats: Mapping[str, int], outputs: int, *,
+def testbench(name: str, ports: tuple[StreamPort, ...], beats: Mapping[str, int], *,
               after: Mapping[str, Sequence[str]] | None = None, error: bool = False,
               resets: Sequence[tuple[int, int]] = (), cycles: tuple[int, int] = (0, 0)) -> str:
     """Text of ``<name>_tb.sv``.
@@ -43,11 +43,10 @@ def testbench(name: str, ports: tuple[StreamPort, ...], beats: Mapping[str, int]
     name : str
         Of the module under test; helper modules are named after it too.
     ports : tuple of StreamPort
-        One of them an output.
+        One of them or more are outputs.
     beats : mapping of str to int
-        Per input port name: beats in its vector file; a port that is missing makes no transfer.
-    outputs : int
-        Beats in the output's vector file, at least one.
+        Per port name: beats in its vector file, of an output at least one. An input that is missing
+        makes no transfer.
     after : mapping of str to sequence of str
         Per input port name: ports it waits for, if any. Its words have a count for each.
     error : bool
@@ -60,11 +59,13 @@ def testbench(name: str, ports: tuple[StreamPort, ...], beats: Mapping[str, int]
         later. 0 where that is not known.
     """
     after = after or {}
-    drains = [port for port in ports if not port.is_input]
-    if len(drains) != 1:
-        raise ValueError(f"Ports must have exactly one output, not {len(drains)}")
-    if outputs < 1:
-        raise ValueError(f"Outputs must be positive, not {outputs!r}")
+    drains = {port.name: beats.get(port.name, 0) for port in ports if not port.is_input}
+    if not drains:
+        raise ValueError("Ports must have an output, not only "
+                         f"{', '.join(port.name for port in ports)}")
+    for drain, count in drains.items():
+        if count < 1:
+            raise ValueError(f"Beats of {drain} must be positive, not {count!r}")
     for after_cycles, length in resets:
         if after_cycles < 0 or length < 1:
             raise ValueError("Resets must be after 0 cycles or more, and for 1 or more, not "
@@ -79,7 +80,7 @@ def testbench(name: str, ports: tuple[StreamPort, ...], beats: Mapping[str, int]
     text = [_HEADER.format(
         name=name, stall=STALL, period=PERIOD, width=8 * len(ports),
         row_bits=PERIOD.bit_length() - 1, resets=len(resets), cycles=cycles[0],
-        stalled=cycles[1], outputs=outputs,
+        stalled=cycles[1], outputs=sum(drains.values()),
         after=_packed(32, [after for after, _ in resets]),
         lengths=_packed(32, [length for _, length in resets]), looks="\n".join(
             f'        look("{file}");' for file in files))]
@@ -91,8 +92,9 @@ def testbench(name: str, ports: tuple[StreamPort, ...], beats: Mapping[str, int]
             text.append(_source(name, port, beats.get(port.name, 0), waits, place))
         else:
             # Generous to slow designs, and far from what a hang would take unnoticed.
-            limit = 1000 + 64 * (sum(beats.values()) + outputs)
-            text.append(_sink(name, port, outputs, limit, place))
+            limit = 1000 + 64 * sum(beats.values())
+            text.append(_sink(name, port, drains, limit, place))
+    text.append(f"    assign done = {' && '.join(f'{drain}_done' for drain in drains)};\n")
     text.append(_device(name, ports, error))
     text.append(MODULES.read_text().replace("NAME_", f"{name}_"))
     return "\n".join(text)
@@ -169,16 +171,20 @@ def _source(name: str, port: StreamPort, beats: int, waits: list[str], place: in
 """
 
 
-def _sink(name: str, port: StreamPort, outputs: int, limit: int, place: int) -> str:
+def _sink(name: str, port: StreamPort, drains: Mapping[str, int], limit: int, place: int) -> str:
     p = port.name
+    others = " && ".join(f"{drain}_count == {count}" for drain, count in drains.items()
+                         if drain != p) or "1'b1"
+    what = "output" if len(drains) == 1 else f"{p} output"
     unused = "" if port.last else f"    assign {p}_tlast = 1'b0;\n"
     return f"""\
-{unused}    {name}_tb_sink #(
-        .BYTES({port.bytes}), .LAST({int(bool(port.last))}), .BEATS({outputs}),
-        .FILE("{name}_{port.stream}.hex"), .LIMIT({limit})
+{unused}    wire {p}_done;
+    {name}_tb_sink #(
+        .BYTES({port.bytes}), .LAST({int(bool(port.last))}), .BEATS({drains[p]}),
+        .FILE("{name}_{port.stream}.hex"), .WHAT("{what}"), .LIMIT({limit})
     ) {p}_sink (
         .clk(aclk), .rst(!aresetn), .stalls({{24'b0, draw[{8 * place} +: 8]}} < share),
-        .whole(whole), .due(due), .done(done),
+        .whole(whole), .due(due), .others({others}), .done({p}_done),
         .tdata({p}_tdata), .tlast({p}_tlast), .tvalid({p}_tvalid),
         .tready({p}_tready), .count({p}_count), .error(error)
     );

@@ -93,8 +93,8 @@ def program(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("shift")
     (folder / "shift.v").write_text(DUT)
     (folder / "shift_tb.sv").write_text(bench_text(
-        "shift", PORTS, {"s_axis_job": len(SIZES), "s_axis_x": COUNT}, COUNT, after=AFTER,
-        error=True, resets=RESETS, cycles=(CYCLES, STALLED)))
+        "shift", PORTS, {"s_axis_job": len(SIZES), "s_axis_x": COUNT, "m_axis_o": COUNT},
+        after=AFTER, error=True, resets=RESETS, cycles=(CYCLES, STALLED)))
     return request.param(folder, "shift")
 
 
@@ -185,14 +185,91 @@ def test_text_refuses_what_it_cannot_say():
         with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
             function(*args, **kwargs)
 
-    refuse("Ports must have exactly one output, not 0", bench_text, "shift", (JOB,), {}, 1)
-    refuse("Outputs must be positive, not 0", bench_text, "shift", PORTS, {}, 0)
-    refuse("Beats and after must name ports, not 'x'", bench_text, "shift", PORTS, {"x": 1}, 1)
-    refuse("Beats and after must name ports, not 'y'", bench_text, "shift", PORTS, {}, 1,
+    one = {"m_axis_o": 1}
+    refuse("Ports must have an output, not only s_axis_job", bench_text, "shift", (JOB,), {})
+    refuse("Beats of m_axis_o must be positive, not 0", bench_text, "shift", PORTS, {})
+    refuse("Beats and after must name ports, not 'x'", bench_text, "shift", PORTS, one | {"x": 1})
+    refuse("Beats and after must name ports, not 'y'", bench_text, "shift", PORTS, one,
            after={"s_axis_x": ["y"]})
     refuse("Resets must be after 0 cycles or more, and for 1 or more, not (3, 0)", bench_text,
-           "shift", PORTS, {}, 1, resets=[(0, 1), (3, 0)])
+           "shift", PORTS, one, resets=[(0, 1), (3, 0)])
     refuse("Data of s_axis_x must be uint8 of shape (beats, 2), not uint8 of shape (1, 3)",
            vectors, X, np.zeros((1, 3), np.uint8), np.zeros(1, bool))
     refuse("Counts after a must be in 0 .. 4294967295, not -1 .. -1",
            vectors, X, np.zeros((1, 2), np.uint8), np.zeros(1, bool), {"a": np.array([-1])})
+
+
+# Every third number leaves by the port high, which is as much slower as +slow says; +fault is wrong
+# there.
+FORK = """\
+module fork_ (
+    input aclk, input aresetn, output error,
+    input [7:0] s_axis_i_tdata, input s_axis_i_tvalid, output s_axis_i_tready,
+    output [7:0] m_axis_o_low_tdata, output m_axis_o_low_tvalid, input m_axis_o_low_tready,
+    output [15:0] m_axis_o_high_tdata, output m_axis_o_high_tlast, output m_axis_o_high_tvalid,
+    input m_axis_o_high_tready
+);
+    integer slow, fault;
+    initial if (!$value$plusargs("slow=%d", slow)) slow = 0;
+    initial if (!$value$plusargs("fault=%d", fault)) fault = 0;
+    reg [7:0] data, wait_;
+    reg full, high;
+    reg [1:0] phase;
+    assign error = 1'b0;
+    wire leaves = full && (high ? m_axis_o_high_tready && m_axis_o_high_tvalid
+                                : m_axis_o_low_tready);
+    assign s_axis_i_tready = !full || leaves;
+    assign m_axis_o_low_tvalid = full && !high;
+    assign m_axis_o_low_tdata = data;
+    assign m_axis_o_high_tvalid = full && high && wait_ >= slow;
+    assign m_axis_o_high_tdata = {data, fault == 1 ? data : 8'h5a};
+    assign m_axis_o_high_tlast = 1'b1;
+    always @(posedge aclk)
+        if (!aresetn) begin
+            full <= 1'b0;
+            phase <= 2'd0;
+        end else begin
+            wait_ <= wait_ + 8'd1;
+            if (leaves) full <= 1'b0;
+            if (s_axis_i_tvalid && s_axis_i_tready) begin
+                data <= s_axis_i_tdata;
+                full <= 1'b1;
+                high <= phase == 2'd2;
+                phase <= phase == 2'd2 ? 2'd0 : phase + 2'd1;
+                wait_ <= 8'd0;
+            end
+        end
+endmodule
+"""
+FORK_PORTS = (plain_port("m_axis_o_low", "o_low", 8), plain_port("s_axis_i", "i", 8),
+              plain_port("m_axis_o_high", "o_high", 16, "always"))
+
+
+@pytest.fixture(scope="module")
+def forked(tmp_path_factory):
+    folder, numbers = tmp_path_factory.mktemp("fork"), np.arange(7, 27, dtype=np.uint8)
+    high = np.arange(len(numbers)) % 3 == 2
+    sent = {"i": numbers[:, None], "o_low": numbers[~high, None],
+            "o_high": np.stack([np.full(high.sum(), 0x5a), numbers[high]], 1).astype(np.uint8)}
+    for port in FORK_PORTS:
+        data = sent[port.stream]
+        (folder / f"fork__{port.stream}.hex").write_text(
+            vectors(port, data, np.ones(len(data), bool)))
+    (folder / "fork__stalls.hex").write_text(stall_words(len(FORK_PORTS)))
+    (folder / "fork_.v").write_text(FORK)
+    (folder / "fork__tb.sv").write_text(bench_text(
+        "fork_", FORK_PORTS, {port.name: len(sent[port.stream]) for port in FORK_PORTS},
+        error=True, resets=[(4, 1)], cycles=(21, 0)))
+    return icarus(folder, "fork_"), folder
+
+
+@pytest.mark.parametrize("option, verdict", [
+    ("+stall=2", "PASS 20 outputs"), ("+stall=6", "PASS 20 outputs"),
+    ("+fault=1", "FAIL m_axis_o_high output 0: got tdata 0909 tlast 1, "
+                 "expected tdata 095a tlast 1"),
+    # The last number leaves by the port low: the cycle of all outputs is that of its transfer.
+    ("+slow=3", "FAIL 14 outputs in 39 cycles, not 21"),
+])
+def test_two_outputs(forked, option, verdict):
+    program, folder = forked
+    assert simulate(program, folder, option) == (verdict, verdict.startswith("PASS"))
