@@ -54,7 +54,7 @@ def load(path: str | Path) -> networks.Network:
     ValueError
         Where it is damaged, or of another version.
     """
-    data, network = Path(path).read_bytes(), None
+    data = Path(path).read_bytes()
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             found = dict(archive)
@@ -64,13 +64,14 @@ def load(path: str | Path) -> networks.Network:
             if text["digest"] != _digest(text["network"], arrays):
                 raise ValueError("its digest is another")
             network = _made(text["network"], arrays)
+            if not isinstance(network, networks.Network):
+                raise TypeError(f"it is no network, but {network!r}")
     except Exception as error:  # a damaged archive may fail in any way
         raise ValueError(f"Saved network must be whole, not damaged as {path} is "
                          f"({error!r})") from error
     if version != VERSION:
         raise ValueError(f"Saved network must be of version {VERSION}, not {version!r} as {path} "
                          f"is")
-    assert isinstance(network, networks.Network)  # or its digest had been another
     return network
 
 

@@ -4,12 +4,13 @@ import io
 import json
 import re
 import zipfile
+from collections.abc import Mapping
 from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
-from golden import digits
+from golden import digits, saved
 from golden.contracts import CONTRACTS, contract
 from golden.formats import parse
 from golden.networks import (
@@ -73,7 +74,7 @@ def same(a, b) -> bool:
         return a.dtype == b.dtype and np.array_equal(a, b)
     if isinstance(a, tuple):
         return len(a) == len(b) and all(map(same, a, b))
-    if isinstance(a, dict):
+    if isinstance(a, Mapping):
         return list(a) == list(b) and all(map(same, a.values(), b.values()))
     if hasattr(a, "__dataclass_fields__"):
         return all(same(getattr(a, field.name), getattr(b, field.name)) for field in fields(a))
@@ -181,14 +182,15 @@ class TestDamage:
         self.refused(file)
 
     @staticmethod
-    def rewritten(file, change):
+    def rewritten(file, change, arrays=True):
         """The file with another description, whole otherwise."""
         with np.load(file) as archive:
-            arrays = dict(archive)
-        text = json.loads(arrays.pop("description").tobytes())
+            kept = dict(archive)
+        text = json.loads(kept.pop("description").tobytes())
         change(text)
         data = io.BytesIO()
-        np.savez(data, **arrays, description=np.frombuffer(json.dumps(text).encode(), np.uint8))
+        np.savez(data, **(kept if arrays else {}),
+                 description=np.frombuffer(json.dumps(text).encode(), np.uint8))
         file.write_bytes(data.getvalue())
 
     def test_an_array_less(self, file):
@@ -205,6 +207,14 @@ class TestDamage:
         lambda text: text.update(network={"Popen": {}}, digest="")])
     def test_another_description(self, file, change):
         self.rewritten(file, change)
+        self.refused(file)
+
+    @pytest.mark.parametrize("other", [5, [], {"Range": {"lo": 1, "hi": 2}}], ids=repr)
+    def test_something_else(self, file, other):
+        """Whole, and yet no network."""
+        def change(text):
+            text.update(network=other, digest=saved._digest(other, []))
+        self.rewritten(file, change, arrays=False)
         self.refused(file)
 
     @pytest.mark.parametrize("version", [0, 2, "1"])
