@@ -10,6 +10,7 @@ from golden.block_scaled import Blocks, Levels, blocks_of, check_kind, parts
 from golden.formats import integers
 from golden.layers import kind_of
 from golden.networks import Network, Tensor
+from golden.networks.quantization import fixed
 from golden.ranges import Range
 
 __all__ = ["Proof", "run", "prove", "check_scales"]
@@ -25,12 +26,19 @@ class Proof:
     sums : mapping of str to Range
         What the sums of each linear layer may be, before the bias.
     inputs : mapping of str to array of integers or Blocks, optional
-        The only inputs for which it holds, by name; by default it holds for all.
+        The only inputs for which it holds, by name; by default it holds for all. They are copied.
     """
 
     network: Network
     sums: Mapping[str, Range]
     inputs: Mapping[str, Levels] | None = None
+
+    def __post_init__(self):
+        if self.inputs is not None:
+            # Through object, for the instance is frozen.
+            object.__setattr__(self, "inputs", {
+                name: Blocks(*map(fixed, x)) if isinstance(x, Blocks) else fixed(x)
+                for name, x in self.inputs.items()})
 
     def check(self, network: Network, tensors: Mapping[str, Levels]):
         """Raise ``ValueError`` where the proof is not of this network, or not for these inputs."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from golden.formats import integers
+
 __all__ = ["Pair", "Padding", "NO_PADDING", "windows", "pool_windows"]
 
 Pair = tuple[int, int]
@@ -14,8 +16,12 @@ def windows(image: Sequence[int], kernel: Sequence[int], stride: Pair, padding: 
             dilation: Pair = (1, 1), *, name: str = "Input") -> Pair:
     """Rows and columns of the windows; ``ValueError`` where there are none in what has a name."""
     for what, pair in (("Kernel", kernel), ("Stride", stride), ("Dilation", dilation)):
+        if integers(pair, what).shape != (2,):
+            raise ValueError(f"{what} must be a pair, not {pair!r}")
         if min(pair) < 1:
             raise ValueError(f"{what} must be positive, not {tuple(pair)}")
+    if integers(padding, "Padding").shape != (2, 2):
+        raise ValueError(f"Padding must be a pair of pairs, not {padding!r}")
     if min(min(pair) for pair in padding) < 0:
         raise ValueError(f"Padding must not be negative, not {padding}")
     rows, columns = ((size + sum(pad) - (taps - 1) * step - 1) // advance + 1

@@ -135,7 +135,7 @@ class Conv2d(Linear):
         """Rows and columns of windows, and the channels."""
         self._check_weights(4)
         channels, *kernel, depth = self.weights.shape
-        if self.groups < 1 or channels % self.groups:
+        if integers(self.groups, "Groups") < 1 or channels % self.groups:
             raise ValueError(f"Groups must divide the {channels} outputs, not {self.groups}")
         if len(shapes[0]) != 3 or shapes[0][2] != depth * self.groups:
             self._refuse(0, f"(height, width, {depth * self.groups})", shapes)
@@ -267,6 +267,7 @@ class Concat(Layer):
     def shape(self, shapes: Sequence[Shape]) -> Shape:
         """That of each input but along the axis, where they add up."""
         rank = len(shapes[0])
+        integers(self.axis, "Axis")
         if self.axis == 0 or not -rank <= self.axis <= rank:
             raise ValueError(f"Axis must be one of tensor {self.inputs[0]!r}, of shape "
                              f"{shapes[0]}, behind the batch, not {self.axis}")

@@ -1,6 +1,8 @@
 """Networks: which tensors there are, and which layers make them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
@@ -80,7 +82,7 @@ class Network:
 
     Members
     -------
-    tensors : dict of str to Tensor
+    tensors : mapping of str to Tensor
         All that there are, by name: inputs, constants and what each layer makes.
 
     Raises
@@ -98,9 +100,12 @@ class Network:
     layers: tuple[Layer, ...] = ()
     constants: tuple[Tensor, ...] = ()
     outputs: tuple[str, ...] = ()
-    tensors: dict[str, Tensor] = field(init=False, repr=False)
+    tensors: Mapping[str, Tensor] = field(init=False, repr=False)
 
     def __post_init__(self):
+        # Through object, for the instance is frozen.
+        for name in ("inputs", "layers", "constants", "outputs"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         tensors: dict[str, Tensor] = {}
         for title, given in (("Input", self.inputs), ("Constant", self.constants)):
             for tensor in given:
@@ -116,6 +121,8 @@ class Network:
         if not self.inputs:
             raise ValueError("Inputs must be one or more, not none")
         for layer in self.layers:
+            if not isinstance(layer, Layer):
+                raise TypeError(f"Layer must be one of golden.networks, not {layer!r}")
             if layer.name in tensors:
                 raise ValueError(f"Layer name must be new, not {layer.name!r}")
             for name in layer.inputs:
@@ -128,12 +135,11 @@ class Network:
                                  f"input{'s' if wanted > 1 else ''}, not {len(layer.inputs)}")
             try:
                 shape = layer.shape([tensors[name].shape for name in layer.inputs])
-            except ValueError as error:
-                raise ValueError(f"Layer {layer.name!r}: {error}") from error
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"Layer {layer.name!r}: {error}") from error
             tensors[layer.name] = Tensor(layer.name, layer.output, shape, layer)
-        # Through object, for the instance is frozen.
-        object.__setattr__(self, "tensors", tensors)
-        object.__setattr__(self, "outputs", tuple(self.outputs) or (next(reversed(tensors)),))
+        object.__setattr__(self, "tensors", MappingProxyType(tensors))
+        object.__setattr__(self, "outputs", self.outputs or (next(reversed(tensors)),))
         for name in self.outputs:
             if name not in tensors:
                 raise ValueError(f"Outputs must be among {sorted(tensors)}, not {name!r}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -19,14 +20,15 @@ def fixed(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def fixed_parameters(parameters: Mapping, layer: str) -> dict[str, int | np.ndarray]:
-    """Return a layer's parameters, integers and arrays of them that cannot be written."""
+def fixed_parameters(parameters: Mapping, layer: str) -> Mapping[str, int | np.ndarray]:
+    """Return a layer's parameters, integers and arrays of them: neither they can be written."""
     if not isinstance(parameters, Mapping):
         raise TypeError(f"Parameters of layer {layer!r} must be a mapping of names to integers, "
                         f"not {parameters!r}")
     arrays = {name: integers(value, f"Parameter {name} of layer {layer!r}")
               for name, value in parameters.items()}
-    return {name: fixed(array) if array.ndim else array.item() for name, array in arrays.items()}
+    return MappingProxyType({name: fixed(array) if array.ndim else array.item()
+                             for name, array in arrays.items()})
 
 
 def check_scale(scale, *, zero: bool = False) -> np.ndarray:

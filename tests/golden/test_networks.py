@@ -182,7 +182,23 @@ def test_bad_networks(layers, message):
      "Input 'k' must have no source, not array([1])"),
     (lambda: network(outputs=("a",)), ValueError, "Outputs must be among ['input'], not 'a'"),
     (lambda: network(Layer(name="l", inputs=(INPUT,), output=S8)), TypeError,
-     f"Layer must be one of golden.networks, not {Layer(name='l', inputs=(INPUT,), output=S8)!r}"),
+     "Layer 'l': Layer must be one of golden.networks, not "
+     f"{Layer(name='l', inputs=(INPUT,), output=S8)!r}"),
+    (lambda: network(5), TypeError, "Layer must be one of golden.networks, not 5"),
+    (lambda: network(conv((8, 3, 3, 6), stride=2)), ValueError,
+     "Layer 'c': Stride must be a pair, not 2"),
+    (lambda: network(conv((8, 3, 3, 6), dilation=(1, 1, 1))), ValueError,
+     "Layer 'c': Dilation must be a pair, not (1, 1, 1)"),
+    (lambda: network(conv((8, 3, 3, 6), stride=(1.5, 1))), TypeError,
+     "Layer 'c': Stride must be an integer, not 1.5 (float)"),
+    (lambda: network(conv((8, 3, 3, 6), padding=((1, 1),))), ValueError,
+     "Layer 'c': Padding must be a pair of pairs, not ((1, 1),)"),
+    (lambda: network(conv((8, 3, 3, 6), groups=2.0)), TypeError,
+     "Layer 'c': Groups must be an integer, not np.float64(2.0) (float64)"),
+    (lambda: network(pool("p", INPUT, size=None)), TypeError,
+     "Layer 'p': Kernel must be an integer, not None (NoneType)"),
+    (lambda: network(joined(INPUT, axis=1.0)), TypeError,
+     "Layer 'j': Axis must be an integer, not np.float64(1.0) (float64)"),
     (lambda: Tensor("x", S8, (3, 0)), ValueError,
      "Shape of tensor 'x' must be positive sizes, not (3, 0)"),
     (lambda: Tensor("x", S8, 3), ValueError,
@@ -202,3 +218,19 @@ def test_bad_networks(layers, message):
 def test_refused(call, error, message):
     with pytest.raises(error, match=f"^{re.escape(message)}$"):
         call()
+
+
+def test_nothing_can_be_changed():
+    layers = [added(INPUT, INPUT), joined("s", "s")]
+    layers[0] = dataclasses.replace(layers[0], parameters={"shift": 1, "bias": [2, 3]})
+    layers[1] = dataclasses.replace(layers[1], parameters=({"shift": 1}, {}))
+    inputs = [IMAGE]
+    n = Network(name="n", inputs=inputs, layers=layers, outputs=["s"])
+    inputs.clear()
+    layers.clear()
+    assert (n.inputs, len(n.layers), n.outputs) == ((IMAGE,), 2, ("s",))
+    for mapping in (n.tensors, n.layers[0].parameters, *n.layers[1].parameters):
+        with pytest.raises(TypeError, match="does not support item assignment"):
+            mapping["shift"] = 2
+    with pytest.raises(ValueError, match="read-only"):
+        n.layers[0].parameters["bias"][0] = 1

@@ -241,12 +241,13 @@ class TestProof:
         with pytest.raises(ValueError, match=r"^Layer 'a' must have 1 input, not 2$"):
             network(two)
         other = Layer(name="o", inputs=(INPUT,), output=Quantization(S8))
-        with pytest.raises(TypeError, match=r"^Layer must be one of golden.networks, not "):
+        with pytest.raises(TypeError,
+                           match=r"^Layer 'o': Layer must be one of golden.networks, not "):
             network(other, shape=(1,))
         linear = Linear(**{key: getattr(two, key) for key in (
             "name", "output", "weights", "weight", "contract", "parameters")}, inputs=(INPUT,))
         with pytest.raises(TypeError,
-                           match=r"^Layer must be one of golden.networks, not Linear"):
+                           match=r"^Layer 'a': Layer must be one of golden.networks, not Linear"):
             network(linear)
 
 
@@ -278,6 +279,12 @@ class TestProofOfAnInput:
         with pytest.raises(ValueError, match="^Input 'input' must be the one that the proof is "
                                              "for, not another one$"):
             run(n, x - 1, proof)
+        x -= 1  # what was proven is the proof's own
+        with pytest.raises(ValueError, match="^Input 'input' must be the one that the proof is "
+                                             "for, "):
+            run(n, x, proof)
+        assert proof.inputs is not None
+        assert not proof.inputs["input"].flags.writeable
 
     def test_layers_behind_see_what_the_first_makes(self, rng):
         a = dense([[1, 1]], shift=31, output=S4)
