@@ -9,7 +9,7 @@ from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import data, wiring
 
 from hw import emit
-from hw.bus.axi_tile import clock, connect, port_members
+from hw.bus.axi_tile import check_width, clock, connect, port_members
 from hw.drive import Beats
 from hw.payload import Field, Payload
 from hw.tile.ports import port_of
@@ -60,7 +60,9 @@ class AxiComponent(wiring.Component):
             data, valid, ready = (getattr(self, f"{port.name}_{signal}")
                                   for signal in ("tdata", "tvalid", "tready"))
             held = Signal(port.payload.bits, name=f"held_{name}")
-            m.d.comb += [ready.eq(1), Value.cast(getattr(self.component, name)).eq(held)]
+            inner = Value.cast(getattr(self.component, name))
+            check_width(port, inner, len(held))
+            m.d.comb += [ready.eq(1), inner.eq(held)]
             with m.If(valid):
                 m.d.sync += held.eq(data)
         for port in self._streams:

@@ -12,7 +12,7 @@ from golden.formats import BLOCK, BlockScaled
 from hw.delay import FIFO_LATENCY
 from hw.tile.config import TileConfig
 from hw.tile.entrance import JOB_QUEUE
-from hw.tile.ports import ports
+from hw.tile.ports import payloads, ports
 from hw.tile.tile import MacTile
 from sim.backend import Plan
 
@@ -79,9 +79,7 @@ class Timing:
         loaded = "s_axis_parameters" in names
         words = names.index("s_axis_parameters") if loaded else -1
         closes = given["s_axis_parameters"].last.tolist() if loaded else []
-        bits = (1 << c.max_beats.bit_length()) - 1
-        sizes = [int.from_bytes(row[:8].tobytes(), "little") & bits
-                 for row in given["s_axis_job"].data]
+        sizes = payloads(c)["i_job"].unpack(given["s_axis_job"].data, "beats").tolist()
 
         moved, offers = [0] * len(names), [False] * len(names)
         first: dict[str, int] = {}

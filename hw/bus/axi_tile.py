@@ -12,7 +12,7 @@ from hw.tile.config import TileConfig
 from hw.tile.ports import StreamPort, ports
 from hw.tile.tile import MacTile
 
-__all__ = ["AxiTile", "clock", "connect", "port_members"]
+__all__ = ["AxiTile", "check_width", "clock", "connect", "port_members"]
 
 
 class AxiTile(wiring.Component):
@@ -89,6 +89,13 @@ def clock(m: Module, top: Any):
     m.d.comb += ResetSignal().eq(~top.aresetn)
 
 
+def check_width(port: StreamPort, payload: Value, bits: int):
+    """Raise ``ValueError`` where a port of so many bits is not as wide as what is behind it."""
+    if len(payload) != bits:
+        raise ValueError(f"Payload of {port.name} must be as wide as that of {port.stream}, "
+                         f"{len(payload)} bits, not {bits}")
+
+
 def connect(m: Module, top: Any, port: StreamPort, inner: stream.Interface):
     """Connect a port of ``top`` with the stream behind it.
 
@@ -98,9 +105,7 @@ def connect(m: Module, top: Any, port: StreamPort, inner: stream.Interface):
         Where their payloads are not of the same width.
     """
     payload, bits = Value.cast(inner.payload), port.payload.bits
-    if len(payload) != bits + port.last:
-        raise ValueError(f"Payload of {port.name} must be as wide as that of {port.stream}, "
-                         f"{len(payload)} bits, not {bits + port.last}")
+    check_width(port, payload, bits + port.last)
     tdata, valid, ready = (getattr(top, f"{port.name}_{signal}")
                            for signal in ("tdata", "tvalid", "tready"))
     last = [getattr(top, f"{port.name}_tlast")] if port.last else []
