@@ -46,6 +46,13 @@ class Parser(argparse.ArgumentParser):
         """End with one line and status 2."""
         self.exit(2, f"{self.prog}: error: {message}\n")
 
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """End with a line, if any, in which what cannot be printed is escaped."""
+        if message:  # names in files may be anything
+            message = "".join(each if each.isprintable() else repr(each)[1:-1]
+                              for each in message.rstrip("\n")) + "\n"
+        super().exit(status, message)
+
 
 def integer(text: str) -> int:
     """Type of an option that takes a whole number."""

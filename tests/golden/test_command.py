@@ -39,6 +39,8 @@ def ended(process):
     ("print('done')\nreturn 0", (0, "done\n", "")),
     ("return 3", (3, "", "")),
     ("Parser(prog='door').error('no')", (2, "", "door: error: no\n")),
+    (r"Parser(prog='door').error('a\nb \x1b[1m \ud800 é')",
+     (2, "", "door: error: a\\nb \\x1b[1m \\ud800 é\n")),
     ("print('\\udcff')\nreturn 0", (0, "\\udcff\n", "")),
 ])
 def test_its_status_is_that_of_main(door, body, end):
