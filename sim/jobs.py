@@ -8,7 +8,7 @@ from golden import block_scaled, ops, specials
 from golden.block_scaled import Blocks, Levels, parts, requantize_tensor
 from golden.formats import BLOCK, EXPONENT_BIAS, BlockScaled
 from golden.lfsr import leap
-from golden.ranges import INT64
+from golden.ranges import INT64, levels_range
 from golden.tables import lookup
 from hw.drive import (
     Phase,
@@ -61,7 +61,9 @@ def expected(config: TileConfig, phases: Sequence[Phase]) -> Levels:
             continue
         sums = sums_of(c, phase)
         output = None if c.output is None else phase.formats["output"]
-        made = {"levels": np.empty_like(sums),
+        # A sum of 63 bits may have another with its bias.
+        fits = levels_range(c.sum_format) in INT64
+        made = {"levels": np.empty(sums.shape, sums.dtype if fits else object),
                 "exponents": np.empty((*sums.shape[:2], c.cols // BLOCK), dtype=np.int64)}
         for group in np.unique(phase.group):
             mine = phase.group == group

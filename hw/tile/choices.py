@@ -162,7 +162,7 @@ class TileChoices:
         """
         if not isinstance(saved, dict):
             raise TypeError(f"Configuration must be an object, not of type {type(saved).__name__}")
-        if saved.get("version") != VERSION:
+        if type(saved.get("version")) is not int or saved["version"] != VERSION:
             raise ValueError(f"Configuration must be of version {VERSION}, "
                              f"not {saved.get('version')!r}")
         names = {"version", "multiplier_bits", *(each.name for each in fields(cls))}

@@ -131,6 +131,8 @@ SAVED = PLAIN.to_json()
     (None, TypeError, "Configuration must be an object, not of type NoneType"),
     ({}, ValueError, "Configuration must be of version 1, not None"),
     (SAVED | {"version": 2}, ValueError, "Configuration must be of version 1, not 2"),
+    (SAVED | {"version": True}, ValueError, "Configuration must be of version 1, not True"),
+    (SAVED | {"version": 1.0}, ValueError, "Configuration must be of version 1, not 1.0"),
     ({name: value for name, value in SAVED.items() if name not in ("lut", "depth")}, ValueError,
      "Configuration must have each choice and nothing else, not lack or add depth, lut"),
     (SAVED | {"deep": 1}, ValueError,

@@ -284,3 +284,16 @@ def test_codebooks_that_are_loaded(rng):
         drive.fold(config, w, {"bias": bias})
     with refuse("Codebook of activations must be left out for u4, which is not loaded"):
         drive.resolved(config, {"activations": book, "weights": book})
+
+
+def test_a_sum_of_63_bits_with_its_bias(rng):
+    """The sum is an int64, the total is none."""
+    config = TileConfig(weights="cfloat8_1_5_2:denormals=paper", activations="e5m2", output=None,
+                        contract="none", rows=1, cols=2, lanes=2, depth=12, channels=4)
+    phase = random_phase(config, rng, jobs=3)
+    got = jobs.expected(config, [phase])
+    sums = jobs.sums_of(config, phase)
+    assert sums.dtype == np.int64 and got.dtype == object
+    columns = phase.group[:, None] * config.cols + np.arange(config.cols)
+    np.testing.assert_array_equal(
+        got, sums.astype(object) + phase.parameters["bias"][columns].astype(object)[:, None])
