@@ -6,7 +6,7 @@ with the beats that are offered, and when each port stalls, every cycle is deter
 that only cost cycles show, with stalls as without.
 """
 
-from collections import Counter, deque
+from collections import deque
 
 from golden.formats import BLOCK, BlockScaled
 from hw.delay import FIFO_LATENCY
@@ -82,10 +82,7 @@ class Timing:
         sizes = payloads(c)["i_job"].unpack(given["s_axis_job"].data, "beats").tolist()
 
         moved, offers = [0] * len(names), [False] * len(names)
-        first: dict[str, int] = {}
-        final: dict[str, int] = {}
-        total: Counter[str] = Counter()
-        when = {"first": first, "final": final, "total": total}
+        cycles: list[list[int]] = [[] for _ in names]
         steps, queue = c.steps, self.latency
         jobs, results = _Queue(JOB_QUEUE), _Queue(queue)
         writing, users, current = 0, [0, 0], not loaded
@@ -97,8 +94,10 @@ class Timing:
             stalled = stalls[cycle % len(stalls)]
             for index, count, after in sources:
                 if not offers[index] and not stalled[index] and moved[index] < count:
-                    offers[index] = all(moved[other] >= counts[moved[index]]
-                                        for other, counts in after)
+                    offers[index] = True
+                    for other, counts in after:
+                        if moved[other] < counts[moved[index]]:
+                            offers[index] = False
 
             # What is taken, as the state is.
             accepts = offers[job] and current and not jobs.full
@@ -116,11 +115,9 @@ class Timing:
                 if taken:
                     moved[index] += 1
                     offers[index] = False
-                    first.setdefault(names[index], cycle)
-                    final[names[index]] = cycle
-                    total[names[index]] += cycle
+                    cycles[index].append(cycle)
             if leaves and moved[output] == plan.due[output]:
-                return when
+                break
 
             # The clock rises. A step's result, or its block's, comes to the queue later.
             if step:
@@ -153,4 +150,7 @@ class Timing:
             jobs.clock((sizes[moved[job] - 1], 1 - writing) if accepts else None, enters and last)
             if writes and closes[moved[words] - 1]:
                 writing, current = 1 - writing, True
-        return when
+        transfers = {name: each for name, each in zip(names, cycles, strict=True) if each}
+        return {"first": {name: each[0] for name, each in transfers.items()},
+                "final": {name: each[-1] for name, each in transfers.items()},
+                "total": {name: sum(each) for name, each in transfers.items()}}
