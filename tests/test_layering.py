@@ -24,11 +24,11 @@ FLOORS = """
       drive.beats emit.keywords emit.stalls flow flow.cache flow.tools lint packing requantize
       targets targets.fabric tile
     arith flow.mapping pipeline shared tile.choices
-    formats requantize.scale tile.config
-    blocks.interface blocks.sum_tree drive.exponents files payload requantize.levels
+    formats requantize.float32 tile.config
+    blocks.interface blocks.sum_tree drive.exponents files payload requantize.scale
       units.range_tracker
     blocks.grid blocks.scaled blocks.specials blocks.vector_sums drive.schedule folder
-      tile.fixed_parameters tile.parameters units.unit
+      requantize.levels tile.fixed_parameters tile.parameters units.unit
     blocks.floats blocks.popcount blocks.select blocks.table flow.nextpnr flow.yosys
       requantize.loaded_table requantize.lut requantize.shared_exponent tile.ports units.add
       units.fused_add units.multiply units.pool units.rescale

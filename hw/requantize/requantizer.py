@@ -50,7 +50,7 @@ class Requantizer(Shared):
     ``pulp``, its twin      3       the same, with the addend between the two
     ``q31``                 3       total * multiplier; >> 31, rounded; shifted right
     ``tflite``              4       total << left; then as ``q31``
-    ``onnx``                6       see :func:`hw.requantize.scale.float_scaled`
+    ``onnx``                6       see :func:`hw.requantize.float32.float_scaled`
     ``onnx_zp_inside``      10      the same
     zero point              1       rounded, in the few bits that the clamp needs
     clamp                   1       output

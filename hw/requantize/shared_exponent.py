@@ -25,8 +25,8 @@ from hw.blocks.specials import FLAGS
 from hw.delay import delay
 from hw.formats import shape_of
 from hw.pipeline import Pipeline, dry_run
+from hw.requantize.float32 import leading_zeros
 from hw.requantize.levels import nearest_code, sign_of, special_code
-from hw.requantize.scale import leading_zeros
 from hw.shared import Shared
 from hw.targets.fabric import GENERIC, Fabric
 

@@ -7,14 +7,8 @@ from amaranth.lib import stream
 
 from golden.units import Addition, FusedScheme
 from hw.pipeline import Pipeline
-from hw.requantize.scale import (
-    BIAS,
-    SIGNIFICAND,
-    clamped,
-    leading_zeros,
-    nearest_even,
-    nearest_even_at,
-)
+from hw.requantize.float32 import BIAS, SIGNIFICAND, leading_zeros, nearest_even, nearest_even_at
+from hw.requantize.scale import clamped
 from hw.targets.fabric import GENERIC, Fabric
 from hw.units.unit import Elementwise
 

@@ -8,7 +8,8 @@ from golden.contracts import Onnx, Rounding, contract
 from golden.formats import IntFormat
 from golden.ranges import levels_range
 from hw.formats import shape_of
-from hw.requantize.scale import BIAS, FRACTION, SIGNIFICAND, WHOLE, float_scaled, offset_and_clamp
+from hw.requantize.float32 import BIAS, FRACTION, SIGNIFICAND, WHOLE, float_scaled
+from hw.requantize.scale import offset_and_clamp
 from sim.claims.base import Transparent, circuit, claim, divided
 
 __all__ = ["conversion", "float_product", "float_requantizer", "inside", "inside_rounded"]

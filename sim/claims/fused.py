@@ -3,7 +3,7 @@
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 
 from golden.contracts import Rounding
-from hw.requantize.scale import BIAS, SIGNIFICAND
+from hw.requantize.float32 import BIAS, SIGNIFICAND
 from hw.units.fused_add import PRODUCT, Float, multiply_add
 from sim.claims.base import Transparent, circuit, claim, divided
 

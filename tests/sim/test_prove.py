@@ -10,7 +10,7 @@ from golden.contracts import Rounding
 from golden.formats import BlockScaled, IntFormat, parse
 from hw.blocks.select import SelectDot
 from hw.flow.tools import ToolFailed
-from hw.requantize import levels, scale, shared_exponent
+from hw.requantize import float32, levels, scale, shared_exponent
 from hw.units import fused_add
 from sim import claims
 from sim.products import ProductMismatch
@@ -105,10 +105,10 @@ def truncated(value, drop):
     ("nearest_even_at", lambda value, drop: value >> drop, claims.float_requantizer(U4)),
     pytest.param("nearest_even_at", lambda value, drop: value >> drop, claims.inside_rounded(U4),
                  marks=pytest.mark.slow),
-    ("WHOLE", scale.WHOLE - 1, claims.inside(U4)),
+    ("WHOLE", float32.WHOLE - 1, claims.inside(U4)),
 ], ids=["conversion", "product", "onnx", "sum rounded", "sum"])
 def test_a_wrong_float32_is_refuted(monkeypatch, name, broken, claim):
-    monkeypatch.setattr(scale, name, broken)
+    monkeypatch.setattr(float32, name, broken)
     refuted(claim, "total")
 
 

@@ -1,0 +1,140 @@
+"""Stages in float32: those of the contracts whose source computes in it, and what they share."""
+
+from amaranth.hdl import Cat, Const, Mux, Signal, Value, signed
+
+from golden.contracts import Onnx, Rounding
+from hw.arith import round_up, shift_right
+from hw.pipeline import Pipeline
+
+__all__ = ["BIAS", "FRACTION", "SIGNIFICAND", "WHOLE", "float_scaled", "leading_zeros",
+           "nearest_even", "nearest_even_at"]
+
+SIGNIFICAND = 24
+"""Bits of a float32's significand, the leading one included."""
+
+BIAS = 127
+"""Bias of a float32's exponent."""
+
+
+def float_scaled(pipe: Pipeline, contract: Onnx, total: Value, width: int
+                 ) -> tuple[Value, Value]:
+    """``rne(float32(total) * scale)``, on magnitudes, each step rounded to nearest even.
+
+    ==========  ================================================================
+    cycle       registers
+    ==========  ================================================================
+    1           magnitude; its sign is held
+    2           with its leading one at the top; by how far it moved is held
+    3           rounded to 24 bits: float32(total)
+    4           times the scale's significand
+    5           rounded to 24 bits: the float32 product; its exponent is held
+    6           shifted right to an integer
+    ==========  ================================================================
+
+    With the zero point inside, :func:`_add_inside` takes the place of cycle 6.
+    """
+    pipe.hold("negative", total < 0)
+    magnitude = pipe.register(Mux(total < 0, -total, total)[:32], "magnitude")
+    moved = leading_zeros(pipe, magnitude)
+    pipe.hold("moved", moved)
+    normal = pipe.shift_left(magnitude, moved, "normal", 32)
+    # At most 2**24, with the carry of the rounding: not normalized again, the product takes it.
+    significand = pipe.register(nearest_even(normal, 32 - SIGNIFICAND), "significand")
+    factor = Cat(pipe["scale"][:SIGNIFICAND - 1], Const(1, 1))
+    product = pipe.multiply(significand, factor, "product")
+
+    # 2**46 to 2**48: one place more or less to round at.
+    low = SIGNIFICAND - 1
+    high = product[low + SIGNIFICAND:].any()
+    rounded = Mux(high, nearest_even(product, low + 1), nearest_even(product, low))
+    # total * scale = rounded * 2**(low + high) * 2**(32 - 24 - moved) * 2**(exponent - BIAS - low)
+    exponent = pipe.take("scale")[low:]
+    pipe.hold("right", BIAS - (32 - SIGNIFICAND) + pipe.take("moved") - exponent - high)
+    value = pipe.register(rounded[:SIGNIFICAND + 1], "float")
+    if contract.inside:
+        return _add_inside(pipe, value, width)
+
+    # A shift to the left leaves at least 2**23, beyond any output, unless it is of zero; 31 to the
+    # right leave nothing.
+    right, most = pipe.take("right"), 1 << (width - 1)
+    nearest = nearest_even_at(value, Mux(right > 31, 31, right)[:5])
+    near = Mux(((right < 0) & (value != 0)) | (nearest >= most), most, nearest)
+    integer = Mux(pipe.take("negative"), -near, near)
+    return pipe.register(integer, "integer", signed(width + 1)), Const(0, 1)
+
+
+FRACTION = 26
+"""Bits below the point of a sum with the zero point: two more than a float32 of 0.5 has."""
+
+WHOLE = 19
+"""Bits above the point that matter: beyond them every output of 16 bits saturates."""
+
+
+def _add_inside(pipe: Pipeline, value: Value, width: int) -> tuple[Value, Value]:
+    """Add the zero point to a float32, round to 24 bits, round to an integer, take it off again.
+
+    The sum is exact, as a fixed-point number with FRACTION bits below the point and a sticky bit
+    for all below them. As a float32 it keeps fewer of them the more it has above the point; where
+    it has none, 24 (what is less than a half gives 0 whichever way it is rounded).
+
+    ==========  ================================================================
+    cycle       registers
+    ==========  ================================================================
+    1           the float32 as a fixed-point magnitude
+    2           with its sign, and the zero point added
+    3           magnitude of that
+    4           rounded to 24 bits
+    5           rounded to an integer, less the zero point, saturated
+    ==========  ================================================================
+    """
+    right = pipe.take("right")
+    room = FRACTION + WHOLE - len(value)
+    least = len(value) - WHOLE
+    beyond = (right < least) & (value != 0)
+    shift = Mux(right < least, 0, Mux(right > least + 63, 63, right - least))[:6]
+    wide = (value << room)[:FRACTION + WHOLE]
+    pipe.hold("beyond", beyond)
+    pipe.hold("sticky", (wide & ((Const(1, 1) << shift) - 1)).any())
+    aligned = pipe.shift_right(wide, shift, "aligned")
+
+    # Towards negative infinity, so that the sticky bit stands for something positive.
+    floor = Mux(pipe["negative"], -aligned - pipe["sticky"], aligned)
+    total = pipe.add(floor, pipe["zero_point"] << FRACTION, "sum_inside")
+    below_zero = total < 0
+    pipe.hold("below_zero", below_zero)
+    magnitude = Mux(below_zero, Mux(pipe["sticky"], ~total, -total), total)
+    magnitude = pipe.register(magnitude[:FRACTION + WHOLE + 1], "sum_magnitude")
+    above = WHOLE + 1 - leading_zeros(pipe, magnitude[FRACTION:], none=WHOLE + 1)
+    pipe.hold("left_over", (SIGNIFICAND - above)[:5])
+    rounded = pipe.register(nearest_even_at(
+        Cat(pipe.take("sticky"), magnitude), (above + FRACTION - SIGNIFICAND + 1)[:5]),
+        "sum_float")
+    nearest = nearest_even_at(rounded, pipe.take("left_over"))
+    integer = Mux(pipe.take("below_zero"), -nearest, nearest) - pipe["zero_point"]
+    most = 1 << (width - 1)
+    near = Mux(integer > most, most, Mux(integer < -most, -most, integer))
+    far = Mux(pipe.take("negative"), -most, most)
+    return (pipe.register(Mux(pipe.take("beyond"), far, near), "integer", signed(width + 1)),
+            Const(0, 1))
+
+
+def leading_zeros(pipe: Pipeline, value: Value, none: int | None = None) -> Signal:
+    """Zeros above the highest one of ``value``; ``none`` where there is no one in it, or 0."""
+    m, zeros = pipe.m, Signal(range(len(value) + 1))
+    m.d.comb += zeros.eq(0 if none is None else none)
+    for k in range(len(value)):
+        with m.If(value[k]):
+            m.d.comb += zeros.eq(len(value) - 1 - k)
+    return zeros
+
+
+def nearest_even(value: Value, drop: int) -> Value:
+    """``value``, not negative, without its ``drop`` low bits, rounded to nearest even."""
+    kept, guard = value[drop:], value[drop - 1]
+    return kept + (guard & (value[:drop - 1].any() | kept[0]))
+
+
+def nearest_even_at(value: Value, drop: Value) -> Value:
+    """Do the same where ``drop`` is known at run time, and may be more than there is."""
+    shifted, sticky = shift_right(Cat(value, Const(0, 1)).as_signed(), drop)
+    return (shifted[1:] + round_up(shifted, sticky, Rounding.HALF_EVEN))[:len(value) + 1]
