@@ -179,7 +179,8 @@ def test_messages(arguments, message):
     *[(f"mx_{element}", "Element of a block-scaled format must be an integer, an odd, a float or a "
        f"fixed codebook format, not {element}") for element in ("mx_e2m1", "codebook4:loaded=s8")],
     *[(f"mx_{element}", rf"Element of 'mx_{element}': Format must be one of s1\.\.s16, .*, "
-       f"not '{element}'") for element in ("", "e2m")],
+       f"not '{element}'{meant}") for element, meant in (
+           ("", ""), ("e2m", r" \(did you mean e2m3\?\)"))],
     ("mx_odd9", r"Element of 'mx_odd9': Format width must be in range \[1, 8\] for odd levels, "
                 r"not 9 \(odd9\)"),
 ])
