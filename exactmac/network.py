@@ -28,6 +28,7 @@ from golden.quantize import quantize, run_float
 from golden.run import run as run_golden
 from hw.tile.config import TileConfig
 from sim.backend import Backend
+from sim.export import check_export, export_network
 from sim.layers import run_network
 from sim.simulation import SIMULATORS, simulation
 from sim.vectors import digits_network
@@ -115,6 +116,9 @@ def parser() -> Parser:
                         help="what runs the tile (default: %(default)s; amaranth simulates the "
                              "design, not the Verilog, and is some 500 times slower)")
     parser.add_argument("--csv", metavar="FILE", help="write the table to a file too")
+    parser.add_argument("--export", metavar="FOLDER",
+                        help="write, of one width, what a testbench of your own sends to the tile "
+                             "and expects of it: hexadecimal words of each port, layer by layer")
     add_numbers(parser)
     add_shape(parser)
     return parser
@@ -127,6 +131,10 @@ def main(argv: list[str] | None = None) -> int:
     console, results = Console(), []
     with arguments.reported(Mismatch):
         file = None if args.csv is None else output_file("Csv", args.csv)
+        if args.export is not None:
+            if len(args.bits or [None]) != 1:
+                raise ValueError(f"Bits must be one width for --export, not {len(args.bits)}")
+            check_export(Path(args.export))
         configs = []
         for bits in args.bits or [None]:
             args.bits = bits
@@ -141,11 +149,20 @@ def main(argv: list[str] | None = None) -> int:
         with undoing(bar, Progress.stop) as progress, progress:
             for config in progress.track(configs, description="digits network"):
                 results.append(run_digits(config, simulation(config, args.simulator)))
+        if args.export is not None:
+            export_digits(configs[0], Path(args.export))
         # Before the file, which may be standard output, or full.
         console.print(table(results))
         if file is not None:
             write_csv(file, results)
     return 0
+
+
+def export_digits(config: TileConfig, place: Path):
+    """Write the transfers of the digits network on every test image; see :mod:`sim.export`."""
+    data = digits.load()
+    network = digits_network(config, data)
+    export_network(config, network, quantize(data.images, network.input), place)
 
 
 def write_csv(path: Path, results: list[Result]):

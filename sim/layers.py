@@ -34,7 +34,7 @@ def codebooks(config: TileConfig, network: Network, layer: Linear) -> dict[str, 
             if isinstance(fmt := getattr(config, name), LoadedCodebook)}
 
 
-def operands(config: TileConfig, network: Network, layer: Linear, x: Levels) -> dict[str, Any]:
+def operands(config: TileConfig, network: Network, layer: Layer, x: Levels) -> dict[str, Any]:
     """All that :func:`sim.jobs.matmul` is told of a layer that is given ``x``, by name.
 
     The base is what golden's sums are in units of: the least exponents that the layer's input may
@@ -43,9 +43,12 @@ def operands(config: TileConfig, network: Network, layer: Linear, x: Levels) -> 
     Raises
     ------
     ValueError
-        Where the layer's contract or output is not the tile's, or its table not the one that is
-        fixed in the tile.
+        Where the layer is no Dense one, its contract or output is not the tile's, or its table
+        not the one that is fixed in the tile.
     """
+    if not isinstance(layer, Dense):
+        raise ValueError(f"Layer must be a Dense one to run on a tile, not {type(layer).__name__} "
+                         f"{layer.name!r}")
     check_layer(config, layer)
     table = layer.table
     if isinstance(config.lut, tuple):
@@ -68,9 +71,6 @@ def operands(config: TileConfig, network: Network, layer: Linear, x: Levels) -> 
 def run_layer(config: TileConfig, backend: Backend, network: Network, layer: Layer,
               x: Levels) -> tuple[Levels, Trace]:
     """Run one layer on a simulated tile; return its results and the trace."""
-    if not isinstance(layer, Dense):
-        raise ValueError(f"Layer must be a Dense one to run on a tile, not {type(layer).__name__} "
-                         f"{layer.name!r}")
     return matmul(config, backend, **operands(config, network, layer, x))
 
 

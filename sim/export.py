@@ -1,0 +1,87 @@
+"""Files for a testbench of one's own: what a tile is to be sent, and what it is to answer."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from golden.block_scaled import Levels
+from golden.networks import Network
+from golden.run import run
+from hw.drive import Phase, matmul_phases, output_beats, streams
+from hw.emit.testbench import vectors
+from hw.folder import install, workspace
+from hw.tile.config import TileConfig
+from hw.tile.ports import ports
+from sim.jobs import expected
+from sim.layers import operands
+
+__all__ = ["check_export", "export_network", "layer_phases"]
+
+
+def layer_phases(config: TileConfig, network: Network, x: Levels) -> Iterator[list[Phase]]:
+    """Yield the sets and jobs of each layer, on what golden gives it.
+
+    Parameters
+    ----------
+    config : TileConfig
+    network : Network
+        Of Dense layers.
+    x : array ``(vectors, features)``, or Blocks
+        Levels of the network's input.
+    """
+    tensors = {network.inputs[0].name: x, **run(network, x)}
+    for layer in network.layers:
+        yield list(matmul_phases(config, **operands(config, network, layer,
+                                                    tensors[layer.inputs[0]])))
+
+
+def check_export(place: Path):
+    """Refuse a place that is no folder, or has something in it."""
+    if place.is_symlink() or place.exists() and not (place.is_dir() and not any(place.iterdir())):
+        raise ValueError(f"Export must go to a folder that is new or empty, not {place}")
+
+
+def export_network(config: TileConfig, network: Network, x: Levels, place: Path):
+    """Write, for each layer, the transfers of every port of a tile that runs it.
+
+    ``<layer>/<stream>.hex`` has a line for each transfer, as the vectors of a shipped testbench;
+    docs/driving.md says what is in one. Those of ``o`` are the outputs that golden expects.
+    ``network.json`` has the tile, and the layers in their order with their numbers of jobs and
+    transfers.
+
+    Parameters
+    ----------
+    config : TileConfig
+    network : Network
+        Of Dense layers.
+    x : array ``(vectors, features)``, or Blocks
+        Levels of the network's input.
+    place : Path
+        A folder that is new or empty. It is there with all of it or not at all.
+
+    Raises
+    ------
+    ValueError
+        Where the place is none, or a layer is not for this tile.
+    FolderError
+        Where the place cannot be written.
+    """
+    check_export(place)
+    layers = []
+    with workspace(place) as work:
+        folder = work / "export"
+        folder.mkdir()
+        for layer, phases in zip(network.layers, layer_phases(config, network, x), strict=True):
+            beats = streams(config, phases)
+            beats["m_axis_o"] = output_beats(config, expected(config, phases), phases)
+            (folder / layer.name).mkdir()
+            for port in ports(config):
+                each = beats[port.name]
+                (folder / layer.name / f"{port.stream}.hex").write_text(
+                    vectors(port, each.data, each.last, each.after))
+            layers.append({"name": layer.name, "jobs": sum(len(each.beats) for each in phases),
+                           "transfers": {port.stream: len(beats[port.name].last)
+                                         for port in ports(config)}})
+        (folder / "network.json").write_text(json.dumps(
+            {"tile": config.to_json(), "layers": layers}, indent=2) + "\n")
+        install(folder, place, work / "before", [])
