@@ -16,7 +16,9 @@ from golden import lut
 from golden.formats import FLOATS, parse
 from hw import drive
 from hw.flow.tools import run_tool
+from sim import jobs
 from sim.checks import check_fixed
+from sim.simulation import simulation
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -59,6 +61,33 @@ def test_the_example_of_driving_makes_the_words_of_a_driver(capsys):
     assert f"{tile.record_bits} bits, so {tile.words} words" in text
 
 
+def test_the_job_by_hand_is_what_a_tile_takes_and_gives():
+    """The words of the table, the result, and the cycles."""
+    text = (ROOT / "docs" / "driving.md").read_text()
+    text = text.split("## One job by hand")[1].split("\n## ")[0]
+    [command] = blocks("sh", text)
+    tile = options.config_of(options.parser().parse_args(shlex.split(command)[2:]))
+    words, port = {}, ""
+    for name, word in re.findall(r"^\| (?:`(\w+)`)? ?\| `([0-9a-f]+)` \|", text, re.MULTILINE):
+        port = name or port
+        words.setdefault(port, []).append(word)
+    [phase] = drive.matmul_phases(tile, np.array([[1, 2, 3, 4]]), np.array([[5, 6, 7, -8]]), {
+        name: np.array([value]) for name, value in dict(
+            bias=10, multiplier=1 << 30, shift=32, zero_point=3, clamp_min=-128,
+            clamp_max=127).items()})
+    beats = drive.streams(tile, [phase])
+    assert jobs.expected(tile, [phase]).tolist() == [[[7]]]
+    beats["m_axis_o"] = drive.output_beats(tile, jobs.expected(tile, [phase]), [phase])
+    assert words == {name: [row[::-1].tobytes().hex() for row in each.data]
+                     for name, each in beats.items()}
+    _, trace = jobs.run(tile, simulation(tile, "amaranth"), [phase])
+    cycles = {name: (trace.first[name], trace.final[name]) for name in beats}
+    assert cycles == {"s_axis_parameters": (0, 2), "s_axis_job": (3, 3), "m_axis_o": (17, 17),
+                      "s_axis_activations": (5, 6), "s_axis_weights": (5, 6)}
+    assert ("in cycles 0 to 2, the job in cycle 3, beats in cycles 5 and 6, and the result is there "
+            "in cycle 17") in " ".join(text.split())
+
+
 @pytest.mark.parametrize("page", ["README.md", "docs/driving.md"])
 def test_tables_are_whole(page):
     """Each begins with a heading, and no line is apart from it."""
@@ -84,7 +113,7 @@ def test_every_command_is_understood(command, capsys, tmp_path, monkeypatch):
     if module in ("golden.train", "golden.speed"):
         assert not arguments
         return
-    if arguments == ["--help"]:
+    if arguments in (["--help"], ["--help-all"]):
         return
     if module == "golden.lut":  # writes a table that a build takes
         assert lut.main(arguments[:arguments.index(">")]) in (0, None)
