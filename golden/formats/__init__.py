@@ -15,9 +15,9 @@ from golden.formats.block_scaled import (
 from golden.formats.codebook import Codebook, LoadedCodebook
 from golden.formats.floating import FLOATS, INFINITY, NAN, FloatFormat
 from golden.formats.integer import IntFormat
-from golden.formats.names import MAX_BITS, parse
+from golden.formats.names import ELSEWHERE, MAX_BITS, parse
 from golden.formats.odd import OddFormat
 
 __all__ = ["Format", "IntFormat", "OddFormat", "FloatFormat", "Codebook", "LoadedCodebook",
            "BlockScaled", "element_of", "parse", "integers", "floats", "finite", "FLOATS",
-           "INFINITY", "NAN", "MAX_BITS", "BLOCK", "EXPONENT", "EXPONENT_BIAS"]
+           "INFINITY", "NAN", "MAX_BITS", "ELSEWHERE", "BLOCK", "EXPONENT", "EXPONENT_BIAS"]

@@ -41,6 +41,11 @@ class Format(ABC):
         """Width of a code in bits."""
 
     @property
+    def parts(self) -> dict[str, int]:
+        """Parts of a code by name, the highest bits first, and how many bits each has."""
+        return {"code": self.bits}
+
+    @property
     @abstractmethod
     def min(self) -> int:
         """Smallest level."""

@@ -57,6 +57,11 @@ class BlockScaled(Format):
         return self.element.bits
 
     @property
+    def parts(self) -> dict[str, int]:
+        """Parts of an element's code."""
+        return self.element.parts
+
+    @property
     def min(self) -> int:
         """Smallest level."""
         return self.element.min

@@ -106,6 +106,11 @@ class FloatFormat(Format):
         return 1 + self.exponent_bits + self.mantissa_bits
 
     @property
+    def parts(self) -> dict[str, int]:
+        """Sign, exponent and mantissa."""
+        return {"sign": 1, "exponent": self.exponent_bits, "mantissa": self.mantissa_bits}
+
+    @property
     def min(self) -> int:
         """Smallest level."""
         return -self.max

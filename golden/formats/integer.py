@@ -51,6 +51,12 @@ class IntFormat(Format):
         return self.width
 
     @property
+    def parts(self) -> dict[str, int]:
+        """Sign, of a signed one, and digits."""
+        parts = {"sign": int(self.signed), "digits": self.width - self.signed}
+        return {name: bits for name, bits in parts.items() if bits}
+
+    @property
     def min(self) -> int:
         """Smallest level."""
         return -(1 << (self.width - 1)) + self.narrow if self.signed else 0

@@ -11,7 +11,7 @@ from golden.formats.integer import IntFormat
 from golden.formats.odd import OddFormat
 from golden.suggest import suggestion
 
-__all__ = ["parse", "MAX_BITS"]
+__all__ = ["parse", "ELSEWHERE", "MAX_BITS"]
 
 MAX_BITS = 16
 """Widest integer format of an operand or an output; accumulators and biases may be wider."""
@@ -29,11 +29,11 @@ _ALIASES = {
     "s?int_?([1-9][0-9]?)": r"s\1",
     "i([1-9][0-9]?)": r"s\1",
     "uint_?([1-9][0-9]?)": r"u\1",
-    "(fp8|float8|f8|fp8_e4m3|float8_e4m3|e4m3)(fn)?": "e4m3fn",
-    "(fp8|float8)_e5m2": "e5m2",
-    "(fp6|float6)(_e2m3)?": "e2m3",
-    "(fp6|float6)_e3m2": "e3m2",
-    "(fp4|float4|nvfp4)(_e2m1)?": "e2m1",
+    "((fp8|float8|f8)(_?e4m3)?|e4m3)(fn)?": "e4m3fn",
+    "(fp8|float8)_?e5m2": "e5m2",
+    "(fp6|float6)(_?e2m3)?(fn)?": "e2m3",
+    "(fp6|float6)_?e3m2(fn)?": "e3m2",
+    "(fp4|float4|nvfp4)(_?e2m1)?(fn)?": "e2m1",
     "mxfp4": "mx_e2m1",
     "mxfp6": "mx_e2m3",
     "mxfp8": "mx_e4m3fn",
@@ -41,7 +41,33 @@ _ALIASES = {
     "bool": "bit",
     "bipolar": "binary",
 }
-"""What others call some formats."""
+"""What others call some formats, as they are typed."""
+
+ELSEWHERE = {
+    "sN": "`int8`, `int4`, `int2` (numpy, ml_dtypes, ONNX); `INTN` (QONNX); `ap_int<N>` (Vitis "
+          "HLS)",
+    "sNn": "narrow range (QONNX); TFLite's int8 weights, -127 to 127",
+    "uN": "`uint8`, `uint4`, `uint2` (numpy, ml_dtypes, ONNX); `UINTN` (QONNX); `ap_uint<N>` "
+          "(Vitis HLS)",
+    "uNn": "unsigned narrow range (QONNX)",
+    "oddN": "DoReFa's weights; symmetric int4 and int2",
+    "ternary": "`TERNARY` (QONNX); ternary weights",
+    "binary": "`BIPOLAR` (QONNX); binary weights",
+    "bit": "`BINARY` (QONNX); `bool`; binary features",
+    "cfloat8_1_4_3": "CFloat8_1_4_3 (Tesla Dojo)",
+    "cfloat8_1_5_2": "CFloat8_1_5_2 (Tesla Dojo)",
+    "e4m3fn": "`float8_e4m3fn` (ml_dtypes, PyTorch); `FLOAT8E4M3FN` (ONNX); OCP FP8 E4M3; elements "
+              "of MXFP8",
+    "e5m2": "`float8_e5m2` (ml_dtypes, PyTorch); `FLOAT8E5M2` (ONNX); OCP FP8 E5M2; elements of "
+            "MXFP8",
+    "e2m1": "`float4_e2m1fn` (ml_dtypes); `FLOAT4E2M1` (ONNX); elements of MXFP4 and of NVFP4",
+    "e2m3": "`float6_e2m3fn` (ml_dtypes); elements of MXFP6",
+    "e3m2": "`float6_e3m2fn` (ml_dtypes); elements of MXFP6",
+    "codebook": "non-uniform quantization; look-up table (LUT) quantization",
+    "mx_F": "OCP MX: MXFP4 is `mx_e2m1`, MXFP6 `mx_e2m3` or `mx_e3m2`, MXFP8 `mx_e4m3fn` or "
+            "`mx_e5m2`, MXINT8 `mx_s8`",
+}
+"""What others call each format or family of formats, to be read."""
 
 
 def parse(name: str) -> Format:

@@ -3,7 +3,16 @@ import re
 import numpy as np
 import pytest
 
-from golden.formats import MAX_BITS, Format, IntFormat, OddFormat, integers, parse
+from golden.formats import (
+    ELSEWHERE,
+    FLOATS,
+    MAX_BITS,
+    Format,
+    IntFormat,
+    OddFormat,
+    integers,
+    parse,
+)
 
 NAMES = [f"{sign}{width}{narrow}" for sign in "su" for width in range(1, MAX_BITS + 1)
          for narrow in ("", "n") if (width, narrow) != (1, "n")]
@@ -168,3 +177,25 @@ def test_integers_keep_their_values(values, kind):
 def test_what_is_no_integer_is_refused(values, message):
     with pytest.raises(TypeError, match=message):
         integers(values, "Value")
+
+
+@pytest.mark.parametrize("name", ["s1", "s16", "u16", "s2n", "odd8", "codebook:1/2/5", "mx_s8",
+                                  "codebook4:loaded=s8", *FLOATS])
+def test_parts_of_a_code_are_its_bits(name):
+    assert sum(parse(name).parts.values()) == parse(name).bits
+
+
+def test_the_highest_bits_are_the_sign():
+    for name in ("s4", "e2m1", "e5m2", "mx_s8"):
+        fmt = parse(name)
+        assert list(fmt.parts)[0] == "sign"
+        negative = fmt.encode(fmt.min)
+        assert negative >> fmt.bits - 1 == 1 and fmt.encode(fmt.max) >> fmt.bits - 1 == 0
+    assert FLOATS["e5m2"].encode(2**16) == 0b0_01111_00  # the number 1
+
+
+@pytest.mark.parametrize("family", sorted({*FLOATS} - {"cfloat8_1_4_3", "cfloat8_1_5_2"}))
+def test_what_a_format_is_called_elsewhere_is_understood(family):
+    for name in re.findall(r"`(\w+)`", ELSEWHERE[family]):
+        with pytest.raises(ValueError, match=rf"\(did you mean {family}\?\)$"):
+            parse(name)
