@@ -4,6 +4,7 @@ import enum
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+from golden.contracts.users import COMPARISONS, USERS, Comparison, User
 from golden.formats import EXPONENT, BlockScaled, Format, IntFormat
 from golden.ranges import Range, levels_range
 
@@ -80,8 +81,6 @@ class Contract(ABC):
         What the user types.
     takes : IntFormat or None
         Format that every sum plus bias must lie in; ``None`` where any width is taken.
-    source : str
-        Whose arithmetic it is.
     scale_rule : ScaleRule
         How the source makes one factor of the scales of input, weights and output
         (:func:`golden.multipliers.combined_scale`), unless it has another rule for some kernel.
@@ -89,13 +88,22 @@ class Contract(ABC):
 
     name: str
     takes: IntFormat | None = None
-    source: str = "exactmac"
     scale_rule: ScaleRule = ScaleRule.FLOAT64
 
     @property
     def multiplier_bits(self) -> int | None:
         """Width of the multiplier, of a contract that has one."""
         return None
+
+    @property
+    def users(self) -> tuple[User, ...]:
+        """Software and hardware that compute exactly so."""
+        return USERS.get(self.name, ())
+
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """Comparisons with the software that computes so; none has a mismatch."""
+        return COMPARISONS.get(self.name, ())
 
     @abstractmethod
     def formula(self, output: Format | None = None) -> str:

@@ -19,41 +19,28 @@ __all__ = ["CONTRACTS", "MAX_MULTIPLIER_BITS", "contract"]
 MAX_MULTIPLIER_BITS = 32
 """Widest multiplier of a contract that leaves it open."""
 
-# Of the project's own contracts, those that are a source's as well.
-_SOURCES = {Rounding.HALF_AWAY: "exactmac; LiteRT's reference kernel of FULLY_CONNECTED"}
-
-
-def _multiply_shift(rounding: Rounding) -> MultiplyShift:
-    return MultiplyShift(rounding.value, source=_SOURCES.get(rounding, "exactmac"),
-                         rounding=rounding)
-
-
 _TFLITE, _SINGLE = ScaleRule.FLOAT64_OF_FLOAT32, ScaleRule.FLOAT32
 _U15, _U24, _S16 = IntFormat(15, signed=False), IntFormat(24, signed=False), IntFormat(16)
 
 _CONTRACTS: dict[str, Contract] = {each.name: each for each in (
-    *map(_multiply_shift, (Rounding.HALF_UP, Rounding.HALF_EVEN, Rounding.HALF_AWAY,
-                           Rounding.FLOOR, Rounding.ZERO)),
-    DoubleRounding("tflite", S32, "TFLite reference kernels of convolutions, tflite-micro, "
-                   "CMSIS-NN", scale_rule=_TFLITE),
-    MultiplyShift("tflite_single", S32, "TFLite with TFLITE_SINGLE_ROUNDING", scale_rule=_TFLITE,
-                  shifts=Range(-31, 30), origin=31, result=S32),
-    MultiplyShift("tflite_int16x8", IntFormat(48), "TFLite, int16 activations, int64 bias",
-                  scale_rule=_TFLITE, multiplier=_U15, shifts=Range(-31, 7), origin=15, result=S32),
-    Onnx("onnx", source="ONNX Runtime: QLinearMatMul, QLinearConv; XNNPACK's int8 kernels, "
-         "LiteRT's default"),
-    Onnx("onnx_zp_inside", source="ONNX Runtime: QLinearMul; QLinearAdd of scales with few "
-         "bits, QLinearAveragePool of powers of two", inside=True),
-    DoubleRounding("q31", S32, "QNNPACK", scale_rule=_SINGLE, left=False),
-    MultiplyShift("precise", S32, "QNNPACK", scale_rule=_SINGLE, multiplier=_U24,
+    *(MultiplyShift(rounding.value, rounding=rounding) for rounding in (
+        Rounding.HALF_UP, Rounding.HALF_EVEN, Rounding.HALF_AWAY, Rounding.FLOOR, Rounding.ZERO)),
+    DoubleRounding("tflite", S32, scale_rule=_TFLITE),
+    MultiplyShift("tflite_single", S32, scale_rule=_TFLITE, shifts=Range(-31, 30), origin=31,
+                  result=S32),
+    MultiplyShift("tflite_int16x8", IntFormat(48), scale_rule=_TFLITE, multiplier=_U15,
+                  shifts=Range(-31, 7), origin=15, result=S32),
+    Onnx("onnx"),
+    Onnx("onnx_zp_inside", inside=True),
+    DoubleRounding("q31", S32, scale_rule=_SINGLE, left=False),
+    MultiplyShift("precise", S32, scale_rule=_SINGLE, multiplier=_U24,
                   rounding=Rounding.HALF_AWAY, shifts=Range(24, 55)),
-    MultiplyShift("rndnu", S32, "XNNPACK's rndnu requantization, which its int8 kernels do not "
-                  "use", scale_rule=_SINGLE, multiplier=_U24, shifts=Range(16, 55)),
-    MultiplyShift("pulp", None, "PULP, DORY, NEMO", rounding=Rounding.FLOOR, adds=True),
-    MultiplyShift("pulp_round", None, "Deeploy", adds=True),
-    MultiplyShift("nvdla", IntFormat(33), "NVDLA", multiplier=_S16, rounding=Rounding.HALF_AWAY,
+    MultiplyShift("rndnu", S32, scale_rule=_SINGLE, multiplier=_U24, shifts=Range(16, 55)),
+    MultiplyShift("pulp", rounding=Rounding.FLOOR, adds=True),
+    MultiplyShift("pulp_round", adds=True),
+    MultiplyShift("nvdla", IntFormat(33), multiplier=_S16, rounding=Rounding.HALF_AWAY,
                   shifts=Range(0, 63)),
-    Thresholds("thresholds", source="FINN MultiThreshold"),
+    Thresholds("thresholds"),
     Stochastic("stochastic"),
     ExactSum(),
 )}
@@ -63,8 +50,14 @@ CONTRACTS = tuple(_CONTRACTS)
 
 
 _ALIASES = {
-    "litert|xnnpack|onnxruntime|ort|fp32": "onnx",
-    "tflm|tflite_micro|cmsis_nn|gemmlowp": "tflite",
+    "tosa|tosa_single_round|single_round|ap_rnd": "half_up",
+    "ap_rnd_conv|rne": "half_even",
+    "ap_rnd_inf": "half_away",
+    "ap_trn": "floor",
+    "ap_trn_zero": "zero",
+    "litert|xnnpack|onnxruntime|onnx_runtime|ort|fp32|fbgemm|pytorch": "onnx",
+    "tflm|tflite_micro|cmsis_nn|gemmlowp|tosa_double_round|double_round": "tflite",
+    "tvm|fixed_point_multiply": "tflite_single",
     "qnnpack": "q31",
     "dory|nemo": "pulp",
     "deeploy": "pulp_round",

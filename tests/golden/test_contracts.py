@@ -37,8 +37,7 @@ def test_every_name():
         assert contract(name).name == name
         assert contract(name).takes == TAKES.get(name)
     for rounding in Rounding:
-        assert contract(rounding.value) == MultiplyShift(
-            rounding.value, source=contract(rounding.value).source, rounding=rounding)
+        assert contract(rounding.value) == MultiplyShift(rounding.value, rounding=rounding)
     for name, kind in (("none", ExactSum), ("tflite", DoubleRounding), ("q31", DoubleRounding),
                        ("tflite_single", MultiplyShift), ("onnx", Onnx), ("onnx_zp_inside", Onnx),
                        ("thresholds", Thresholds), ("stochastic", Stochastic)):
@@ -264,3 +263,26 @@ def test_bad_name():
 ])
 def test_formula_of_each_kind_of_output(output, formula):
     assert contract("half_even").formula(output and parse(output)) == formula
+
+
+@pytest.mark.parametrize("name, meant", [
+    ("TOSA", "half_up"), ("FBGEMM", "onnx"), ("ONNX Runtime", "onnx"), ("XNNPACK", "onnx"),
+    ("LiteRT", "onnx"), ("PyTorch", "onnx"), ("gemmlowp", "tflite"), ("CMSIS-NN", "tflite"),
+    ("tflite-micro", "tflite"), ("TVM", "tflite_single"), ("QNNPACK", "q31"),
+    ("DORY", "pulp"), ("NEMO", "pulp"), ("Deeploy", "pulp_round"), ("FINN", "thresholds")])
+def test_a_user_is_understood(name, meant):
+    """A project's name is answered with one of the contracts that it uses."""
+    assert name in {user.project for user in contract(meant).users}
+    with pytest.raises(ValueError, match=rf"\(did you mean {meant}\?\)$"):
+        contract(name)
+
+
+@pytest.mark.parametrize("name, meant", [
+    ("AP_RND", "half_up"), ("AP_RND_CONV", "half_even"), ("AP_RND_INF", "half_away"),
+    ("AP_TRN", "floor"), ("AP_TRN_ZERO", "zero"), ("DOUBLE_ROUND", "tflite"),
+    ("SINGLE_ROUND", "half_up"), ("fixed_point_multiply", "tflite_single")])
+def test_a_part_of_a_user_is_understood(name, meant):
+    parts = [word for user in contract(meant).users for word in re.findall(r"\w+", user.part)]
+    assert name in parts
+    with pytest.raises(ValueError, match=rf"\(did you mean {meant}\?\)$"):
+        contract(name)
