@@ -22,6 +22,7 @@ from sim.simulation import simulation
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+PAGES = [path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))]
 
 
 def blocks(language, text=README):
@@ -30,7 +31,7 @@ def blocks(language, text=README):
 
 def commands():
     """Every command that README or a page of docs names, without the placeholders."""
-    text = README + "".join(path.read_text() for path in sorted((ROOT / "docs").glob("*.md")))
+    text = "".join([README, *PAGES])
     found = re.findall(r"(exactmac (?:build|bench|network|prove)\b[^`\n|&#]*|"
                        r"(?<=python -m )(?:golden|hw)\.\w+[^`\n|&#]*)", text)
     return sorted({command.strip() for command in found})
@@ -88,10 +89,11 @@ def test_the_job_by_hand_is_what_a_tile_takes_and_gives():
             "in cycle 17") in " ".join(text.split())
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/driving.md"])
+@pytest.mark.parametrize("page", [README, *PAGES])
 def test_tables_are_whole(page):
     """Each begins with a heading, and no line is apart from it."""
-    lines = ["", *(ROOT / page).read_text().splitlines(), ""]
+    text = re.sub("^```.*?^```$", "", page, flags=re.MULTILINE | re.DOTALL)
+    lines = ["", *text.splitlines(), ""]
     for before, line, after in zip(lines, lines[1:], lines[2:], strict=False):
         if line.startswith("|") and not before.startswith("|"):
             assert before == "" and re.fullmatch(r"\|(---\|)+", after), line
@@ -121,7 +123,7 @@ def test_every_command_is_understood(command, capsys, tmp_path, monkeypatch):
         return
     args = parsers[module]().parse_args(arguments)
     if arguments and arguments[0] == "--bits" and module == "build":
-        [parameters] = blocks("json")
+        [parameters] = blocks("json", (ROOT / "docs" / "contracts.md").read_text())
         (tmp_path / "FILE.json").write_text(parameters)
         monkeypatch.chdir(tmp_path)
         check_fixed(options.request_of(args, arguments).config)

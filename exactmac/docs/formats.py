@@ -1,0 +1,89 @@
+"""Parts of the page of formats."""
+
+from collections.abc import Iterator
+
+from exactmac.docs.markdown import item, table
+from golden.formats import ELSEWHERE, FLOATS, FloatFormat, Format, parse
+
+__all__ = ["PARTS", "drawing"]
+
+WIDEST_LISTED = 4
+"""Bits up to which every level is listed."""
+
+
+def floats() -> Iterator[str]:
+    """Table of the floats, as levels and as numbers."""
+    rows = []
+    for name, fmt in FLOATS.items():
+        smallest = 2.0**fmt.unit
+        rows.append((f"`{name}`", fmt.bits, len(fmt.levels()), fmt.min, fmt.max, fmt.unit,
+                     f"{fmt.max * smallest:g}", f"2^{fmt.unit}", fmt.bias))
+    return table(("name", "bits", "levels", "smallest", "largest", "unit", "largest number",
+                  "smallest above 0", "bias"), rows)
+
+
+def drawing(fmt: Format) -> list[str]:
+    """Parts of a code in boxes, the highest bits first, the places of the bits above them."""
+    places, boxes, last = "", "", fmt.bits
+    for part, bits in fmt.parts.items():
+        first, last = last - 1, last - bits
+        span = f"{first}" if first == last else f"{first}:{last}"
+        width = max(len(part), len(span)) + 2
+        places += f" {span:^{width}}"
+        boxes += f"|{part:^{width}}"
+    edge = "".join("+" if sign == "|" else "-" for sign in boxes) + "+"
+    return [places.rstrip(), edge, boxes + "|", edge]
+
+
+def facts(family: str, name: str) -> Iterator[str]:
+    """Bit pattern of a format, what it holds and what it is called elsewhere."""
+    fmt = parse(name)
+    yield from ("```text", *drawing(fmt), "```", "")
+    number = 2.0**fmt.unit
+    scaled = fmt.unit and (
+        f", each 2^{fmt.unit}: numbers from {fmt.min * number:g} to {fmt.max * number:g}")
+    yield from item(f"`{name}`: {fmt.bits} bit{'s' * (fmt.bits > 1)}, {len(fmt.levels())} levels "
+                    f"from {fmt.min} to {fmt.max}{scaled or ''}.")
+    if isinstance(fmt, FloatFormat) and (codes := _specials(fmt)):
+        yield from item(f"No numbers: {codes}.")
+    yield from item(f"Elsewhere: {ELSEWHERE[family]}.")
+
+
+def _specials(fmt: FloatFormat) -> str:
+    kinds: dict[str, list[str]] = {}
+    for code in range(1 << fmt.bits):
+        if what := fmt.special(code):
+            kinds.setdefault(what.replace("nan", "NaN"), []).append(f"`{code:#04x}`")
+    return "; ".join(f"{', '.join(codes)} {what}" for what, codes in kinds.items())
+
+
+def levels(*names: str) -> Iterator[str]:
+    """Table of every level of formats of at most 4 bits, by code."""
+    formats = {name: parse(name) for name in names}
+    bits = max(fmt.bits for fmt in formats.values())
+    assert bits <= WIDEST_LISTED
+    rows = []
+    for name, fmt in formats.items():
+        by_code: dict[int, object] = {}
+        for code in range(1 << fmt.bits):
+            # A narrow integer and a short codebook have codes without a level.
+            try:
+                by_code[code] = fmt.decode(code).item()
+            except ValueError:
+                by_code[code] = "-"
+        rows.append([f"`{name}`", *(by_code.get(code, "") for code in range(1 << bits))])
+    return table(["code", *(f"{code:x}" for code in range(1 << bits))], rows)
+
+
+def numbers(name: str) -> Iterator[str]:
+    """Table of the levels and of the numbers of a float's codes, those without sign."""
+    fmt = parse(name)
+    codes = range(1 << fmt.bits - 1)
+    decoded = fmt.decode(codes).tolist()
+    return table(["code", *(f"{code:0{fmt.bits}b}" for code in codes)], [
+        ["level", *decoded],
+        ["number", *(f"{level * 2.0**fmt.unit:g}" for level in decoded)]])
+
+
+PARTS = {"floats": floats, "facts": facts, "levels": levels, "numbers": numbers}
+"""Parts by the names that the text has for them."""
