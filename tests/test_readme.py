@@ -2,18 +2,19 @@
 
 import json
 import re
+import runpy
 import shlex
 import sys
 import tomllib
 from itertools import accumulate
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
 from exactmac import bench, build, network, options, prove
 from golden import lut
-from golden.formats import FLOATS, parse
 from hw import drive
 from hw.flow.tools import run_tool
 from sim import jobs
@@ -22,6 +23,7 @@ from sim.simulation import simulation
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+DOCS = sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
 PAGES = [path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -85,8 +87,8 @@ def test_the_job_by_hand_is_what_a_tile_takes_and_gives():
     cycles = {name: (trace.first[name], trace.final[name]) for name in beats}
     assert cycles == {"s_axis_parameters": (0, 2), "s_axis_job": (3, 3), "m_axis_o": (17, 17),
                       "s_axis_activations": (5, 6), "s_axis_weights": (5, 6)}
-    assert ("in cycles 0 to 2, the job in cycle 3, beats in cycles 5 and 6, and the result is there "
-            "in cycle 17") in " ".join(text.split())
+    assert ("in cycles 0 to 2, the job in cycle 3, beats in cycles 5 and 6, and the result is "
+            "there in cycle 17") in " ".join(text.split())
 
 
 @pytest.mark.parametrize("page", [README, *PAGES])
@@ -129,34 +131,6 @@ def test_every_command_is_understood(command, capsys, tmp_path, monkeypatch):
         check_fixed(options.request_of(args, arguments).config)
 
 
-def test_the_table_of_formats():
-    """Every row is what the formats say of themselves, and no family is missing."""
-    rows = re.findall(r"^\| `([a-zA-Z0-9_:/.]+)`(.*)\|$", README.split("## Formats")[1].split(
-        "## Contracts")[0], re.MULTILINE)
-    named = {name: [cell.strip() for cell in rest.split("|")][1:] for name, rest in rows}
-    families = {"sN": "s{}", "sNn": "s{}n", "uN": "u{}", "uNn": "u{}n", "oddN": "odd{}"}
-    assert {*FLOATS, *families, "ternary", "binary", "bit", "codebook:L/L...",
-            "mx_F"} <= set(named)
-    for name, (_, levels, bits, smallest, largest, unit, _) in named.items():
-        if name in families:
-            for width in (2, 3, 8):
-                fmt = parse(families[name].format(width))
-                ends = [eval(end.replace("^", "**"), {"N": width}) for end in (smallest, largest)]
-                assert (bits, ends, unit) == ("N", [fmt.min, fmt.max], str(fmt.unit)), name
-        elif name == "mx_F":
-            assert unit == "of F; of `mx_sN` 2 - N"
-            for other in ("s3", "s8n"):
-                assert parse(f"mx_{other}").unit == 2 - parse(other).bits
-            for other in ("u8", "odd3", "codebook:1/2", *FLOATS):
-                assert parse(f"mx_{other}").unit == parse(other).unit
-        elif not name.startswith("codebook"):
-            fmt = parse(name)
-            assert [bits, smallest, largest, unit] == [
-                str(value) for value in (fmt.bits, fmt.min, fmt.max, fmt.unit)], name
-            if name in FLOATS and levels != "the same":
-                assert levels.removesuffix(" of them") == str(len(fmt.levels())), name
-
-
 def test_install_commands_name_what_there_is():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
         "optional-dependencies"]
@@ -167,9 +141,23 @@ def test_install_commands_name_what_there_is():
     assert test_command and "-m slow" not in test_command[1]
 
 
-def test_files_and_links_exist():
-    for link in re.findall(r"\]\(([\w./]+)\)", README):
-        assert (ROOT / link).exists(), link
+@pytest.mark.parametrize("page", ["README.md", *DOCS])
+def test_files_and_links_exist(page):
+    links = re.findall(r"\]\(([\w./]+)(?:#[\w-]+)?\)", (ROOT / page).read_text())
+    for link in links:
+        assert ((ROOT / page).parent / link).exists(), link
+    assert links or page == "docs/driving.md"
+
+
+def test_readme_is_short():
+    lines = README.splitlines()
+    assert len(lines) <= 200 and max(map(len, lines)) <= 110
+
+
+def test_the_picture_is_what_its_script_draws():
+    drawn = runpy.run_path(str(ROOT / "docs" / "tile.py"))["drawing"]()
+    assert drawn == (ROOT / "docs" / "tile.svg").read_text()
+    ElementTree.fromstring(drawn)
 
 
 def printed(module, *arguments):
@@ -215,4 +203,5 @@ def test_the_digits_in_other_formats_are_what_readme_says(weights, tensors, more
                             "--output", tensors, *more))
     _, golden, hardware = re.findall(r"[\d.]+%", row)[:3]
     assert golden == hardware
-    assert said.format(golden.replace("%", " %")) in README
+    assert said.format(golden.replace("%", " %")) in " ".join(
+        (ROOT / "docs" / "ml.md").read_text().split())

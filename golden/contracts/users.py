@@ -1,7 +1,8 @@
 """Who computes as each contract does, and what was compared with them.
 
-Each entry was run against the user, or read in its source or its documentation. A user that
-computes so only under a condition has that condition in its part.
+Each entry was run against the user, or read in its source or its documentation; those of SystemC
+are taken over from Vitis HLS, whose modes have the same names. A user that computes so only under
+a condition has that condition in its part.
 """
 
 from typing import NamedTuple
