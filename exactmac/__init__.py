@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from golden.multipliers import linear_parameters
     from golden.networks import Network
     from golden.quantize import FloatDense, dequantize, quantize, quantize_network
-    from golden.run import run
-    from golden.saved import load, save
+    from golden.run import check_scales, run
+    from golden.saved import digest, load, save
     from hw.bus.axi_tile import AxiTile
     from hw.emit import verilog
     from hw.tile.config import TileConfig
     from sim.layers import run_network
     from sim.simulation import simulation
 
-__all__ = ["AxiTile", "FloatDense", "Network", "TileConfig", "contract", "dequantize",
-           "linear_parameters", "load", "parse", "quantize", "quantize_network", "run",
-           "run_network", "save", "simulation", "verilog"]
+__all__ = ["AxiTile", "FloatDense", "Network", "TileConfig", "check_scales", "contract",
+           "dequantize", "digest", "linear_parameters", "load", "parse", "quantize",
+           "quantize_network", "run", "run_network", "save", "simulation", "verilog"]
 
 _HOMES = {
     "golden.contracts": ("contract",),
@@ -30,8 +30,8 @@ _HOMES = {
     "golden.multipliers": ("linear_parameters",),
     "golden.networks": ("Network",),
     "golden.quantize": ("FloatDense", "dequantize", "quantize", "quantize_network"),
-    "golden.run": ("run",),
-    "golden.saved": ("load", "save"),
+    "golden.run": ("check_scales", "run"),
+    "golden.saved": ("digest", "load", "save"),
     "hw.bus.axi_tile": ("AxiTile",),
     "hw.emit": ("verilog",),
     "hw.tile.config": ("TileConfig",),

@@ -31,7 +31,7 @@ def parser() -> Parser:
     parser = Parser(prog="exactmac bench", allow_abbrev=False,
                     description="Time emission, compilation and simulation of a tile.")
     parser.add_argument("--bits", type=integer, metavar="N",
-                        help="width of weights, activations and outputs, as for exactmac.build")
+                        help="width of weights, activations and outputs, as for exactmac build")
     parser.add_argument("--images", type=integer, default=540, metavar="N",
                         help="test images to run (default: %(default)s)")
     add_numbers(parser)

@@ -111,7 +111,7 @@ def parser() -> Parser:
                     description="Run the digits network (64-64-10, scikit-learn's 8x8 images) on "
                                 "the emitted Verilog and compare every tensor with golden.")
     parser.add_argument("--bits", type=widths, metavar="N[..M]",
-                        help="widths of weights, activations and outputs, as for exactmac.build")
+                        help="widths of weights, activations and outputs, as for exactmac build")
     parser.add_argument("--simulator", choices=SIMULATORS, default=SIMULATORS[0],
                         help="what runs the tile (default: %(default)s; amaranth simulates the "
                              "design, not the Verilog, and is some 500 times slower)")

@@ -132,6 +132,8 @@ def check_scales(network: Network):
     ValueError
         Naming the layer, the channel where it is one, and both scales.
     """
+    if not isinstance(network, Network):
+        raise TypeError(f"Network must be a Network, not {network!r}")
     for layer in network.layers:
         kind_of(layer).check_scales(layer, network)
 

@@ -3,6 +3,7 @@
 import enum
 import io
 import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from hashlib import sha256
@@ -31,8 +32,10 @@ _CLASSES: dict[str, Any] = {
 def save(network: networks.Network, path: str | Path):
     """Write a network to a file, all of it or nothing; ``OSError`` where that cannot be.
 
-    ``TypeError`` where a layer or a part of one is none of this project's.
+    ``TypeError`` where it is none, or a layer or a part of one is none of this project's.
     """
+    if not isinstance(network, networks.Network):
+        raise TypeError(f"Network must be a Network, not {network!r}")
     arrays: list[np.ndarray] = []
     description = _described(network, arrays)
     text = json.dumps({"version": VERSION, "digest": _digest(description, arrays),
@@ -56,6 +59,8 @@ def load(path: str | Path) -> networks.Network:
     """
     data = Path(path).read_bytes()
     try:
+        if not zipfile.is_zipfile(io.BytesIO(data)):
+            raise ValueError("it is no zip archive")
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             found = dict(archive)
         text = json.loads(found.pop(DESCRIPTION).tobytes())

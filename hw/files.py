@@ -1,4 +1,4 @@
-"""What the options of :mod:`exactmac.build` name: files of JSON with levels or a configuration."""
+"""Files of JSON that options name, with levels or a configuration."""
 
 import errno
 import json

@@ -166,9 +166,10 @@ class TileChoices:
             raise ValueError(f"Configuration must be of version {VERSION}, "
                              f"not {saved.get('version')!r}")
         names = {"version", "multiplier_bits", *(each.name for each in fields(cls))}
-        if wrong := sorted(names ^ set(saved)):
-            raise ValueError("Configuration must have each choice and nothing else, "
-                             f"not lack or add {', '.join(wrong)}")
+        for what, wrong in (("lack", names - set(saved)), ("add", set(saved) - names)):
+            if wrong:
+                raise ValueError("Configuration must have each choice and nothing else, "
+                                 f"not {what} {', '.join(sorted(wrong))}")
         return cls.of(**{name: value for name, value in saved.items() if name != "version"})
 
     def to_json(self) -> dict[str, Any]:

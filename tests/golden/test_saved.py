@@ -232,3 +232,14 @@ class TestDamage:
             load(tmp_path / "file")
         with pytest.raises(OSError, match="^Network must be writable, not "):
             save(everything(), tmp_path / "folder" / "file")
+
+
+def test_only_networks_are_saved(tmp_path):
+    with pytest.raises(TypeError, match="^Network must be a Network, not 3$"):
+        saved.save(3, tmp_path / "three")
+    assert not (tmp_path / "three").exists()
+    (tmp_path / "text").write_text("{}")
+    with pytest.raises(ValueError, match=re.escape(
+            f"Saved network must be whole, not damaged as {tmp_path}/text is "
+            "(ValueError('it is no zip archive'))")):
+        saved.load(tmp_path / "text")
