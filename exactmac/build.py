@@ -20,7 +20,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from exactmac.options import Request, parser, request_of
+from exactmac.options import parser
+from exactmac.request import Request, request_of
 from exactmac.summary import listing, listing_json, summary
 from golden.command import committing, undoing
 from hw import emit, lint

@@ -1,12 +1,10 @@
-"""The command line of :mod:`exactmac.build`: what may be asked for, and what must hold of it."""
+"""The command line of :mod:`exactmac.build`, and the options that others share with it."""
 
 import argparse
-import shlex
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
-from pathlib import Path
+from dataclasses import fields
 from typing import Any, NoReturn
 
 from exactmac.__main__ import COMMANDS
@@ -14,15 +12,14 @@ from golden import command
 from golden.command import integer
 from golden.contracts import CONTRACTS, MAX_MULTIPLIER_BITS, Scaled
 from golden.formats import FLOATS, MAX_BITS
-from hw.emit import check_name
-from hw.files import lut_of, parameters_of, saved_of
-from hw.flow.mapping import TARGETS, Target, target
+from hw.files import lut_of, parameters_of
+from hw.flow.mapping import TARGETS
 from hw.flow.tools import ToolFailed, ToolMissing
 from hw.folder import FolderError
 from hw.tile.config import TileConfig
 
-__all__ = ["Parser", "Request", "add_bits", "add_numbers", "add_shape", "config_of", "parser",
-           "request_of"]
+__all__ = ["Parser", "add_bits", "add_numbers", "add_shape", "choices_of", "config_of", "option",
+           "parser"]
 
 FIRST = ("--bits", "--requant", "--rows", "--cols", "--lanes", "--area")
 """Options of a build that ``--help`` shows."""
@@ -56,40 +53,6 @@ examples
 exit status  0 all that was asked for succeeded; 1 verification, or a run of a tool, failed;
              2 bad input, or a tool that was asked for is missing; 130 interrupted
 """
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a run of :mod:`exactmac.build` is to do.
-
-    Parameters
-    ----------
-    config : TileConfig
-        What to emit.
-    name : str
-        Of the module and its files.
-    out : Path
-        Folder that gets a folder of that name.
-    areas : tuple of Target
-        Where to estimate area.
-    verify, require_verilog : bool
-        Whether to simulate, and whether the Verilog must be what is simulated.
-    netlist, pnr, vcd : bool
-        Whether to write and simulate netlists, to place and route, and to write waves.
-    command : str
-        The command line, for the manifest.
-    """
-
-    config: TileConfig
-    name: str
-    out: Path
-    areas: tuple[Target, ...]
-    verify: bool
-    require_verilog: bool
-    netlist: bool
-    pnr: bool
-    vcd: bool
-    command: str
 
 
 class Parser(command.Parser):
@@ -191,11 +154,12 @@ def _add(group: argparse._ArgumentGroup, name: str, metavar: str, more: str = ""
     # The option of a choice, whose default is the choice's own.
     default = getattr(TileConfig, name, None)
     more = more or (f"(default: {getattr(default, 'name', default)})" if default else "")
-    group.add_argument(_option(name), dest=name, metavar=metavar, **options,
+    group.add_argument(option(name), dest=name, metavar=metavar, **options,
                        help=f"{TileConfig.meaning(name)} {more}".strip())
 
 
-def _option(name: str) -> str:
+def option(name: str) -> str:
+    """Return the option of a choice."""
     return "--requant" if name == "contract" else f"--{name.replace('_', '-')}"
 
 
@@ -243,7 +207,7 @@ def parser() -> Parser:
 
 def config_of(args: argparse.Namespace) -> TileConfig:
     """Return the configuration that the arguments describe; ``ValueError`` if there is none."""
-    given = _given(args)
+    given = choices_of(args)
     if (bits := given.pop("bits", None)) is not None:
         if not 1 <= bits <= MAX_BITS:
             raise ValueError(f"Bits must be in range [1, {MAX_BITS}], not {bits}")
@@ -268,39 +232,7 @@ def config_of(args: argparse.Namespace) -> TileConfig:
         raise ValueError(str(error)) from None
 
 
-def _given(args: argparse.Namespace) -> dict[str, Any]:
-    # What there is of the options that decide a configuration.
+def choices_of(args: argparse.Namespace) -> dict[str, Any]:
+    """Return those options that decide a configuration, by name, and are not left out."""
     names = ("bits", "multiplier_bits", *(each.name for each in fields(TileConfig)))
     return {name: value for name in names if (value := getattr(args, name, None)) is not None}
-
-
-def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
-    """Return what is asked for; ``ValueError`` where it cannot be."""
-    if not args.out:
-        raise ValueError("Out must name a folder, not ''")
-    if args.config is None:
-        config = config_of(args)
-    else:
-        for name, value in _given(args).items():
-            raise ValueError(f"Config must be left out for {_option(name)} {value}, "
-                             f"not {args.config!r}")
-        config = saved_of(args.config)
-    if args.area is not None and args.no_area:
-        raise ValueError(f"Area must not be off (--no-area) for --area {args.area!r}")
-    names = list(TARGETS) if args.area is None else args.area.split(",")
-    if set(names) - set(TARGETS):
-        raise ValueError(f"Area must be some of {','.join(TARGETS)}, separated by commas, "
-                         f"not {args.area!r}")
-    areas = () if args.no_area else tuple(target(name) for name in dict.fromkeys(names))
-    if args.pnr and not any(each.name == "ecp5" for each in areas):
-        raise ValueError("Area must include ecp5 for --pnr, not "
-                         f"{','.join(each.name for each in areas) or 'none'}")
-    if args.netlist and not areas:
-        raise ValueError("Area must be at least one target for --netlist, not none")
-    if args.no_verify and args.require_verilog:
-        raise ValueError("Verification must not be off (--no-verify) for --require-verilog")
-    return Request(
-        config=config, name=check_name(config.name if args.name is None else args.name),
-        out=Path(args.out), areas=areas, verify=not args.no_verify,
-        require_verilog=args.require_verilog, netlist=args.netlist, pnr=args.pnr, vcd=args.vcd,
-        command=shlex.join(["exactmac", "build", *argv]))

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from exactmac import options
+from exactmac.options import parser
+from exactmac.request import request_of
 from tests.test_build import CONFIG, files, refused, run
 
 
@@ -35,7 +36,7 @@ def test_a_configuration_alone_or_in_a_manifest(tmp_path):
         file.write_text(json.dumps(saved))
         for name in ([], ["--name", "mine"]):
             argv = ["--config", str(file), *name]
-            request = options.request_of(options.parser().parse_args(argv), argv)
+            request = request_of(parser().parse_args(argv), argv)
             assert request.config == CONFIG
             assert request.name == ("mine" if name else CONFIG.name)
 

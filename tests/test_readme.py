@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from exactmac import bench, build, network, options, prove
+from exactmac.request import request_of
 from golden import lut
 from hw import drive
 from hw.flow.tools import run_tool
@@ -128,7 +129,7 @@ def test_every_command_is_understood(command, capsys, tmp_path, monkeypatch):
         [parameters] = blocks("json", (ROOT / "docs" / "contracts.md").read_text())
         (tmp_path / "FILE.json").write_text(parameters)
         monkeypatch.chdir(tmp_path)
-        check_fixed(options.request_of(args, arguments).config)
+        check_fixed(request_of(args, arguments).config)
 
 
 def test_install_commands_name_what_there_is():

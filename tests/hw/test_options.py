@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from exactmac.options import Parser, config_of, parser, request_of
+from exactmac.options import Parser, config_of, parser
+from exactmac.request import request_of
 from golden.formats import parse
 from hw.flow.tools import ToolFailed, ToolMissing
 from hw.folder import FolderError

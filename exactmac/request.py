@@ -1,0 +1,80 @@
+"""What a run of :mod:`exactmac.build` is to do, and what must hold of it."""
+
+import argparse
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from exactmac.options import choices_of, config_of, option
+from hw.emit import check_name
+from hw.files import saved_of
+from hw.flow.mapping import TARGETS, Target, target
+from hw.tile.config import TileConfig
+
+__all__ = ["Request", "request_of"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a run of :mod:`exactmac.build` is to do.
+
+    Parameters
+    ----------
+    config : TileConfig
+        What to emit.
+    name : str
+        Of the module and its files.
+    out : Path
+        Folder that gets a folder of that name.
+    areas : tuple of Target
+        Where to estimate area.
+    verify, require_verilog : bool
+        Whether to simulate, and whether the Verilog must be what is simulated.
+    netlist, pnr, vcd : bool
+        Whether to write and simulate netlists, to place and route, and to write waves.
+    command : str
+        The command line, for the manifest.
+    """
+
+    config: TileConfig
+    name: str
+    out: Path
+    areas: tuple[Target, ...]
+    verify: bool
+    require_verilog: bool
+    netlist: bool
+    pnr: bool
+    vcd: bool
+    command: str
+
+
+def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
+    """Return what is asked for; ``ValueError`` where it cannot be."""
+    if not args.out:
+        raise ValueError("Out must name a folder, not ''")
+    if args.config is None:
+        config = config_of(args)
+    else:
+        for name, value in choices_of(args).items():
+            raise ValueError(f"Config must be left out for {option(name)} {value}, "
+                             f"not {args.config!r}")
+        config = saved_of(args.config)
+    if args.area is not None and args.no_area:
+        raise ValueError(f"Area must not be off (--no-area) for --area {args.area!r}")
+    names = list(TARGETS) if args.area is None else args.area.split(",")
+    if set(names) - set(TARGETS):
+        raise ValueError(f"Area must be some of {','.join(TARGETS)}, separated by commas, "
+                         f"not {args.area!r}")
+    areas = () if args.no_area else tuple(target(name) for name in dict.fromkeys(names))
+    if args.pnr and not any(each.name == "ecp5" for each in areas):
+        raise ValueError("Area must include ecp5 for --pnr, not "
+                         f"{','.join(each.name for each in areas) or 'none'}")
+    if args.netlist and not areas:
+        raise ValueError("Area must be at least one target for --netlist, not none")
+    if args.no_verify and args.require_verilog:
+        raise ValueError("Verification must not be off (--no-verify) for --require-verilog")
+    return Request(
+        config=config, name=check_name(config.name if args.name is None else args.name),
+        out=Path(args.out), areas=areas, verify=not args.no_verify,
+        require_verilog=args.require_verilog, netlist=args.netlist, pnr=args.pnr, vcd=args.vcd,
+        command=shlex.join(["exactmac", "build", *argv]))
