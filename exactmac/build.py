@@ -20,22 +20,17 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from exactmac.measurement import Measurement, check_name
 from exactmac.options import parser
 from exactmac.request import Request, request_of
 from exactmac.summary import listing, listing_json, summary
 from golden.command import committing, undoing
 from hw import emit, lint
-from hw.blocks import DotProductGrid
-from hw.bus.axi_tile import AxiTile
 from hw.drive import Phase, output_beats, streams
 from hw.emit.testbench import STALL, STALL_SEED, stall_words, testbench, vectors
-from hw.flow.compare import Comparison, compare
 from hw.flow.mapping import Target
-from hw.flow.nextpnr import Placement, place
-from hw.flow.report import area_json, block_json
 from hw.flow.tools import ToolFailed, ToolMissing, require, versions
-from hw.flow.yosys import Area, synthesize
-from hw.folder import FolderError, install, standing, workspace
+from hw.folder import FolderError, install, scratch, standing, workspace
 from sim.backend import Plan
 from sim.checks import check_fixed
 from sim.jobs import expected
@@ -46,35 +41,25 @@ from sim.vectors import deep_phase, verification_phases
 from sim.verify import Mismatch, Verification, verify
 from sim.verilator import VerilatorSimulation, available, missing
 
-__all__ = ["VERSION", "build", "main"]
+__all__ = ["VERSION", "build", "main", "measure"]
 
 VERSION = metadata.version("exactmac")
 
 
-class Build:
+class Build(Measurement):
     """One run: the files go to ``folder``, and everything learned on the way stays here."""
 
     def __init__(self, request: Request, folder: Path):
-        self.request = request
-        self.config = request.config
-        self.folder = folder
-        self.tile = AxiTile(request.config)
+        super().__init__(request, folder)
         self.phases, self.vectors = verification_phases(request.config)
         self.want = expected(request.config, self.phases)
-        self.block = self.tile.tile.block
-        self.areas: dict[str, Area] = {}
-        self.compared: dict[str, Comparison] = {}
-        self.placement: Placement | None = None
         self.verified: dict[str, Verification] = {}
         self.no_verilator = available()
-
-    def path(self, suffix: str) -> Path:
-        return self.folder / f"{self.request.name}{suffix}"
 
     def emit(self):
         """Write everything but the reports."""
         name = self.request.name
-        self.path(".v").write_text(emit.verilog(self.tile, name))
+        self.emit_verilog()
         self.path(".vlt").write_text(lint.waivers(name))
         self.path("_instance.vh").write_text(emit.template(self.tile.ports, name))
         beats = streams(self.config, self.phases)
@@ -120,35 +105,13 @@ class Build:
                     vcd=self.path(".vcd"))
 
     def synthesize(self, target: Target):
-        """Estimate area and, where asked for, write and verify the netlist."""
-        keep = self.request.netlist or (self.request.pnr and target.name == "ecp5")
-        netlist = self.path(f"_{target.name}") if keep else None
-        self.areas[target.name] = synthesize(
-            [self.path(".v")], self.request.name, target, netlist=netlist)
-        if netlist is not None and self.request.netlist and self.request.verify \
-                and self.no_verilator is None:
+        """Estimate area; where a netlist is asked for, verify it."""
+        super().synthesize(target)
+        if self.request.netlist and self.request.verify and self.no_verilator is None:
             backend = VerilatorSimulation(
-                [netlist.with_suffix(".v")], self.request.name, self.tile.ports,
+                [self.netlist(target).with_suffix(".v")], self.request.name, self.tile.ports,
                 flags=target.verilator_arguments(), fast=False, design=self.config)
             self._verify(f"{target.name} netlist", backend, "Verilator")
-
-    def compare(self, target: Target):
-        """Estimate the area of the block and of the plain one."""
-        self.compared[target.name] = compare(self.block, target)
-
-    @property
-    def comparisons(self) -> list[Comparison]:
-        """What was compared, in the order of the targets."""
-        return [self.compared[target.name] for target in self.request.areas
-                if target.name in self.compared]
-
-    def place(self):
-        """Place and route the netlist of ecp5."""
-        netlist = self.path("_ecp5")
-        self.placement = place(netlist.with_suffix(".json"))
-        if not self.request.netlist:
-            for suffix in (".json", ".v"):
-                netlist.with_suffix(suffix).unlink()
 
     def _verify(self, subject: str, backend, simulator: str, phases: list[Phase] | None = None):
         want = self.want if phases is None else expected(self.config, phases)
@@ -156,35 +119,19 @@ class Build:
                                         subject=subject, simulator=simulator)
 
     def steps(self) -> list[tuple[str, Callable[[], None]]]:
-        """What is left once the Verilog is there; each can run beside the others."""
+        """Return what is left once the Verilog is there; each can run beside the others."""
         steps: list[tuple[str, Callable[[], None]]] = []
         if self.request.verify:
             steps.append(("verify", self.simulate))
-
-        def area(target: Target) -> Callable[[], None]:
-            def step():
-                self.synthesize(target)
-                if self.request.pnr and target.name == "ecp5":
-                    self.place()
-            return step
-
-        # The slowest first: gates, then what place and route waits for.
-        order = ("ecp5", "generic") if self.request.pnr else ("generic", "xc7")
-        targets = sorted(self.request.areas, key=lambda each: (each.name not in order, each.name))
-        steps += [(f"area on {each.name}", area(each)) for each in targets]
-        if not isinstance(self.block, DotProductGrid):
-            steps += [(f"block on {each.name}", partial(self.compare, each)) for each in targets]
+        steps += super().steps()
         if self.request.vcd:
             steps.append(("waves", self.waves))
         return steps
 
     def report(self) -> dict[str, Any]:
         """Write ``area.json`` and ``manifest.json``; return the manifest and the area."""
-        area = None
-        if self.areas:
-            areas = [self.areas[target.name] for target in self.request.areas]
-            area = area_json(areas, self.config.macs, self.placement)
-            area["block"] = block_json(self.block.title, self.comparisons)
+        area = self.area_json() if self.areas else None
+        if area is not None:
             (self.folder / "area.json").write_text(json.dumps(area, indent=2) + "\n")
         if not self.request.verify:
             verification = "not verified"
@@ -215,14 +162,6 @@ def check_tools(request: Request):
         raise error
 
 
-def check_name(request: Request):
-    """Raise ``NameTaken`` where a cell of a target has the name of the module."""
-    for each in request.areas:
-        if request.name in each.cells():
-            raise emit.NameTaken(f"Name must not be that of a cell of {each.name}, whose area is "
-                                 f"estimated, not {request.name!r}")
-
-
 def build(request: Request, console: Console | None = None) -> tuple[dict[str, Any], Build]:
     """Build what is asked for; nothing is in its place before all of it has succeeded.
 
@@ -242,15 +181,7 @@ def build(request: Request, console: Console | None = None) -> tuple[dict[str, A
     with workspace(place) as work:
         run = Build(request, work / request.name)
         run.folder.mkdir()
-        bar = partial(Progress, SpinnerColumn(), TextColumn("{task.description}"), BarColumn(),
-                      TimeElapsedColumn(), console=console, transient=True,
-                      disable=console is None or not console.is_terminal)
-        with undoing(bar, Progress.stop) as progress, progress:
-            task = progress.add_task("emit", total=None)
-            run.emit()
-            steps = run.steps()
-            progress.update(task, total=len(steps) + 1, completed=1)
-            _all(steps, lambda waiting: progress.update(task, advance=1, description=waiting))
+        _work(run, run.emit, console)
         manifest = run.report()
         with committing():
             install(run.folder, place, work / "before", before[1] if before else [])
@@ -258,6 +189,30 @@ def build(request: Request, console: Console | None = None) -> tuple[dict[str, A
         other, own = before[0].describe() if before[0] else {}, request.config.describe()
         manifest["replaced"] = {name: value for name, value in other.items() if value != own[name]}
     return manifest, run
+
+
+def measure(request: Request, console: Console | None = None) -> dict[str, Any]:
+    """Return what ``area.json`` has of a build; no file is left."""
+    check_fixed(request.config)
+    check_tools(request)
+    check_name(request)
+    with scratch() as folder:
+        run = Measurement(request, folder)
+        _work(run, run.emit_verilog, console)
+        return run.area_json()
+
+
+def _work(run: Measurement, emit: Callable[[], None], console: Console | None):
+    # First the Verilog, then all the rest at once.
+    bar = partial(Progress, SpinnerColumn(), TextColumn("{task.description}"), BarColumn(),
+                  TimeElapsedColumn(), console=console, transient=True,
+                  disable=console is None or not console.is_terminal)
+    with undoing(bar, Progress.stop) as progress, progress:
+        task = progress.add_task("emit", total=None)
+        emit()
+        steps = run.steps()
+        progress.update(task, total=len(steps) + 1, completed=1)
+        _all(steps, lambda waiting: progress.update(task, advance=1, description=waiting))
 
 
 def _all(steps: list[tuple[str, Callable[[], None]]], done: Callable[[str], None]):
@@ -280,7 +235,7 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     arguments = parser()
     args = arguments.parse_args(argv)
-    console = Console(stderr=args.json)
+    console = Console(stderr=args.json or args.area_only)
     if args.list:
         if args.json:
             print(json.dumps(listing_json(), indent=2))
@@ -291,10 +246,14 @@ def main(argv: list[str] | None = None) -> int:
     try:
         request = request_of(args, argv)
         check_fixed(request.config)  # before anything is shown of a build
-        standing(request.out / request.name)
+        if not request.area_only:
+            standing(request.out / request.name)
     except (ValueError, TypeError, FolderError) as error:
         arguments.error(str(error))
     try:
+        if request.area_only:
+            print(json.dumps(measure(request, console), indent=2))
+            return 0
         manifest, run = build(request, console)
     except (FolderError, ToolMissing, emit.NameTaken) as error:
         arguments.error(str(error))

@@ -49,6 +49,7 @@ examples
   exactmac build --weights s4n --activations u8 --output u8 --requant tflite
   exactmac build --bits 8 --rows 8 --cols 8 --lanes 8 --area ecp5 --pnr
   exactmac build --bits 2 --requant none --no-area
+  exactmac build --bits 4 --area-only --area ecp5
 
 exit status  0 all that was asked for succeeded; 1 verification, or a run of a tool, failed;
              2 bad input, or a tool that was asked for is missing; 130 interrupted
@@ -182,6 +183,9 @@ def parser() -> Parser:
                       help="where area is estimated, separated by commas (default: "
                            f"{','.join(TARGETS)})")
     flow.add_argument("--no-area", action="store_true", help="do not estimate area")
+    flow.add_argument("--area-only", action="store_true",
+                      help="print the area as JSON, as area.json has it; write no files, and do "
+                           "not simulate")
     flow.add_argument("--netlist", action="store_true",
                       help="write each synthesized netlist, as JSON and Verilog, and simulate the "
                            "Verilog one too")
@@ -194,8 +198,7 @@ def parser() -> Parser:
                       help="write the waves of an Amaranth simulation of the vectors")
 
     output = parser.add_argument_group("output")
-    output.add_argument("--out", default="build", metavar="DIR",
-                        help="files go to DIR/NAME/ (default: %(default)s)")
+    output.add_argument("--out", metavar="DIR", help="files go to DIR/NAME/ (default: build)")
     output.add_argument("--name", metavar="NAME",
                         help="of module and files (default: formats, shape, and what is "
                              "not the default)")

@@ -28,6 +28,8 @@ class Request:
         Folder that gets a folder of that name.
     areas : tuple of Target
         Where to estimate area.
+    area_only : bool
+        Whether to write nothing, and to report area alone.
     verify, require_verilog : bool
         Whether to simulate, and whether the Verilog must be what is simulated.
     netlist, pnr, vcd : bool
@@ -40,6 +42,7 @@ class Request:
     name: str
     out: Path
     areas: tuple[Target, ...]
+    area_only: bool
     verify: bool
     require_verilog: bool
     netlist: bool
@@ -50,7 +53,7 @@ class Request:
 
 def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
     """Return what is asked for; ``ValueError`` where it cannot be."""
-    if not args.out:
+    if args.out == "":
         raise ValueError("Out must name a folder, not ''")
     if args.config is None:
         config = config_of(args)
@@ -66,6 +69,12 @@ def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
         raise ValueError(f"Area must be some of {','.join(TARGETS)}, separated by commas, "
                          f"not {args.area!r}")
     areas = () if args.no_area else tuple(target(name) for name in dict.fromkeys(names))
+    if args.area_only:
+        others = ("no_area", "netlist", "vcd", "require_verilog")
+        if unfit := [each for each in others if getattr(args, each)]:
+            raise ValueError(f"Area only must be off for --{unfit[0].replace('_', '-')}")
+        if args.out is not None:
+            raise ValueError(f"Out must be left out for --area-only, not {args.out!r}")
     if args.pnr and not any(each.name == "ecp5" for each in areas):
         raise ValueError("Area must include ecp5 for --pnr, not "
                          f"{','.join(each.name for each in areas) or 'none'}")
@@ -75,6 +84,7 @@ def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
         raise ValueError("Verification must not be off (--no-verify) for --require-verilog")
     return Request(
         config=config, name=check_name(config.name if args.name is None else args.name),
-        out=Path(args.out), areas=areas, verify=not args.no_verify,
-        require_verilog=args.require_verilog, netlist=args.netlist, pnr=args.pnr, vcd=args.vcd,
+        out=Path(args.out or "build"), areas=areas, area_only=args.area_only,
+        verify=not (args.no_verify or args.area_only), require_verilog=args.require_verilog,
+        netlist=args.netlist, pnr=args.pnr, vcd=args.vcd,
         command=shlex.join(["exactmac", "build", *argv]))

@@ -6,16 +6,18 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
-from exactmac import build
+from exactmac import build, measurement
 from golden.contracts import CONTRACTS
 from golden.formats import FLOATS, IntFormat
 from hw import emit
 from hw.bus.axi_tile import AxiTile
 from hw.emit import rtl
 from hw.flow.tools import ToolMissing
+from hw.flow.yosys import Area
 from hw.tile.config import TileConfig
 
 NAME = "mac_s4n_s4_s4_4x4x4"
@@ -112,6 +114,30 @@ def test_json_is_all_that_is_printed(tmp_path, capsys):
     said = json.loads(capsys.readouterr().out)
     assert said["name"] == "mac_s2n_s2_s2_4x4x4_d8" and said["area"] is None
     assert said["verification"] == "not verified"
+
+
+def test_area_alone_is_that_of_a_build_and_writes_nothing(tmp_path, capsys, monkeypatch):
+    def synthesize(verilog, top, target, *, netlist):
+        # Depends on what is synthesized; a folder that stays would be among those below.
+        return Area(target.name, (), len(verilog[0].read_text()), 0, 0, 0, 0, None, 0.0)
+
+    monkeypatch.setattr(measurement, "synthesize", synthesize)
+    monkeypatch.setattr(build, "verify", None)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    tile = "--bits 2 --rows 1 --cols 1 --lanes 1 --depth 8 --channels 1 --area ice40,ecp5".split()
+    assert run(*tile, "--area-only") == 0
+    assert not os.listdir(tmp_path)
+    said = json.loads(capsys.readouterr().out)
+    assert run(*tile, "--no-verify") == 0
+    [written] = tmp_path.glob("build/*/area.json")
+    assert json.loads(written.read_text()) == said
+    assert list(said["areas"]) == ["ice40", "ecp5"] and said["areas"]["ecp5"]["lut"] > 1000
+
+
+def test_area_alone_goes_to_no_folder(tmp_path, capsys):
+    line = refused(capsys, "--bits", "4", "--area-only", out=tmp_path)
+    assert line == f"Out must be left out for --area-only, not '{tmp_path}'"
 
 
 def test_formats_override_bits(tmp_path, capsys):
@@ -268,6 +294,10 @@ BAD = [
     ("--bits 2 --area generic,ice40 --name SB_RAM40_4K",
      "Name must not be that of a cell of ice40, whose area is estimated, not 'SB_RAM40_4K'"),
     ("--bits 4 --area ice40 --pnr", "Area must include ecp5 for --pnr, not ice40"),
+    ("--bits 4 --area-only --no-area", "Area only must be off for --no-area"),
+    ("--bits 4 --area-only --netlist", "Area only must be off for --netlist"),
+    ("--bits 4 --area-only --vcd", "Area only must be off for --vcd"),
+    ("--bits 4 --area-only --require-verilog", "Area only must be off for --require-verilog"),
     ("--bits 4 --no-area --netlist", "Area must be at least one target for --netlist, not none"),
     ("--bits 4 --name 4tile", "Name must be a Verilog identifier of at most 200 letters, digits "
                               "and underscores, not '4tile'"),

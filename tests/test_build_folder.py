@@ -9,7 +9,7 @@ from tempfile import gettempdir
 
 import pytest
 
-from exactmac import build
+from exactmac import build, measurement
 from hw.flow.nextpnr import Placement
 from hw.flow.tools import ToolFailed
 from hw.flow.yosys import Area
@@ -117,6 +117,11 @@ def test_an_interrupted_build_leaves_nothing(tmp_path, held):
     assert not (tmp_path / "new").exists() and not os.listdir(temporary)
 
 
+def home(tool):
+    """The module that calls it."""
+    return build if hasattr(build, tool) else measurement
+
+
 def boom(error):
     def raising(*args, **kwargs):
         raise error
@@ -138,13 +143,13 @@ def test_a_failure_leaves_what_stood_there(tmp_path, capsys, monkeypatch, what, 
     # Where nothing else runs, nothing else can fail, however slow the machine is.
     for tool, result in (("available", "not asked"), ("synthesize", None), ("area_json", {}),
                          ("verify", Verification("design", "Amaranth", 1, 1, 1))):
-        monkeypatch.setattr(build, tool, lambda *args, result=result, **kwargs: result)
+        monkeypatch.setattr(home(tool), tool, lambda *args, result=result, **kwargs: result)
     monkeypatch.setattr(build.emit, "verilog", lambda tile, name: "")
     place = tmp_path / "mac_s2n_s2_s2_1x1x1_d8_c1"
     assert run(*TINY, "--no-verify", "--no-area", out=tmp_path) == 0
     before = files(place)
     capsys.readouterr()
-    monkeypatch.setattr(build, what, boom(error))
+    monkeypatch.setattr(home(what), what, boom(error))
     line = refused(capsys, *TINY, "--area", "ice40", out=tmp_path, status=status)
     assert line == message.format(place)
     assert files(place) == before
@@ -158,8 +163,8 @@ def test_a_placed_netlist_stays_only_where_it_is_asked_for(tmp_path, monkeypatch
             netlist.with_suffix(suffix).write_text("")
         return Area("ecp5", (), 0, 0, 0, 0, 0, None, 0.0)
 
-    monkeypatch.setattr(build, "synthesize", synthesize)
-    monkeypatch.setattr(build, "place", lambda netlist: Placement(
+    monkeypatch.setattr(measurement, "synthesize", synthesize)
+    monkeypatch.setattr(measurement, "place", lambda netlist: Placement(
         "25k", 6, 1, len(netlist.read_text()), 0, 0, 0, None, 0.0))
     monkeypatch.setattr(build.emit, "verilog", lambda tile, name: "")
     assert run(*TINY, "--no-verify", "--area", "ecp5", "--pnr", *more, out=tmp_path) == 0

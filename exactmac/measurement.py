@@ -1,0 +1,101 @@
+# amaranth: UnusedElaboratable=no
+"""Area of a tile, on each target that is asked for."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from exactmac.request import Request
+from hw import emit
+from hw.blocks import DotProductGrid
+from hw.bus.axi_tile import AxiTile
+from hw.flow.compare import Comparison, compare
+from hw.flow.mapping import Target
+from hw.flow.nextpnr import Placement, place
+from hw.flow.report import area_json, block_json
+from hw.flow.yosys import Area, synthesize
+
+__all__ = ["Measurement", "check_name"]
+
+
+def check_name(request: Request):
+    """Raise ``NameTaken`` where a cell of a target has the name of the module."""
+    for each in request.areas:
+        if request.name in each.cells():
+            raise emit.NameTaken(f"Name must not be that of a cell of {each.name}, whose area is "
+                                 f"estimated, not {request.name!r}")
+
+
+class Measurement:
+    """Verilog of a tile in ``folder``, and what it takes on the targets of a request."""
+
+    def __init__(self, request: Request, folder: Path):
+        self.request = request
+        self.config = request.config
+        self.folder = folder
+        self.tile = AxiTile(request.config)
+        self.block = self.tile.tile.block
+        self.areas: dict[str, Area] = {}
+        self.compared: dict[str, Comparison] = {}
+        self.placement: Placement | None = None
+
+    def path(self, suffix: str) -> Path:
+        """Return the file of the tile's name with a suffix."""
+        return self.folder / f"{self.request.name}{suffix}"
+
+    def netlist(self, target: Target) -> Path:
+        """Return the stem of the files of a netlist."""
+        return self.path(f"_{target.name}")
+
+    def emit_verilog(self):
+        """Write the Verilog."""
+        self.path(".v").write_text(emit.verilog(self.tile, self.request.name))
+
+    def synthesize(self, target: Target):
+        """Estimate area and, where asked for, write the netlist."""
+        keep = self.request.netlist or (self.request.pnr and target.name == "ecp5")
+        self.areas[target.name] = synthesize(
+            [self.path(".v")], self.request.name, target,
+            netlist=self.netlist(target) if keep else None)
+
+    def compare(self, target: Target):
+        """Estimate the area of the block and of the plain one."""
+        self.compared[target.name] = compare(self.block, target)
+
+    @property
+    def comparisons(self) -> list[Comparison]:
+        """What was compared, in the order of the targets."""
+        return [self.compared[target.name] for target in self.request.areas
+                if target.name in self.compared]
+
+    def place(self):
+        """Place and route the netlist of ecp5."""
+        netlist = self.path("_ecp5")
+        self.placement = place(netlist.with_suffix(".json"))
+        if not self.request.netlist:
+            for suffix in (".json", ".v"):
+                netlist.with_suffix(suffix).unlink()
+
+    def steps(self) -> list[tuple[str, Callable[[], None]]]:
+        """Return what is left once the Verilog is there; each can run beside the others."""
+        def area(target: Target) -> Callable[[], None]:
+            def step():
+                self.synthesize(target)
+                if self.request.pnr and target.name == "ecp5":
+                    self.place()
+            return step
+
+        # The slowest first: gates, then what place and route waits for.
+        order = ("ecp5", "generic") if self.request.pnr else ("generic", "xc7")
+        targets = sorted(self.request.areas, key=lambda each: (each.name not in order, each.name))
+        steps = [(f"area on {each.name}", area(each)) for each in targets]
+        if not isinstance(self.block, DotProductGrid):
+            steps += [(f"block on {each.name}", partial(self.compare, each)) for each in targets]
+        return steps
+
+    def area_json(self) -> dict[str, Any]:
+        """Return what ``area.json`` has."""
+        area = area_json([self.areas[target.name] for target in self.request.areas],
+                         self.config.macs, self.placement)
+        return area | {"block": block_json(self.block.title, self.comparisons)}
