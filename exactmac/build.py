@@ -61,7 +61,8 @@ class Build(Measurement):
         name = self.request.name
         self.emit_verilog()
         self.path(".vlt").write_text(lint.waivers(name))
-        self.path("_instance.vh").write_text(emit.template(self.tile.ports, name))
+        self.path("_instance.vh").write_text(emit.template(
+            self.tile.ports, name, self.request.clocking))
         beats = streams(self.config, self.phases)
         beats["m_axis_o"] = output_beats(self.config, self.want, self.phases)
         files = []
@@ -80,7 +81,8 @@ class Build(Measurement):
         self.path("_tb.sv").write_text(testbench(
             name, self.tile.ports, counts,
             after={port: tuple(each.after) for port, each in beats.items()},
-            error=True, resets=resets(self.phases), cycles=(cycles[0], cycles[1])))
+            error=True, resets=resets(self.phases), cycles=(cycles[0], cycles[1]),
+            clocking=self.request.clocking))
         self.path(".core").write_text(emit.core(self.config, name, VERSION, files))
 
     def simulate(self):
@@ -88,14 +90,17 @@ class Build(Measurement):
         if self.no_verilator is None:
             deep = deep_phase(self.config, np.random.default_rng(1))
             # Of the shipped vectors alone there are too few for optimization to pay.
-            backend = VerilatorSimulation([self.path(".v")], self.request.name, self.tile.ports,
-                                          fast=deep is not None, design=self.config)
+            backend = self._compiled(self.path(".v"), fast=deep is not None)
             self._verify("Verilog", backend, "Verilator")
             if deep is not None:
                 self._verify("Verilog, long jobs", backend, "Verilator", [deep])
         else:
             backend = AmaranthSimulation(self.tile, self.tile.ports)
             self._verify("design", backend, "Amaranth")
+
+    def _compiled(self, verilog: Path, **options) -> VerilatorSimulation:
+        return VerilatorSimulation([verilog], self.request.name, self.tile.ports,
+                                   design=self.config, clocking=self.request.clocking, **options)
 
     def waves(self):
         """Write the waves of a run without stalls."""
@@ -108,9 +113,8 @@ class Build(Measurement):
         """Estimate area; where a netlist is asked for, verify it."""
         super().synthesize(target)
         if self.request.netlist and self.request.verify and self.no_verilator is None:
-            backend = VerilatorSimulation(
-                [self.netlist(target).with_suffix(".v")], self.request.name, self.tile.ports,
-                flags=target.verilator_arguments(), fast=False, design=self.config)
+            backend = self._compiled(self.netlist(target).with_suffix(".v"), fast=False,
+                                     flags=target.verilator_arguments())
             self._verify(f"{target.name} netlist", backend, "Verilator")
 
     def _verify(self, subject: str, backend, simulator: str, phases: list[Phase] | None = None):

@@ -34,7 +34,7 @@ class Measurement:
         self.request = request
         self.config = request.config
         self.folder = folder
-        self.tile = AxiTile(request.config)
+        self.tile = AxiTile(request.config, request.clocking)
         self.block = self.tile.tile.block
         self.areas: dict[str, Area] = {}
         self.compared: dict[str, Comparison] = {}
@@ -72,7 +72,8 @@ class Measurement:
     def place(self):
         """Place and route the netlist of ecp5."""
         netlist = self.path("_ecp5")
-        self.placement = place(netlist.with_suffix(".json"))
+        self.placement = place(netlist.with_suffix(".json"),
+                               clock=self.request.clocking.clock)
         if not self.request.netlist:
             for suffix in (".json", ".v"):
                 netlist.with_suffix(suffix).unlink()

@@ -17,6 +17,7 @@ from hw.flow.mapping import TARGETS
 from hw.flow.tools import ToolFailed, ToolMissing
 from hw.folder import FolderError
 from hw.tile.config import TileConfig
+from hw.tile.ports import Clocking
 
 __all__ = ["Parser", "add_bits", "add_numbers", "add_shape", "choices_of", "config_of", "option",
            "parser"]
@@ -202,6 +203,10 @@ def parser() -> Parser:
     output.add_argument("--name", metavar="NAME",
                         help="of module and files (default: formats, shape, and what is "
                              "not the default)")
+    output.add_argument("--clock-name", default=Clocking.clock, metavar="NAME",
+                        help="of the module's clock (default: %(default)s)")
+    output.add_argument("--reset-name", default=Clocking.reset, metavar="NAME",
+                        help="of the module's reset, which is active low (default: %(default)s)")
     output.add_argument("--json", action="store_true", help="print the result as JSON")
     output.add_argument("--list", action="store_true",
                         help="list formats, contracts and targets, and end")

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exactmac.options import choices_of, config_of, option
-from hw.emit import check_name
+from hw.emit import check_clocking, check_name
 from hw.files import saved_of
 from hw.flow.mapping import TARGETS, Target, target
 from hw.tile.config import TileConfig
+from hw.tile.ports import Clocking
 
 __all__ = ["Request", "request_of"]
 
@@ -26,6 +27,8 @@ class Request:
         Of the module and its files.
     out : Path
         Folder that gets a folder of that name.
+    clocking : Clocking
+        Names of the module's clock and reset.
     areas : tuple of Target
         Where to estimate area.
     area_only : bool
@@ -41,6 +44,7 @@ class Request:
     config: TileConfig
     name: str
     out: Path
+    clocking: Clocking
     areas: tuple[Target, ...]
     area_only: bool
     verify: bool
@@ -84,7 +88,8 @@ def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
         raise ValueError("Verification must not be off (--no-verify) for --require-verilog")
     return Request(
         config=config, name=check_name(config.name if args.name is None else args.name),
-        out=Path(args.out or "build"), areas=areas, area_only=args.area_only,
-        verify=not (args.no_verify or args.area_only), require_verilog=args.require_verilog,
-        netlist=args.netlist, pnr=args.pnr, vcd=args.vcd,
+        out=Path(args.out or "build"),
+        clocking=check_clocking(Clocking(args.clock_name, args.reset_name)), areas=areas,
+        area_only=args.area_only, verify=not (args.no_verify or args.area_only),
+        require_verilog=args.require_verilog, netlist=args.netlist, pnr=args.pnr, vcd=args.vcd,
         command=shlex.join(["exactmac", "build", *argv]))

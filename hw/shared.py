@@ -4,7 +4,7 @@
 import inspect
 import re
 from abc import abstractmethod
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Self
 
 from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue] - not in the stubs
@@ -95,16 +95,19 @@ class Emission:
     ----------
     name : str
         Of the top module, and the beginning of every other module's name.
+    renamed : mapping of str to str, optional
+        Other names for ports of the top module.
     """
 
-    def __init__(self, name: str):
+    def __init__(self, name: str, renamed: Mapping[str, str] | None = None):
         self.name = name
+        self.renamed = renamed or {}
         self.root = None
         self._modules: dict[tuple[type, Hashable], tuple[str, str]] = {}
 
     def rtlil(self, top: wiring.Component) -> str:
         """Return the RTLIL of ``top``, called :attr:`name`, and of all that it is made of."""
-        text = self._convert(top, self.name)
+        text = self._convert(top, self.name, self.renamed)
         parts = [text.replace(" attribute \\top 1\n", "").replace("attribute \\top 1\n", "")
                  for _, text in self._modules.values()]
         text = re.sub(r"(?ms)^module .*?^end$", lambda module: equal_widths(_plain(module[0])),
@@ -131,10 +134,11 @@ class Emission:
             ports["i_rst"] = ResetSignal(allow_reset_less=True)
         return Instance(name, **ports)
 
-    def _convert(self, component, name: str) -> str:
+    def _convert(self, component, name: str, renamed: Mapping[str, str] | None = None) -> str:
         outer, self.root = self.root, component
         try:
             return rtlil.convert(component, name=name, platform=self, emit_src=False, ports=[
-                (port, value, None) for port, (value, _) in _ports(component).items()])
+                ((renamed or {}).get(port, port), value, None)
+                for port, (value, _) in _ports(component).items()])
         finally:
             self.root = outer

@@ -18,7 +18,7 @@ from hw.flow.cache import cache_folder, keep, kept
 from hw.flow.tools import ToolFailed, ToolMissing, failed, run_tool
 from hw.folder import scratch
 from hw.lint import WAIVED
-from hw.tile.ports import StreamPort
+from hw.tile.ports import CLOCKING, Clocking, StreamPort
 from sim.backend import Counts, Cut, Plan, SimulationError, Trace
 
 __all__ = ["VerilatorSimulation", "available", "missing", "verilator_root"]
@@ -90,6 +90,8 @@ class VerilatorSimulation:
         Folder of compiled models; None takes ``exactmac`` in the user's cache folder.
     design : TileConfig, Component or None
         What the files describe, to refuse what is meant for another.
+    clocking : Clocking
+        Names of the clock and the reset of the top module, which is a tile if they are others.
 
     Raises
     ------
@@ -99,13 +101,21 @@ class VerilatorSimulation:
 
     def __init__(self, sources: Sequence[Path], top: str, ports: tuple[StreamPort, ...], *,
                  flags: Sequence[str] = (), fast: bool = True, selector: str | None = None,
-                 cache: Path | None = None, design: object = None):
+                 cache: Path | None = None, design: object = None,
+                 clocking: Clocking = CLOCKING):
         if (error := missing()) is not None:
             raise error
         self.ports, self.selected = ports, 0
         self.design = design
-        library = _build(list(sources), top, ports, list(flags), FAST if fast else SLOW, selector,
-                         cache_folder("exactmac") if cache is None else cache)
+        options = list(flags), FAST if fast else SLOW, selector, (
+            cache_folder("exactmac") if cache is None else cache)
+        if clocking == CLOCKING:
+            library = _build(list(sources), top, ports, *options)
+        else:
+            with scratch() as folder:
+                around = folder / "around.v"
+                around.write_text(_around(top, ports, clocking))
+                library = _build([*sources, around], f"{top}__around", ports, *options)
         self._run = library.exactmac_run
 
     def run(self, inputs: Mapping[str, Beats], outputs: Counts, *, stall: float = 0.0,
@@ -281,6 +291,21 @@ def _header(ports: tuple[StreamPort, ...], selector: str | None) -> str:
             f"static void model_select(Vmodel &model, int64_t selected) {{\n{select}}}\n")
 
 
+def _around(top: str, ports: tuple[StreamPort, ...], clocking: Clocking) -> str:
+    # A module with the usual names around a tile with others, which C++ might not take.
+    inputs, outputs, pins = ["aclk", "aresetn"], ["error"], {
+        clocking.clock: "aclk", clocking.reset: "aresetn", "error": "error"}
+    for port in ports:
+        for signal, bits in port.signals.items():
+            pins[signal] = signal
+            way = inputs if port.is_input != signal.endswith("_tready") else outputs
+            way.append(f"[{bits - 1}:0] {signal}" if bits > 1 else signal)
+    declared = [f"input {each}" for each in inputs] + [f"output {each}" for each in outputs]
+    connections = ", ".join(f".{pin}({signal})" for pin, signal in pins.items())
+    return (f"module {top}__around({', '.join(declared)});\n"
+            f"    {top} tile({connections});\nendmodule\n")
+
+
 def _error(found: dict[str, int]) -> str:
     error = "&model.error" if "error" in found else "nullptr"
     return f"\nstatic const CData *model_error(const Vmodel &model) {{ return {error}; }}\n"
@@ -296,10 +321,7 @@ def _check_widths(ports: tuple[StreamPort, ...], top: str, found: dict[str, int]
     # The harness copies whole bytes to and from where a signal is, whatever its width.
     expected = {"aclk": 1, "aresetn": 1}
     for port in ports:
-        expected |= {f"{port.name}_tdata": 8 * port.bytes, f"{port.name}_tvalid": 1,
-                     f"{port.name}_tready": 1}
-        if port.last:
-            expected[f"{port.name}_tlast"] = 1
+        expected |= port.signals
     for name, width in expected.items():
         if found.get(name) != width:
             raise ValueError(f"{top} must have a port {name} of {width} bits, "

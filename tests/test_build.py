@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from hw.emit import rtl
 from hw.flow.tools import ToolMissing
 from hw.flow.yosys import Area
 from hw.tile.config import TileConfig
+from hw.tile.ports import Clocking
 
 NAME = "mac_s4n_s4_s4_4x4x4"
 FILES = {f"{NAME}{suffix}" for suffix in (
@@ -159,9 +161,10 @@ def test_an_exact_sum_has_no_output_format(tmp_path, capsys):
 
 def test_waves(tmp_path):
     assert run("--bits", "2", "--rows", "1", "--cols", "1", "--depth", "8", "--no-verify",
-               "--no-area", "--vcd", out=tmp_path) == 0
+               "--no-area", "--vcd", "--clock-name", "clk", out=tmp_path) == 0
     [waves] = (tmp_path / "mac_s2n_s2_s2_1x1x4_d8").glob("*.vcd")
-    assert "$enddefinitions" in waves.read_text()
+    text = waves.read_text()
+    assert "$enddefinitions" in text and " clk $end" in text and " aclk $end" not in text
 
 
 def test_list_and_help(capsys):
@@ -301,6 +304,14 @@ BAD = [
     ("--bits 4 --no-area --netlist", "Area must be at least one target for --netlist, not none"),
     ("--bits 4 --name 4tile", "Name must be a Verilog identifier of at most 200 letters, digits "
                               "and underscores, not '4tile'"),
+    ("--bits 4 --clock-name 4clk", "Clock name must be a Verilog identifier of at most 200 "
+                                   "letters, digits and underscores, not '4clk'"),
+    ("--bits 4 --reset-name reg", "Reset name must not be a word of SystemVerilog's, not 'reg'"),
+    ("--bits 4 --clock-name aresetn", "Reset name must not be that of the clock, not 'aresetn'"),
+    ("--bits 4 --clock-name error",
+     "Clock name must not be that of another port or net of the tile, not 'error'"),
+    ("--bits 4 --reset-name m_axis_o_tlast",
+     "Reset name must not be that of another port or net of the tile, not 'm_axis_o_tlast'"),
     ("--bits 4 --no-verify --require-verilog",
      "Verification must not be off (--no-verify) for --require-verilog"),
     ("--bits 4 model.tflite",
@@ -335,13 +346,51 @@ def test_names_of_the_tiles_own_nets(tmp_path, capsys, monkeypatch):
     top = text[text.index("module tile("):text.index("endmodule")]
     nets = re.findall(r"\n  wire (?:\[\S+\] )?(\w+);", top)
     assert {"aclk", "aresetn", "rst", "i_job__valid", "m_axis_o_tdata"} <= set(nets)
-    monkeypatch.setattr(rtl, "modules", lambda tile, name: text)
+    monkeypatch.setattr(rtl, "modules", lambda tile, name, renamed: text)
     tile = AxiTile(CONFIG)
     for name in nets:
         with pytest.raises(emit.NameTaken):
             emit.verilog(tile, name)
     for name in ("tile", "valid", "s_axis", "input"):
         assert emit.verilog(tile, name).endswith(text)
+
+
+TINY = "--bits 2 --rows 1 --cols 1 --lanes 1 --depth 4 --channels 1".split()
+
+
+@pytest.mark.parametrize("name", ["rst", "tile", "i_job__valid", "o__payload"])
+@pytest.mark.parametrize("option", ["clock", "reset"])
+def test_a_net_has_the_name_of_the_clock_or_the_reset(option, name):
+    with pytest.raises(emit.NameTaken) as error:
+        emit.verilog(AxiTile(CONFIG, Clocking(**{option: name})), "tile")
+    assert str(error.value) == (f"{option.capitalize()} name must not be that of another port or "
+                                f"net of the tile, not '{name}'")
+
+
+@needs_verilator
+def test_other_names_of_clock_and_reset(tmp_path, capsys):
+    """In all that is written; also those of the testbench's own nets, and words of C++."""
+    assert run(*TINY, "--no-area", "--name", "mine", "--clock-name", "stall", "--reset-name",
+               "public", out=tmp_path) == 0
+    assert "Verilog equals golden" in capsys.readouterr().out
+    assert run(*TINY, "--no-area", "--no-verify", "--name", "mine", out=tmp_path / "usual") == 0
+    other, usual = files(tmp_path / "mine"), files(tmp_path / "usual" / "mine")
+    for name in ("mine.v", "mine_instance.vh"):
+        want = usual[name].replace(b"aclk", b"stall").replace(b"aresetn", b"public")
+        # Declarations are in the order of the names, and pins padded to one width.
+        assert sorted(other[name].split()) == sorted(want.split()), name
+    for file in (b".stall(aclk)", b".public(aresetn)"):
+        assert file in other["mine_tb.sv"]
+    manifest = json.loads(other["manifest.json"])
+    assert (manifest["clock"], manifest["reset"]) == (
+        "stall", "public (active low, synchronous)")
+    assert manifest["config"] == json.loads(usual["manifest.json"])["config"]
+    if shutil.which("iverilog"):
+        folder = tmp_path / "mine"
+        subprocess.run(["iverilog", "-g2012", "-o", "tb", "mine_tb.sv", "mine.v"], check=True,
+                       cwd=folder)
+        done = subprocess.run(["vvp", "tb"], cwd=folder, capture_output=True, text=True)
+        assert re.search(r"^PASS \d+ outputs$", done.stdout, re.MULTILINE)
 
 
 @pytest.mark.parametrize("arguments, missing, message", [

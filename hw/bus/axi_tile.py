@@ -9,7 +9,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.tile.config import TileConfig
-from hw.tile.ports import StreamPort, ports
+from hw.tile.ports import CLOCKING, Clocking, StreamPort, ports
 from hw.tile.tile import MacTile
 
 __all__ = ["AxiTile", "check_width", "clock", "connect", "port_members"]
@@ -27,6 +27,8 @@ class AxiTile(wiring.Component):
     ----------
     config : TileConfig
         What the tile is.
+    clocking : Clocking
+        Names of clock and reset in waves and in the emitted module.
 
     Members
     -------
@@ -47,11 +49,13 @@ class AxiTile(wiring.Component):
     aresetn: Signal
     error: Signal
 
-    def __init__(self, config: TileConfig):
+    def __init__(self, config: TileConfig, clocking: Clocking = CLOCKING):
         self.config = config
+        self.clocking = clocking
         self.ports = ports(config)
         self.tile = MacTile(config)
         super().__init__(port_members(self.ports) | {"error": Out(1)})
+        self.aclk, self.aresetn = Signal(name=clocking.clock), Signal(name=clocking.reset)
 
     @property
     def design(self) -> TileConfig:

@@ -93,7 +93,7 @@ def manifest(tile: AxiTile, name: str, **more) -> dict[str, Any]:
             "tdata_bits": 8 * port.bytes, "payload_bits": port.payload.bits,
             "tlast": port.payload.last or None, "fields": port.payload.to_json(),
         } for port in tile.ports],
-        "clock": "aclk", "reset": "aresetn (active low, synchronous)",
+        "clock": tile.clocking.clock, "reset": f"{tile.clocking.reset} (active low, synchronous)",
         "error": "error (set by a job out of range or a wrong operand tlast, until reset)",
         **more,
     }

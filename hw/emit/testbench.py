@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from hw.emit.stalls import PERIOD, draws
-from hw.tile.ports import StreamPort
+from hw.tile.ports import CLOCKING, Clocking, StreamPort
 
 __all__ = ["STALL", "STALL_SEED", "stall_words", "testbench", "vectors"]
 
@@ -29,7 +29,8 @@ MODULES = Path(__file__).with_suffix(".sv")
 
 def testbench(name: str, ports: tuple[StreamPort, ...], beats: Mapping[str, int], *,
               after: Mapping[str, Sequence[str]] | None = None, error: bool = False,
-              resets: Sequence[tuple[int, int]] = (), cycles: tuple[int, int] = (0, 0)) -> str:
+              resets: Sequence[tuple[int, int]] = (), cycles: tuple[int, int] = (0, 0),
+              clocking: Clocking = CLOCKING) -> str:
     """Text of ``<name>_tb.sv``.
 
     First the vectors begin once for each of ``resets``, which cuts them off; then they run
@@ -57,6 +58,8 @@ def testbench(name: str, ports: tuple[StreamPort, ...], beats: Mapping[str, int]
     cycles : (int, int)
         In which all outputs must have come without stalls, and with ``STALL``: neither earlier nor
         later. 0 where that is not known.
+    clocking : Clocking
+        Names of the module's clock and reset; the testbench's own are ``aclk`` and ``aresetn``.
     """
     after = after or {}
     drains = {port.name: beats.get(port.name, 0) for port in ports if not port.is_input}
@@ -95,7 +98,7 @@ def testbench(name: str, ports: tuple[StreamPort, ...], beats: Mapping[str, int]
             limit = 1000 + 64 * sum(beats.values())
             text.append(_sink(name, port, drains, limit, place))
     text.append(f"    assign done = {' && '.join(f'{drain}_done' for drain in drains)};\n")
-    text.append(_device(name, ports, error))
+    text.append(_device(name, ports, error, clocking))
     text.append(MODULES.read_text().replace("NAME_", f"{name}_"))
     return "\n".join(text)
 
@@ -191,13 +194,11 @@ def _sink(name: str, port: StreamPort, drains: Mapping[str, int], limit: int, pl
 """
 
 
-def _device(name: str, ports: tuple[StreamPort, ...], error: bool) -> str:
-    pins = ["aclk", "aresetn"]
-    for port in ports:
-        suffixes = ["tdata", "tvalid", "tready", *(["tlast"] if port.last else [])]
-        pins += [f"{port.name}_{suffix}" for suffix in suffixes]
-    pins += ["error"] * error
-    connections = ",\n".join(f"        .{pin}({pin})" for pin in pins)
+def _device(name: str, ports: tuple[StreamPort, ...], error: bool, clocking: Clocking) -> str:
+    pins = {clocking.clock: "aclk", clocking.reset: "aresetn"}
+    pins |= {signal: signal for port in ports for signal in port.signals}
+    pins |= {"error": "error"} if error else {}
+    connections = ",\n".join(f"        .{pin}({signal})" for pin, signal in pins.items())
     return f"    {name} dut (\n{connections}\n    );\nendmodule\n"
 
 

@@ -9,7 +9,7 @@ from hw.payload import Field, Payload
 from hw.tile.config import TileConfig
 from hw.tile.parameters import WORDS
 
-__all__ = ["StreamPort", "payloads", "port_of", "ports"]
+__all__ = ["CLOCKING", "Clocking", "StreamPort", "payloads", "port_of", "ports"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,33 @@ class StreamPort:
     def last(self) -> bool:
         """Whether it has ``tlast``."""
         return bool(self.payload.last)
+
+    @property
+    def signals(self) -> dict[str, int]:
+        """Width of each of its signals, by name."""
+        signals = {f"{self.name}_tdata": 8 * self.bytes, f"{self.name}_tvalid": 1,
+                   f"{self.name}_tready": 1}
+        return signals | ({f"{self.name}_tlast": 1} if self.last else {})
+
+
+@dataclass(frozen=True)
+class Clocking:
+    """Names that the emitted module has for its clock and its reset.
+
+    Parameters
+    ----------
+    clock : str
+        Name of the clock.
+    reset : str
+        Name of the reset, which is active low and synchronous.
+    """
+
+    clock: str = "aclk"
+    reset: str = "aresetn"
+
+
+CLOCKING = Clocking()
+"""The usual names, which an :class:`~hw.bus.axi_tile.AxiTile` has in any case."""
 
 
 def payloads(config: TileConfig) -> dict[str, Payload]:
