@@ -147,7 +147,7 @@ class Build(Measurement):
             self.tile, self.request.name, verification=verification,
             verified=[self.verified[subject].to_json() for subject in sorted(self.verified)],
             vectors=self.vectors, tools=versions() | {"exactmac": VERSION},
-            command=self.request.command,
+            command=self.request.command, dsp=self.request.dsp,
             files=sorted({path.name for path in self.folder.iterdir()} | {"manifest.json"}))
         (self.folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
         return manifest | {"area": area}

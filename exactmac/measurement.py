@@ -99,4 +99,5 @@ class Measurement:
         """Return what ``area.json`` has."""
         area = area_json([self.areas[target.name] for target in self.request.areas],
                          self.config.macs, self.placement)
-        return area | {"block": block_json(self.block.title, self.comparisons)}
+        return {"dsp": self.request.dsp, **area,
+                "block": block_json(self.block.title, self.comparisons)}

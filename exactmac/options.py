@@ -187,6 +187,9 @@ def parser() -> Parser:
     flow.add_argument("--area-only", action="store_true",
                       help="print the area as JSON, as area.json has it; write no files, and do "
                            "not simulate")
+    flow.add_argument("--dsp", type=integer, metavar="N",
+                      help="0: no DSP on any target, products in LUTs (default: as many as Yosys "
+                           "takes)")
     flow.add_argument("--netlist", action="store_true",
                       help="write each synthesized netlist, as JSON and Verilog, and simulate the "
                            "Verilog one too")

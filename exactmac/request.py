@@ -30,7 +30,10 @@ class Request:
     clocking : Clocking
         Names of the module's clock and reset.
     areas : tuple of Target
-        Where to estimate area.
+        Where to estimate area; of ``dsp`` 0, as :meth:`~hw.flow.mapping.Target.without_dsp` has
+        them.
+    dsp : int or None
+        DSPs that there may be on a target: 0, or as many as Yosys takes.
     area_only : bool
         Whether to write nothing, and to report area alone.
     verify, require_verilog : bool
@@ -46,6 +49,7 @@ class Request:
     out: Path
     clocking: Clocking
     areas: tuple[Target, ...]
+    dsp: int | None
     area_only: bool
     verify: bool
     require_verilog: bool
@@ -73,6 +77,12 @@ def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
         raise ValueError(f"Area must be some of {','.join(TARGETS)}, separated by commas, "
                          f"not {args.area!r}")
     areas = () if args.no_area else tuple(target(name) for name in dict.fromkeys(names))
+    if args.dsp is not None:
+        if args.dsp:
+            raise ValueError(f"Dsp must be 0 or left out, not {args.dsp}")
+        if not areas:
+            raise ValueError("Area must be at least one target for --dsp, not none")
+        areas = tuple(each.without_dsp() for each in areas)
     if args.area_only:
         others = ("no_area", "netlist", "vcd", "require_verilog")
         if unfit := [each for each in others if getattr(args, each)]:
@@ -90,6 +100,6 @@ def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
         config=config, name=check_name(config.name if args.name is None else args.name),
         out=Path(args.out or "build"),
         clocking=check_clocking(Clocking(args.clock_name, args.reset_name)), areas=areas,
-        area_only=args.area_only, verify=not (args.no_verify or args.area_only),
+        dsp=args.dsp, area_only=args.area_only, verify=not (args.no_verify or args.area_only),
         require_verilog=args.require_verilog, netlist=args.netlist, pnr=args.pnr, vcd=args.vcd,
         command=shlex.join(["exactmac", "build", *argv]))

@@ -29,6 +29,8 @@ FILES = {f"{NAME}{suffix}" for suffix in (
 
 CONFIG = TileConfig(weights=IntFormat(2), activations=IntFormat(2), output=IntFormat(2))
 
+TINY = "--bits 2 --rows 1 --cols 1 --lanes 1 --depth 4 --channels 1".split()
+
 needs_verilator = pytest.mark.skipif(build.available() is not None, reason=str(build.available()))
 
 
@@ -127,7 +129,7 @@ def test_area_alone_is_that_of_a_build_and_writes_nothing(tmp_path, capsys, monk
     monkeypatch.setattr(build, "verify", None)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    tile = "--bits 2 --rows 1 --cols 1 --lanes 1 --depth 8 --channels 1 --area ice40,ecp5".split()
+    tile = [*TINY, "--bits", "4", "--area", "ice40,ecp5"]
     assert run(*tile, "--area-only") == 0
     assert not os.listdir(tmp_path)
     said = json.loads(capsys.readouterr().out)
@@ -135,6 +137,23 @@ def test_area_alone_is_that_of_a_build_and_writes_nothing(tmp_path, capsys, monk
     [written] = tmp_path.glob("build/*/area.json")
     assert json.loads(written.read_text()) == said
     assert list(said["areas"]) == ["ice40", "ecp5"] and said["areas"]["ecp5"]["lut"] > 1000
+
+
+@pytest.mark.parametrize("more, dsp, flags", [((), None, 0), (("--dsp", "0"), 0, 2)])
+def test_a_build_without_dsps(tmp_path, monkeypatch, more, dsp, flags):
+    passes = []
+
+    def synthesize(verilog, top, target, *, netlist):
+        passes.extend(target.passes)
+        return Area(target.name, (), 0, 0, 0, 0, 0, None, 0.0)
+
+    monkeypatch.setattr(measurement, "synthesize", synthesize)
+    monkeypatch.setattr(build.emit, "verilog", lambda tile, name: "")
+    assert run(*TINY, "--bits", "4", "--no-verify", *more, out=tmp_path) == 0
+    assert sum("-nodsp" in each for each in passes) == flags
+    for name in ("area", "manifest"):
+        [path] = tmp_path.glob(f"*/{name}.json")
+        assert json.loads(path.read_text())["dsp"] == dsp
 
 
 def test_area_alone_goes_to_no_folder(tmp_path, capsys):
@@ -301,6 +320,9 @@ BAD = [
     ("--bits 4 --area-only --netlist", "Area only must be off for --netlist"),
     ("--bits 4 --area-only --vcd", "Area only must be off for --vcd"),
     ("--bits 4 --area-only --require-verilog", "Area only must be off for --require-verilog"),
+    ("--bits 4 --dsp 3", "Dsp must be 0 or left out, not 3"),
+    ("--bits 4 --dsp=-1", "Dsp must be 0 or left out, not -1"),
+    ("--bits 4 --no-area --dsp 0", "Area must be at least one target for --dsp, not none"),
     ("--bits 4 --no-area --netlist", "Area must be at least one target for --netlist, not none"),
     ("--bits 4 --name 4tile", "Name must be a Verilog identifier of at most 200 letters, digits "
                               "and underscores, not '4tile'"),
@@ -353,9 +375,6 @@ def test_names_of_the_tiles_own_nets(tmp_path, capsys, monkeypatch):
             emit.verilog(tile, name)
     for name in ("tile", "valid", "s_axis", "input"):
         assert emit.verilog(tile, name).endswith(text)
-
-
-TINY = "--bits 2 --rows 1 --cols 1 --lanes 1 --depth 4 --channels 1".split()
 
 
 @pytest.mark.parametrize("name", ["rst", "tile", "i_job__valid", "o__payload"])

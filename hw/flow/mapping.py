@@ -22,7 +22,7 @@ Synthesis never keeps hierarchy, so counts are those of the whole design, trimme
 import importlib.util
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -49,6 +49,8 @@ class Target:
     columns : tuple of (str, str, int)
         Pattern of cell types, column, and how many of the column one such cell takes. The first
         pattern that matches counts.
+    no_dsp : str
+        Option of the first pass with which it uses no DSP, where it would use any.
     lut_unit, ram_unit : str
         What the LUT and the RAM column count.
     carry_luts : int
@@ -67,6 +69,7 @@ class Target:
     title: str
     passes: tuple[str, ...]
     columns: tuple[tuple[str, str, int], ...]
+    no_dsp: str = ""
     lut_unit: str = "LUTs"
     ram_unit: str = "18 kbit blocks"
     carry_luts: int = 0
@@ -74,6 +77,11 @@ class Target:
     libraries: tuple[str, ...] = ()
     defines: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+
+    def without_dsp(self) -> "Target":
+        """Return this target, where products are made of LUTs and carry cells."""
+        first, *rest = self.passes
+        return replace(self, passes=(f"{first} {self.no_dsp}".rstrip(), *rest))
 
     def count(self, cells: Mapping[str, int]) -> dict[str, int]:
         """Sum the cell types of a netlist into the columns.
@@ -184,6 +192,7 @@ _ECP5 = Target(
     title="Lattice ECP5",
     # Wide multiplexers save delay and cost 12 to 48 % more LUTs.
     passes=("synth_ecp5 -nowidelut -top {top} -run begin:check", *_CHECK),
+    no_dsp="-nodsp",
     columns=(
         ("LUT[24]", "lut", 1),
         ("PFUMX", "lut", 0),  # not emitted, but instantiated by hand it sits beside its LUTs
@@ -208,6 +217,7 @@ _XC7 = Target(
     # Without pads and clock buffers only the core is counted; without MUXF7 and MUXF8 the LUTs
     # are all the logic there is.
     passes=("synth_xilinx -family xc7 -flatten -noiopad -noclkbuf -nowidelut -top {top}",),
+    no_dsp="-nodsp",
     columns=(
         ("LUT[1-6]", "lut", 1),
         ("INV", "lut", 1),

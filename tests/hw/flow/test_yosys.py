@@ -48,6 +48,19 @@ def test_counter(tmp_path, capfd, name):
     assert not [path for path in tmp_path.iterdir() if path.suffix != ".v"]
 
 
+PRODUCT = "module top (input [7:0] a, input [7:0] b, output [15:0] p); assign p = a * b;\n" \
+          "endmodule\n"
+
+
+@pytest.mark.parametrize("name, dsp", [("generic", 0), ("ice40", 0), ("ecp5", 1), ("xc7", 1)])
+def test_a_product_without_dsp(tmp_path, name, dsp):
+    source, target = write(tmp_path, top=PRODUCT), TARGETS[name]
+    usual, without = (synthesize(source, "top", each) for each in (target, target.without_dsp()))
+    assert (usual.dsp, without.dsp) == (dsp, 0)
+    # Of two of 8 bits there are 64 partial products.
+    assert without.lut > 32 and (dsp or without.cells == usual.cells)
+
+
 def test_result_is_picklable_and_json(tmp_path):
     area = synthesize(write(tmp_path, counter=COUNTER), "counter", TARGETS["ecp5"])
     assert pickle.loads(pickle.dumps(area)) == area
