@@ -73,7 +73,7 @@ class Measurement:
         """Place and route the netlist of ecp5."""
         netlist = self.path("_ecp5")
         self.placement = place(netlist.with_suffix(".json"),
-                               clock=self.request.clocking.clock)
+                               clock=self.request.clocking.clock, **self.request.placing)
         if not self.request.netlist:
             for suffix in (".json", ".v"):
                 netlist.with_suffix(suffix).unlink()

