@@ -21,9 +21,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from exactmac.measurement import Measurement, check_name
-from exactmac.options import parser
+from exactmac.options import choices_of, parser
 from exactmac.request import Request, request_of
-from exactmac.summary import listing, listing_json, summary
+from exactmac.summary import listing, listing_json, next_command, summary
 from golden.command import committing, undoing
 from hw import emit, lint
 from hw.drive import Phase, output_beats, streams
@@ -269,4 +269,7 @@ def main(argv: list[str] | None = None) -> int:
         console.print(summary(manifest, request.out / request.name,
                               [run.areas[t.name] for t in request.areas], run.placement,
                               time.perf_counter() - start, comparisons=run.comparisons))
+        command = next_command(choices_of(args), args.bits, request.out / request.name)
+        # One line, whatever its length, to be copied.
+        console.print(f"try: {command}", soft_wrap=True, markup=False, highlight=False)
     return 0

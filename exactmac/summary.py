@@ -1,6 +1,7 @@
 """What :mod:`exactmac.build` says to people."""
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from hw.flow.nextpnr import Placement
 from hw.flow.report import area_table, block_table
 from hw.flow.yosys import Area
 
-__all__ = ["listing", "listing_json", "summary"]
+__all__ = ["listing", "listing_json", "next_command", "summary"]
 
 
 def _float(fmt: FloatFormat) -> str:
@@ -108,6 +109,25 @@ def summary(manifest: dict[str, Any], folder: Path, areas: list[Area],
         parts += [Text(), block_table(manifest["area"]["block"]["chosen"], comparisons)]
     parts.append(Text(f"done in {seconds:.1f} s", style="dim"))
     return Group(*parts)
+
+
+def next_command(choices: Iterable[str], bits: int | None, folder: Path) -> str:
+    """Return a command to try after a build.
+
+    Parameters
+    ----------
+    choices : iterable of str
+        Names of the options that decided the configuration.
+    bits : int or None
+        Value of ``--bits``.
+    folder : Path
+        Folder of the tile.
+    """
+    if set(choices) == {"bits"}:
+        return f"exactmac network --bits {bits}"
+    name = folder.name
+    return (f"cd {shlex.quote(str(folder))} && iverilog -g2012 -o tb {name}_tb.sv {name}.v && "
+            "vvp tb")
 
 
 def _verified(manifest: dict[str, Any]) -> Text:

@@ -161,6 +161,19 @@ def test_area_alone_goes_to_no_folder(tmp_path, capsys):
     assert line == f"Out must be left out for --area-only, not '{tmp_path}'"
 
 
+def test_the_last_line_is_what_to_try_next(tmp_path, capsys):
+    """As it can be typed, however long it is."""
+    usual = ("--bits", "4", "--name", "mine", "--no-verify", "--no-area")
+    place = tmp_path / f"{'long ' * 20}folder"
+    for more, command in (
+            ((), "exactmac network --bits 4"),
+            (("--depth", "8"), f"cd '{place}/mine' && iverilog -g2012 -o tb mine_tb.sv mine.v && "
+                               "vvp tb")):
+        run(*usual, *more, out=place)
+        assert capsys.readouterr().out.splitlines()[-1] == f"try: {command}"
+        assert (place / "mine" / "mine_tb.sv").exists() and (place / "mine" / "mine.v").exists()
+
+
 def test_formats_override_bits(tmp_path, capsys):
     run("--bits", "8", "--activations", "u8", "--output", "u4", "--zero-points", "both",
         "--requant", "tflite", "--name", "mine", "--depth", "8", "--no-verify", "--no-area",

@@ -178,6 +178,7 @@ def shown(first):
 @pytest.mark.skipif(build.available() is not None, reason=str(build.available()))
 def test_the_main_job_prints_what_readme_shows(tmp_path):
     said = printed("exactmac", "build", "--bits", "4", "--out", str(tmp_path / "build"))
+    assert said[-1] == shown("mac_s4n_s4_s4_4x4x4\n")[-1]
     # All but the time taken, and where the files are, which may take more than a line.
     report, area = "\n".join(said).split("\nfiles")
     want_report, want_area = "\n".join(shown("mac_s4n_s4_s4_4x4x4\n")).split("\nfiles")
