@@ -268,7 +268,8 @@ def main(argv: list[str] | None = None) -> int:
     else:
         console.print(summary(manifest, request.out / request.name,
                               [run.areas[t.name] for t in request.areas], run.placement,
-                              time.perf_counter() - start, comparisons=run.comparisons))
+                              time.perf_counter() - start, comparisons=run.comparisons,
+                              breakdowns=run.breakdowns))
         command = next_command(choices_of(args), args.bits, request.out / request.name)
         # One line, whatever its length, to be copied.
         console.print(f"try: {command}", soft_wrap=True, markup=False, highlight=False)

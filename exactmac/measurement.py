@@ -11,9 +11,10 @@ from hw import emit
 from hw.blocks import DotProductGrid
 from hw.bus.axi_tile import AxiTile
 from hw.flow.compare import Comparison, compare
+from hw.flow.components import Breakdown, break_down
 from hw.flow.mapping import Target
 from hw.flow.nextpnr import Placement, place
-from hw.flow.report import area_json, block_json
+from hw.flow.report import area_json, block_json, component_json
 from hw.flow.yosys import Area, synthesize
 
 __all__ = ["Measurement", "check_name"]
@@ -38,6 +39,7 @@ class Measurement:
         self.block = self.tile.tile.block
         self.areas: dict[str, Area] = {}
         self.compared: dict[str, Comparison] = {}
+        self.broken_down: dict[str, Breakdown] = {}
         self.placement: Placement | None = None
 
     def path(self, suffix: str) -> Path:
@@ -69,6 +71,23 @@ class Measurement:
         return [self.compared[target.name] for target in self.request.areas
                 if target.name in self.compared]
 
+    @property
+    def detailed(self) -> tuple[Target, ...]:
+        """Targets on which the area of components is estimated: ecp5, or else the first."""
+        # One suffices to see where the area goes; ecp5 has columns for all, and takes least time.
+        areas = self.request.areas
+        return tuple(each for each in areas if each.name == "ecp5") or areas[:1]
+
+    def break_down(self, target: Target):
+        """Estimate the area of each component."""
+        self.broken_down[target.name] = break_down(self.path(".v"), self.request.name, target)
+
+    @property
+    def breakdowns(self) -> list[Breakdown]:
+        """Areas of components, in the order of the targets."""
+        return [self.broken_down[target.name] for target in self.request.areas
+                if target.name in self.broken_down]
+
     def place(self):
         """Place and route the netlist of ecp5."""
         netlist = self.path("_ecp5")
@@ -93,6 +112,8 @@ class Measurement:
         steps = [(f"area on {each.name}", area(each)) for each in targets]
         if not isinstance(self.block, DotProductGrid):
             steps += [(f"block on {each.name}", partial(self.compare, each)) for each in targets]
+        steps += [(f"components on {each.name}", partial(self.break_down, each))
+                  for each in self.detailed]
         return steps
 
     def area_json(self) -> dict[str, Any]:
@@ -100,4 +121,5 @@ class Measurement:
         area = area_json([self.areas[target.name] for target in self.request.areas],
                          self.config.macs, self.placement)
         return {"dsp": self.request.dsp, **area,
-                "block": block_json(self.block.title, self.comparisons)}
+                "block": block_json(self.block.title, self.comparisons),
+                "components": component_json(self.breakdowns, self.areas)}

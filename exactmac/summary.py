@@ -12,9 +12,10 @@ from rich.text import Text
 from golden.contracts import CONTRACTS, contract
 from golden.formats import FLOATS, MAX_BITS, FloatFormat, parse
 from hw.flow.compare import Comparison
+from hw.flow.components import Breakdown
 from hw.flow.mapping import TARGETS
 from hw.flow.nextpnr import Placement
-from hw.flow.report import area_table, block_table
+from hw.flow.report import area_table, block_table, component_table
 from hw.flow.yosys import Area
 
 __all__ = ["listing", "listing_json", "next_command", "summary"]
@@ -76,7 +77,8 @@ def _table(*columns: str) -> Table:
 
 def summary(manifest: dict[str, Any], folder: Path, areas: list[Area],
             placement: Placement | None, seconds: float, *,
-            comparisons: Sequence[Comparison] = ()) -> RenderableType:
+            comparisons: Sequence[Comparison] = (),
+            breakdowns: Sequence[Breakdown] = ()) -> RenderableType:
     """Lines and tables for the end of a build."""
     c = manifest["config"]
     facts = Table.grid(padding=(0, 2))
@@ -105,6 +107,9 @@ def summary(manifest: dict[str, Any], folder: Path, areas: list[Area],
     if areas:
         macs = manifest["throughput"]["products_per_cycle"]
         parts += [Text(), area_table(areas, macs, placement)]
+    for each in breakdowns:
+        flat = next(area for area in areas if area.target == each.target)
+        parts += [Text(), component_table(each, flat)]
     if comparisons:
         parts += [Text(), block_table(manifest["area"]["block"]["chosen"], comparisons)]
     parts.append(Text(f"done in {seconds:.1f} s", style="dim"))

@@ -73,8 +73,14 @@ def test_the_main_job(tmp_path, capsys):
     assert set(area["areas"]) == {"ecp5", "ice40"} and area["macs"] == 4
     assert all(each["lut"] > 0 and each["ff"] > 0 for each in area["areas"].values())
     assert area["block"] == {"chosen": "multipliers", "plain": "multipliers"}
+    assert list(area["components"]) == ["ecp5"]
+    components = area["components"]["ecp5"]
+    assert components["flattened"]["ff"] == area["areas"]["ecp5"]["ff"]
+    assert components["sum"]["dsp"] == components["flattened"]["dsp"] == 6
+    assert components["components"]["block"]["dsp"] == 4
     said = capsys.readouterr().out
-    for part in (NAME, "Verilog equals golden", "0 mismatches", "ecp5", "latency 11 cycles"):
+    for part in (NAME, "Verilog equals golden", "0 mismatches", "ecp5", "latency 11 cycles",
+                 "Components on ecp5", "parameter store"):
         assert part in said
 
 

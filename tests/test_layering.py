@@ -22,7 +22,7 @@ ALLOWED |= {"hw.drive": (*ALLOWED["hw"], "golden.block_scaled", "golden.lfsr", "
 FLOORS = """
     arith.adder_tree arith.lfsr arith.lookup arith.round_shift arith.saturate bus delay
       drive.beats emit.keywords emit.stalls flow flow.cache flow.tools lint packing requantize
-      targets targets.fabric tile
+      targets targets.fabric tile tile.components
     arith flow.mapping pipeline shared tile.choices
     formats requantize.float32 tile.config
     blocks.interface blocks.sum_tree drive.exponents files payload requantize.scale
@@ -32,8 +32,8 @@ FLOORS = """
     blocks.floats blocks.popcount blocks.select blocks.table flow.nextpnr flow.yosys
       requantize.loaded_table requantize.lut requantize.shared_exponent tile.ports units.add
       units.fused_add units.multiply units.pool units.rescale
-    blocks.split drive.transfers emit.testbench requantize.requantizer tile.entrance
-      tile.tables units.concat
+    blocks.split drive.transfers emit.testbench flow.components requantize.requantizer
+      tile.entrance tile.tables units.concat
     blocks.choose drive units
     blocks
     tile.array

@@ -16,7 +16,8 @@ RAM       bits                            4 kbit; 18 kbit blocks     18 kbit blo
 Memory in LUTs counts as the LUTs it occupies: a TRELLIS_DPR16X4 takes six, four for its bits and
 two that its write port blocks in a third slice; a RAM32M four; a shift register one.
 
-Synthesis never keeps hierarchy, so counts are those of the whole design, trimmed.
+Synthesis flattens, so counts are those of the whole design, trimmed; only those of
+:mod:`hw.flow.components` are of modules that stay.
 """
 
 import importlib.util
@@ -28,7 +29,7 @@ from pathlib import Path
 
 from hw.flow.tools import ToolMissing
 
-__all__ = ["TARGETS", "Target", "target"]
+__all__ = ["COLUMNS", "TARGETS", "Target", "target"]
 
 COLUMNS: tuple[str, ...] = ("lut", "carry", "ff", "dsp", "ram")
 

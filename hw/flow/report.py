@@ -1,6 +1,6 @@
 """What synthesis and placement found, as a table and as JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import index
 from typing import Any
 
@@ -8,11 +8,13 @@ from rich.table import Table
 
 from hw.blocks import DotProductGrid
 from hw.flow.compare import Comparison
+from hw.flow.components import Breakdown
 from hw.flow.mapping import TARGETS
 from hw.flow.nextpnr import Placement
 from hw.flow.yosys import Area
 
-__all__ = ["area_json", "area_table", "block_json", "block_table"]
+__all__ = ["area_json", "area_table", "block_json", "block_table", "component_json",
+           "component_table"]
 
 
 def area_table(areas: Sequence[Area], macs: int, placement: Placement | None = None) -> Table:
@@ -99,6 +101,40 @@ def block_json(title: str, comparisons: Sequence[Comparison]) -> dict[str, Any]:
                                                "plain": each.plain.to_json()}
                           for each in comparisons}
     return found
+
+
+def component_table(breakdown: Breakdown, flat: Area) -> Table:
+    """Table of the components of a tile: a line each, then their sum and the area without borders.
+
+    Parameters
+    ----------
+    breakdown : Breakdown
+    flat : Area
+        The same tile, flattened, on the same target.
+    """
+    table = Table(title=f"Components on {breakdown.target}, hierarchy kept",
+                  title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False,
+                  header_style="bold")
+    table.add_column("component", no_wrap=True)
+    columns = list(breakdown.sum)
+    for column in columns:
+        table.add_column(_HEADINGS[column], justify="right", no_wrap=True)
+    rows = {**breakdown.components, "sum": breakdown.sum,
+            "flattened": {column: getattr(flat, column) for column in columns}}
+    for name, counts in rows.items():
+        table.add_row(name, *(f"{counts[column]:,}" if counts[column] else "-"
+                              for column in columns),
+                      style="" if name in breakdown.components else "dim")
+    return table
+
+
+def component_json(breakdowns: Sequence[Breakdown], areas: Mapping[str, Area]) -> dict[str, Any]:
+    """Return what :func:`component_table` shows, by target, in a form for ``json.dump``."""
+    return {each.target: {
+        "components": {name: dict(counts) for name, counts in each.components.items()},
+        "sum": each.sum,
+        "flattened": {column: getattr(areas[each.target], column) for column in each.sum},
+    } for each in breakdowns}
 
 
 _HEADINGS = {"lut": "LUT", "carry": "carry", "ff": "FF", "dsp": "DSP", "ram": "RAM",

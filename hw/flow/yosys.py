@@ -12,7 +12,7 @@ from hw.flow.mapping import TARGETS, Target
 from hw.flow.tools import ToolFailed, failed, require, run_tool
 from hw.folder import scratch
 
-__all__ = ["Area", "run_script", "synthesize"]
+__all__ = ["Area", "mapping_script", "run_script", "synthesize"]
 
 # Yosys ends the process that made the error, whichever it is, so it gets one of its own.
 _RUN = "from pyosys import libyosys as yosys; yosys.run_pass('script run.ys', yosys.Design())"
@@ -108,7 +108,13 @@ def synthesize(verilog: list[Path], top: str, target: Target, *,
                 transistors=transistors, seconds=time.perf_counter() - start)
 
 
-def _script(work: Path, verilog: list[Path], top: str, target: Target) -> list[str]:
+def mapping_script(work: Path, verilog: list[Path], top: str, target: Target, *,
+                   hierarchy: bool = False) -> list[str]:
+    """Return the Yosys commands, to be run in ``work``, from sources to a mapped netlist.
+
+    The sources are copied to ``work``. With ``hierarchy`` modules stay, otherwise all are
+    flattened into ``top``.
+    """
     # Yosys derives names from those of the files, so it reads copies under names of their own
     # places in the list: the netlist does not depend on folders.
     names = []
@@ -116,9 +122,16 @@ def _script(work: Path, verilog: list[Path], top: str, target: Target) -> list[s
         names.append(f"{index}_{path.name}")
         (work / names[-1]).write_bytes(path.read_bytes())
     lines = [f'read_verilog "{name}"' for name in names]
+    if hierarchy:
+        lines.append("setattr -mod -set keep_hierarchy 1")
     lines += [step.format(top=top) for step in target.passes]
-    lines += [
-        "delete t:$scopeinfo",  # only says where flattened instances were
+    lines.append("delete t:$scopeinfo")  # only says where flattened instances were
+    return lines
+
+
+def _script(work: Path, verilog: list[Path], top: str, target: Target) -> list[str]:
+    lines = [
+        *mapping_script(work, verilog, top, target),
         f"tee -q -o stat.json stat -json {'-tech cmos' * target.transistors}",
         "setattr -unset src *",
         "write_json netlist.json",

@@ -6,8 +6,16 @@ import pytest
 from rich.console import Console
 
 from hw.flow.compare import Comparison
+from hw.flow.components import Breakdown
 from hw.flow.nextpnr import Placement
-from hw.flow.report import area_json, area_table, block_json, block_table
+from hw.flow.report import (
+    area_json,
+    area_table,
+    block_json,
+    block_table,
+    component_json,
+    component_table,
+)
 from hw.flow.yosys import Area
 
 AREAS = [
@@ -88,3 +96,30 @@ def test_block_json():
             for target, each in found["areas"].items()} == {"generic": (900, 911),
                                                             "ecp5": (100, 111)}
     assert block_json("multipliers", []) == {"chosen": "multipliers", "plain": "multipliers"}
+
+
+BREAKDOWN = Breakdown("ecp5", {
+    "block": {"lut": 60, "carry": 20, "ff": 70, "dsp": 2, "ram": 0},
+    "parameter store": {"lut": 1045, "carry": 10, "ff": 11, "dsp": 0, "ram": 3}})
+
+
+def test_component_table():
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(component_table(BREAKDOWN, AREAS[1]))
+    assert [line.split() for line in console.export_text().splitlines()] == [
+        "Components on ecp5, hierarchy kept".split(),
+        ["component", "LUT", "carry", "FF", "DSP", "RAM"],
+        ["block", "60", "20", "70", "2", "-"],
+        ["parameter", "store", "1,045", "10", "11", "-", "3"],
+        ["sum", "1,105", "30", "81", "2", "3"],
+        ["flattened", "100", "30", "80", "2", "3"],
+    ]
+
+
+def test_component_json():
+    found = component_json([BREAKDOWN], {area.target: area for area in AREAS})
+    assert json.loads(json.dumps(found)) == {"ecp5": {
+        "components": BREAKDOWN.components,
+        "sum": {"lut": 1105, "carry": 30, "ff": 81, "dsp": 2, "ram": 3},
+        "flattened": {"lut": 100, "carry": 30, "ff": 80, "dsp": 2, "ram": 3}}}
+    assert component_json([], {}) == {}
