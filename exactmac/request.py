@@ -41,8 +41,8 @@ class Request:
         Whether to write nothing, and to report area alone.
     verify, require_verilog : bool
         Whether to simulate, and whether the Verilog must be what is simulated.
-    netlist, pnr, vcd : bool
-        Whether to write and simulate netlists, to place and route, and to write waves.
+    netlist, pnr, vcd, plot : bool
+        Whether to write and simulate netlists, to place and route, to write waves, and to draw.
     placing : mapping of str to str, int or float
         Options of :func:`~hw.flow.nextpnr.place` that are given.
     command : str
@@ -61,6 +61,7 @@ class Request:
     netlist: bool
     pnr: bool
     vcd: bool
+    plot: bool
     placing: Mapping[str, Any]
     command: str
 
@@ -90,7 +91,7 @@ def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
             raise ValueError("Area must be at least one target for --dsp, not none")
         areas = tuple(each.without_dsp() for each in areas)
     if args.area_only:
-        others = ("no_area", "netlist", "vcd", "require_verilog")
+        others = ("no_area", "netlist", "vcd", "plot", "require_verilog")
         if unfit := [each for each in others if getattr(args, each)]:
             raise ValueError(f"Area only must be off for --{unfit[0].replace('_', '-')}")
         if args.out is not None:
@@ -105,6 +106,8 @@ def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
     check_options(**placing)
     if args.netlist and not areas:
         raise ValueError("Area must be at least one target for --netlist, not none")
+    if args.plot and not areas:
+        raise ValueError("Area must be at least one target for --plot, not none")
     if args.no_verify and args.require_verilog:
         raise ValueError("Verification must not be off (--no-verify) for --require-verilog")
     return Request(
@@ -113,5 +116,4 @@ def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
         clocking=check_clocking(Clocking(args.clock_name, args.reset_name)), areas=areas,
         dsp=args.dsp, area_only=args.area_only, verify=not (args.no_verify or args.area_only),
         require_verilog=args.require_verilog, netlist=args.netlist, pnr=args.pnr, vcd=args.vcd,
-        placing=placing,
-        command=shlex.join(["exactmac", "build", *argv]))
+        plot=args.plot, placing=placing, command=shlex.join(["exactmac", "build", *argv]))

@@ -78,7 +78,7 @@ def _table(*columns: str) -> Table:
 def summary(manifest: dict[str, Any], folder: Path, areas: list[Area],
             placement: Placement | None, seconds: float, *,
             comparisons: Sequence[Comparison] = (),
-            breakdowns: Sequence[Breakdown] = ()) -> RenderableType:
+            breakdown: Breakdown | None = None) -> RenderableType:
     """Lines and tables for the end of a build."""
     c = manifest["config"]
     facts = Table.grid(padding=(0, 2))
@@ -107,9 +107,9 @@ def summary(manifest: dict[str, Any], folder: Path, areas: list[Area],
     if areas:
         macs = manifest["throughput"]["products_per_cycle"]
         parts += [Text(), area_table(areas, macs, placement)]
-    for each in breakdowns:
-        flat = next(area for area in areas if area.target == each.target)
-        parts += [Text(), component_table(each, flat)]
+    if breakdown is not None:
+        flat = next(area for area in areas if area.target == breakdown.target)
+        parts += [Text(), component_table(breakdown, flat)]
     if comparisons:
         parts += [Text(), block_table(manifest["area"]["block"]["chosen"], comparisons)]
     parts.append(Text(f"done in {seconds:.1f} s", style="dim"))

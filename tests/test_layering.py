@@ -47,7 +47,7 @@ FLOORS = """
     flow.report
 """
 # Imported only when their function is called, by those who asked for it.
-LAZY = {"golden.train": ("sklearn",)}
+LAZY = {"golden.train": ("sklearn",), "exactmac.plot": ("matplotlib",)}
 
 
 def _modules():

@@ -1,0 +1,72 @@
+"""Pictures of what was built, as SVG."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hw.flow.components import Breakdown
+from hw.flow.mapping import COLUMNS, TARGETS, Target
+from hw.tile.components import COMPONENTS
+
+__all__ = ["MATPLOTLIB", "area_plot"]
+
+MATPLOTLIB = ("matplotlib", "matplotlib", "pip install -e '.[plot]'")
+"""What pictures need, as :func:`hw.flow.tools.require` takes it."""
+
+
+def area_plot(title: str, breakdowns: Sequence[Breakdown]) -> bytes:
+    """Return a picture of the area of each component, with a panel for each target.
+
+    Bars show LUTs and flip-flops; DSPs and RAM, few or of another unit, are written beside them.
+    A carry cell that takes the place of LUTs counts as these.
+
+    Parameters
+    ----------
+    title : str
+        Name of the tile.
+    breakdowns : sequence of Breakdown
+        At least one, all of one tile.
+    """
+    from matplotlib.figure import Figure
+
+    names = [name for name in COMPONENTS if any(name in each.components for each in breakdowns)]
+    figure = Figure(figsize=(2 + 3.5 * len(breakdowns), 1.4 + 0.5 * len(names)), layout="tight")
+    figure.suptitle(f"Area of {title} by component, hierarchy kept")
+    panels = figure.subplots(1, len(breakdowns), squeeze=False, sharey=True)[0]
+    for panel, each in zip(panels, breakdowns, strict=True):
+        target = TARGETS[each.target]
+        rows = [each.components.get(name, dict.fromkeys(COLUMNS, 0)) for name in names]
+        luts = [counts["lut"] + target.carry_luts * counts["carry"] for counts in rows]
+        flip_flops = [counts["ff"] for counts in rows]
+        texts = [", ".join([f"{value:,}", *_others(target, counts)])
+                 for value, counts in zip(luts, rows, strict=True)]
+        _bars(panel, -0.2, luts, target.lut_unit, texts)
+        _bars(panel, 0.2, flip_flops, "flip-flops", [f"{value:,}" for value in flip_flops])
+        panel.set_title(f"{each.target}: {sum(luts):,} {target.lut_unit}")
+        panel.margins(x=0.4)
+        panel.legend(loc="lower right", fontsize=8)
+        panel.spines[["top", "right"]].set_visible(False)
+    panels[0].set_yticks(range(len(names)), names)
+    panels[0].invert_yaxis()
+    return _svg(figure)
+
+
+def _bars(panel: Any, offset: float, values: Sequence[int], label: str, texts: Sequence[str]):
+    bars = panel.barh([place + offset for place in range(len(values))], values, 0.38, label=label)
+    panel.bar_label(bars, texts, padding=2, fontsize=8)
+
+
+def _others(target: Target, counts: Mapping[str, int]) -> list[str]:
+    ram = "RAM bits" if target.ram_unit == "bits" else "RAM"
+    return [f"{counts[column]:,} {unit}" for column, unit in (("dsp", "DSP"), ("ram", ram))
+            if counts[column]]
+
+
+def _svg(figure: Any) -> bytes:
+    from matplotlib import rc_context
+
+    file = io.BytesIO()
+    # The same bytes for the same picture, and text that can be searched.
+    with rc_context({"svg.hashsalt": "exactmac", "svg.fonttype": "none"}):
+        figure.savefig(file, format="svg", metadata={"Date": None})
+    return file.getvalue()
