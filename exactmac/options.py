@@ -1,6 +1,8 @@
 """The command line of :mod:`exactmac.build`, and the options that others share with it."""
 
 import argparse
+import json
+import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -72,6 +74,7 @@ class Parser(command.Parser):
     def __init__(self, *, first: Sequence[str] = (), **more: Any):
         super().__init__(**more)
         self._first = first
+        self._json = False
         if first:
             self.add_argument("--help-all", action=_HelpAll, nargs=0,
                               help="show every option, all formats and contracts, and exit")
@@ -96,9 +99,24 @@ class Parser(command.Parser):
         """Return the help of all options."""
         return super().format_help()
 
+    def parse_args(self, args=None, namespace=None):
+        """Parse as :class:`argparse.ArgumentParser` does; errors are JSON where ``--json`` is."""
+        self._json = "--json" in (sys.argv[1:] if args is None else args)
+        return super().parse_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """End with status 2, and one line or under ``--json`` an object ``{"error": message}``."""
+        self._end(2, "error", message)
+
     def fail(self, message: str) -> NoReturn:
-        """End with one line and status 1."""
-        self.exit(1, f"{self.prog}: failed: {message}\n")
+        """End with status 1, and what :meth:`error` prints."""
+        self._end(1, "failed", message)
+
+    def _end(self, status: int, what: str, message: str) -> NoReturn:
+        if self._json:
+            print(json.dumps({"error": message}))
+            self.exit(status)
+        self.exit(status, f"{self.prog}: {what}: {message}\n")
 
     @contextmanager
     def reported(self, *failures: type[Exception]) -> Iterator[None]:
@@ -224,7 +242,8 @@ def parser() -> Parser:
                         help="of the module's clock (default: %(default)s)")
     output.add_argument("--reset-name", default=Clocking.reset, metavar="NAME",
                         help="of the module's reset, which is active low (default: %(default)s)")
-    output.add_argument("--json", action="store_true", help="print the result as JSON")
+    output.add_argument("--json", action="store_true",
+                        help="print the result, or what is wrong, as JSON")
     output.add_argument("--list", action="store_true",
                         help="list formats, contracts and targets, and end")
     return parser

@@ -17,7 +17,7 @@ from golden.formats import FLOATS, IntFormat
 from hw import emit
 from hw.bus.axi_tile import AxiTile
 from hw.emit import rtl
-from hw.flow.tools import ToolMissing
+from hw.flow.tools import ToolFailed, ToolMissing
 from hw.flow.yosys import Area
 from hw.tile.config import TileConfig
 from hw.tile.ports import Clocking
@@ -384,6 +384,30 @@ def test_bad_input(tmp_path, capsys, arguments, message):
     # `--bit 4` leaves a 4 behind, which argparse takes for the model first.
     assert line == message or (arguments == "--bit 4" and "--bit" in line)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("arguments, message", [
+    BAD[0], ("--bits four", "argument --bits: must be an integer, not 'four'"),
+    ("--bits 4 --name module", "Name must not be a word of SystemVerilog's, not 'module'")])
+def test_bad_input_as_json(capsys, arguments, message):
+    with pytest.raises(SystemExit) as end:
+        run(*arguments.split(), "--json")
+    assert end.value.code == 2
+    captured = capsys.readouterr()
+    assert (json.loads(captured.out), captured.err) == ({"error": message}, "")
+
+
+def test_a_failure_as_json(tmp_path, capsys, monkeypatch):
+    def verilog(tile, name):
+        raise ToolFailed("yosys", 'no "memory"\n')
+
+    monkeypatch.setattr(build.emit, "verilog", verilog)
+    with pytest.raises(SystemExit) as end:
+        run(*TINY, "--no-area", "--json", out=tmp_path)
+    assert end.value.code == 1
+    captured = capsys.readouterr()
+    assert (json.loads(captured.out), captured.err) == (
+        {"error": 'yosys failed: no "memory"\n'}, "")
 
 
 def test_names_of_the_tiles_own_nets(tmp_path, capsys, monkeypatch):
