@@ -11,21 +11,20 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from exactmac.measurement import Measurement, check_name
 from exactmac.options import choices_of, parser
 from exactmac.plot import MATPLOTLIB, area_plot
+from exactmac.progress import Report, reporting
 from exactmac.request import Request, request_of
 from exactmac.summary import listing, listing_json, next_command, summary
-from golden.command import committing, undoing
+from golden.command import committing
 from hw import emit, lint
 from hw.drive import Phase, output_beats, streams
 from hw.emit.testbench import STALL, STALL_SEED, stall_words, testbench, vectors
@@ -190,7 +189,8 @@ def build(request: Request, console: Console | None = None) -> tuple[dict[str, A
     with workspace(place) as work:
         run = Build(request, work / request.name)
         run.folder.mkdir()
-        _work(run, run.emit, console)
+        with reporting(console) as report:
+            _work(run, run.emit, report)
         manifest = run.report()
         with committing():
             install(run.folder, place, work / "before", before[1] if before else [])
@@ -207,21 +207,18 @@ def measure(request: Request, console: Console | None = None) -> dict[str, Any]:
     check_name(request)
     with scratch() as folder:
         run = Measurement(request, folder)
-        _work(run, run.emit_verilog, console)
+        with reporting(console) as report:
+            _work(run, run.emit_verilog, report)
         return run.area_json()
 
 
-def _work(run: Measurement, emit: Callable[[], None], console: Console | None):
+def _work(run: Measurement, emit: Callable[[], None], report: Report):
     # First the Verilog, then all the rest at once.
-    bar = partial(Progress, SpinnerColumn(), TextColumn("{task.description}"), BarColumn(),
-                  TimeElapsedColumn(), console=console, transient=True,
-                  disable=console is None or not console.is_terminal)
-    with undoing(bar, Progress.stop) as progress, progress:
-        task = progress.add_task("emit", total=None)
-        emit()
-        steps = run.steps()
-        progress.update(task, total=len(steps) + 1, completed=1)
-        _all(steps, lambda waiting: progress.update(task, advance=1, description=waiting))
+    report("emit", None)
+    emit()
+    steps = run.steps()
+    report(", ".join(name for name, _ in steps) or "report", len(steps) + 1)
+    _all(steps, lambda waiting: report(waiting, len(steps) + 1))
 
 
 def _all(steps: list[tuple[str, Callable[[], None]]], done: Callable[[str], None]):
@@ -252,6 +249,7 @@ def main(argv: list[str] | None = None) -> int:
             console.print(listing())
         return 0
     start = time.perf_counter()
+    shown = console if console.is_terminal or not args.json else None
     try:
         request = request_of(args, argv)
         check_fixed(request.config)  # before anything is shown of a build
@@ -261,9 +259,9 @@ def main(argv: list[str] | None = None) -> int:
         arguments.error(str(error))
     try:
         if request.area_only:
-            print(json.dumps(measure(request, console), indent=2))
+            print(json.dumps(measure(request, shown), indent=2))
             return 0
-        manifest, run = build(request, console)
+        manifest, run = build(request, shown)
     except (FolderError, ToolMissing, emit.NameTaken) as error:
         arguments.error(str(error))
     except (Mismatch, ToolFailed, OSError) as error:

@@ -8,10 +8,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 
 import pytest
 
-from exactmac import build, measurement
+from exactmac import build, measurement, progress
 from golden.contracts import CONTRACTS
 from golden.formats import FLOATS, IntFormat
 from hw import emit
@@ -205,6 +206,47 @@ def test_waves(tmp_path):
     assert "$enddefinitions" in text and " clk $end" in text and " aclk $end" not in text
 
 
+def test_lines_of_progress(capsys):
+    """One after each wait, of what is under way then."""
+    doing, waits = ["emit"], []
+
+    def wait(seconds):
+        waits.append(seconds)
+        doing[0] = f"step {len(waits)}"
+        return len(waits) == 3
+
+    progress.tell(doing, wait)
+    assert waits == [progress.EVERY] * 3
+    assert capsys.readouterr() == (
+        "", "exactmac build: working on step 1\nexactmac build: working on step 2\n")
+
+
+@pytest.mark.parametrize("more, said", [((), ["emit", "waves"]), (("--json",), [])])
+def test_a_piped_build_says_what_it_is_doing(tmp_path, capsys, monkeypatch, more, said):
+    """Unless it prints JSON; each step lasts until its line is there."""
+    lines, emit_all, waves = [], build.Build.emit, build.Build.waves
+    told = threading.Semaphore(0)
+
+    def tell(doing, wait):
+        while not wait(0.001):
+            if doing[0] and doing[0] not in lines:
+                lines.append(doing[0])
+                told.release()
+
+    def held(work):
+        def working(run):
+            work(run)
+            assert not said or told.acquire(timeout=60)
+        return working
+
+    monkeypatch.setattr(progress, "tell", tell)
+    monkeypatch.setattr(build.emit, "verilog", lambda tile, name: "")
+    monkeypatch.setattr(build.Build, "emit", held(emit_all))
+    monkeypatch.setattr(build.Build, "waves", held(waves))
+    assert run(*TINY, "--no-verify", "--no-area", "--vcd", *more, out=tmp_path) == 0
+    assert [line for line in lines if line != "report"] == said
+
+
 def test_list_and_help(capsys):
     assert run("--list") == 0
     listed = capsys.readouterr().out
@@ -240,14 +282,19 @@ def test_without_verilator_the_design_is_verified(tmp_path, capsys, monkeypatch)
     assert manifest["verified"][0]["simulator"] == "Amaranth"
 
 
+WORKING = re.compile("^exactmac build: working on .*\n", re.MULTILINE)
+"""What a build says on the way, if it takes long."""
+
+
 def refused(capsys, *arguments, out=None, status=2):
     """Run what must be refused; return the one line that says why."""
     with pytest.raises(SystemExit) as end:
         run(*arguments, out=out)
     assert end.value.code == status
     captured = capsys.readouterr()
-    assert captured.out == "" and captured.err.count("\n") == 1, captured
-    return re.sub(r"^exactmac build: (error|failed): ", "", captured.err.strip())
+    line = re.sub(WORKING, "", captured.err)
+    assert captured.out == "" and line.count("\n") == 1, captured
+    return re.sub(r"^exactmac build: (error|failed): ", "", line.strip())
 
 
 BAD = [

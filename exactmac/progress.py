@@ -1,0 +1,60 @@
+"""What a build says of its progress: a bar on a terminal, else a line every few seconds."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from threading import Event, Thread
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from golden.command import undoing
+
+__all__ = ["EVERY", "Report", "reporting", "tell"]
+
+EVERY = 5.0
+"""Seconds between lines."""
+
+Report = Callable[[str, int | None], None]
+"""Takes what is under way, and how many steps there are in all where that is known."""
+
+
+@contextmanager
+def reporting(console: Console | None) -> Iterator[Report]:
+    """Yield what takes a report of each step that begins; nothing waits for it.
+
+    Parameters
+    ----------
+    console : Console or None
+        Where it is a terminal it gets a bar, otherwise standard error gets lines; without one
+        nothing is said.
+    """
+    if console is not None and not console.is_terminal:
+        with _lines() as report:
+            yield report
+        return
+    bar = partial(Progress, SpinnerColumn(), TextColumn("{task.description}"), BarColumn(),
+                  TimeElapsedColumn(), console=console, transient=True, disable=console is None)
+    with undoing(bar, Progress.stop) as progress, progress:
+        task = progress.add_task("", total=None, completed=-1)
+        yield lambda doing, steps: progress.update(task, description=doing, total=steps, advance=1)
+
+
+@contextmanager
+def _lines() -> Iterator[Report]:
+    ended, doing = Event(), [""]
+    thread = Thread(target=tell, args=(doing, ended.wait), daemon=True)
+    thread.start()
+    try:
+        yield lambda text, steps: doing.__setitem__(0, text)
+    finally:
+        ended.set()
+        thread.join()
+
+
+def tell(doing: list[str], wait: Callable[[float], bool]):
+    """Write what ``doing`` has to standard error, each time that ``wait`` returns false."""
+    while not wait(EVERY):
+        sys.stderr.write(f"exactmac build: working on {doing[0]}\n")
+        sys.stderr.flush()
