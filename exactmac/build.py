@@ -272,7 +272,7 @@ def main(argv: list[str] | None = None) -> int:
         console.print(summary(manifest, request.out / request.name,
                               [run.areas[t.name] for t in request.areas], run.placement,
                               time.perf_counter() - start, comparisons=run.comparisons,
-                              breakdown=run.shown and run.broken_down[run.shown.name]))
+                              breakdown=run.shown and run.broken_down.get(run.shown.name)))
         command = next_command(choices_of(args), args.bits, request.out / request.name)
         # One line, whatever its length, to be copied.
         console.print(f"try: {command}", soft_wrap=True, markup=False, highlight=False)

@@ -22,7 +22,7 @@ MUTATIONS: dict[str, Mutation] = named(
          "copyto : {file}", "copyto : x{file}", "test_build_core.py"),
         ("a name may begin with a digit", "hw/emit/rtl.py",
          "[A-Za-z_][A-Za-z0-9_]{0,199}", "[A-Za-z0-9_]{1,200}",
-         "hw/test_emit.py test_build.py::test_bad_input"),
+         "hw/test_emit.py test_build_refused.py::test_bad_input"),
         ("sources of the generator stay in the text", "hw/emit/rtl.py",
          "-remove generator", "-remove generators",
          "hw/test_emit.py test_build.py::test_emission_is_repeatable"),
