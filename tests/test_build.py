@@ -130,6 +130,7 @@ def test_area_alone_is_that_of_a_build_and_writes_nothing(tmp_path, capsys, monk
         return Area(target.name, (), len(verilog[0].read_text()), 0, 0, 0, 0, None, 0.0)
 
     monkeypatch.setattr(measurement, "synthesize", synthesize)
+    monkeypatch.setattr(measurement.Measurement, "break_down", lambda self, target: None)
     monkeypatch.setattr(build, "verify", None)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.chdir(tmp_path)
@@ -152,6 +153,7 @@ def test_a_build_without_dsps(tmp_path, monkeypatch, more, dsp, flags):
         return Area(target.name, (), 0, 0, 0, 0, 0, None, 0.0)
 
     monkeypatch.setattr(measurement, "synthesize", synthesize)
+    monkeypatch.setattr(measurement.Measurement, "break_down", lambda self, target: None)
     monkeypatch.setattr(build.emit, "verilog", lambda tile, name: "")
     assert run(*TINY, "--bits", "4", "--no-verify", *more, out=tmp_path) == 0
     assert sum("-nodsp" in each for each in passes) == flags

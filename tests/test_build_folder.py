@@ -146,6 +146,7 @@ def test_a_failure_leaves_what_stood_there(tmp_path, capsys, monkeypatch, what, 
                          ("verify", Verification("design", "Amaranth", 1, 1, 1))):
         monkeypatch.setattr(home(tool), tool, lambda *args, result=result, **kwargs: result)
     monkeypatch.setattr(build.emit, "verilog", lambda tile, name: "")
+    monkeypatch.setattr(measurement.Measurement, "break_down", lambda self, target: None)
     place = tmp_path / "mac_s2n_s2_s2_1x1x1_d8_c1"
     assert run(*TINY, "--no-verify", "--no-area", out=tmp_path) == 0
     before = files(place)
@@ -165,6 +166,8 @@ def test_a_placed_netlist_stays_only_where_it_is_asked_for(tmp_path, monkeypatch
         return Area("ecp5", (), 0, 0, 0, 0, 0, None, 0.0)
 
     monkeypatch.setattr(measurement, "synthesize", synthesize)
+    monkeypatch.setattr(measurement.Measurement, "break_down", lambda self, target: None)
+
     def place(netlist, *, clock, speed, frequency):
         assert (clock, frequency) == ("aclk", 99.5)
         return Placement("25k", speed, 1, len(netlist.read_text()), 0, 0, 0, None, 0.0)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from exactmac import options
+from exactmac import options, request
 from exactmac.docs import PAGES, contracts, formats, page
 from exactmac.docs.__main__ import main
 from golden.contracts import CONTRACTS, Rounding, contract
@@ -195,4 +195,4 @@ class TestContracts:
         monkeypatch.chdir(tmp_path)
         arguments = re.search(r"exactmac build (--bits 4 .*FILE\.json)$", CONTRACTS_PAGE,
                               re.MULTILINE)[1].split()
-        check_fixed(options.request_of(options.parser().parse_args(arguments), arguments).config)
+        check_fixed(request.request_of(options.parser().parse_args(arguments), arguments).config)

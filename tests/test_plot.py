@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from exactmac import build
+from exactmac import build, measurement
 from exactmac.plot import area_plot
 from hw.flow.components import Breakdown
 from hw.flow.yosys import Area
@@ -28,8 +28,8 @@ AREAS = {each.target: Area(target=each.target, cells=(), **each.sum, transistors
 @pytest.fixture
 def synthesis(monkeypatch):
     """Areas that are the above, whatever is built."""
-    monkeypatch.setattr(build, "synthesize", lambda *given, **more: AREAS[given[2].name])
-    monkeypatch.setattr(build, "break_down", lambda *given: BREAKDOWNS[given[2].name])
+    monkeypatch.setattr(measurement, "synthesize", lambda *given, **more: AREAS[given[2].name])
+    monkeypatch.setattr(measurement, "break_down", lambda *given: BREAKDOWNS[given[2].name])
 
 
 def build_tile(folder, *arguments):
