@@ -1,7 +1,8 @@
 """Run the digits network on the emitted Verilog, layer by layer, and compare with golden.
 
 ``exactmac network --bits 4`` builds a tile, runs every test image through it and prints the
-accuracy of the float network, of golden and of the hardware; ``--bits 1..8`` sweeps.
+accuracy of the float network, of golden and of the hardware; ``--bits 1..8`` sweeps, and with
+``--area ecp5 --plot FILE`` shows what each width costs.
 """
 
 import argparse
@@ -9,7 +10,7 @@ import csv
 import io
 import math
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from exactmac.options import Parser, add_numbers, add_shape, config_of
+from exactmac.plot import MATPLOTLIB, accuracy_plot
 from golden import digits
 from golden.block_scaled import parts
 from golden.command import output_file, undoing, write_file
@@ -26,6 +28,12 @@ from golden.formats import MAX_BITS
 from golden.networks import Dense
 from golden.quantize import quantize, run_float
 from golden.run import run as run_golden
+from hw import emit
+from hw.bus.axi_tile import AxiTile
+from hw.flow.mapping import TARGETS, Target
+from hw.flow.tools import require
+from hw.flow.yosys import synthesize
+from hw.folder import scratch
 from hw.tile.config import TileConfig
 from sim.backend import Backend
 from sim.export import check_export, export_network
@@ -56,6 +64,12 @@ class Result:
         From the first to the last transfer, over all layers.
     utilisation : float
         Beats that entered the block, by the cycles from the first to the last that did.
+    bit_operations : int
+        Products for an image, times the bits of a weight, times those of an activation.
+    target : str
+        Where area is estimated; empty where it is not.
+    area, ff, dsp, ram : int or None
+        LUTs with the carry cells that take the place of some, flip-flops, DSPs and RAM.
     """
 
     weights: str
@@ -69,6 +83,12 @@ class Result:
     compared: int
     cycles: int
     utilisation: float
+    bit_operations: int
+    target: str = ""
+    area: int | None = None
+    ff: int | None = None
+    dsp: int | None = None
+    ram: int | None = None
 
 
 def run_digits(config: TileConfig, backend: Backend) -> Result:
@@ -92,7 +112,19 @@ def run_digits(config: TileConfig, backend: Backend) -> Result:
         hardware_accuracy=digits.accuracy(found, data.labels),
         compared=sum(part.size for layer in network.layers
                      for part in parts(golden[layer.name]).values()),
-        cycles=sum(trace.cycles for trace in traces), utilisation=beats / span)
+        cycles=sum(trace.cycles for trace in traces), utilisation=beats / span,
+        bit_operations=config.weights.bits * config.activations.bits * sum(
+            layer.weights.size for layer in network.layers if isinstance(layer, Dense)))
+
+
+def with_area(result: Result, config: TileConfig, target: Target) -> Result:
+    """Return the result of a tile with its area on a target."""
+    with scratch() as folder:
+        verilog = folder / "tile.v"
+        verilog.write_text(emit.verilog(AxiTile(config), config.name))
+        area = synthesize([verilog], config.name, target)
+    return replace(result, target=target.name, area=area.total, ff=area.ff, dsp=area.dsp,
+                   ram=area.ram)
 
 
 def widths(text: str) -> list[int]:
@@ -116,6 +148,11 @@ def parser() -> Parser:
                         help="what runs the tile (default: %(default)s; amaranth simulates the "
                              "design, not the Verilog, and is some 500 times slower)")
     parser.add_argument("--csv", metavar="FILE", help="write the table to a file too")
+    parser.add_argument("--area", metavar="TARGET",
+                        help="estimate the area of each tile: " + ", ".join(TARGETS))
+    parser.add_argument("--plot", metavar="FILE",
+                        help="with --area: draw accuracy against area and against bit operations "
+                             "(products times the bits of their factors), as SVG")
     parser.add_argument("--export", metavar="FOLDER",
                         help="write, of one width, what a testbench of your own sends to the tile "
                              "and expects of it: hexadecimal words of each port, layer by layer")
@@ -131,6 +168,18 @@ def main(argv: list[str] | None = None) -> int:
     console, results = Console(), []
     with arguments.reported(Mismatch):
         file = None if args.csv is None else output_file("Csv", args.csv)
+        where = None
+        if args.area is not None:
+            if args.area not in TARGETS:
+                raise ValueError(f"Area must be one of {', '.join(TARGETS)}, not {args.area!r}")
+            where = TARGETS[args.area]
+            require("pyosys", "pyosys", "pip install exactmac")
+        picture = None
+        if args.plot is not None:
+            if where is None:
+                raise ValueError(f"Area must be asked for, by --area, for --plot {args.plot}")
+            require(*MATPLOTLIB)
+            picture = output_file("Plot", args.plot)
         if args.export is not None:
             if len(args.bits or [None]) != 1:
                 raise ValueError(f"Bits must be one width for --export, not {len(args.bits)}")
@@ -148,13 +197,16 @@ def main(argv: list[str] | None = None) -> int:
         bar = partial(Progress, console=console, transient=True, disable=not console.is_terminal)
         with undoing(bar, Progress.stop) as progress, progress:
             for config in progress.track(configs, description="digits network"):
-                results.append(run_digits(config, simulation(config, args.simulator)))
+                result = run_digits(config, simulation(config, args.simulator))
+                results.append(result if where is None else with_area(result, config, where))
         if args.export is not None:
             export_digits(configs[0], Path(args.export))
         # Before the file, which may be standard output, or full.
         console.print(table(results))
         if file is not None:
             write_csv(file, results)
+        if picture is not None:
+            write_file("Plot", picture, plot(results))
     return 0
 
 
@@ -174,18 +226,35 @@ def write_csv(path: Path, results: list[Result]):
     write_file("Csv", path, text.getvalue().encode())
 
 
+def plot(results: list[Result]) -> bytes:
+    """Return a picture of the accuracy of ``results``, a point each, against what they cost."""
+    first = results[0]
+    costs = {f"{TARGETS[first.target].lut_unit} on {first.target}": [
+                 each.area or 0 for each in results],
+             "bit operations of an image": [each.bit_operations for each in results]}
+    return accuracy_plot([f"{each.weights} x {each.activations}" for each in results],
+                         [each.hardware_accuracy for each in results], costs,
+                         first.float_accuracy)
+
+
 def table(results: list[Result]) -> Table:
     """Table of ``results``, a row each."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("weights x activations -> output")
-    for column in ("float", "golden", "hardware", "cycles", "utilisation"):
+    measured = bool(results[0].target)
+    # As much as 80 characters have room for; a file has all.
+    last = ("LUT", "DSP") if measured else ("utilisation",)
+    for column in ("float", "golden", "hardware", "cycles", *last):
         table.add_column(column, justify="right", no_wrap=True)
     for r in results:
         behind = f", {r.table} table" if r.table else ""
         table.add_row(f"{r.weights} x {r.activations} -> {r.output} ({r.contract}{behind})",
                       f"{r.float_accuracy:.2%}", f"{r.golden_accuracy:.2%}",
-                      f"{r.hardware_accuracy:.2%}", f"{r.cycles:,}", f"{r.utilisation:.2%}")
+                      f"{r.hardware_accuracy:.2%}", f"{r.cycles:,}",
+                      *((f"{r.area:,}", f"{r.dsp:,}") if measured else (f"{r.utilisation:.2%}",)))
     table.caption = (f"{sum(r.compared for r in results):,} elements of intermediate tensors "
                      "compared with golden, 0 mismatches")
+    if measured:
+        table.caption += f"\nArea on {results[0].target}; LUTs include those of carry cells"
     table.caption_justify = "left"
     return table

@@ -8,7 +8,7 @@ from hw.flow.components import Breakdown
 from hw.flow.mapping import COLUMNS, TARGETS, Target
 from hw.tile.components import COMPONENTS
 
-__all__ = ["MATPLOTLIB", "area_plot"]
+__all__ = ["MATPLOTLIB", "accuracy_plot", "area_plot"]
 
 MATPLOTLIB = ("matplotlib", "matplotlib", "pip install -e '.[plot]'")
 """What pictures need, as :func:`hw.flow.tools.require` takes it."""
@@ -48,6 +48,40 @@ def area_plot(title: str, breakdowns: Sequence[Breakdown]) -> bytes:
         panel.spines[["top", "right"]].set_visible(False)
     panels[0].set_yticks(range(len(names)), names)
     panels[0].invert_yaxis()
+    return _svg(figure)
+
+
+def accuracy_plot(labels: Sequence[str], accuracies: Sequence[float],
+                  costs: Mapping[str, Sequence[int]], goal: float) -> bytes:
+    """Return a picture of accuracy against each cost, with a panel for each.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        Name of each point.
+    accuracies : sequence of float
+        Accuracy of each point.
+    costs : mapping of str to sequence of int
+        For each cost what an axis calls it, and the cost of each point.
+    goal : float
+        Accuracy of the float network, drawn as a line.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(1 + 5 * len(costs), 4), layout="tight")
+    panels = figure.subplots(1, len(costs), squeeze=False, sharey=True)[0]
+    for panel, (name, values) in zip(panels, costs.items(), strict=True):
+        panel.plot(values, [100 * accuracy for accuracy in accuracies], "o-")
+        for label, value, accuracy in zip(labels, values, accuracies, strict=True):
+            panel.annotate(label, (value, 100 * accuracy), (2, -5), fontsize=7,
+                           textcoords="offset points", rotation=-50, rotation_mode="anchor",
+                           verticalalignment="top")
+        panel.axhline(100 * goal, linestyle="--", color="grey", label=f"float: {goal:.2%}")
+        panel.set_xscale("log")
+        panel.set_xlabel(name)
+        panel.legend(loc="lower right", fontsize=8)
+        panel.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylabel("accuracy, %")
     return _svg(figure)
 
 

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from exactmac import build, measurement
+from exactmac.network import Result, plot
 from exactmac.plot import area_plot
 from hw.flow.components import Breakdown
 from hw.flow.yosys import Area
@@ -73,6 +74,26 @@ def test_bars_are_as_long_as_the_counts():
 
 def test_a_picture_is_the_same_every_time():
     assert area_plot("mine", [ECP5]) == area_plot("mine", [ECP5])
+
+
+def test_accuracy_is_drawn_against_area_and_bit_operations():
+    results = [Result(weights=f"s{bits}n", activations=f"s{bits}", output=f"s{bits}", table="",
+                      contract="half_up", float_accuracy=0.9778, golden_accuracy=accuracy,
+                      hardware_accuracy=accuracy, compared=1, cycles=1, utilisation=1.0,
+                      bit_operations=bits * bits * 1000, target="ecp5", area=area)
+               for bits, accuracy, area in ((2, 0.8, 1000), (4, 0.9, 2000), (8, 1.0, 4000))]
+    svg = plot(results)
+    found = texts(svg)
+    for text in ("s2n x s2", "s4n x s4", "s8n x s8", "float: 97.78%"):
+        assert found.count(text) == 2
+    assert {"LUTs on ecp5", "bit operations of an image", "accuracy, %"} <= set(found)
+    lines = re.findall(r'<path d="M ([\d.]+) ([\d.]+) \nL ([\d.]+) ([\d.]+) \n'
+                       r'L ([\d.]+) ([\d.]+) \n" clip-path', svg.decode())
+    assert len(lines) == 2
+    for line in lines:  # of equal steps on both axes, accuracy upwards
+        left, low, middle, half, right, high = map(float, line)
+        assert round(right - middle, 2) == round(middle - left, 2) > 0
+        assert round(half - high, 2) == round(low - half, 2) > 0
 
 
 def test_a_build_draws_every_target(tmp_path, capsys, synthesis):

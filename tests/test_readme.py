@@ -168,9 +168,9 @@ def printed(module, *arguments):
     return [line.rstrip() for line in done.stdout.strip().splitlines()]
 
 
-def shown(first):
-    """Lines of the text block of README that begins so."""
-    [block] = [block for block in blocks("text") if block.startswith(first)]
+def shown(first, text=README):
+    """Lines of the text block, of README or of another page, that begins so."""
+    [block] = [block for block in blocks("text", text) if block.startswith(first)]
     return [line.rstrip() for line in block.strip().splitlines()]
 
 
@@ -191,6 +191,14 @@ def test_the_main_job_prints_what_readme_shows(tmp_path):
 @pytest.mark.skipif(build.available() is not None, reason=str(build.available()))
 def test_the_digits_table_is_what_readme_shows():
     assert printed("exactmac", "network", "--bits", "1..8") == shown("weights x activations")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(build.available() is not None, reason=str(build.available()))
+def test_what_each_bit_costs_is_what_the_page_shows():
+    page = (ROOT / "docs" / "ml.md").read_text()
+    assert printed("exactmac", "network", "--bits", "1..8", "--area", "ecp5") == shown(
+        "weights x activations", page)
 
 
 @pytest.mark.slow

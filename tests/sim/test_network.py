@@ -1,6 +1,7 @@
 """Networks on a simulated tile: equal to golden, or the first difference is named."""
 
 import csv
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from golden import digits
 from golden.networks import Conv2d, Dense
 from golden.quantize import quantize
 from golden.run import run as run_golden
+from hw.flow.yosys import Area
 from sim.layers import run_layer, run_network
 from sim.simulation import simulation
 from sim.vectors import digits_network
@@ -179,6 +181,38 @@ def test_the_table_is_shown_where_its_file_is_full(monkeypatch, capsys):
                         "(No space left on device)\n")
 
 
+def test_area_and_bit_operations(tmp_path, monkeypatch, capsys):
+    """Of tiles that are not simulated, whose areas are made up; the table has 80 characters."""
+    areas = {"s2n": Area("ecp5", (), lut=1200, carry=30, ff=7, dsp=5, ram=3, transistors=None,
+                         seconds=1.0)}
+    areas["s8n"] = replace(areas["s2n"], lut=3400, ff=8, dsp=68)
+
+    def synthesize(verilog, top, target):
+        assert f"module {top}(" in verilog[0].read_text() and target.name == "ecp5"
+        return areas[re.match("mac_(s.n)_", top)[1]]
+
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(network, "widths", lambda text: [2, 8])
+    monkeypatch.setattr(network, "simulation", lambda *arguments: None)
+    monkeypatch.setattr(network, "run_network", lambda config, backend, quantized, x: (
+        run_golden(quantized, x)["dense1"], [Trace()]))
+    monkeypatch.setattr(network, "synthesize", synthesize)
+    monkeypatch.setattr(network, "plot", lambda results: str(len(results)).encode())
+    file, picture = tmp_path / "rows.csv", tmp_path / "a.svg"
+    assert network.main(["--bits", "2..8", "--area", "ecp5", "--csv", str(file), "--plot",
+                         str(picture)]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"^s2n x s2 -> s2 \(half_up\) .* 1,260    5$", said, re.MULTILINE)
+    assert re.search(r"^s8n x s8 -> s8 \(half_up\) .* 3,460   68$", said, re.MULTILINE)
+    assert "Area on ecp5" in said and "utilisation" not in said
+    rows = list(csv.DictReader(file.read_text().splitlines()))
+    assert [(row["target"], row["area"], row["ff"], row["dsp"], row["ram"]) for row in rows] == [
+        ("ecp5", "1260", "7", "5", "3"), ("ecp5", "3460", "8", "68", "3")]
+    # 64 * 64 + 64 * 10 products.
+    assert [int(row["bit_operations"]) for row in rows] == [4 * 4736, 64 * 4736]
+    assert picture.read_bytes() == b"2"
+
+
 class Trace:
     """Of one beat."""
 
@@ -210,6 +244,10 @@ def test_sweep_and_csv(tmp_path, capsys):
     ("--bits 4 --csv /nowhere/table.csv", "Csv must be in a folder that exists, not "
                                           "/nowhere/table.csv"),
     ("--bits 4 --csv .", "Csv must be a file, not the folder ."),
+    ("--bits 4 --area ecp6", "Area must be one of generic, ice40, ecp5, xc7, not 'ecp6'"),
+    ("--bits 4 --plot a.svg", "Area must be asked for, by --area, for --plot a.svg"),
+    ("--bits 4 --area ecp5 --plot /nowhere/a.svg", "Plot must be in a folder that exists, not "
+                                                   "/nowhere/a.svg"),
     ("--bits 4 --csv=", "Csv must name a file, not ''"),
     ("--bits 4 --parameters own.json", "unrecognized arguments: --parameters own.json"),
 ])
