@@ -56,9 +56,9 @@ class Specials(Cell):
         """Cycles from codes to flags."""
         return self._latency
 
-    def edge(self, m: Module, operand: Operand, codes: data.View) -> list[Signal]:
+    def edge(self, m: Module, operand: Operand, beat: data.View) -> list[Signal]:
         """Return what each vector of an operand is, but for its magnitude."""
-        fmt, found = getattr(self, operand), []
+        fmt, codes, found = getattr(self, operand), beat[operand], []
         for index in range(codes.shape().length):
             kinds = Signal(data.ArrayLayout(KINDS, self.lanes), name=f"{operand}_{index}_kinds")
             m.d.comb += [kinds[k].eq(_kinds(m, fmt, codes[index][k], f"{operand}_{index}_{k}"))

@@ -1,11 +1,13 @@
 """Sums of a vector of an operand, which are multiplied by what the other one is offset by."""
 
+from typing import Any
+
 from amaranth.hdl import Module
 from amaranth.lib import data
 
 from golden.formats import Format, IntFormat
 from golden.ranges import levels_range
-from hw.blocks.interface import Cell
+from hw.blocks.interface import Cell, Operand
 from hw.blocks.sum_tree import SumTree, tree_latency
 from hw.delay import delay
 from hw.formats import level, shape_of
@@ -52,6 +54,10 @@ class VectorSum(Cell):
     def sums(self) -> IntFormat:
         """Format of the sum."""
         return levels_range(self.fmt).times(self.lanes).format
+
+    def edge(self, m: Module, operand: Operand, beat: data.View) -> list[Any]:
+        """Return the vectors that are summed, which only the activations have."""
+        return [*beat[operand]] if operand == "activations" else []
 
     def body(self, platform):
         m = Module()

@@ -2,7 +2,9 @@
 """The MAC array: beats of operands in, the totals of a job out."""
 
 import operator
-from typing import Any, Literal
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
 
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data, stream
@@ -10,7 +12,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.formats import Format, IntFormat, LoadedCodebook, element_of
 from hw.blocks import Block, block_for
-from hw.blocks.interface import OPERANDS, Cell
+from hw.blocks.interface import OPERANDS, Cell, Operand
 from hw.blocks.scaled import ScaledBlock
 from hw.blocks.specials import FLAGS, Specials
 from hw.blocks.vector_sums import VectorSum
@@ -192,6 +194,14 @@ def _known(fmt: Format) -> Format:
     return fmt.range if isinstance(fmt, LoadedCodebook) else element_of(fmt)
 
 
+class _Side(NamedTuple):
+    # A part of the array: which of the totals' fields it gives, and what makes its edges.
+
+    member: str
+    part: Part
+    edge: Callable[[Module, Operand, Any], list[Any]]
+
+
 class MacArray(Shared):
     """Sums of a job's beats, each pair of vectors in a place of its own.
 
@@ -241,6 +251,26 @@ class MacArray(Shared):
             "o": Out(stream.Signature(totals_layout(c))),
         })
 
+    @cached_property
+    def _sides(self) -> dict[str, "_Side"]:
+        # By the names of their submodules: the totals, and what else there is of each, or of rows.
+        c, block = self.config, self._block
+        shape: dict[str, Any] = {"rows": c.rows, "cols": c.cols, "outputs": c.outputs}
+        sums = Part(cell=block.cell, total=c.accumulator, **shape)
+        sides = {"sums": _Side("totals", sums, block.edge)}
+        if c.zero_points == "both":
+            cell = VectorSum(fmt=block.activations, lanes=c.lanes, latency=block.latency)
+            rows = Part(cell=cell, total=c.row_sum, rows=c.rows, cols=1, outputs=1)
+            sides["row_sums"] = _Side("row_sum", rows, cell.edge)
+        if c.propagates:
+            specials = Specials(weights=element_of(block.weights),
+                                activations=element_of(block.activations), lanes=c.lanes,
+                                latency=block.latency)
+            flags = Part(cell=specials, merge="or", total=IntFormat(FLAGS.size, signed=False),
+                         **shape)
+            sides["flags"] = _Side("flags", flags, specials.edge)
+        return sides
+
     @property
     def block(self) -> Block:
         """The block that makes the sums, of elements where these are block-scaled."""
@@ -257,38 +287,22 @@ class MacArray(Shared):
         valid = delay(m, self.i.valid, block.latency, "valid", reset_less=False)
         last = delay(m, self.i.valid & beat.last, block.latency, "last", reset_less=False)
         step, row_ends = Signal(), Signal()
-
-        def totals(name: str, part: Part, edges: dict[str, list], steps: Value) -> list[Value]:
-            # The first totals of a part whose rows follow one another.
-            m.submodules[name] = part
-            m.d.comb += [part.i[operand][k].eq(vector)
-                         for operand, vectors in edges.items() for k, vector in enumerate(vectors)]
-            m.d.comb += [part.valid.eq(valid), part.last.eq(last), part.step.eq(steps)]
-            m.d.comb += [part.follow[row].eq(part.totals[row + 1]) for row in range(c.rows - 1)]
-            return [part.totals[0][k] for k in range(part.outputs)]
-
-        shape: dict[str, Any] = {"rows": c.rows, "cols": c.cols, "outputs": c.outputs}
-        part = Part(cell=block.cell, total=c.accumulator, **shape)
-        edges = {name: block.edge(m, name, beat) for name in OPERANDS}
-        m.d.comb += [self.o.p.totals[k].eq(total)
-                     for k, total in enumerate(totals("sums", part, edges, step))]
-        if c.zero_points == "both":
-            cell = VectorSum(fmt=block.activations, lanes=c.lanes, latency=block.latency)
-            rows = Part(cell=cell, total=c.row_sum, rows=c.rows, cols=1, outputs=1)
-            edges = {"activations": [beat.activations[row] for row in range(c.rows)]}
-            m.d.comb += self.o.p.row_sum.eq(*totals("row_sums", rows, edges, step & row_ends))
-        if c.propagates:
-            specials = Specials(weights=element_of(block.weights),
-                                activations=element_of(block.activations), lanes=c.lanes,
-                                latency=block.latency)
-            flags = Part(cell=specials, merge="or",
-                         total=IntFormat(FLAGS.size, signed=False), **shape)
-            edges = {name: specials.edge(m, name, beat[name]) for name in OPERANDS}
-            m.d.comb += [self.o.p.flags[k].as_value().eq(each)
-                         for k, each in enumerate(totals("flags", flags, edges, step))]
+        for name, side in self._sides.items():
+            # Its rows follow one another; where it has but one total of each, they move with them.
+            part = m.submodules[name] = side.part
+            m.d.comb += [
+                *(part.i[operand][k].eq(vector) for operand in OPERANDS
+                  for k, vector in enumerate(side.edge(m, operand, beat))),
+                part.valid.eq(valid),
+                part.last.eq(last),
+                part.step.eq(step & row_ends if part.cols < c.cols else step),
+                *(part.follow[row].eq(part.totals[row + 1]) for row in range(c.rows - 1)),
+                Value.cast(self.o.p[side.member]).eq(Value.cast(part.totals[0])),
+            ]
         if isinstance(block, ScaledBlock):
             # It is sticky; with the results of a job goes what it is at the job's end.
-            now, outside = block.is_outside(m, beat, self.i.valid, part.outside), Signal()
+            now, outside = block.is_outside(
+                m, beat, self.i.valid, self._sides["sums"].part.outside), Signal()
             m.d.sync += outside.eq(outside | now)
             outside_until = Signal()
             with m.If(last):
