@@ -191,7 +191,8 @@ MUTATIONS: dict[str, Mutation] = named(
     ],
     beside=[
         ("row sums move on with each step", "hw/tile/array.py",
-         "edges, step & row_ends)", "edges, step)", "hw/test_tile.py cosim/test_contracts.py"),
+         "step & row_ends if part.cols < c.cols", "step if part.cols < c.cols",
+         "hw/test_tile.py cosim/test_contracts.py"),
         ("every column draws alike", "hw/tile/results.py",
          "self.o[k].eq(leap(rows[0], k))", "self.o[k].eq(leap(rows[0], 0))",
          "hw/test_stochastic.py cosim/test_verilog.py"),

@@ -160,7 +160,11 @@ def test_bad_input(options, message, capsys):
     with pytest.raises(SystemExit) as end:
         prove.main(options.split())
     assert end.value.code == 2
-    assert capsys.readouterr().err == f"exactmac prove: error: {message}\n"
+    said = capsys.readouterr()
+    if "--json" in options:
+        assert (json.loads(said.out), said.err) == ({"error": message}, "")
+    else:
+        assert (said.out, said.err) == ("", f"exactmac prove: error: {message}\n")
 
 
 def test_a_tile_that_is_wrong_without_a_fault_fails(monkeypatch, capsys):

@@ -159,4 +159,4 @@ def test_json():
     placed = Placement(device="25k", speed=6, seed=2, lut=1, ff=2, dsp=3, ram=4, fmax=None,
                        seconds=0.5)
     assert placed.to_json() == dict(device="25k", speed=6, seed=2, lut=1, ff=2, dsp=3, ram=4,
-                                    fmax=None, seconds=0.5)
+                                    fmax=None, seconds=0.5, ports="not timed")
