@@ -108,7 +108,6 @@ class Timing:
                       and (not last or (promised <= queue and not backlog)))
             leaves = results.front is not None and not stalled[output]
             step = remaining > 0 and under_way != queue
-            stuck = remaining > 0 and not step
 
             for index, taken in ((job, accepts), (words, writes), (activations, enters),
                                  (weights, enters), (output, leaves)):
@@ -137,7 +136,7 @@ class Timing:
             if enters and last:
                 backlog = steps - 1
                 arriving.append((cycle + self.to_totals - 1, of_bank))
-            elif backlog and not stuck:
+            elif backlog:
                 backlog -= 1
             remaining -= step
             if arriving and arriving[0][0] == cycle:
