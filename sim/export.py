@@ -15,20 +15,11 @@ from hw.tile.ports import ports
 from sim.jobs import expected
 from sim.layers import operands
 
-__all__ = ["check_export", "export_network", "layer_phases"]
+__all__ = ["check_export", "export_network"]
 
 
-def layer_phases(config: TileConfig, network: Network, x: Levels) -> Iterator[list[Phase]]:
-    """Yield the sets and jobs of each layer, on what golden gives it.
-
-    Parameters
-    ----------
-    config : TileConfig
-    network : Network
-        Of Dense layers.
-    x : array ``(vectors, features)``, or Blocks
-        Levels of the network's input.
-    """
+def _layer_phases(config: TileConfig, network: Network, x: Levels) -> Iterator[list[Phase]]:
+    # Sets and jobs of each layer, on what golden gives it.
     tensors = {network.inputs[0].name: x, **run(network, x)}
     for layer in network.layers:
         yield list(matmul_phases(config, **operands(config, network, layer,
@@ -62,16 +53,20 @@ def export_network(config: TileConfig, network: Network, x: Levels, place: Path)
     Raises
     ------
     ValueError
-        Where the place is none, or a layer is not for this tile.
+        Where the place is none, or a layer is not for this tile or has a name for no folder.
     FolderError
         Where the place cannot be written.
     """
     check_export(place)
+    for layer in network.layers:
+        if layer.name in ("", ".", "..") or set(layer.name) & {"/", "\\", "\0"}:
+            raise ValueError("Layer must have a name that a folder may have to be exported, "
+                             f"not {layer.name!r}")
     layers = []
     with workspace(place) as work:
         folder = work / "export"
         folder.mkdir()
-        for layer, phases in zip(network.layers, layer_phases(config, network, x), strict=True):
+        for layer, phases in zip(network.layers, _layer_phases(config, network, x), strict=True):
             beats = streams(config, phases)
             beats["m_axis_o"] = output_beats(config, expected(config, phases), phases)
             (folder / layer.name).mkdir()

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -62,3 +63,15 @@ def test_a_folder_that_has_something(tmp_path):
             f"Export must go to a folder that is new or empty, not {tmp_path}/out")):
         exported(tmp_path)
     assert files == {path: path.read_bytes() for path in files}
+
+
+@pytest.mark.parametrize("name", ["../mine", "a/b", "..", "/tmp/mine"])
+def test_a_name_does_not_lead_out_of_the_folder(tmp_path, name):
+    network = digits_network(TILE, digits.load())
+    first, *rest = network.layers
+    network = replace(network, layers=(replace(first, name=name), *(
+        replace(layer, inputs=(name,)) for layer in rest)))
+    with pytest.raises(ValueError, match="^Layer must have a name that a folder may have to be "
+                                         f"exported, not {name!r}$"):
+        export_network(TILE, network, np.zeros((1, 64), int), tmp_path / "out")
+    assert not any(tmp_path.iterdir())
