@@ -23,7 +23,8 @@ def test_lines_of_progress(capsys):
         "", "exactmac build: working on step 1\nexactmac build: working on step 2\n")
 
 
-@pytest.mark.parametrize("more, said", [((), ["emit", "waves"]), (("--json",), [])])
+@pytest.mark.parametrize("more, said", [
+    ((), ["emit", "waves"]), pytest.param(("--json",), [], marks=pytest.mark.slow)])
 def test_a_piped_build_says_what_it_is_doing(tmp_path, capsys, monkeypatch, more, said):
     """Unless it prints JSON; each step lasts until its line is there."""
     lines, emit_all, waves = [], build.Build.emit, build.Build.waves

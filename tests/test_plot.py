@@ -106,7 +106,8 @@ def test_a_build_draws_every_target(tmp_path, capsys, synthesis):
     assert "Components on ecp5" in said and "Components on generic" not in said
 
 
-@pytest.mark.parametrize("areas, shown", [("generic,ecp5", "ecp5"), ("generic", "generic")])
+@pytest.mark.parametrize("areas, shown", [
+    ("generic", "generic"), pytest.param("generic,ecp5", "ecp5", marks=pytest.mark.slow)])
 def test_a_build_without_a_picture_breaks_one_target_down(tmp_path, capsys, synthesis, areas,
                                                           shown):
     folder = build_tile(tmp_path, "--area", areas)

@@ -63,8 +63,8 @@ USUAL = {f"{name}_contract" for name in ("half_up", "tflite", "onnx_zp_inside", 
 
 
 @pytest.mark.parametrize("name", [
-    pytest.param(name, marks=[pytest.mark.slow] if name.endswith("_contract") and name not in USUAL
-                 else []) for name in TILES])
+    pytest.param(name, marks=[pytest.mark.slow] if name == "shared exponent" or (
+        name.endswith("_contract") and name not in USUAL) else []) for name in TILES])
 def test_a_tile_of_a_slow_fabric_is_exact(slow, name, rng):
     config = replace(TILES[name], target="slow")
     assert config.fabric is SLOW

@@ -55,7 +55,8 @@ def test_cells_count_where_they_are(tmp_path):
     assert found.sum["lut"] == sum(counts["lut"] for counts in found.components.values())
 
 
-@pytest.mark.parametrize("target", ["generic", "ice40", "xc7"])
+@pytest.mark.parametrize("target", ["generic", *(
+    pytest.param(name, marks=pytest.mark.slow) for name in ("ice40", "xc7"))])
 def test_every_target_keeps_hierarchy(tmp_path, target):
     found = broken_down(tmp_path, target)
     assert found.components["block"] == {"lut": 0, "carry": 0, "ff": 8, "dsp": 0, "ram": 0}

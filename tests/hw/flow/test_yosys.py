@@ -52,7 +52,9 @@ PRODUCT = "module top (input [7:0] a, input [7:0] b, output [15:0] p); assign p 
           "endmodule\n"
 
 
-@pytest.mark.parametrize("name, dsp", [("generic", 0), ("ice40", 0), ("ecp5", 1), ("xc7", 1)])
+@pytest.mark.parametrize("name, dsp", [
+    ("generic", 0), ("ecp5", 1),
+    *(pytest.param(*each, marks=pytest.mark.slow) for each in (("ice40", 0), ("xc7", 1)))])
 def test_a_product_without_dsp(tmp_path, name, dsp):
     source, target = write(tmp_path, top=PRODUCT), TARGETS[name]
     usual, without = (synthesize(source, "top", each) for each in (target, target.without_dsp()))
