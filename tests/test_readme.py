@@ -161,6 +161,13 @@ def test_the_picture_is_what_its_script_draws():
     ElementTree.fromstring(drawn)
 
 
+def test_the_timing_diagram_is_what_a_simulation_gives():
+    script = runpy.run_path(str(ROOT / "docs" / "job.py"))
+    text = script["source"]()
+    assert text + "\n" == (ROOT / "docs" / "job.json").read_text()
+    assert script["drawing"](text) == (ROOT / "docs" / "job.svg").read_text()
+
+
 def printed(module, *arguments):
     done = run_tool(module, [sys.executable, "-m", module, *arguments],
                     environment={"COLUMNS": "80", "PYTHONPATH": str(ROOT)})
