@@ -3,6 +3,7 @@
 import ast
 import sys
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -19,34 +20,32 @@ ALLOWED = {
 }
 # A host makes and reads tensors, draws and tables; it computes no results.
 ALLOWED |= {"hw.drive": (*ALLOWED["hw"], "golden.block_scaled", "golden.lfsr", "golden.tables")}
-# Floors of hw, the lowest first; what goes on in a second line is of the same floor.
-FLOORS = """
-    arith.adder_tree arith.lfsr arith.lookup arith.round_shift arith.saturate bus delay
-      drive.beats emit.keywords emit.stalls flow flow.cache flow.tools lint packing requantize
-      targets targets.fabric tile tile.components
-    arith flow.mapping pipeline shared tile.choices
-    formats requantize.float32 tile.config
-    blocks.interface blocks.sum_tree drive.exponents files payload requantize.scale
-      units.range_tracker
-    blocks.grid blocks.scaled blocks.specials blocks.vector_sums drive.schedule folder
-      requantize.levels tile.fixed_parameters tile.parameters units.unit
-    blocks.floats blocks.popcount blocks.select blocks.table flow.nextpnr flow.yosys
-      requantize.loaded_table requantize.lut requantize.shared_exponent tile.ports units.add
-      units.fused_add units.multiply units.pool units.rescale
-    blocks.split drive.transfers emit.testbench flow.components requantize.requantizer
-      tile.entrance tile.tables units.concat
-    blocks.choose drive units
-    blocks
-    tile.array
-    tile.results
-    tile.tile
-    bus.axi_tile
-    emit.describe emit.rtl
-    emit.templates
-    emit
-    flow.compare
-    flow.report
-"""
+# What the modules of a wing may import of other wings: a whole wing, or one module of it. The root
+# of a package, "", is what all of it uses, and may be imported by every wing.
+WINGS = {
+    "hw": {
+        "": ("arith", "targets.fabric", "tile.config"),
+        "arith": (),
+        "targets": (),
+        "blocks": ("arith", "targets"),
+        "requantize": ("arith", "targets", "blocks.specials", "tile.config", "tile.parameters"),
+        "units": ("targets", "requantize"),
+        "tile": ("arith", "targets", "blocks", "requantize"),
+        "bus": ("tile",),
+        "drive": ("tile",),
+        "emit": ("bus", "tile", "flow.cache", "flow.tools"),
+        "flow": ("blocks", "emit", "tile.components"),
+    },
+    "golden": {
+        "": ("contracts", "formats", "layers", "networks", "quantize", "runtimes.tflite_tables"),
+        "formats": (),
+        "contracts": ("formats",),
+        "networks": ("contracts", "formats"),
+        "runtimes": ("contracts", "formats", "networks"),
+        "layers": ("contracts", "formats", "networks"),
+        "quantize": ("contracts", "formats", "layers", "networks"),
+    },
+}
 # Imported only when their function is called, by those who asked for it.
 LAZY = {"golden.train": ("sklearn",), "exactmac.plot": ("matplotlib",)}
 
@@ -97,15 +96,28 @@ def test_imports(module):
         assert within(name, allowed) or any(d.startswith(name + ".") for d in allowed), name
 
 
-def test_nothing_in_hw_imports_upward():
-    """A module imports only what stands on a lower floor, and every module has its floor."""
-    floors = [line.split() for line in FLOORS.replace("\n      ", " ").splitlines() if line]
-    place = {f"hw.{name}": floor for floor, names in enumerate(floors) for name in names}
-    assert sorted(place) == [name for name in MODULES
-                             if name.startswith("hw.") and name not in ALIASES]
-    for module, floor in place.items():
-        for name in set(imports(parse(module))) & set(place) - {module}:
-            assert place[name] < floor, f"{module} imports {name}"
+def wing(module):
+    """Name of the folder within its package that a module stands in; the root is ""."""
+    _, first, *rest = module.split(".")
+    return first if rest or (ROOT / module.replace(".", "/")).is_dir() else ""
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.split(".")[0] in WINGS
+                                    and "." in name and name not in ALIASES])
+def test_wings(module):
+    package = module.split(".")[0]
+    own, wings = wing(module), WINGS[package]
+    for name in set(imports(parse(module))) & set(MODULES):
+        if name.startswith(f"{package}.") and wing(name) not in (own, ""):
+            assert within(name.removeprefix(f"{package}."), wings[own]), name
+
+
+def test_no_modules_import_each_other():
+    """Neither in turn nor through others: of any two, at most one is above the other."""
+    graph = {name: set(imports(parse(name))) & set(MODULES) - {name} for name in MODULES}
+    # A package imports what it names; that a module imports names of its package is no cycle.
+    list(TopologicalSorter({name: {each for each in used if not name.startswith(f"{each}.")}
+                            for name, used in graph.items()}).static_order())
 
 
 @pytest.mark.parametrize("module", MODULES)
