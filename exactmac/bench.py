@@ -6,13 +6,14 @@ Verilator and in Amaranth's simulator, in one run on one machine. Vectors are pa
 unpacked within the time measured; compiling is apart.
 """
 
+import argparse
 import time
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from exactmac.options import Parser, add_numbers, add_shape, config_of
+from exactmac.options import NUMBERS, Parser, add_numbers, add_shape, config_of
 from golden import digits
 from golden.command import integer
 from hw import emit
@@ -25,11 +26,16 @@ from sim.verilator import VerilatorSimulation
 
 __all__ = ["main", "parser"]
 
+# Options that --help shows.
+FIRST = ("--bits", "--images", "--requant", "--rows", "--cols", "--lanes")
+
 
 def parser() -> Parser:
     """Return the parser of the command line."""
-    parser = Parser(prog="exactmac bench", allow_abbrev=False,
-                    description="Time emission, compilation and simulation of a tile.")
+    parser = Parser(
+        prog="exactmac bench", allow_abbrev=False, first=FIRST,
+        formatter_class=argparse.RawDescriptionHelpFormatter, epilog=NUMBERS,
+        description="Time emission, compilation and simulation of a tile.")
     parser.add_argument("--bits", type=integer, metavar="N",
                         help="width of weights, activations and outputs, as for exactmac build")
     parser.add_argument("--images", type=integer, default=540, metavar="N",

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from exactmac.options import Parser, add_numbers, add_shape, config_of
+from exactmac.options import NUMBERS, Parser, add_numbers, add_shape, config_of
 from exactmac.plot import MATPLOTLIB, accuracy_plot
 from golden import digits
 from golden.block_scaled import parts
@@ -45,6 +45,15 @@ from sim.verify import Mismatch
 __all__ = ["Result", "run_digits", "main", "parser"]
 
 WEIGHTS = "s_axis_weights"
+# Options that --help shows.
+FIRST = ("--bits", "--requant", "--area", "--plot", "--csv", "--export")
+EPILOG = f"""\
+{NUMBERS}
+examples
+  exactmac network --bits 1..8
+  exactmac network --bits 2..8 --area ecp5 --plot accuracy.svg
+  exactmac network --weights e4m3fn --activations e4m3fn --output e4m3fn
+"""
 
 
 @dataclass(frozen=True)
@@ -139,9 +148,11 @@ def widths(text: str) -> list[int]:
 
 def parser() -> Parser:
     """Return the parser of the command line."""
-    parser = Parser(prog="exactmac network", allow_abbrev=False,
-                    description="Run the digits network (64-64-10, scikit-learn's 8x8 images) on "
-                                "the emitted Verilog and compare every tensor with golden.")
+    parser = Parser(
+        prog="exactmac network", allow_abbrev=False, first=FIRST,
+        formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EPILOG,
+        description="Run the digits network (64-64-10, scikit-learn's 8x8 images) on the emitted\n"
+                    "Verilog and compare every tensor with golden.")
     parser.add_argument("--bits", type=widths, metavar="N[..M]",
                         help="widths of weights, activations and outputs, as for exactmac build")
     parser.add_argument("--simulator", choices=SIMULATORS, default=SIMULATORS[0],

@@ -22,8 +22,8 @@ from hw.folder import FolderError
 from hw.tile.config import TileConfig
 from hw.tile.ports import Clocking
 
-__all__ = ["Parser", "add_bits", "add_numbers", "add_shape", "choices_of", "config_of", "option",
-           "parser"]
+__all__ = ["NUMBERS", "Parser", "add_bits", "add_numbers", "add_shape", "choices_of", "config_of",
+           "option", "parser"]
 
 FIRST = ("--bits", "--requant", "--rows", "--cols", "--lanes", "--area")
 """Options of a build that ``--help`` shows."""
@@ -37,7 +37,7 @@ def _wrapped(words: Iterable[str]) -> str:
         "\n", f"\n{'':11}")
 
 
-EPILOG = f"""\
+NUMBERS = f"""\
 formats    sN, uN: signed or unsigned integers of N bits, 1 to {MAX_BITS}; with an n (s8n) one
            level less, so that signed ones are symmetric
            oddN: odd integers of N bits, 1 to 8; ternary: -1, 0, 1; binary: -1, 1; bit: 0, 1
@@ -45,7 +45,10 @@ formats    sN, uN: signed or unsigned integers of N bits, 1 to {MAX_BITS}; with 
            codebook:L/L...: these levels; codebookN:loaded=FORMAT: 2^N, loaded at run time
            mx_FORMAT: an exponent for each 32 elements of that format
 contracts  {_wrapped(CONTRACTS)}
-targets    {', '.join(TARGETS)}
+"""
+"""What ``--help-all`` says of formats and contracts."""
+EPILOG = f"""\
+{NUMBERS}targets    {', '.join(TARGETS)}
            (--list tells more of formats, contracts and targets)
 
 examples
@@ -90,9 +93,9 @@ class Parser(command.Parser):
         formatter.add_arguments(action for action in self._actions
                                 if set(action.option_strings) & set(self._first))
         formatter.end_section()
+        others = [f"exactmac {name}" for name in COMMANDS if f"exactmac {name}" != self.prog]
         formatter.add_text(f"{self.prog} --help-all shows every option, all formats and contracts."
-                           "\nOther commands: " + ", ".join(
-                               f"exactmac {name}" for name in COMMANDS if name != "build"))
+                           f"\nOther commands: {', '.join(others)}")
         return formatter.format_help()
 
     def format_help_all(self) -> str:

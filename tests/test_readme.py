@@ -16,6 +16,9 @@ import pytest
 from exactmac import bench, build, network, options, prove
 from exactmac.request import request_of
 from golden import lut
+from golden.formats import parse
+from golden.networks import Quantization
+from golden.quantize import quantize
 from hw import drive
 from hw.flow.tools import run_tool
 from sim import jobs
@@ -159,6 +162,24 @@ def test_the_picture_is_what_its_script_draws():
     drawn = runpy.run_path(str(ROOT / "docs" / "tile.py"))["drawing"]()
     assert drawn == (ROOT / "docs" / "tile.svg").read_text()
     ElementTree.fromstring(drawn)
+
+
+def test_the_inference_by_hand_is_what_golden_computes(capsys):
+    text = (ROOT / "docs" / "ml.md").read_text().split("by hand\n")[1].split("\n## ")[0]
+    x = quantize([0.5, -0.2], Quantization(parse("s8"), 0.004, -10))
+    w = quantize([0.3, 0.7], Quantization(parse("s8n"), 0.006))
+    bias = round(0.1 / 0.000024)
+    total = int(x @ w) + bias + 10 * int(w.sum())
+    [example] = blocks("python", text)
+    exec(compile(example, "ml.md", "exec"), {})
+    multiplier, shift = map(int, re.findall(r"\d+", capsys.readouterr().out))
+    level = (2 * total * multiplier + (1 << shift)) // (2 << shift) + 5
+    text = " ".join(text.split())
+    assert f"inputs {x[0]} and {x[1]}, weights {w[0]} and {w[1]}." in text
+    assert f"`round(0.1 / 0.000024) = {bias}`" in text and f"= {bias + 10 * int(w.sum())}`" in text
+    assert f"`{x[0]}*{w[0]} - {-x[1]}*{w[1]} + {bias + 10 * int(w.sum())} = {total}`" in text
+    assert f"`{multiplier} / 2^{shift}`, rounds `{total * multiplier / (1 << shift):.3f}`" in text
+    assert f"level {level}." in text and round(0.002 * (level - 5), 9) == 0.11
 
 
 def test_the_timing_diagram_is_what_a_simulation_gives():
