@@ -138,7 +138,7 @@ class Contract(ABC):
                 f"narrower formats are needed")
         return self.takes
 
-    def taken(self, sums: Range) -> Range:
+    def accepted(self, sums: Range) -> Range:
         """Part of the range ``sums`` that is within ``takes``."""
         if self.takes is None:
             return sums

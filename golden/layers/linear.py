@@ -148,7 +148,7 @@ def _prove(layer: Linear, network: Network, x: Sequence[Levels] | None) -> Range
     if x is not None and (sums := _numbers(layer, network, x[0])).size:
         # The parameters stay those for every input, as far as the contract takes what it gives.
         sums = sums.reshape(-1, channels)
-        ends, unbiased = np.stack([sums.min(axis=0), sums.max(axis=0)]), contract.taken(unbiased)
+        ends, unbiased = np.stack([sums.min(axis=0), sums.max(axis=0)]), contract.accepted(unbiased)
     if taken.format.propagates and not (isinstance(layer, Dense)
                                         and layer.output.format.propagates):
         raise ValueError(f"Layer {layer.name!r} must be a Dense one whose output propagates "
@@ -218,7 +218,7 @@ def _check_scales(layer: Linear, network: Network):
     if not isinstance(contract, Clamped) or layer.table is not None:
         return
     try:
-        unbiased = contract.taken(values_range(sum_ends(layer, network)))
+        unbiased = contract.accepted(values_range(sum_ends(layer, network)))
         values = check_parameters(contract, output_of(layer), layer.parameters, unbiased=unbiased)
         input, weights = steps(layer, network)
         used = matters(layer, values["bias"])

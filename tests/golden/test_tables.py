@@ -23,7 +23,7 @@ FLOATS = {
 
 
 def pairs(rng, count):
-    """Quantizations of what comes in and what comes out."""
+    """Quantizations of input and output."""
     for _ in range(count):
         taken, made = (parse(name) for name in rng.choice(["s8", "u8", "s8n", "u8n"], 2))
         yield tuple(Quantization(fmt, 2.0**rng.uniform(-9, 0),

@@ -107,16 +107,16 @@ def s8(scale, zero_point=0):
     ("tanh", s8(1.0), s8(1 / 128, 1),
      "Output of TANH must have scale 1/128 and zero point 0, not 0.0078125 and 1"),
     ("tanh", s8(16.0), OUTPUTS["tanh"],
-     "Scale of what comes in must be in range [2**-27, 16), not 16.0"),
+     "Scale of the input must be in range [2**-27, 16), not 16.0"),
     ("tanh", s8(2.0**-28), OUTPUTS["tanh"],
-     "Scale of what comes in must be in range [2**-27, 16), not 3.725290298461914e-09"),
+     "Scale of the input must be in range [2**-27, 16), not 3.725290298461914e-09"),
     ("hard_swish", s8(1.0), s8(1 / 128),
-     "Scale of what comes in must be less than 128 times that of what comes out, "
+     "Scale of the input must be less than 128 times that of the output, "
      "not 1.0 with 0.0078125"),
     ("hard_swish", s8(1.0), s8(513.0),
-     "Scale of what comes out must be at most 512 times that of what comes in, "
+     "Scale of the output must be at most 512 times that of the input, "
      "not 513.0 with 1.0"),
-    ("hard_swish", s8(2.0**-23), s8(2.0**-23), f"Scale of what comes in must be at least "
+    ("hard_swish", s8(2.0**-23), s8(2.0**-23), f"Scale of the input must be at least "
                                                f"{3 / 2**24!r}, not {2.0**-23!r}"),
 ])
 def test_bad_quantizations(name, taken, made, message):
