@@ -58,7 +58,7 @@ MUTATIONS: dict[str, Mutation] = named(
          "np.stack([sums.min(axis=0), sums.max(axis=0)])",
          "np.stack([sums.max(axis=0), sums.max(axis=0)])", "golden/test_run.py"),
         ("a scale that another rule makes is refused", "golden/layers/linear.py",
-         "right = right | (found == wanted(rule))", "pass", "golden/test_check_scales.py"),
+         "right = right | (actual == expected(rule))", "pass", "golden/test_check_scales.py"),
         ("the digest is not of the arrays", "golden/saved.py",
          "for array in arrays:\n        found", "for array in ():\n        found",
          "golden/test_saved.py"),
