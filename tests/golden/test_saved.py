@@ -136,7 +136,7 @@ def test_a_layer_of_ones_own(tmp_path):
         pass
 
     layer = Own(**vars(everything().layers[-2]))
-    with pytest.raises(TypeError, match="^What is saved must be of this project's own classes, "
+    with pytest.raises(TypeError, match="^Saved value must be of this project's own classes, "
                                         "not .*Own"):
         save(replace(everything(), layers=(layer,), outputs=()), tmp_path / "network")
 

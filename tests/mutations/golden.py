@@ -60,7 +60,7 @@ MUTATIONS: dict[str, Mutation] = named(
         ("a scale that another rule makes is refused", "golden/layers/linear.py",
          "right = right | (actual == expected(rule))", "pass", "golden/test_check_scales.py"),
         ("the digest is not of the arrays", "golden/saved.py",
-         "for array in arrays:\n        found", "for array in ():\n        found",
+         "for array in arrays:\n        state", "for array in ():\n        state",
          "golden/test_saved.py"),
         ("a scheme's operand may wrap", "golden/elementwise.py",
          "for end in (totals.min(), totals.max())", "for end in (totals.min(),)",
