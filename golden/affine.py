@@ -146,8 +146,8 @@ def _per_channel(quantization: Quantization, axes: int) -> tuple[np.ndarray, np.
     quantization.format.check_zero_point(zero_point)
     step = np.asarray(quantization.step)
     if (vanishes := (step == 0) & (scale != 0)).any():
-        raise ValueError(f"Scale must be large enough that 2**{quantization.format.unit} of it is "
-                         f"not 0, not {scale[vanishes].flat[0]}")
+        raise ValueError(f"Scale must give a step above 0 with unit 2**{quantization.format.unit}, "
+                         f"not {scale[vanishes].flat[0]}")
     rest = [1] * (axes - 1)
     return (step.reshape(-1, *rest) if step.ndim else step,
             zero_point.reshape(-1, *rest) if zero_point.ndim else zero_point)

@@ -206,7 +206,7 @@ def shift_levels(levels, codes, *, least: int | None = None) -> np.ndarray:
     each = blocks_of(codes, levels.shape)
     lowest = int(each.min(initial=EXPONENT.max))
     if least is not None and least > lowest:
-        raise ValueError(f"Least exponent must be at most the {lowest} that there is, not {least}")
+        raise ValueError(f"Least exponent must be at most {lowest}, the lowest code, not {least}")
     return shifted(levels, each - (lowest if least is None else least))
 
 

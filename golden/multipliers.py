@@ -196,7 +196,7 @@ def scale_parameters(contract: Clamped, real, sum_format: IntFormat) -> dict[str
         If a scale is negative or not finite, or the contract cannot represent it.
     """
     if not isinstance(contract, Clamped):
-        raise ValueError(f"Contract must scale, which {contract.name} does not")
+        raise ValueError(f"Contract must be one that scales, not {contract.name}")
     real = check_scale(real, zero=True).astype(np.float64)
     if isinstance(contract, Onnx):
         return {"scale": _float_bits(real)}
@@ -265,8 +265,8 @@ def _held(scale: np.ndarray, rule: ScaleRule) -> np.ndarray:
         held = scale.astype(rule.held)
     bad = scale[~np.isfinite(held) | ((held == 0) & (scale != 0))]
     if bad.size:
-        raise ValueError(f"Scale must be a {rule.held}, neither 0 nor infinite, where it is "
-                         f"rounded to one, not {bad.flat[0].item()!r}")
+        raise ValueError(f"Scale must be neither 0 nor infinite as a {rule.held}, "
+                         f"not {bad.flat[0].item()!r}")
     return held.astype(rule.product)
 
 

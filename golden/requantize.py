@@ -78,8 +78,8 @@ def requantize(sums, contract: Contract, output: Format | None, parameters: Mapp
         range.
     """
     if isinstance(output, BlockScaled):
-        raise TypeError(f"Output must not be block-scaled, not {output}: requantize_blocks makes "
-                        f"its exponents too")
+        raise TypeError(f"Output must be a format without exponents, not {output}: call "
+                        f"requantize_blocks")
     sums, values = prepared(sums, contract, output, parameters, unbiased=unbiased)
     if isinstance(contract, Stochastic) != (draws is not None):
         raise ValueError(f"Draws must be {'left out' if draws is not None else 'given'} for "

@@ -43,12 +43,11 @@ class Proof:
     def check(self, network: Network, tensors: Mapping[str, Levels]):
         """Raise ``ValueError`` if the proof is of another network or for other inputs."""
         if self.network is not network:
-            raise ValueError(f"Proof must be of the network that is run, {network.name!r}, "
-                             f"not of another one, {self.network.name!r}")
+            raise ValueError(f"Proof must be of this network, {network.name!r}, "
+                             f"not of another, {self.network.name!r}")
         for name, proven in (self.inputs or {}).items():
             if not all(map(np.array_equal, parts(proven).values(), parts(tensors[name]).values())):
-                raise ValueError(f"Input {name!r} must be the one that the proof is for, "
-                                 f"not another one")
+                raise ValueError(f"Input {name!r} must be that of the proof, not another")
 
 
 def run(network: Network, x, proof: Proof | None = None) -> dict[str, Any]:

@@ -73,11 +73,9 @@ def load(path: str | Path) -> networks.Network:
             if not isinstance(network, networks.Network):
                 raise TypeError(f"it is no network, but {network!r}")
     except Exception as error:  # a damaged archive may fail in any way
-        raise ValueError(f"Saved network must be whole, not damaged as {path} is "
-                         f"({error!r})") from error
+        raise ValueError(f"Saved network {path} must be whole, not damaged ({error!r})") from error
     if version != VERSION:
-        raise ValueError(f"Saved network must be of version {VERSION}, not {version!r} as {path} "
-                         f"is")
+        raise ValueError(f"Saved network {path} must be of version {VERSION}, not {version!r}")
     return network
 
 

@@ -219,8 +219,8 @@ class Thresholds(Contract):
             raise ValueError(f"Output must be a format of at most {THRESHOLD_BITS} bits for "
                              f"contract {self.name}, not {output}")
         if isinstance(output, BlockScaled):
-            raise ValueError(f"Output must be the format of elements for contract {self.name}, "
-                             f"which scales nothing, not {output}")
+            raise ValueError(f"Output must be a format without exponents for contract {self.name}, "
+                             f"not {output}")
         total = self.sum_format(unbiased)
         steps: dict[str, Format] = {
             f"threshold_{step}": total for step in range(1, len(output.levels()))}

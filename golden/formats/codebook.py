@@ -162,11 +162,11 @@ class LoadedCodebook(Format):
 
     def encode(self, levels) -> np.ndarray:
         """Refuse with ``TypeError``: only a loaded table has codes."""
-        raise TypeError(f"Codes of {self} must be asked of the codebook that is loaded")
+        raise TypeError(f"Codes must be those of a loaded codebook, not of {self}")
 
     def decode(self, codes) -> np.ndarray:
         """Refuse with ``TypeError``: only a loaded table has levels for codes."""
-        raise TypeError(f"Levels of {self} must be asked of the codebook that is loaded")
+        raise TypeError(f"Levels must be those of a loaded codebook, not of {self}")
 
     def check_table(self, table: Format) -> Codebook:
         """Return ``table`` if the hardware can load it; else raise ``ValueError``."""

@@ -90,7 +90,7 @@ def _check_scales(layer: Rescale | Add | Mul | Concat, network: Network):
                                      clamp=(own["clamp_min"], own["clamp_max"]))
             for name, value in expected.items():
                 if own[name] != value:
-                    raise ValueError(f"Parameter {name} must be {value}, as the scales have it, "
+                    raise ValueError(f"Parameter {name} must be {value}, by the tensors' scales, "
                                      f"not {own[name]}")
     except ValueError as error:
         raise ValueError(f"Layer {layer.name!r}: {error}") from error

@@ -238,7 +238,7 @@ def _check_scales(layer: Linear, network: Network):
             right = right | (actual == expected(rule))
     for channel in np.flatnonzero(~right).tolist():
         raise ValueError(f"Layer {layer.name!r}, channel {channel}: Parameters must scale by "
-                         f"{own[channel]}, as the scales do, not by {actual[channel]}")
+                         f"{own[channel]}, by the tensors' scales, not by {actual[channel]}")
 
 
 LINEAR = Kind(_prove, _run, _check_scales)

@@ -269,7 +269,7 @@ class Concat(Layer):
         integers(self.axis, "Axis")
         if self.axis == 0 or not -rank <= self.axis <= rank:
             raise ValueError(f"Axis must be one of tensor {self.inputs[0]!r}, of shape "
-                             f"{shapes[0]}, behind the batch, not {self.axis}")
+                             f"{shapes[0]}, after the batch, not {self.axis}")
         place = (self.axis - 1) % rank if self.axis > 0 else self.axis % rank
         before, after = shapes[0][:place], shapes[0][place + 1:]
         for index, shape in enumerate(shapes):

@@ -148,8 +148,8 @@ class Network:
         """Quantization of the input of a network with one input."""
         tensor, *others = self.inputs
         if others:
-            raise ValueError(f"Input must be asked for by its name where there are "
-                             f"{len(self.inputs)}")
+            raise ValueError(f"Network must have one input, not {len(self.inputs)}: call "
+                             f"Network.quantization")
         return tensor.quantization
 
     def quantization(self, name: str) -> Quantization:

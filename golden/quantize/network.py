@@ -206,14 +206,14 @@ def _check_request(layers: Sequence[FloatDense], activations: Format, output: Fo
                              f"before, not {np.shape(after.weights)[1]}")
     if isinstance(contract, ExactSum):
         if len(layers) > 1:
-            raise ValueError(f"Contract must scale where there are hidden layers, whose results "
-                             f"are activations of the next, not {contract.name}")
+            raise ValueError(f"Contract must be one that scales if there are hidden layers, "
+                             f"not {contract.name}")
         if layers[0].relu:
-            raise ValueError(f"Contract must clamp where there is a ReLU, not {contract.name}")
+            raise ValueError(f"Contract must be one that clamps if there is a ReLU, "
+                             f"not {contract.name}")
     elif len(layers) > 1 and output != activations:
-        raise ValueError(f"Output must be the activations' format {activations} where there are "
-                         f"hidden layers, whose results are activations of the next, "
-                         f"not {output}")
+        raise ValueError(f"Output must be the activations' format {activations} if there are "
+                         f"hidden layers, not {output}")
 
 
 def _weigh(layer: FloatDense, index: int, x: Levels, network: Network, fmt: Format,

@@ -121,5 +121,5 @@ def blocks_for(biases: np.ndarray, weights, fmt: BlockScaled, input: Quantizatio
 def _check_vanishing(fmt: Format, input: Quantization, count: int, places: int):
     # The largest sum of as many weights of the level nearest to 0.
     if count * fmt.idle * shifted_range(input).magnitude >= 2**places:
-        raise ValueError(f"Weights must have a format with a level 0 where they are so small "
-                         f"beside the bias, not {fmt}")
+        raise ValueError(f"Weights that are tiny compared with the bias must have a format with a "
+                         f"level 0, not {fmt}")

@@ -269,7 +269,7 @@ def _spread(values: np.ndarray, shape: tuple[int, ...], axis: int, block_size: i
     if values.size == 1:
         return values.reshape(())
     if not -len(shape) <= axis < len(shape):
-        raise ValueError(f"Axis must be one of {len(shape)}, not {axis}")
+        raise ValueError(f"Axis must be one of the tensor's {len(shape)}, not {axis}")
     along = axis % len(shape)
     if values.ndim == 1 and not block_size:
         expected = (shape[along],)
