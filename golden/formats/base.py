@@ -82,7 +82,7 @@ class Format(ABC):
         return min(levels, key=lambda level: (abs(level), -level))
 
     def check_zero_point(self, values, name: str = "Zero point") -> np.ndarray:
-        """Return zero points as an integer array; ``ValueError`` if the format has no such one.
+        """Return zero points as an integer array; ``ValueError`` if the format cannot have one.
 
         A zero point of an integer format is one of its levels; that of any other format is 0.
         """
@@ -101,9 +101,9 @@ class Format(ABC):
         array = integers(levels, name)
         bad = np.argwhere(~self.contains(array))
         if len(bad):
-            where: tuple[int, ...] = tuple(bad[0].tolist())
-            place = f" at index {where if where[1:] else where[0]}" if where else ""
-            raise ValueError(f"{name} must be {self.describe()}, not {array[where]}{place}")
+            index: tuple[int, ...] = tuple(bad[0].tolist())
+            place = f" at index {index if index[1:] else index[0]}" if index else ""
+            raise ValueError(f"{name} must be {self.describe()}, not {array[index]}{place}")
         return array
 
     @abstractmethod
