@@ -1,7 +1,7 @@
-"""Real numbers become levels and back: ``real = step * (level - zero_point)``.
+"""Conversion of real numbers to levels and back: ``real = step * (level - zero_point)``.
 
-One of the two places where floats are rounded (:mod:`golden.multipliers` is the other); ties go
-up, but in block-scaled tensors to the even code.
+One of the two places where floats are rounded (:mod:`golden.multipliers` is the other). Ties go
+up; in block-scaled tensors they go to the even code.
 """
 
 import numpy as np
@@ -22,33 +22,33 @@ def round_to_step(x, step) -> np.ndarray:
 
 
 def quantize(x, quantization: Quantization) -> Levels:
-    """Levels of real numbers, saturated to the format; of two as near, the upper one.
+    """Nearest levels of real numbers, ties to the upper level, saturated to the format.
 
-    For an integer format that is ``floor(x / step + 1/2) + zero_point``. To a block-scaled format
-    :func:`golden.block_scaled.quantize_blocks` converts, with the exponents that there may be.
+    The level of an integer format is ``floor(x / step + 1/2) + zero_point``. To a block-scaled
+    format :func:`golden.block_scaled.quantize_blocks` converts, with the quantization's exponents.
 
     Parameters
     ----------
     x : array_like of float
-        Finite. Where the scale or the zero point is an array, channels are its first axis, as
-        they are of weights.
+        Finite numbers. If the scale or the zero point is an array, channels are the first axis, as
+        in weights.
     quantization : Quantization
 
     Returns
     -------
-    array of ``int64``, or of a block-scaled format Blocks
+    array of ``int64``, or Blocks if the format is block-scaled
 
     Raises
     ------
     ValueError
-        Where a number is not finite, or a channel has scale 0, to which nothing can be quantized.
+        If a number is not finite, or a channel has scale 0, to which nothing can be quantized.
     """
     x = finite(x, "Numbers to quantize")
     check_scale(quantization.scale)
     step, zero_point = _per_channel(quantization, x.ndim)
     fmt = quantization.format
     if isinstance(fmt, BlockScaled):
-        # What exceeds float64 saturates as well where it ends.
+        # Numbers beyond float64 saturate at its ends, and so in the format.
         with np.errstate(over="ignore"):
             scaled = np.nan_to_num(np.ldexp(x / step, fmt.unit))
         return quantize_blocks(scaled, fmt, exponents=quantization.exponents)
@@ -56,23 +56,23 @@ def quantize(x, quantization: Quantization) -> Levels:
         levels = fmt.levels()
         halfway = (levels[:-1] + levels[1:]) / 2
         return levels[np.searchsorted(halfway, x / step, side="right")]
-    # Saturated before it becomes an integer, which could not hold it.
+    # Saturated before the conversion to an integer, which might overflow.
     level = np.clip(_half_up(x / step), fmt.min - zero_point, fmt.max - zero_point)
     return level.astype(np.int64) + zero_point
 
 
 def dequantize(levels, quantization: Quantization) -> np.ndarray:
-    """Real numbers that levels stand for; infinities and NaN where the format propagates them.
+    """Real numbers of levels, including infinities and NaN if the format propagates them.
 
     Parameters
     ----------
-    levels : array_like of integers, or of a block-scaled format Blocks
+    levels : array_like of integers, or Blocks if the format is block-scaled
     quantization : Quantization
 
     Raises
     ------
     TypeError
-        Where they are Blocks and the format is not block-scaled, or the other way round.
+        If levels of a block-scaled format are no Blocks, or levels of another format are.
     """
     fmt = quantization.format
     check_kind(levels, fmt, "Levels")
@@ -86,15 +86,16 @@ def dequantize(levels, quantization: Quantization) -> np.ndarray:
 
 
 def symmetric(magnitude, fmt: Format) -> Quantization:
-    """Zero point 0, and the largest level for ``magnitude``: of weights, ``max|W|``.
+    """Quantization with zero point 0, whose largest level is ``magnitude``.
 
     Parameters
     ----------
     magnitude : float or array of float
-        Not negative. Where it is 0 the scale is 1.
+        Real number of the largest level, such as ``max|W|`` of weights; not negative. A magnitude
+        of 0 gives scale 1.
     fmt : Format
-        Its lowest level may be below the negative of the highest; it then stands for a little
-        more than ``-magnitude``.
+        Format of the levels. A lowest level below the negative of the highest lies beyond
+        ``-magnitude``.
     """
     if fmt.max < 1:
         raise ValueError(f"Format must have a positive level to be symmetric, not {fmt}")
@@ -106,7 +107,7 @@ def symmetric(magnitude, fmt: Format) -> Quantization:
 
 
 def asymmetric(lo, hi, fmt: Format) -> Quantization:
-    """Scale and zero point with which the format spans ``lo .. hi`` and represents 0 exactly.
+    """Quantization with which the format spans ``lo .. hi`` and represents 0 exactly.
 
     The range is widened to contain 0. The zero point is rounded, half up, to a level, so that
     each end may move by half a step.
@@ -114,7 +115,7 @@ def asymmetric(lo, hi, fmt: Format) -> Quantization:
     Parameters
     ----------
     lo, hi : float or array of float
-        Where both are 0 the scale is 1.
+        Ends of the range. If both are 0, the scale is 1.
     fmt : Format
     """
     if not isinstance(fmt, IntFormat):
@@ -127,7 +128,7 @@ def asymmetric(lo, hi, fmt: Format) -> Quantization:
 
 
 def limits(quantization: Quantization) -> tuple[np.ndarray, np.ndarray]:
-    """Real numbers that the lowest and the highest level stand for, with the largest exponent."""
+    """Real numbers of the lowest and the highest level, with the largest exponent."""
     fmt = quantization.format
     zero_point = np.asarray(quantization.zero_point)
     step = quantization.step * 2.0**(quantization.exponents.hi - EXPONENT_BIAS)
@@ -135,7 +136,7 @@ def limits(quantization: Quantization) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _half_up(x: np.ndarray) -> np.ndarray:
-    # The fraction is exact, where x + 1/2 is not: of the largest number below 1/2 that gives 1.
+    # The fraction is exact, but x + 1/2 is not: it is 1 for the largest number below 1/2.
     floor = np.floor(x)
     return floor + (x - floor >= 0.5)
 
@@ -145,8 +146,8 @@ def _per_channel(quantization: Quantization, axes: int) -> tuple[np.ndarray, np.
     quantization.format.check_zero_point(zero_point)
     step = np.asarray(quantization.step)
     if (vanishes := (step == 0) & (scale != 0)).any():
-        raise ValueError(f"Scale must be large enough that 2**{quantization.format.unit} of it is "
-                         f"not 0, not {scale[vanishes].flat[0]}")
+        raise ValueError(f"Scale must give a step above 0 with unit 2**{quantization.format.unit}, "
+                         f"not {scale[vanishes].flat[0]}")
     rest = [1] * (axes - 1)
     return (step.reshape(-1, *rest) if step.ndim else step,
             zero_point.reshape(-1, *rest) if zero_point.ndim else zero_point)

@@ -1,12 +1,12 @@
-"""Block-scaled (MX) tensors: their quantization, exact sums of products across blocks, results.
+"""Block-scaled (MX) tensors: quantization, exact sums of products, requantization.
 
-A tensor is an array of levels, K last, and an array of exponents' codes in which the last axis is
-of blocks of 32: ``real = level * 2**(unit + code - 127)``. A sum of products is exact as an integer
-in units of a *base*, a combined exponent:
+A tensor is an array of levels, K last, and an array of exponents' codes, one for each block of 32
+levels along K: ``real = level * 2**(unit + code - 127)``. A sum of products is an exact integer in
+units of a *base*, a combined exponent:
 
 ``sum over blocks b of 2**(x_codes[b] + w_codes[b] - base) * sum(x * w for the products of b)``
 
-Combined exponents must lie in a window, ``0 <= x_codes[b] + w_codes[b] - base < window``; a block
+Combined exponents must lie in a window, ``0 <= x_codes[b] + w_codes[b] - base < window``. A block
 outside is refused, whatever its levels.
 """
 
@@ -30,13 +30,13 @@ __all__ = ["Blocks", "Levels", "check_kind", "parts", "on_levels", "quantize_blo
 
 
 class Blocks(NamedTuple):
-    """A block-scaled tensor.
+    """Block-scaled tensor.
 
     Parameters
     ----------
     levels : array of integers, ``(..., K)``
     exponents : array of integers, ``(..., ceil(K / 32))``
-        Codes.
+        Codes of the exponents.
     """
 
     levels: np.ndarray
@@ -44,23 +44,23 @@ class Blocks(NamedTuple):
 
 
 Levels = np.ndarray | Blocks
-"""Levels; of a block-scaled format with their exponents."""
+"""Levels of a tensor, with their exponents if the format is block-scaled."""
 
 
 def check_kind(tensor, fmt: Format, name: str):
-    """Raise ``TypeError`` where a tensor of ``fmt`` is not Blocks and should be, or is and not."""
+    """Raise ``TypeError`` unless a tensor is Blocks exactly if ``fmt`` is block-scaled."""
     if isinstance(fmt, BlockScaled) != isinstance(tensor, Blocks):
         kind = "Blocks" if isinstance(fmt, BlockScaled) else "an array of levels"
         raise TypeError(f"{name} must be {kind} for {fmt}, not {type(tensor).__name__}")
 
 
 def parts(tensor: Levels) -> dict[str, np.ndarray]:
-    """Arrays that a tensor is made of: ``levels``, and ``exponents`` where it has some."""
+    """Arrays of a tensor by name: ``levels``, and ``exponents`` if it is block-scaled."""
     return tensor._asdict() if isinstance(tensor, Blocks) else {"levels": tensor}
 
 
 def on_levels(function: Callable[[np.ndarray], np.ndarray], tensor: Levels) -> Levels:
-    """Return the tensor with what ``function`` makes of its levels."""
+    """Return the tensor with ``function`` applied to its levels."""
     if isinstance(tensor, Blocks):
         return tensor._replace(levels=function(tensor.levels))
     return function(tensor)
@@ -68,30 +68,29 @@ def on_levels(function: Callable[[np.ndarray], np.ndarray], tensor: Levels) -> L
 
 def quantize_blocks(values, fmt: BlockScaled, *, window: int | None = None,
                     exponents: Range | None = None) -> Blocks:
-    """Levels of real numbers, and the codes of their blocks' exponents.
+    """Convert real numbers to levels and the codes of their blocks' exponents, as OCP MX does.
 
-    The exponent of a block is ``floor(log2(max|v|)) - emax``, where ``2**emax`` is the highest
-    power of two that the element has, and at least -127, at most 127. Elements are then rounded to
-    the nearest level, ties to the even code, and saturated: OCP MX's conversion. A block of zeros,
-    for which all exponents are as good, has the least one of the others. Negative numbers count as
-    0 where the element has none.
+    The exponent of a block is ``floor(log2(max|v|)) - emax``, clipped to -127 .. 127, where
+    ``2**emax`` is the highest power of two among the element's levels. Elements are then rounded
+    to the nearest level, ties to the even code, and saturated. A block of zeros gets the least
+    exponent of the other blocks. Negative numbers count as 0 if the element has no negative level.
 
     Parameters
     ----------
     values : array_like of float, ``(..., K)``
     fmt : BlockScaled
     window : int, optional
-        Blocks whose exponents are ``window`` or more below the largest get one that is
-        ``window - 1`` below it, and coarser steps.
+        Number of exponents, from the largest down. A block below gets the lowest of them, and
+        coarser steps.
     exponents : Range, optional
-        In place of a window, codes that blocks may have: one beyond becomes the nearest, that of a
-        block of zeros the least.
+        Codes that blocks may have, in place of a window. A code outside becomes the nearest end;
+        a block of zeros gets the least code.
 
     Raises
     ------
     ValueError
-        Where a number is not finite, or the format has no positive level; where there is no axis of
-        numbers; where a window is less than 1, or given beside exponents.
+        If a number is not finite, the format has no positive level, or there is no axis of
+        numbers; if the window is less than 1, or both window and exponents are given.
     """
     if window is not None and exponents is not None:
         raise ValueError(f"Window must be None where exponents are given, not {window}")
@@ -103,7 +102,7 @@ def quantize_blocks(values, fmt: BlockScaled, *, window: int | None = None,
         raise ValueError(f"Format must have a positive level to quantize to, not {fmt}")
     sizes = np.abs(values) if fmt.min < 0 else np.maximum(values, 0)
     largest = _grouped(sizes, 0).max(axis=-1)
-    # frexp has its fraction in [1/2, 1): the exponent of what is above 0 is one too many.
+    # The fraction of frexp is in [1/2, 1): its exponent of a positive number is one too large.
     emax = fmt.max.bit_length() - 1 + fmt.unit
     codes = np.clip(np.frexp(largest)[1] - 1 - emax + EXPONENT_BIAS, EXPONENT.min, EXPONENT.max)
     used = largest > 0
@@ -114,13 +113,13 @@ def quantize_blocks(values, fmt: BlockScaled, *, window: int | None = None,
         least, most = exponents.lo, exponents.hi
     codes = np.clip(np.where(used, codes, least), least, most).astype(np.int64)
 
-    with np.errstate(over="ignore"):  # infinite is what saturates in any case
+    with np.errstate(over="ignore"):  # infinity saturates too
         scaled = np.ldexp(values, EXPONENT_BIAS - fmt.unit - _each(codes, values.shape[-1]))
     return Blocks(nearest_level(*fraction(scaled), fmt, Rounding.HALF_EVEN), codes)
 
 
 def dequantize_blocks(levels, codes, fmt: BlockScaled) -> np.ndarray:
-    """Real numbers that levels and their blocks' exponents stand for; infinities and NaN too."""
+    """Real numbers of levels and their blocks' exponents, including infinities and NaN."""
     levels = fmt.check(levels)
     return np.ldexp(as_floats(levels), blocks_of(codes, levels.shape) - EXPONENT_BIAS + fmt.unit)
 
@@ -129,25 +128,24 @@ def requantize_blocks(sums, contract: Contract, output: BlockScaled, parameters:
                       unbiased: Range | None = None) -> Blocks:
     """Turn exact sums into levels and their blocks' exponents, 32 channels to a block.
 
-    Some millions of results per second, as far as int64 holds what is shifted.
-
-    A result, ``v = (sum + bias) * multiplier / 2**shift`` in units of a level where the exponent's
-    code is 127, asks for the code ``floor(log2(|v|)) - floor(log2(output.max)) + 127``, or for the
-    nearest of ``exponent_min`` to ``exponent_max``. One that is 0, or whose sign the clamp takes
-    away, asks for ``exponent_min``. A block has the largest code that is asked for, and each level
-    is ``clamp(round(v / 2**(code - 127)))``: rounded once, as the contract says, by
-    :func:`golden.rounding.nearest_level`.
+    A result is ``v = (sum + bias) * multiplier / 2**shift``, in units of a level with exponent code
+    127. It prefers the code ``floor(log2(|v|)) - floor(log2(output.max)) + 127``, clipped to
+    ``exponent_min .. exponent_max``. A result of 0, or of a sign that the clamp excludes, prefers
+    ``exponent_min``. A block has the largest preferred code. Each level is
+    ``clamp(round(v / 2**(code - 127)))``, rounded once, as the contract says, by
+    :func:`golden.rounding.nearest_level`. The speed is some millions of results per second, if
+    int64 holds the shifted numbers.
 
     Parameters
     ----------
     sums : array_like of integers, ``(..., channels)``
     contract, output, parameters, unbiased
-        As for :func:`golden.requantize.requantize`.
+        Parameters of :func:`golden.requantize.requantize`.
 
     Raises
     ------
     ValueError
-        As there.
+        If :func:`golden.requantize.requantize` would raise it.
     """
     sums, values = prepared(np.atleast_1d(sums), contract, output, parameters, unbiased=unbiased)
     if not isinstance(contract, MultiplyShift):
@@ -155,9 +153,9 @@ def requantize_blocks(sums, contract: Contract, output: BlockScaled, parameters:
     x, right = product(biased(sums, contract, values), contract, values)
     x, right, lo, hi = np.broadcast_arrays(x, right, values["exponent_min"], values["exponent_max"])
     digits = _bit_length(np.abs(x))
-    asked = np.clip(digits - output.max.bit_length() - right + EXPONENT_BIAS, lo, hi)
-    asks = np.where(x > 0, values["clamp_max"] > 0, (x < 0) & (values["clamp_min"] < 0))
-    codes = _grouped(np.where(asks, asked, lo), EXPONENT.min).max(axis=-1).astype(np.int64)
+    preferred = np.clip(digits - output.max.bit_length() - right + EXPONENT_BIAS, lo, hi)
+    counts = np.where(x > 0, values["clamp_max"] > 0, (x < 0) & (values["clamp_min"] < 0))
+    codes = _grouped(np.where(counts, preferred, lo), EXPONENT.min).max(axis=-1).astype(np.int64)
 
     shift = right + _each(codes, x.shape[-1]) - EXPONENT_BIAS
     levels = nearest_level(shifted(x, np.maximum(-shift, 0)), np.maximum(shift, 0), output,
@@ -169,8 +167,8 @@ def requantize_tensor(sums, contract: Contract, output: Format | None, parameter
                       unbiased: Range | None = None, draws=None) -> Levels:
     """Turn exact sums into results of any format.
 
-    By :func:`requantize_blocks` where that is block-scaled, else by
-    :func:`golden.requantize.requantize`; see there.
+    Calls :func:`requantize_blocks` if the output is block-scaled, else
+    :func:`golden.requantize.requantize`.
     """
     if isinstance(output, BlockScaled):
         return requantize_blocks(sums, contract, output, parameters, unbiased=unbiased)
@@ -183,45 +181,46 @@ def blocks_of(codes, shape: tuple[int, ...]) -> np.ndarray:
     Raises
     ------
     ValueError
-        Where a code is not from 0 to 254, or there is not one for each block.
+        If a code is not in 0 to 254, or there is not one code for each block.
     """
     codes = EXPONENT.check(codes, "Exponent")
     _check_axes(shape, "Levels")
-    wanted = (*shape[:-1], -(-shape[-1] // BLOCK))
-    if codes.shape != wanted:
-        raise ValueError(f"Exponents must have shape {wanted}, one for each {BLOCK} levels, "
+    expected = (*shape[:-1], -(-shape[-1] // BLOCK))
+    if codes.shape != expected:
+        raise ValueError(f"Exponents must have shape {expected}, one for each {BLOCK} levels, "
                          f"not {codes.shape}")
     return _each(codes, shape[-1])
 
 
 def shift_levels(levels, codes, *, least: int | None = None) -> np.ndarray:
-    """Return levels as integers on one scale, that of the least of the exponents.
+    """Return levels as integers on one scale, that of the least exponent.
 
     Parameters
     ----------
     levels : array_like of integers, ``(..., K)``
     codes : array_like of int, ``(..., ceil(K / 32))``
     least : int, optional
-        Code whose scale to have instead, if not above any.
+        Code of the scale instead; at most the least of ``codes``.
     """
     levels = integers(levels, "Level")
     each = blocks_of(codes, levels.shape)
     lowest = int(each.min(initial=EXPONENT.max))
     if least is not None and least > lowest:
-        raise ValueError(f"Least exponent must be at most the {lowest} that there is, not {least}")
+        raise ValueError(f"Least exponent must be at most {lowest}, the lowest code, not {least}")
     return shifted(levels, each - (lowest if least is None else least))
 
 
 def shifts(x_codes, w_codes, *, base, window: int) -> np.ndarray:
-    """How far the sums of blocks are shifted: ``x_codes[..., m] + w_codes[..., n] - base``.
+    """Left shift of each block's sum: ``x_codes[..., m] + w_codes[..., n] - base``.
 
     Parameters
     ----------
     x_codes : array_like of int, ``(..., m)``
     w_codes : array_like of int, ``(..., n)``
     base : int or array_like of int, ``(...)``
-        Combined code that is not shifted.
+        Combined code whose shift is 0.
     window : int
+        Number of allowed shifts, from 0.
 
     Returns
     -------
@@ -230,22 +229,22 @@ def shifts(x_codes, w_codes, *, base, window: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        Naming the first block outside of the window.
+        The message names the first block outside the window.
     """
     combined = (EXPONENT.check(x_codes, "Exponent")[..., :, None]
                 + EXPONENT.check(w_codes, "Exponent")[..., None, :])
-    found = combined - integers(base, "Base")[..., None, None]
-    bad = np.argwhere((found < 0) | (found >= window))
+    shift = combined - integers(base, "Base")[..., None, None]
+    bad = np.argwhere((shift < 0) | (shift >= window))
     if len(bad):
-        where = tuple(bad[0].tolist())
-        lowest = combined[where] - found[where]
-        raise ValueError(f"Combined exponent of block {where} must be in range "
-                         f"[{lowest}, {lowest + window - 1}], not {combined[where]}")
-    return found
+        block = tuple(bad[0].tolist())
+        lowest = combined[block] - shift[block]
+        raise ValueError(f"Combined exponent of block {block} must be in range "
+                         f"[{lowest}, {lowest + window - 1}], not {combined[block]}")
+    return shift
 
 
 def shifted(sums, by) -> np.ndarray:
-    """Compute ``sums << by``; Python integers where the results may not be of 64 bits."""
+    """Compute ``sums << by``; in Python integers if a result may need more than 64 bits."""
     sums, by = integers(sums, "Sum"), integers(by, "Shift")
     most = values_range(sums).magnitude << int(by.max(initial=0))
     if Range(-most, most) not in INT64:
@@ -259,18 +258,20 @@ def matmul(x, x_codes, weights, w_codes, *, base: int, window: int = 16) -> np.n
     Parameters
     ----------
     x : array_like of integers, ``(m, K)``
-        Levels.
+        Levels of the input.
     x_codes : array_like of int, ``(m, ceil(K / 32))``
-        Codes of exponents.
+        Codes of its exponents.
     weights : array_like of integers, ``(n, K)``
+        Levels of the weights.
     w_codes : array_like of int, ``(n, ceil(K / 32))``
+        Codes of their exponents.
     base, window : int
-        As above.
+        Parameters of :func:`shifts`.
 
     Returns
     -------
     array of integers, ``(m, n)``
-        A level of it is ``2**(base - 254)`` times the product of both units.
+        Sums in units of ``2**(base - 254)`` times the product of both units.
     """
     x, weights = integers(x, "Operand"), integers(weights, "Operand")
     for operand, codes in ((x, x_codes), (weights, w_codes)):

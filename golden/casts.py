@@ -14,23 +14,23 @@ __all__ = ["cast", "to_float"]
 
 
 def cast(x, output: Format, *, saturate: bool = True) -> np.ndarray:
-    """Levels of floats.
+    """Cast floats to levels.
 
-    To an integer format the fraction is dropped, and so are the digits beyond its width, as ONNX's
-    own tests have it: the standard leaves undefined what does not fit. To any other it is the
-    nearest level, of two as near the one with the even code, or the end that is beyond.
+    A cast to an integer format drops the fraction and the bits beyond the width, as ONNX's own
+    tests expect; the standard leaves numbers that do not fit undefined. A cast to any other format
+    gives the nearest level, ties to the even code, saturated.
 
-    NaN stays NaN in a format that propagates it, and becomes 0 in a float that has no code for it,
-    as in ml_dtypes; others refuse it.
+    NaN stays NaN in a format that propagates it. It becomes 0 in a float format without a code for
+    it, as in ml_dtypes. Other formats refuse it.
 
     Parameters
     ----------
     x : array_like of float
     output : Format
     saturate : bool
-        Where not, and the format propagates infinities and NaN, what rounds to more than its
-        largest number becomes infinity, or NaN in a format without: as in ml_dtypes and ONNX's
-        tests. ONNX Runtime differs there, up to the number that would be the next.
+        Whether numbers above the largest saturate. If not, and the format propagates infinities and
+        NaN, they become infinity, or NaN in a format without: as in ml_dtypes and ONNX's tests.
+        ONNX Runtime differs between the largest number and the one that would be next.
 
     Returns
     -------
@@ -39,9 +39,10 @@ def cast(x, output: Format, *, saturate: bool = True) -> np.ndarray:
     Raises
     ------
     ValueError
-        Where a number is NaN, or to become an integer and not finite.
+        If a number is NaN and the format refuses it, or not finite and the format is an integer
+        format.
     """
-    with np.errstate(invalid="ignore"):  # of a NaN that signals
+    with np.errstate(invalid="ignore"):  # a signalling NaN
         x = floats(x, "Numbers to cast").astype(np.float64)
     if isinstance(output, IntFormat):
         if not np.isfinite(x).all():
@@ -57,7 +58,7 @@ def cast(x, output: Format, *, saturate: bool = True) -> np.ndarray:
     if saturate or not (isinstance(output, FloatFormat) and output.propagates):
         levels = nearest_level(n, shift, output, Rounding.HALF_EVEN)
     else:
-        # As if the largest codes were numbers too: what rounds to one of them is too large.
+        # Rounded as if the reserved codes were numbers: a number that rounds to one is too large.
         numbers = replace(output, reserved=0, infinity=False, specials="refuse")
         levels = nearest_level(n, shift, numbers, Rounding.HALF_EVEN)
         beyond = np.sign(levels) * INFINITY if output.infinity else NAN
@@ -66,15 +67,16 @@ def cast(x, output: Format, *, saturate: bool = True) -> np.ndarray:
 
 
 def to_float(levels, source: Format, dtype: DTypeLike = np.float32) -> np.ndarray:
-    """Floats that levels stand for, and infinities and NaN where the format propagates them.
+    """Numbers of levels as floats, including infinities and NaN if the format propagates them.
 
     Parameters
     ----------
     levels : array_like of integers
-        Levels of ``source``, or differences of some.
+        Levels of ``source``, or differences of two.
     source : Format
+        Format of the levels.
     dtype : float16, float32 or float64
-        Of the result, which is rounded where that does not hold it.
+        Type of the result, which is rounded to it.
     """
     levels = np.asarray(levels)
     floats = as_floats(levels) if source.propagates else levels.astype(np.float64)

@@ -1,14 +1,14 @@
-"""What the command lines share: each ends in one line at most, whatever ends it.
+"""Shared parts of the command lines. A program ends with one line at most, whatever ends it.
 
-A front door begins with ::
+A program's module begins with ::
 
     if __name__ == "__main__":
         from golden.command import run
         run("golden.lut")
 
-so that :func:`run` is there before anything that takes time to import. The work is done in a
-thread, of which the main thread waits for the end or for a signal: an interruption is answered at
-once, wherever the work is, and raises nothing in the middle of it.
+so that :func:`run` works before any slow import. A thread does the work; the main thread waits for
+its end or for a signal. Thus an interruption is answered at once and raises nothing in the middle
+of the work.
 """
 
 import argparse
@@ -31,7 +31,7 @@ __all__ = ["Parser", "committing", "integer", "number", "output_file", "replace_
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
-"""Exit status, as shells have it of a program that SIGINT or SIGPIPE ended."""
+"""Exit status that shells report for a program ended by SIGINT or by SIGPIPE."""
 
 T = TypeVar("T")
 
@@ -40,14 +40,14 @@ _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line."""
+    """Parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
         """End with one line and status 2."""
         self.exit(2, f"{self.prog}: error: {message}\n")
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        """End with a line, if any, in which what cannot be printed is escaped."""
+        """End with the message, if any, on one line, with unprintable characters escaped."""
         if message:  # names in files may be anything
             message = "".join(each if each.isprintable() else repr(each)[1:-1]
                               for each in message.rstrip("\n")) + "\n"
@@ -78,9 +78,9 @@ def number(text: str) -> float:
 def run(module: str) -> NoReturn:
     """Run ``module.main`` as a program and end with the status that it returns.
 
-    SIGINT, SIGTERM and SIGHUP undo what :func:`undoing` has under way, and end the program with
-    one line. Where standard output is closed the program ends without a word; where it cannot be
-    written, with one line.
+    SIGINT, SIGTERM and SIGHUP undo every open :func:`undoing` and end the program with one line. If
+    standard output is closed, the program ends without a message; if it cannot be written, with
+    one line.
     """
     own = module.startswith("exactmac.")
     prog, results, errors = module.replace(".", " ") if own else f"python -m {module}", [], []
@@ -100,7 +100,7 @@ def run(module: str) -> NoReturn:
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    # Not for good: the system may give a signal to another thread, which wakes nobody.
+    # With a timeout: the system may give a signal to another thread, which does not wake this one.
     while thread.is_alive():
         thread.join(0.1)
     for number in _SIGNALS:
@@ -111,10 +111,11 @@ def run(module: str) -> NoReturn:
 
 
 class _Output(io.TextIOWrapper):
-    """Standard output that ends the program where it cannot be written."""
+    """Standard output that ends the program if it cannot be written."""
 
     def __init__(self, prog: str, stream: Any):
-        # What a terminal cannot show, such as a file's name that is no Unicode, is escaped.
+        # Characters that a terminal cannot show, as in a file's name that is no Unicode, are
+        # escaped.
         super().__init__(stream.buffer, encoding=stream.encoding, errors="backslashreplace",
                          line_buffering=stream.line_buffering)
         self.prog = prog
@@ -132,7 +133,7 @@ class _Output(io.TextIOWrapper):
         try:
             yield
         except OSError as error:
-            # What is left in the buffers goes nowhere.
+            # The rest of the buffers is discarded.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
             if isinstance(error, BrokenPipeError):
                 raise SystemExit(BROKEN_PIPE) from None
@@ -141,15 +142,15 @@ class _Output(io.TextIOWrapper):
             raise SystemExit(2) from None
 
 
-# Held while what is to be undone begins or ends, or files come to their places; by the main
-# thread, once it is interrupted, for good.
+# Held while an undoing begins or ends, or files are put in place. The interrupted main thread takes
+# it and never releases it.
 _lock = threading.RLock()
 _undos: dict[object, Callable[[], None]] = {}
 _written = threading.Event()
 
 
 def _watch(prog: str):
-    """Let each signal end the program, unless it was to be ignored from the beginning."""
+    """Let each signal end the program, unless it was ignored at the start."""
     def interrupt(number: int, frame: FrameType | None):
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_IGN)
@@ -157,9 +158,9 @@ def _watch(prog: str):
         for undo in reversed(_undos.values()):
             with suppress(Exception):
                 undo()
-        what = "all" if _written.is_set() else "nothing"
+        amount = "all" if _written.is_set() else "nothing"
         with suppress(OSError):
-            os.write(2, f"{prog}: interrupted; {what} was written\n".encode())
+            os.write(2, f"{prog}: interrupted; {amount} was written\n".encode())
         os._exit(INTERRUPTED)
 
     for number in _SIGNALS:
@@ -169,9 +170,9 @@ def _watch(prog: str):
 
 @contextmanager
 def undoing(begin: Callable[[], T], undo: Callable[[T], None]) -> Iterator[T]:
-    """Yield what ``begin`` returns; if the program is interrupted before the end, ``undo`` that.
+    """Yield the result of ``begin``; an interruption before the block's end calls ``undo`` on it.
 
-    Later ones are undone first. The block itself does not go on then, nor is it left.
+    The latest is undone first. The interrupted block neither goes on nor is left.
     """
     key = object()
     with _lock:
@@ -186,26 +187,26 @@ def undoing(begin: Callable[[], T], undo: Callable[[T], None]) -> Iterator[T]:
 
 @contextmanager
 def committing() -> Iterator[None]:
-    """Put files where they belong: an interruption comes before all of that or after it."""
+    """Put files in place: an interruption comes before all of the block or after it."""
     with _lock:
         yield
         _written.set()
 
 
 def output_file(name: str, text: str) -> Path:
-    """Return the file that an option names, once it is sure that it can be written.
+    """Return the file that an option names, after a check that it can be written.
 
     Parameters
     ----------
     name : str
-        Of the option, for the message.
+        Name of the option in messages.
     text : str
-        What was given.
+        Value of the option.
 
     Raises
     ------
     ValueError, OSError
-        Where it cannot.
+        If the file cannot be written.
     """
     if not text:
         raise ValueError(f"{name} must name a file, not ''")
@@ -228,13 +229,13 @@ def output_file(name: str, text: str) -> Path:
 def write_file(name: str, path: Path, data: bytes):
     """Write a file, all of it or nothing.
 
-    What is no regular file, such as a pipe, is written to, and so is an open file that the path
-    stands for, such as ``/dev/stdout``: neither is replaced.
+    A special file, such as a pipe, and an open file, such as ``/dev/stdout``, are written to and
+    not replaced.
 
     Parameters
     ----------
     name : str
-        Of the option that names the file. ``OSError`` says it, and the path, whatever went wrong.
+        Name of the option. Every ``OSError`` has it, and the path.
     path : Path
     data : bytes
     """
@@ -248,14 +249,14 @@ def write_file(name: str, path: Path, data: bytes):
             with committing():
                 replace_file(place, data)
             return
-        # Not while an interruption would wait: the other end of a pipe may never read.
+        # Without the lock, for which an interruption would wait: a pipe's reader may never read.
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
         _written.set()
 
 
 def replace_file(path: Path, data: bytes):
-    """Write a file, all of it or nothing; ``OSError`` names it, whatever went wrong."""
+    """Write a file, all of it or nothing; every ``OSError`` names the file."""
     try:
         with _lock:
             handle, part = tempfile.mkstemp(prefix=".exactmac_", dir=path.parent)
@@ -281,11 +282,11 @@ def _writing(name: str, path: Path) -> Iterator[None]:
 
 _PROC = Path("/proc")
 _MOST_LINKS = 40
-"""As Linux follows them."""
+"""Number of links that are followed, as in Linux."""
 
 
 def _place(path: Path) -> Path:
-    # Where links lead to, short of the file behind an open one.
+    # Target of the links, but not of a link in /proc to an open file.
     for _ in range(_MOST_LINKS):
         path = Path(os.path.realpath(path.parent), path.name)
         if path.is_relative_to(_PROC) or not path.is_symlink():
@@ -295,12 +296,12 @@ def _place(path: Path) -> Path:
 
 
 def _descriptor(place: Path) -> int | None:
-    # Which open file of this process it is.
+    # Number of the open file of this process at this path, if it is one.
     own = place.parent.is_relative_to(os.path.realpath("/proc/self")) or (
         place.parent == Path("/dev/fd"))
     return int(place.name) if own and re.fullmatch("[0-9]+", place.name) else None
 
 
 def _special(place: Path) -> bool:
-    # Those of /proc may be open files of another process.
+    # Files in /proc may be open files of another process.
     return place.is_relative_to(_PROC) or (place.exists() and not place.is_file())

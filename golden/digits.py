@@ -1,4 +1,4 @@
-"""The packaged example: a float network 64-64-10 with ReLU, and 8x8 images of digits."""
+"""Packaged example: a float network 64-64-10 with ReLU, and 8x8 images of digits."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,28 +16,28 @@ __all__ = ["Digits", "load", "quantized", "accuracy", "PATH"]
 PATH = Path(__file__).with_name("digits.npz")
 
 WHITE = 16
-"""Largest value of a pixel, which is 1.0 to the network."""
+"""Largest value of a pixel; the network sees it as 1.0."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Digits:
-    """A trained network and what it takes to quantize and to judge it.
+    """Trained network, with images to quantize and to test it.
 
     Parameters
     ----------
     layers : tuple of FloatDense
     calibration : array of float, ``(images, 64)``
-        Of the training part: pixels in [0, 1], row by row.
+        Images of the training part: pixels in [0, 1], row by row.
     images : array of float, ``(images, 64)``
-        Of the test part, which nothing but a judgement looks at.
+        Images of the test part, used only to test.
     labels : array of int, ``(images,)``
         Digits that the test images show.
     seed : int
-        Of the split and of the training.
+        Seed of the split and of the training.
     versions : tuple of str
-        Of what trained it.
+        Versions of the software that trained the network.
     source : str
-        Where the images are from, and their licence.
+        Source of the images, and their licence.
     """
 
     layers: tuple[FloatDense, ...]
@@ -69,9 +69,9 @@ def load(path: Path = PATH) -> Digits:
 def quantized(digits: Digits, *, weights: Format, activations: Format,
               output: Format | None = None, requantization: Contract | None = None,
               zero_points: ZeroPoints = "activations", window: int = 16) -> Network:
-    """Return the network in the given formats, by ``golden.quantize.network.quantize_network``.
+    """Return the network in the given formats, by :func:`golden.quantize.quantize_network`.
 
-    The contract is ``half_up`` by default; weights have the ranges with the least error.
+    The contract is ``half_up`` by default. The ranges of the weights have the least error.
     """
     return quantize_network(
         digits.layers, digits.calibration, weights=weights, activations=activations,
@@ -80,7 +80,7 @@ def quantized(digits: Digits, *, weights: Format, activations: Format,
 
 
 def accuracy(outputs: Levels, labels: np.ndarray) -> float:
-    """Share of rows whose largest output, the first of equal ones, is at the label's place."""
+    """Share of rows whose largest output, the first of equal ones, has the label's index."""
     if isinstance(outputs, Blocks):
         outputs = shift_levels(*outputs)
     if not len(labels):

@@ -1,8 +1,8 @@
 """Sums, products and joins of tensors of unequal scales, on levels, and their proof.
 
-Everything that rounds is a contract's (:mod:`golden.requantize`), but for ONNX Runtime's float32
-addition. Every function first proves, from the parameters and the formats, that no level whatever
-can leave what its contract takes: a contract is monotonic, so the ends of a range decide.
+Contracts do all the rounding (:mod:`golden.requantize`), except in ONNX Runtime's float32 addition.
+Every function first proves, from the parameters and the formats, that no level can leave the range
+of its contract. A contract is monotonic, so the ends of a range decide.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,9 +33,9 @@ def compute(operation: Operation, operands: Sequence, parameters: Mapping) -> np
     ----------
     operation : Operation
     operands : sequence of array_like of integers
-        Levels of each operand; two are broadcast together.
+        Levels of each operand; two operands are broadcast together.
     parameters : mapping of str to int
-        One integer for each field of the operation.
+        Value of each field of the operation.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def compute(operation: Operation, operands: Sequence, parameters: Mapping) -> np
     Raises
     ------
     TypeError, ValueError
-        Where :func:`check` does, or an operand is no level of its format.
+        If :func:`check` raises it, or an operand is no level of its format.
     """
     if len(operands) != len(operation.operands):
         raise ValueError(f"Operands must be {len(operation.operands)}, not {len(operands)}")
@@ -61,21 +61,24 @@ def concat(operations: Sequence[Operation], tensors: Sequence, parameters: Seque
            axis: int = -1) -> np.ndarray:
     """Join tensors along an axis, each rescaled to the output's scale.
 
-    With equal scales and zero points a contract that can multiply by 1 changes nothing.
+    With equal scales and zero points, a contract that can multiply by 1 changes nothing.
 
     Parameters
     ----------
     operations : sequence of Rescaling
-        Of each tensor; their outputs have one format.
+        Operation of each tensor; their outputs have one format.
     tensors : sequence of array_like of integers
+        Levels of each tensor.
     parameters : sequence of mapping of str to int
+        Parameters of each operation.
     axis : int
+        Axis to join along.
 
     Raises
     ------
     ValueError
-        Where there is no tensor, or not an operation and parameters for each, or shapes differ in
-        more than the axis, or the formats of the outputs differ.
+        If there is no tensor, a tensor lacks its operation or parameters, shapes differ in more
+        than the axis, or the outputs have different formats.
     """
     if not len(tensors) or not len(operations) == len(parameters) == len(tensors):
         raise ValueError("Tensors must be one or more, each with an operation and parameters, not "
@@ -100,12 +103,12 @@ def fused_multiply_add(level, scale: np.float32, addend) -> np.ndarray:
     Parameters
     ----------
     level : array_like of integers
-        Of at most 24 bits.
+        Integers of at most 24 bits.
     scale, addend : float32, array of float32
-        Neither they nor the result overflow or are subnormal.
+        Factor and addend. Neither they nor the result may overflow or be subnormal.
     """
-    # The product is exact in float64; the sum is rounded to odd there, and what is odd in its 53
-    # bits rounds to 24 as the exact sum would.
+    # The product is exact in float64. The sum is rounded to odd in its 53 bits, which then rounds
+    # to 24 bits as the exact sum would.
     product, addend = np.broadcast_arrays(np.asarray(level) * np.float64(scale),
                                           np.asarray(addend, np.float64))
     total = np.asarray(product + addend)
@@ -122,11 +125,10 @@ def check(operation: Operation, parameters: Mapping) -> dict[str, int]:
     Raises
     ------
     TypeError
-        Where the operation is none of :mod:`golden.units`.
+        If the operation is none of :mod:`golden.units`.
     ValueError
-        Where a parameter is missing, not one of the operation's, or outside its field; where a
-        clamp is empty; or where some level of an operand would leave what the contract, or the
-        scheme's intermediate format, takes.
+        If a parameter is missing, unknown or outside its field; a clamp is empty; or some level of
+        an operand would leave the range of the contract or of the scheme's intermediate format.
     """
     if not isinstance(operation, Rescaling | Multiplication | Addition):
         raise TypeError(f"Operation must be one of golden.units, not {operation!r}")
@@ -152,7 +154,7 @@ def check(operation: Operation, parameters: Mapping) -> dict[str, int]:
 
 
 def _total(operation: Operation, terms: Sequence[np.ndarray]) -> np.ndarray:
-    # What the contract takes.
+    # Sum, difference, product or single term, which the contract scales.
     if isinstance(operation, Multiplication):
         return np.multiply(*terms)
     if isinstance(operation, Addition):
@@ -161,7 +163,7 @@ def _total(operation: Operation, terms: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _terms(operation: Operation, operands: Sequence[np.ndarray], p: Mapping) -> list[np.ndarray]:
-    # What is multiplied, or as a scheme scales it added. At most 17 bits, and the scheme's places:
+    # Factors of a product, or scaled terms of a sum. At most 17 bits, and the scheme's left shift:
     # no overflow.
     centred = {name: x - p[f"{name}_zero_point"]
                for name, x in zip(operation.names, operands, strict=True)}
@@ -179,7 +181,7 @@ def _requantize(sums: np.ndarray, contract: Contract, output: Format, p: Mapping
 def _scaled(operation: Addition, name: str, x: np.ndarray, p: Mapping) -> np.ndarray:
     scheme = operation.scheme
     assert isinstance(scheme, Scheme)
-    wider = IntFormat(scheme.intermediate.width + 1)  # what saturates there is refused
+    wider = IntFormat(scheme.intermediate.width + 1)  # a value that saturates here is refused
     fields = {"zero_point": 0, "clamp_min": wider.min, "clamp_max": wider.max}
     own = {field.removeprefix(f"{name}_"): value for field, value in p.items()
            if field.startswith(f"{name}_") and field != f"{name}_zero_point"}

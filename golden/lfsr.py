@@ -1,13 +1,15 @@
-"""The random draws of the contract ``stochastic``: states of a linear feedback shift register.
+"""Random draws of contract ``stochastic``: states of a linear feedback shift register.
 
-The register makes one sequence of bits, ``s[t + 32] = s[t + 16] ^ s[t + 7] ^ s[t + 2] ^ s[t]``: its
-polynomial ``x**32 + x**16 + x**7 + x**2 + 1`` is primitive, so the sequence repeats after ``2**32 -
-1`` bits and not before. A *state* is 32 bits of it, the oldest one highest, and never zero. A draw
-takes all 32 and advances the register by 32 bits: draw ``n`` of a tensor is ``s[32 n]`` to
-``s[32 n + 31]``, where its seed is draw 0. No draws share a bit, and ``2**32 - 1`` of them come
-before one comes again, for 32 and the period have no common divisor; the highest 16 bits of a draw
-and of the next are independent: every pair of them occurs equally often, but for that of zeros. A
-seed of few ones is followed by some draws of few ones.
+The register makes one sequence of bits, ``s[t + 32] = s[t + 16] ^ s[t + 7] ^ s[t + 2] ^ s[t]``. Its
+polynomial ``x**32 + x**16 + x**7 + x**2 + 1`` is primitive, so the sequence repeats after
+``2**32 - 1`` bits and not before. A *state* is 32 bits of it, the oldest highest, and never zero.
+A draw takes all 32 bits and advances the register by 32 bits: draw ``n`` of a tensor is ``s[32 n]``
+to ``s[32 n + 31]``, and draw 0 is the seed.
+
+No draws share a bit. As 32 and the period have no common divisor, ``2**32 - 1`` draws come before
+one repeats. The highest 16 bits of a draw and of the next are independent: every pair of them
+occurs equally often, except that of zeros, which occurs once less. After a seed of few ones, some
+draws have few ones.
 """
 
 from functools import cache
@@ -23,7 +25,7 @@ _BYTES = LFSR_BITS // 8
 
 
 def step(state: int) -> int:
-    """State one bit later, which is the definition of all the others."""
+    """State one bit later; all other functions follow from this one."""
     fed_back = 0
     for tap in LFSR_TAPS:
         fed_back ^= state >> (LFSR_BITS - 1 - tap) & 1
@@ -33,14 +35,14 @@ def step(state: int) -> int:
 def leap(state, count) -> np.ndarray:
     """Return states ``count`` draws later.
 
-    A draw is linear over GF(2), so those ``2**k`` draws later are each one matrix away.
+    A draw is linear over GF(2), so a leap of ``2**k`` draws is the product with one matrix.
 
     Parameters
     ----------
     state : array_like of integers
-        1 to ``2**32 - 1``.
+        States, 1 to ``2**32 - 1``.
     count : array_like of integers
-        Not negative; broadcast with ``state``.
+        Numbers of draws, not negative, broadcast with ``state``.
 
     Returns
     -------
@@ -49,7 +51,7 @@ def leap(state, count) -> np.ndarray:
     Raises
     ------
     ValueError
-        Where a state or a count is outside its range.
+        If a state or a count is outside its range.
     """
     count = integers(count, "Count")
     if count.size and count.min() < 0:
@@ -69,7 +71,7 @@ def draws(seed: int, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def check_states(states, name: str) -> np.ndarray:
-    """Return ``states`` as an integer array; ``ValueError`` where one is 0 or has over 32 bits."""
+    """Return ``states`` as an integer array; ``ValueError`` if one is 0 or has over 32 bits."""
     states = IntFormat(LFSR_BITS, signed=False).check(states, name)
     if (states == 0).any():
         raise ValueError(f"{name} must be in range [1, {(1 << LFSR_BITS) - 1}], not 0")
@@ -78,7 +80,7 @@ def check_states(states, name: str) -> np.ndarray:
 
 @cache
 def _power(exponent: int) -> np.ndarray:
-    """Matrix of ``2**exponent`` draws, as what each value of each byte of a state adds to it."""
+    """Matrix of ``2**exponent`` draws, as the term of each value of each byte of a state."""
     units = [1 << bit for bit in range(LFSR_BITS)]
     if exponent:
         half = _power(exponent - 1)

@@ -1,7 +1,7 @@
-"""From real scales to the integers that stand for them: a multiplier and a shift.
+"""Integer parameters of real scales: a multiplier and a shift.
 
-:func:`linear_parameters` is what a layer needs: it makes one factor of the scales of its input,
-weights and output as the contract's source does, and the parameters of that factor.
+:func:`linear_parameters` serves a layer: it combines the scales of input, weights and output into
+one factor, as the contract's source does, and returns the parameters of that factor.
 """
 
 import math
@@ -32,23 +32,23 @@ def linear_parameters(contract: Clamped, input, weights, output, sum_format: Int
                       rule: ScaleRule | None = None) -> dict[str, np.ndarray]:
     """Return the parameters with which a contract scales the sums of a layer.
 
-    They are those of its source, bit for bit: the three scales become one factor by
-    :func:`combined_scale`, and the factor parameters by :func:`scale_parameters`. Contract
-    ``onnx`` has ``float32(float32(input * weights) / output)``, as ONNX Runtime; of the same
-    factor ``precise``, ``rndnu`` and ``q31`` have a multiplier of 24 significant bits; TFLite's
-    contracts divide and multiply in float64, of float32 scales.
+    They equal those of the contract's source, bit for bit. :func:`combined_scale` turns the three
+    scales into one factor, :func:`scale_parameters` the factor into parameters. Contract ``onnx``
+    has ``float32(float32(input * weights) / output)``, as ONNX Runtime. ``precise``, ``rndnu`` and
+    ``q31`` have a multiplier of 24 significant bits of the same factor. TFLite's contracts multiply
+    and divide float32 scales in float64.
 
     Parameters
     ----------
     contract : Clamped
-        One that scales.
+        Contract that scales.
     input, weights, output : float or array of float
-        What one level of each stands for, as :attr:`golden.networks.Quantization.step` says; per
-        tensor, or per channel.
+        Real value of one level of each (:attr:`golden.networks.Quantization.step`), per tensor or
+        per channel.
     sum_format : IntFormat
-        Of sum plus bias (:meth:`golden.contracts.Contract.sum_format`).
+        Format of sum plus bias (:meth:`golden.contracts.Contract.sum_format`).
     rule : ScaleRule, optional
-        Of a kernel whose rule is not the contract's.
+        Rule of a kernel, if it is not the contract's.
 
     Returns
     -------
@@ -58,8 +58,8 @@ def linear_parameters(contract: Clamped, input, weights, output, sum_format: Int
     Raises
     ------
     ValueError
-        Where a scale is negative or not finite, that of the output 0, or the contract cannot
-        represent their factor.
+        If a scale is negative or not finite, the output's is 0, or the contract cannot represent
+        the factor.
     """
     return scale_parameters(
         contract, combined_scale(contract, input, weights, output=output, rule=rule), sum_format)
@@ -67,18 +67,19 @@ def linear_parameters(contract: Clamped, input, weights, output, sum_format: Int
 
 def combined_scale(contract: Contract, *factors, output, rule: ScaleRule | None = None
                    ) -> np.ndarray:
-    """Return the product of scales, divided by that of the output, as a rule says.
+    """Return the product of scales divided by the output's scale, in the floats of a rule.
 
-    A factor may be 0. In float32 a product may be as well, as in the source.
+    A factor may be 0. A product in float32 may underflow to 0, as in the source.
 
     Parameters
     ----------
     contract : Contract
     *factors : float or array of float
-        Multiplied from the left.
+        Scales to multiply, from the left.
     output : float or array of float
+        Scale of the output.
     rule : ScaleRule, optional
-        By default ``contract.scale_rule``.
+        Rule of the scales; by default ``contract.scale_rule``.
 
     Returns
     -------
@@ -87,8 +88,7 @@ def combined_scale(contract: Contract, *factors, output, rule: ScaleRule | None 
     Raises
     ------
     ValueError
-        Where a scale is negative, not finite or beyond the type in which the source holds it, or
-        that of the output is 0.
+        If a scale is negative, not finite or beyond the source's type, or the output's is 0.
     """
     if not isinstance(contract, Contract):
         raise TypeError(f"Contract must be a contract, not {contract!r}")
@@ -102,14 +102,15 @@ def combined_scale(contract: Contract, *factors, output, rule: ScaleRule | None 
 
 
 def real_scale(contract: Clamped, parameters: Mapping) -> np.ndarray:
-    """Return the factors that the parameters of a contract stand for, exactly.
+    """Return the exact real factor of a contract's parameters.
 
     Parameters
     ----------
     contract : Clamped
-        One that scales.
+        Contract that scales.
     parameters : mapping of str to array of integers
-        One entry at least for each field of ``contract.scaling``; an addend is no part of a factor.
+        Value of each field of ``contract.scaling``, and perhaps of others. An addend is no part of
+        the factor.
 
     Returns
     -------
@@ -138,13 +139,13 @@ def quantize_multiplier(real: float, *, single_rounding: bool = False) -> tuple[
     ----------
     real : float
     single_rounding : bool
-        As TFLite does where built with ``TFLITE_SINGLE_ROUNDING``: a shift above 30 becomes the
-        largest scale there is, ``(2**31 - 1, 30)``.
+        Whether to follow TFLite built with ``TFLITE_SINGLE_ROUNDING``: a shift above 30 then
+        becomes the largest scale, ``(2**31 - 1, 30)``.
 
     Raises
     ------
     ValueError
-        Where the scale is negative or not finite, or its shift would exceed 31.
+        If the scale is negative or not finite, or its shift would exceed 31.
     """
     real = float(real)
     if not (math.isfinite(real) and real >= 0):
@@ -165,24 +166,24 @@ def scale_parameters(contract: Clamped, real, sum_format: IntFormat) -> dict[str
     """Return the parameters with which a contract scales by real factors.
 
     A multiplier is rounded half away from zero and normalized: its highest bit is set, unless the
-    right shift is at its end, where it is smaller. TFLite's own contracts get
-    :func:`quantize_multiplier`, which turns a scale below 2**-32 into zero; ``tflite_int16x8``
-    reduces that multiplier to 15 bits as its kernels do. An addend is 0. ONNX's scale is the
+    right shift is the largest, with which it may be smaller. TFLite's own contracts use
+    :func:`quantize_multiplier`, which turns a scale below 2**-32 into zero. ``tflite_int16x8``
+    reduces that multiplier to 15 bits, as its kernels do. An addend is 0. ONNX's scale is the
     nearest float32.
 
-    A factor of 0 has multiplier 0, and shift 0 or the least there is: every sum becomes the zero
-    point, as in tflite-micro. ONNX's contracts have no such scale; there, and for subnormal ones,
-    with which the runtime too gives the zero point for every int32, it is the least normal one,
-    with which they do the same.
+    A factor of 0 has multiplier 0, and shift 0 or the least allowed: every sum becomes the zero
+    point, as in tflite-micro. ONNX's contracts have no scale of 0. They get the least normal
+    float32 for 0 and for subnormal scales: it turns every int32 into the zero point, as subnormal
+    scales do in the runtime.
 
     Parameters
     ----------
     contract : Clamped
-        One that scales.
+        Contract that scales.
     real : float or array of float
-        Per tensor, or per channel.
+        Factor of the tensor, or of each channel.
     sum_format : IntFormat
-        Of sum plus bias (:meth:`golden.contracts.Contract.sum_format`).
+        Format of sum plus bias (:meth:`golden.contracts.Contract.sum_format`).
 
     Returns
     -------
@@ -192,66 +193,66 @@ def scale_parameters(contract: Clamped, real, sum_format: IntFormat) -> dict[str
     Raises
     ------
     ValueError
-        Where a scale is negative or not finite, or the contract cannot represent it.
+        If a scale is negative or not finite, or the contract cannot represent it.
     """
     if not isinstance(contract, Clamped):
-        raise ValueError(f"Contract must scale, which {contract.name} does not")
+        raise ValueError(f"Contract must be one that scales, not {contract.name}")
     real = check_scale(real, zero=True).astype(np.float64)
     if isinstance(contract, Onnx):
         return {"scale": _float_bits(real)}
     assert isinstance(contract, Scaled)
     pairs = [_multiplier_shift(contract, value, sum_format) for value in real.ravel().tolist()]
     multiplier, shift = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-    found = {"multiplier": multiplier.reshape(real.shape), "shift": shift.reshape(real.shape)}
+    values = {"multiplier": multiplier.reshape(real.shape), "shift": shift.reshape(real.shape)}
     if isinstance(contract, MultiplyShift) and contract.adds:
-        found["addend"] = np.zeros(real.shape, dtype=np.int64)
-    return found
+        values["addend"] = np.zeros(real.shape, dtype=np.int64)
+    return values
 
 
 def threshold_parameters(real, output: Format, sum_format: IntFormat, *, zero_point: int = 0,
                          clamp_min: int | None = None) -> dict[str, np.ndarray]:
     """Return the thresholds that scale by real factors, rounding half up.
 
-    ``threshold_k`` is the smallest sum whose ``x * real + zero_point`` is nearer to the output's
-    level ``k``, counted from its smallest, than to the one before, or as near; exact for the
-    float64 ``real``. Levels up to
-    ``clamp_min`` are reached by every sum, and a threshold that no sum reaches is the largest
-    one, with which the two differ in that sum only. With a factor of 0 every sum reaches the same.
+    ``threshold_k`` is the smallest sum ``x`` with which ``x * real + zero_point`` is at least as
+    near to level ``k`` of the output, counted from the smallest, as to the level below. It is exact
+    for the float64 ``real``. Every sum reaches the levels up to ``clamp_min``. A threshold that no
+    sum reaches becomes the largest sum, which alone then reaches it. With a factor of 0 every sum
+    reaches the same level.
 
     Parameters
     ----------
     real : array of float, ``(channels,)``
-        Not negative.
+        Factors, not negative.
     output : Format
     sum_format : IntFormat
-        Of sum plus bias.
+        Format of sum plus bias.
     zero_point, clamp_min : int
-        Levels of the output.
+        Zero point and least level of the output.
 
     Returns
     -------
-    dict of str to array of ``int64``, ``(channels,)``; of Python integers where ``sum_format`` has
+    dict of str to array of ``int64``, ``(channels,)``; of Python integers if ``sum_format`` has
     more than 64 bits.
 
     Raises
     ------
     ValueError
-        Where a scale is negative or not finite.
+        If a scale is negative or not finite.
     """
     real = check_scale(real, zero=True).astype(np.float64)
     if real.ndim != 1:
         raise ValueError(f"Scale must have one axis, of channels, not shape {real.shape}")
     lowest = output.min if clamp_min is None else clamp_min
-    found = {}
+    thresholds = {}
     for step, (below, level) in enumerate(pairwise(output.levels().tolist()), 1):
         border = Fraction(below + level, 2) - zero_point
         reached = [sum_format.min if level <= lowest or (value == 0 and border <= 0)
                    else sum_format.max if value == 0 else math.ceil(border / Fraction(value))
                    for value in real.tolist()]
         bounded = np.clip(np.array(reached, dtype=object), sum_format.min, sum_format.max)
-        found[f"threshold_{step}"] = bounded.astype(
+        thresholds[f"threshold_{step}"] = bounded.astype(
             np.int64 if levels_range(sum_format) in INT64 else object)
-    return found
+    return thresholds
 
 
 def reduce_multiplier(multiplier: int) -> int:
@@ -264,8 +265,8 @@ def _held(scale: np.ndarray, rule: ScaleRule) -> np.ndarray:
         held = scale.astype(rule.held)
     bad = scale[~np.isfinite(held) | ((held == 0) & (scale != 0))]
     if bad.size:
-        raise ValueError(f"Scale must be a {rule.held}, neither 0 nor infinite, where it is "
-                         f"rounded to one, not {bad.flat[0].item()!r}")
+        raise ValueError(f"Scale must be neither 0 nor infinite as a {rule.held}, "
+                         f"not {bad.flat[0].item()!r}")
     return held.astype(rule.product)
 
 
@@ -283,7 +284,7 @@ def _multiplier_shift(contract: Scaled, real: float, sum_format: IntFormat) -> t
     if real == 0:
         return 0, max(0, allowed.lo)
     if contract.shifts_left:
-        # As TFLite: 31 bits, and flushed to zero where too small.
+        # TFLite's: 31 bits, flushed to zero if too small.
         limit = (2**31 - 0.5) * 2.0**(allowed.hi - 31)
         multiplier, shift = _normalize(real, 31)
         if shift < allowed.lo:
@@ -292,7 +293,7 @@ def _multiplier_shift(contract: Scaled, real: float, sum_format: IntFormat) -> t
             multiplier = reduce_multiplier(multiplier)
     else:
         bits = contract.multiplier.width - contract.multiplier.signed
-        # What is divided by besides the shift: the doubling high multiplication has its own.
+        # Shift besides the parameter: that of the doubling high multiplication.
         fixed = 31 if isinstance(contract, DoubleRounding) else 0
         limit = (2**bits - 0.5) / 2.0**(allowed.lo + fixed)
         multiplier, exponent = _normalize(real, bits)
@@ -317,5 +318,5 @@ def _normalize(real: float, bits: int) -> tuple[int, int]:
 
 
 def _half_up(value: Fraction) -> int:
-    # Of a positive number, which is half away from zero too.
+    # Values are positive, so this is half away from zero too.
     return math.floor(value + Fraction(1, 2))

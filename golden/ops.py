@@ -1,9 +1,9 @@
 """Reference operators: exact sums of products, and pools, of levels.
 
-A linear operator returns ``sum((x - x_zero_point) * (w - w_zero_point))``, as it is written, with
-no zero point folded into anything. The arithmetic is picked by a bound that the operands
-themselves prove: float64, that is BLAS, while the sum of the absolute products is below 2**53,
-so that every partial sum in any order is exact; ``int64`` below 2**63; else Python integers.
+A linear operator computes ``sum((x - x_zero_point) * (w - w_zero_point))`` literally: no zero point
+is folded into anything. A bound on the sum of the absolute products selects the arithmetic: below
+2**53 it is float64 (BLAS), where every partial sum in any order is exact; below 2**63 ``int64``;
+else Python integers.
 """
 
 from collections.abc import Sequence
@@ -71,21 +71,21 @@ def dense(x, weights, *, x_zero_point: int = 0, w_zero_point=0) -> np.ndarray:
 def conv2d(x, weights, *, x_zero_point: int = 0, w_zero_point: ArrayLike = 0,
            stride: Pair = (1, 1), padding: Padding = NO_PADDING, dilation: Pair = (1, 1),
            groups: int = 1) -> np.ndarray:
-    """Two-dimensional convolution, as networks mean it: the kernel is not turned.
+    """Two-dimensional convolution of neural networks: the kernel is not flipped.
 
     Parameters
     ----------
     x : array_like of integers, ``(batch, height, width, inputs)``
     weights : array_like of integers, ``(outputs, kernel height, kernel width, inputs / groups)``
     x_zero_point : int
-        Padding has this level, and so contributes nothing.
+        Zero point of ``x``, and level of the padding, which contributes nothing.
     w_zero_point : int or array_like of int, ``(outputs,)``
     stride, dilation : pair of int
-        Vertical, horizontal.
+        Vertical and horizontal step of the windows, and of the taps.
     padding : pair of pairs of int
-        ``((top, bottom), (left, right))``.
+        Padding ``((top, bottom), (left, right))``.
     groups : int
-        Output ``c`` sees the inputs of group ``c // (outputs / groups)`` only.
+        Number of groups. Output ``c`` sees only the inputs of group ``c // (outputs / groups)``.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def conv2d(x, weights, *, x_zero_point: int = 0, w_zero_point: ArrayLike = 0,
     batch, (height, width) = len(x), windows(x.shape[1:3], kernel, stride, padding, dilation)
     x = padded(x, ((0, 0), *padding, (0, 0)))
     each = outputs // groups
-    # Tap by tap: no copy of the input per tap, and, as the bound is of all taps, still exact.
+    # Tap by tap: no copy of the input per tap. Still exact, as the bound covers all taps.
     sums = np.zeros((batch * height * width, groups, each), dtype=x.dtype)
     for row, column in np.ndindex(*kernel):
         window = _tap(x, (row * dilation[0], column * dilation[1]), stride, (height, width))
@@ -120,10 +120,10 @@ def conv2d(x, weights, *, x_zero_point: int = 0, w_zero_point: ArrayLike = 0,
 
 
 def depthwise(x, weights, **options) -> np.ndarray:
-    """Convolve each input channel with kernels of its own, ``outputs / inputs`` of them.
+    """Convolve each input channel with its own ``outputs / inputs`` kernels.
 
-    As :func:`conv2d` with as many groups as there are inputs; weights ``(outputs, kernel height,
-    kernel width, 1)``.
+    This is :func:`conv2d` with a group for each input; weights ``(outputs, kernel height, kernel
+    width, 1)``.
     """
     x = integers(x, "Input")
     return conv2d(x, weights, groups=x.shape[-1] if x.ndim else 1, **options)
@@ -132,16 +132,16 @@ def depthwise(x, weights, **options) -> np.ndarray:
 def average_pool(x, *, size: Pair, stride: Pair, padding: Padding = NO_PADDING) -> np.ndarray:
     """Mean of the raw levels in each window, ties away from zero.
 
-    As in TFLite the zero point is not subtracted first, and padded taps count neither in the sum
-    nor in the number that divides it.
+    As in TFLite, the zero point is not subtracted first, and padded taps count neither in the sum
+    nor in the divisor.
 
     Parameters
     ----------
     x : array_like of integers, ``(batch, height, width, channels)``
     size, stride : pair of int
-        Vertical, horizontal.
+        Vertical and horizontal size and step of the windows.
     padding : pair of pairs of int
-        ``((top, bottom), (left, right))``; less than the window.
+        Padding ``((top, bottom), (left, right))``, less than the window.
     """
     x, shape = _pooled(x, size, stride, padding)
     if (values_range(x).times(size[0] * size[1])) not in INT64:
@@ -156,7 +156,7 @@ def average_pool(x, *, size: Pair, stride: Pair, padding: Padding = NO_PADDING) 
 
 
 def max_pool(x, *, size: Pair, stride: Pair, padding: Padding = NO_PADDING) -> np.ndarray:
-    """Largest level in each window; padded taps do not take part. As :func:`average_pool`."""
+    """Largest level in each window without padded taps; parameters of :func:`average_pool`."""
     x, shape = _pooled(x, size, stride, padding)
     x = padded(x, ((0, 0), *padding, (0, 0)), values_range(x).lo)
     return np.maximum.reduce([_tap(x, tap, stride, shape) for tap in np.ndindex(*size)])
@@ -164,14 +164,14 @@ def max_pool(x, *, size: Pair, stride: Pair, padding: Padding = NO_PADDING) -> n
 
 def same_padding(size: Pair, *, kernel: Pair, stride: Pair = (1, 1),
                  dilation: Pair = (1, 1)) -> Padding:
-    """Padding with which ``ceil(size / stride)`` outputs result; the odd one out goes behind.
+    """Padding that gives ``ceil(size / stride)`` outputs; an odd pad goes to the end.
 
     Parameters
     ----------
     size : pair of int
         Height and width of the input.
     kernel, stride, dilation : pair of int
-        Vertical, horizontal.
+        Vertical and horizontal size of the kernel, step of the windows, and step of the taps.
     """
     def along(axis: int) -> Pair:
         outputs = -(-size[axis] // stride[axis])
@@ -183,7 +183,7 @@ def same_padding(size: Pair, *, kernel: Pair, stride: Pair = (1, 1),
 
 
 def centred(values: np.ndarray, zero_point) -> np.ndarray:
-    """``values - zero_point``; Python integers where ``int64`` may not hold a difference."""
+    """``values - zero_point``; in Python integers if ``int64`` may not hold a difference."""
     zero_point = integers(zero_point, "Zero point")
     if not zero_point.any() and zero_point.size == 1 and zero_point.ndim <= values.ndim:
         return values
@@ -195,17 +195,16 @@ def centred(values: np.ndarray, zero_point) -> np.ndarray:
 
 
 def padded(values: np.ndarray, widths: Sequence[Pair], fill: int = 0) -> np.ndarray:
-    """Return ``values`` with so many of ``fill`` in front of and behind each axis.
+    """Return ``values`` padded with ``fill``, by a pair of widths for each axis.
 
-    numpy's own padding puts an ``int64`` among Python integers, and every sum that begins with it
-    wraps.
+    numpy pads Python integers with an ``int64``, and every sum that begins with it wraps.
     """
     return np.pad(values, widths, constant_values=np.array(fill, dtype=values.dtype))
 
 
 def _exact(a: np.ndarray, b: np.ndarray, bound: int) -> tuple[np.ndarray, np.ndarray]:
-    # ``bound`` is of the sum of the absolute products. Where it is 0 because one operand is, the
-    # other may have any size.
+    # ``bound`` is that of the sum of the absolute products. If it is 0 because one operand is 0,
+    # the other may have any size.
     operands = max(values_range(a).magnitude, values_range(b).magnitude)
     if max(bound, operands) < 1 << 53:
         kind = np.float64
@@ -221,7 +220,7 @@ def _integral(sums: np.ndarray) -> np.ndarray:
 
 
 def _largest_sum(values: np.ndarray, axis: int) -> int:
-    # Largest sum of absolute values along an axis. Where int64 might overflow, an upper bound.
+    # Largest sum of absolute values along an axis; an upper bound if int64 might overflow.
     simple = values_range(values).magnitude * values.shape[axis]
     if simple >= 1 << 53 or not values.size:
         return simple
@@ -239,7 +238,7 @@ def _centred_weights(weights, zero_point, axes: int) -> np.ndarray:
 
 
 def _tap(x: np.ndarray, start: Pair, stride: Pair, shape: Pair) -> np.ndarray:
-    # What one tap of a kernel sees of (padded) ``x`` at each position of the output.
+    # Values of padded ``x`` under one tap of a kernel, at each position of the output.
     rows, columns = (slice(first, first + step * (count - 1) + 1, step)
                      for first, step, count in zip(start, stride, shape, strict=True))
     return x[:, rows, columns]

@@ -1,4 +1,4 @@
-"""Exact bounds of sums of products: what an accumulator must hold, and no bit more."""
+"""Exact bounds of sums of products, for accumulators that are not a bit too wide."""
 
 from dataclasses import dataclass
 from math import prod
@@ -13,7 +13,7 @@ __all__ = ["Range", "check_ends", "levels_range", "values_range", "dot_range", "
 
 @dataclass(frozen=True)
 class Range:
-    """Integers from ``lo`` to ``hi``, both included, of any size."""
+    """Integers from ``lo`` to ``hi``, both included. The ends may have any size."""
 
     lo: int
     hi: int
@@ -56,16 +56,16 @@ class Range:
 
 
 INT64 = Range(-(1 << 63), (1 << 63) - 1)
-"""What numpy's ``int64`` holds; beyond it numpy wraps without a word."""
+"""Range of numpy's ``int64``; beyond it numpy wraps without a warning."""
 
 
 def values_range(values: np.ndarray) -> Range:
-    """Range of the integers in an array, as Python integers; [0, 0] where there are none."""
+    """Range of the integers in an array; [0, 0] if the array is empty."""
     return Range(int(values.min()), int(values.max())) if values.size else Range(0, 0)
 
 
 def check_ends(name: str, lo, hi):
-    """Raise ``ValueError`` where the minimum is above the maximum, each one or an array of them."""
+    """Raise ``ValueError`` if a minimum is above its maximum; both may be arrays."""
     lo, hi = np.broadcast_arrays(lo, hi)
     if (lo > hi).any():
         raise ValueError(f"{name} minimum must be at most the maximum {hi[lo > hi].flat[0]}, "
@@ -80,30 +80,30 @@ def levels_range(fmt: Format) -> Range:
 def dot_range(weights: Format, activations: Format, depth: int) -> Range:
     """Range of a sum of ``depth`` products of any levels of two formats.
 
-    Each partial sum, in any order and of any subset of the products that also has zero for the
-    rest, lies in it too wherever zero is the product of some pair.
+    If some pair of levels has the product 0, every partial sum lies in this range too, of any
+    subset of the products and in any order.
     """
     return (levels_range(weights) * levels_range(activations)).times(depth)
 
 
 def weights_ends(weights: np.ndarray, activations: Range) -> np.ndarray:
-    """Least and largest ``sum(w * x)`` for the given weights and any activations, per output.
+    """Least and largest ``sum(w * x)`` of each output, for these weights and any activations.
 
     Parameters
     ----------
     weights : array of integers, ``(outputs, ...)``
-        Levels; every axis but the first is summed over.
+        Levels of the weights; every axis but the first is summed over.
     activations : Range
-        What each activation, less its zero point, may be.
+        Range of an activation minus its zero point.
 
     Returns
     -------
     array of integers, ``(2, outputs)``
-        Exact: both ends are reached. Of Python integers where ``int64`` may not do.
+        Exact ends: some activations reach them. Python integers if ``int64`` may not suffice.
     """
     rows = np.asarray(weights)
     rows = rows.reshape(len(rows), prod(rows.shape[1:]))
-    # Levels that exponents have shifted may be of 62 bits.
+    # Levels shifted by exponents may have 62 bits.
     most = max(1, values_range(rows).magnitude) * max(1, activations.magnitude) * rows.shape[1]
     rows = rows.astype(np.int64 if most < 1 << 63 else object, copy=False)
     positive = np.maximum(rows, 0).sum(axis=1)

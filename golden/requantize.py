@@ -1,8 +1,8 @@
-"""The arithmetic of the requantization contracts: exact sums become output levels.
+"""Arithmetic of the requantization contracts: exact sums become output levels.
 
-Blocks of an array at a time, in ``int64`` wherever the largest value that is there proves that it
-suffices, else in Python integers. Real scales become multipliers in :mod:`golden.multipliers`.
-:mod:`golden.speed` measures how fast it is.
+Works on blocks of an array, in ``int64`` if the largest value proves that it suffices, else in
+Python integers. :mod:`golden.multipliers` turns real scales into multipliers.
+:mod:`golden.speed` measures the speed.
 """
 
 from collections.abc import Mapping
@@ -41,46 +41,45 @@ from golden.scaling import (
 __all__ = ["requantize", "check_clamp", "check_parameters", "biased", "prepared"]
 
 BLOCK = 1 << 15
-"""Sums that are requantized at once: few enough that what is made of them, 256 KiB at each step,
-stays in a core's second-level cache, and enough to hide what calling numpy costs."""
+"""Sums per block: few enough that the 256 KiB of each step stay in a core's second-level cache,
+enough to hide the cost of calling numpy."""
 
 
 def requantize(sums, contract: Contract, output: Format | None, parameters: Mapping, *,
                unbiased: Range | None = None, draws=None) -> np.ndarray:
-    """Turn exact sums into output levels; of a block-scaled output :mod:`golden.block_scaled` does.
+    """Turn exact sums into output levels. See :mod:`golden.block_scaled` for block-scaled outputs.
 
-    ``clamp(scaled(sum + bias) + zero_point)``, or ``sum + bias`` for contract ``none``. Where the
-    output is no integer format there is no zero point, and what is scaled is rounded to a level.
+    ``clamp(scaled(sum + bias) + zero_point)``, or ``sum + bias`` for contract ``none``. If the
+    output is no integer format, there is no zero point, and the scaled sum is rounded to a level.
 
     Parameters
     ----------
     sums : array_like of integers
-        Without bias; the last axis is that of the channels. ``int32`` is as good as ``int64``.
+        Sums without bias; the last axis is that of the channels. ``int32`` is as good as ``int64``.
     contract : Contract
     output : Format or None
-        Of the results; ``None`` for contract ``none``.
+        Format of the results; ``None`` for contract ``none``.
     parameters : mapping of str to array_like of integers
         One entry for each field of the contract: a scalar, or one value per channel.
     unbiased : Range, optional
-        What the sums may be, which sets the width of the bias and the largest shift. By default
-        that of s32; where the sums exceed it and the contract takes any, widened to hold them.
+        Range of the sums, which sets the width of the bias and the largest shift. By default the
+        range of s32, widened to hold the sums if the contract takes any width.
     draws : array_like of integers, of the shape of the sums
-        A state for each output, for contract ``stochastic`` and for it alone
-        (:func:`golden.lfsr.draws`).
+        State for each output (:func:`golden.lfsr.draws`); only for contract ``stochastic``.
 
     Returns
     -------
-    array of ``int64``; of contract ``none``, of Python integers where ``int64`` may not do.
+    array of ``int64``; of contract ``none``, of Python integers if ``int64`` may not suffice.
 
     Raises
     ------
     ValueError
-        Where a parameter is missing, not one of the contract's, or outside its field; or where a
-        sum is outside the contract's range.
+        If a parameter is missing, unknown or outside its field, or a sum is outside the contract's
+        range.
     """
     if isinstance(output, BlockScaled):
-        raise TypeError(f"Output must not be block-scaled, not {output}: requantize_blocks makes "
-                        f"its exponents too")
+        raise TypeError(f"Output must be a format without exponents, not {output}: call "
+                        f"requantize_blocks")
     sums, values = prepared(sums, contract, output, parameters, unbiased=unbiased)
     if isinstance(contract, Stochastic) != (draws is not None):
         raise ValueError(f"Draws must be {'left out' if draws is not None else 'given'} for "
@@ -97,7 +96,7 @@ def requantize(sums, contract: Contract, output: Format | None, parameters: Mapp
 
 def prepared(sums, contract: Contract, output: Format | None, parameters: Mapping, *,
              unbiased: Range | None = None) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Sums and parameters as arrays, once they are found to go together: see :func:`requantize`."""
+    """Check sums and parameters and return them as arrays; arguments as of :func:`requantize`."""
     if not isinstance(contract, Contract):
         raise TypeError(f"Contract must be a contract, not {contract!r}")
     sums = _sums(sums)
@@ -119,7 +118,7 @@ def prepared(sums, contract: Contract, output: Format | None, parameters: Mappin
 
 
 def biased(sums: np.ndarray, contract: Contract, values: Mapping) -> np.ndarray:
-    """Sums plus bias; ``ValueError`` where one is outside of what the contract takes."""
+    """Sums plus bias; ``ValueError`` if one is outside the contract's range."""
     total = add(sums, values["bias"])
     if contract.takes is not None:
         check_within(total, contract.takes, "Sum plus bias")
@@ -133,8 +132,8 @@ def check_parameters(contract: Contract, output: Format | None, parameters: Mapp
     Raises
     ------
     ValueError
-        Where one is missing, not one of the contract's, or outside its field or the contract's
-        range; or where a clamp is empty.
+        If a parameter is missing, unknown, or outside its field or the contract's range, or a
+        clamp is empty.
     """
     if not isinstance(parameters, Mapping):
         raise TypeError(f"Parameters must be a mapping of names to integers, not {parameters!r}")
@@ -180,7 +179,7 @@ def check_parameters(contract: Contract, output: Format | None, parameters: Mapp
 
 
 def check_clamp(values: Mapping, output: Format):
-    """Raise ``ValueError`` where a clamp is empty, or an end of it no number."""
+    """Raise ``ValueError`` if a clamp is empty, or an end of it is no number."""
     lo, hi = values["clamp_min"], values["clamp_max"]
     for name, ends in (("minimum", lo), ("maximum", hi)):
         if output.propagates and np.any(np.abs(ends) >= NAN):
@@ -193,7 +192,7 @@ def _channels(sums: np.ndarray) -> int:
 
 
 def _sums(sums) -> np.ndarray:
-    # Accumulators as they come from a library are widened block by block.
+    # int32 accumulators of a library are widened block by block.
     narrow = isinstance(sums, np.ndarray) and sums.dtype == np.int32
     return sums if narrow else integers(sums, "Sum")
 
@@ -204,17 +203,17 @@ def _in_blocks(sums: np.ndarray, contract: Contract, output: Format | None, valu
     flat, result = sums.reshape(-1), np.empty(sums.size, dtype=np.int64)
     channels = max(1, channels)  # an empty tensor may have none
     size = channels * max(1, min(BLOCK, sums.size) // channels)
-    # What is the same for every channel is one number.
+    # A parameter that is the same for every channel becomes one number.
     tiled = {name: value.reshape(-1)[:1] if (value == value.flat[0]).all()
              else np.tile(value, size // channels) for name, value in values.items()}
     try:
         for start in range(0, sums.size, size):
             block = flat[start:start + size]
-            here = {name: value[:block.size] for name, value in tiled.items()}
-            drawn = None if draws is None else draws.reshape(-1)[start:start + size]
-            result[start:start + size] = _requantize(block, contract, output, here, drawn)
+            own = {name: value[:block.size] for name, value in tiled.items()}
+            states = None if draws is None else draws.reshape(-1)[start:start + size]
+            result[start:start + size] = _requantize(block, contract, output, own, states)
     except ValueError:
-        _requantize(sums, contract, output, values, draws)  # to name the place in all of it
+        _requantize(sums, contract, output, values, draws)  # names the index in the whole array
         raise
     return result.reshape(
         np.broadcast_shapes(sums.shape, *(value.shape for value in values.values())))

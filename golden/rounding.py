@@ -1,6 +1,6 @@
-"""Exact division with a named rounding: on ``int64`` arrays, or on Python integers of any size.
+"""Exact division with a named rounding, to an integer or to the levels of a format.
 
-To an integer, or to the levels of a format.
+The functions work on ``int64`` arrays, or on Python integers of any size.
 """
 
 import numpy as np
@@ -12,36 +12,36 @@ from golden.ranges import INT64, Range, values_range
 __all__ = ["divide", "shift_right", "nearest_level", "fraction"]
 
 FURTHEST = 40
-"""Binary logarithm of a number beyond the levels of every operand and output."""
+"""Binary logarithm of a number above all levels of operands and outputs."""
 
 
 def divide(numerator, denominator, rounding: Rounding) -> np.ndarray:
     """Round ``numerator / denominator`` to an integer.
 
-    The quotient is floored and the whole remainder kept, so nothing is lost before the one
-    rounding. Where a step wraps in ``int64`` the next one wraps it back.
+    The quotient is floored and the remainder kept, so nothing is lost before the one rounding. If
+    a step wraps in ``int64``, the next step wraps it back.
 
     Parameters
     ----------
     numerator, denominator : array_like of integers
-        Broadcast together; denominators are positive.
+        Operands, broadcast together; denominators are positive.
     rounding : Rounding
 
     Returns
     -------
-    array of ``int64``, or of Python integers where either operand was.
+    array of ``int64``, or of Python integers if either operand is.
 
     Raises
     ------
     ValueError
-        Where a denominator is not positive.
+        If a denominator is not positive.
     """
     numerator, denominator = _same_kind(integers(numerator, "Numerator"),
                                         integers(denominator, "Denominator"))
     if denominator.size and denominator.min() <= 0:
         raise ValueError(f"Denominator must be positive, not {denominator.min()}")
     shape = np.broadcast_shapes(numerator.shape, denominator.shape)
-    # numpy turns results without dimensions into scalars, where a bool would not add as 0 or 1.
+    # numpy turns results without dimensions into scalars, and a scalar bool does not add as 0 or 1.
     numerator, denominator = np.atleast_1d(numerator, denominator)
     floor = numerator // denominator
     below = numerator - floor * denominator
@@ -66,17 +66,17 @@ def shift_right(x, shift, rounding: Rounding) -> np.ndarray:
     Parameters
     ----------
     x, shift : array_like of integers
-        Broadcast together; shifts are not negative.
+        Operands, broadcast together; shifts are not negative.
     rounding : Rounding
 
     Returns
     -------
-    array of ``int64``, or of Python integers where ``x`` was, or where a shift exceeds 62.
+    array of ``int64``, or of Python integers if ``x`` is, or if a shift exceeds 62.
 
     Raises
     ------
     ValueError
-        Where a shift is negative.
+        If a shift is negative.
     """
     x, shift = integers(x, "Value"), integers(shift, "Shift")
     if shift.size and shift.min() < 0:
@@ -89,7 +89,7 @@ def shift_right(x, shift, rounding: Rounding) -> np.ndarray:
     if rounding is Rounding.ZERO:
         # Only negative numbers are added to, so that the sum cannot overflow.
         return np.asarray((x + (x < 0) * ((one << shift) - 1)) >> shift)
-    # Floor of twice the quotient: its lowest bit is worth one half. A shift by 0 has no half.
+    # The lowest bit of twice the quotient, floored, is worth one half. A shift by 0 has no half.
     before = np.maximum(shift - 1, 0)
     twice = x >> before
     floor, half = x >> shift, twice & (shift > 0)
@@ -102,16 +102,16 @@ def shift_right(x, shift, rounding: Rounding) -> np.ndarray:
 
 
 def nearest_level(x, shift, fmt: Format, rounding: Rounding) -> np.ndarray:
-    """Round ``x / 2**shift`` to a level of a format; beyond its ends, to the end.
+    """Round ``x / 2**shift`` to a level of a format; a number beyond an end becomes the end.
 
     Between two levels, ``lo <= x / 2**shift <= hi``:
 
     =========  =====================================================================
     floor      ``lo``
-    zero       ``lo`` where ``x >= 0``, else ``hi``
-    half_up    the nearer; of two as near ``hi``
-    half_even  the nearer; of two as near the one whose code's lowest bit is 0
-    half_away  the nearer; of two as near ``hi`` where ``x >= 0``, else ``lo``
+    zero       ``lo`` if ``x >= 0``, else ``hi``
+    half_up    the nearer; a tie becomes ``hi``
+    half_even  the nearer; a tie becomes the level whose code is even
+    half_away  the nearer; a tie becomes ``hi`` if ``x >= 0``, else ``lo``
     =========  =====================================================================
 
     For an integer format this is :func:`shift_right`, saturated.
@@ -119,7 +119,7 @@ def nearest_level(x, shift, fmt: Format, rounding: Rounding) -> np.ndarray:
     Parameters
     ----------
     x, shift : array_like of integers
-        Broadcast together; shifts are not negative.
+        Operands, broadcast together; shifts are not negative.
     fmt : Format
     rounding : Rounding
 
@@ -130,20 +130,20 @@ def nearest_level(x, shift, fmt: Format, rounding: Rounding) -> np.ndarray:
     Raises
     ------
     ValueError
-        Where a shift is negative.
+        If a shift is negative.
     """
     x, shift = np.broadcast_arrays(integers(x, "Value"), integers(shift, "Shift"))
     # numpy turns results without dimensions into scalars.
     shape, x, shift = x.shape, np.atleast_1d(x), np.atleast_1d(shift)
     if values_range(x) * Range(2, 2) not in INT64 or values_range(shift).hi > 62:
         x = x.astype(object)
-    # Twice the number, floored, and whether anything is below that: what a level, and a place
-    # halfway between two, has to be compared with.
+    # Twice the number, floored, and whether the floor dropped nothing: these compare the number
+    # with a level, and with the middle of two.
     twice = shift_right(x * 2, shift, Rounding.FLOOR)
     exact = (np.left_shift(twice, shift) if twice.dtype == np.int64
              else twice * np.left_shift(1, shift.astype(object))) == x * 2
     levels = fmt.levels()
-    # What is beyond an end is as good as just beyond it.
+    # A number beyond an end rounds as one just beyond it.
     twice = np.clip(twice, 2 * fmt.min - 1, 2 * fmt.max + 1).astype(np.int64)
     place = np.clip(np.searchsorted(2 * levels, twice, side="right") - 1, 0, len(levels) - 1)
     above = np.minimum(place + 1, len(levels) - 1)
@@ -165,35 +165,35 @@ def nearest_level(x, shift, fmt: Format, rounding: Rounding) -> np.ndarray:
 
 
 def fraction(x, unit: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Floats as integers: ``n / 2**shift`` rounds as ``x / 2**unit`` does, to any level.
+    """Convert floats to fractions ``n / 2**shift`` that round to any level as ``x / 2**unit`` does.
 
-    It is that number, but where this is beyond ``2**40`` or, of other than 0, below ``2**-10``:
-    there ``2**40`` and ``2**-62`` of the same sign take its place.
+    The fraction equals ``x / 2**unit``, with two exceptions: a magnitude above ``2**40`` becomes
+    ``2**40``, and a magnitude below ``2**-10``, but not 0, becomes ``2**-62``.
 
     Parameters
     ----------
     x : array_like of float
-        Not NaN; infinities saturate.
+        Numbers, not NaN; infinities saturate.
     unit : int
-        Exponent of the power of two that a level counts.
+        Exponent ``u``: one level counts ``2**u``.
 
     Returns
     -------
     n, shift : array of ``int64``
-        For :func:`shift_right` and :func:`nearest_level`; shifts are 0 to 62.
+        Operands of :func:`shift_right` and :func:`nearest_level`; shifts are 0 to 62.
 
     Raises
     ------
     ValueError
-        Where a number is NaN.
+        If a number is NaN.
     """
     x = floats(x, "Numbers to round").astype(np.float64)
     if np.isnan(x).any():
         raise ValueError("Numbers to round must not be NaN")
-    # float64 has 53 digits, so that nothing is to the right of them.
+    # float64 has 53 digits, so n is exact.
     mantissa, exponent = np.frexp(np.clip(x, -(2.0 ** (FURTHEST + unit)), 2.0 ** (FURTHEST + unit)))
     n, shift = (mantissa * 2.0**53).astype(np.int64), 53 + unit - exponent.astype(np.int64)
-    # Only that of 0, which has no exponent, can be negative.
+    # Only the shift of 0, which has no exponent, can be negative.
     return np.where(shift > 62, np.sign(n), n), np.clip(shift, 0, 62)
 
 

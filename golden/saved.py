@@ -1,4 +1,4 @@
-"""Networks in files: a zip archive of numpy's of the arrays, and a description in JSON."""
+"""Saved networks: files with the arrays as numpy's zip archive and a description in JSON."""
 
 import enum
 import io
@@ -18,21 +18,22 @@ from golden.command import write_file
 __all__ = ["VERSION", "save", "load", "digest"]
 
 VERSION = 1
-"""Of the files."""
+"""Version of the file format."""
 
 DESCRIPTION = "description"
-"""Name of the JSON in the archive; those of arrays are their numbers."""
+"""Name of the JSON in the archive; the names of arrays are their numbers."""
 
 _CLASSES: dict[str, Any] = {
     name: value for module in (contracts, formats, networks, ranges, units)
     for name in module.__all__ if isinstance(value := getattr(module, name), type)}
-"""What a description may name."""
+"""Classes that a description may name."""
 
 
 def save(network: networks.Network, path: str | Path):
-    """Write a network to a file, all of it or nothing; ``OSError`` where that cannot be.
+    """Write a network to a file, all of it or nothing.
 
-    ``TypeError`` where it is none, or a layer or a part of one is none of this project's.
+    ``OSError`` if the file cannot be written; ``TypeError`` if ``network`` is no network, or a part
+    of it is of a foreign class.
     """
     if not isinstance(network, networks.Network):
         raise TypeError(f"Network must be a Network, not {network!r}")
@@ -53,48 +54,46 @@ def load(path: str | Path) -> networks.Network:
     Raises
     ------
     OSError
-        Where the file cannot be read.
+        If the file cannot be read.
     ValueError
-        Where it is damaged, or of another version.
+        If the file is damaged, or of another version.
     """
     data = Path(path).read_bytes()
     try:
         if not zipfile.is_zipfile(io.BytesIO(data)):
             raise ValueError("it is no zip archive")
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            found = dict(archive)
-        text = json.loads(found.pop(DESCRIPTION).tobytes())
-        version, arrays = text["version"], [found[str(index)] for index in range(len(found))]
+            entries = dict(archive)
+        text = json.loads(entries.pop(DESCRIPTION).tobytes())
+        version, arrays = text["version"], [entries[str(index)] for index in range(len(entries))]
         if version == VERSION:
             if text["digest"] != _digest(text["network"], arrays):
                 raise ValueError("its digest is another")
-            network = _made(text["network"], arrays)
+            network = _restored(text["network"], arrays)
             if not isinstance(network, networks.Network):
                 raise TypeError(f"it is no network, but {network!r}")
     except Exception as error:  # a damaged archive may fail in any way
-        raise ValueError(f"Saved network must be whole, not damaged as {path} is "
-                         f"({error!r})") from error
+        raise ValueError(f"Saved network {path} must be whole, not damaged ({error!r})") from error
     if version != VERSION:
-        raise ValueError(f"Saved network must be of version {VERSION}, not {version!r} as {path} "
-                         f"is")
+        raise ValueError(f"Saved network {path} must be of version {VERSION}, not {version!r}")
     return network
 
 
 def digest(network: networks.Network) -> str:
-    """Return 64 hexadecimal digits, the same for networks that are equal in everything."""
+    """Return the digest of a network, 64 hexadecimal digits; equal networks have equal digests."""
     arrays: list[np.ndarray] = []
     return _digest(_described(network, arrays), arrays)
 
 
 def _digest(description, arrays: list[np.ndarray]) -> str:
-    found = sha256(json.dumps(description, sort_keys=True).encode())
+    state = sha256(json.dumps(description, sort_keys=True).encode())
     for array in arrays:
-        found.update(f"{array.dtype.str}{array.shape}".encode() + array.tobytes())
-    return found.hexdigest()
+        state.update(f"{array.dtype.str}{array.shape}".encode() + array.tobytes())
+    return state.hexdigest()
 
 
 def _described(value, arrays: list[np.ndarray]) -> Any:
-    # What JSON has as it is; anything else as its kind and what it is made of.
+    # A value of JSON as it is; any other value as its class and its parts.
     if value is None or isinstance(value, str | bool | int | float):
         return value
     if isinstance(value, np.generic):
@@ -114,26 +113,26 @@ def _described(value, arrays: list[np.ndarray]) -> Any:
     if isinstance(value, enum.Enum):
         return {type(value).__name__: value.name}
     if not is_dataclass(value) or type(value) is not _CLASSES.get(type(value).__name__):
-        raise TypeError(f"What is saved must be of this project's own classes, not {value!r}")
+        raise TypeError(f"Saved value must be of this project's own classes, not {value!r}")
     return {type(value).__name__: {
         field.name: _described(getattr(value, field.name), arrays)
         for field in fields(value) if field.init}}
 
 
-def _made(value, arrays: list[np.ndarray]) -> Any:
-    # The other way round. Constructors check what they are given, and widen arrays.
+def _restored(value, arrays: list[np.ndarray]) -> Any:
+    # Value of a description. Constructors check their arguments, and widen arrays.
     if isinstance(value, list):
-        return tuple(_made(each, arrays) for each in value)
+        return tuple(_restored(each, arrays) for each in value)
     if not isinstance(value, dict):
         return value
     (kind, parts), = value.items()
     match kind:
         case "mapping":
-            return {name: _made(each, arrays) for name, each in parts.items()}
+            return {name: _restored(each, arrays) for name, each in parts.items()}
         case "integers":
             return np.array(parts[1], dtype=object).reshape(parts[0])
         case "array":
             return arrays[parts]
     if issubclass(_CLASSES[kind], enum.Enum):
         return _CLASSES[kind][parts]
-    return _CLASSES[kind](**{name: _made(each, arrays) for name, each in parts.items()})
+    return _CLASSES[kind](**{name: _restored(each, arrays) for name, each in parts.items()})

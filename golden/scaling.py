@@ -1,7 +1,7 @@
-"""What the requantization contracts do to a total: each function takes operands that are checked.
+"""Scaling of a sum plus bias by the contracts. The functions expect checked operands.
 
-Exact in ``int64`` wherever the largest value that is there proves that it suffices, else in Python
-integers; float32 where a contract is defined by it.
+Exact in ``int64`` if the largest value proves that it suffices, else in Python integers; in float32
+if a contract is defined in it.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,13 +27,13 @@ def double_rounding(x: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) ->
     high = (x * multiplier + (1 << 30)) >> 31
     exponent = np.maximum(-shift, 0)
     half = (np.int64(1) << exponent) >> 1
-    # Without an exponent there is no half to take the one from.
+    # With an exponent of 0 there is no half to subtract 1 from.
     return np.asarray((high + (half - ((high < 0) & (exponent > 0)))) >> exponent)
 
 
 def product(x: np.ndarray, contract: MultiplyShift, values: Mapping
             ) -> tuple[np.ndarray, np.ndarray]:
-    """What is shifted, and by how much to the right."""
+    """Product, with the addend if there is one, and the right shift of it."""
     multiplied = multiply(x, values["multiplier"])
     if contract.adds:
         multiplied = add(multiplied, values["addend"])
@@ -51,7 +51,7 @@ def multiply_shift(x: np.ndarray, contract: MultiplyShift, values: Mapping) -> n
 
 def drawn(product: np.ndarray, shift: np.ndarray, draws: np.ndarray) -> np.ndarray:
     """``floor(product / 2**shift + draw / 2**32)``."""
-    # The fraction is cut to the bits of a draw: what is below them, adding a draw cannot carry.
+    # The fraction is cut to the bits of a draw: adding a draw carries nothing from below them.
     if shift.max() > 62:
         product, shift = product.astype(object), shift.astype(object)
     floor = np.asarray(product >> shift)
@@ -62,22 +62,22 @@ def drawn(product: np.ndarray, shift: np.ndarray, draws: np.ndarray) -> np.ndarr
 
 
 def float_scaled(x: np.ndarray, contract: Onnx, values: Mapping) -> np.ndarray:
-    """``rne(float32(x) * scale)``, less what comes from a zero point inside."""
+    """``rne(float32(x) * scale)``; with the zero point inside, ``rne(... + z) - z``."""
     # numpy's float32 is IEEE binary32 and rounds each operation to nearest even.
     scale = values["scale"].astype(np.uint32).view(np.float32)
     zero_point = values["zero_point"].astype(np.float32)
     with np.errstate(over="ignore", under="ignore"):
-        # Narrower first, which loses nothing of an s32 and is converted faster.
+        # int32 holds any s32 and is converted faster.
         scaled = x.astype(np.int32).astype(np.float32) * scale
     if contract.inside:
         scaled = scaled + zero_point
-    # No output has levels beyond, and infinity is no integer.
+    # No output has levels beyond 2**40, and infinity is no integer.
     rounded = np.rint(np.clip(scaled, -(2.0**40), 2.0**40)).astype(np.int64)
     return rounded - values["zero_point"] if contract.inside else rounded
 
 
 def count_thresholds(x: np.ndarray, values: Mapping) -> np.ndarray:
-    """How many thresholds each ``x`` has reached."""
+    """Number of thresholds that each ``x`` has reached."""
     shape = np.broadcast_shapes(x.shape, *(value.shape for value in values.values()))
     count = np.zeros(shape, dtype=np.int64)
     for name, threshold in values.items():
@@ -87,8 +87,8 @@ def count_thresholds(x: np.ndarray, values: Mapping) -> np.ndarray:
 
 
 def check_within(values: np.ndarray, fmt: Format, name: str):
-    """Raise ``ValueError`` for the first of ``values`` that ``fmt`` has not."""
-    # Two reductions; the check that finds the place is made only where there is one.
+    """Raise ``ValueError`` for the first of ``values`` outside ``fmt``."""
+    # Two reductions; the slower check runs only to find the index.
     if values_range(values) not in levels_range(fmt):
         fmt.check(values, name)
 

@@ -1,8 +1,8 @@
 """Infinities and NaN in sums of products, by the rules of IEEE 754.
 
-They are among a tensor's levels as :data:`golden.formats.NAN` and plus or minus
-:data:`golden.formats.INFINITY`. Whether a sum has any depends only on how many of its products are
-NaN or infinite, of either sign; these counts add up as the sums do.
+Among a tensor's levels they are :data:`golden.formats.NAN` and plus or minus
+:data:`golden.formats.INFINITY`. The numbers of products that are NaN, infinity and minus infinity
+decide whether a sum is; these counts add up as the sums do.
 """
 
 import numpy as np
@@ -14,12 +14,12 @@ __all__ = ["numbers", "as_floats", "count", "resolve"]
 
 
 def numbers(levels: np.ndarray) -> np.ndarray:
-    """Return ``levels`` with 0 in place of each that is no number."""
+    """Return ``levels`` with 0 in place of infinities and NaN."""
     return np.where(np.abs(levels) >= NAN, 0, levels)
 
 
 def as_floats(levels: np.ndarray) -> np.ndarray:
-    """Return ``levels`` as ``float64``, those that are no number as its infinities and NaN."""
+    """Return ``levels`` as ``float64``, with its infinities and NaN."""
     levels = np.asarray(levels)
     floats = np.where(levels == NAN, np.nan, levels.astype(np.float64))
     return np.where(np.abs(levels) == INFINITY, np.copysign(np.inf, levels), floats)
@@ -28,7 +28,7 @@ def as_floats(levels: np.ndarray) -> np.ndarray:
 def count(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Count the products that are NaN, infinity and minus infinity in each sum of a matrix product.
 
-    A product is NaN where a factor is, and where infinity meets 0.
+    A product is NaN if a factor is, or if infinity meets 0.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def count(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
         return ops.matmul(left.astype(np.int64), np.swapaxes(right, -1, -2).astype(np.int64))
 
     def infinite(positive, negative):
-        # Of one sign: from factors of those signs of which one is infinite.
+        # Infinite products of one sign: factors of these signs, of which one or both are infinite.
         return sum(products(left & infinite_x, right) + products(left, right & infinite_w)
                    for left, right in (positive, negative))
 
@@ -62,12 +62,12 @@ def count(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def resolve(levels: np.ndarray, counts: np.ndarray, output: Format) -> np.ndarray:
-    """Put infinities and NaN into results, given how many products of each were NaN or infinite.
+    """Put infinities and NaN into results, by the counts of :func:`count`.
 
-    A sum is NaN where a product is, and where infinities of both signs meet. An output without
-    infinities has NaN in their place.
+    A sum is NaN if a product is, or if infinities of both signs meet. An output without infinities
+    has NaN in their place.
     """
     nan, up, down = counts > 0
     infinity = INFINITY if output.contains(INFINITY) else NAN
-    found = np.where(up, infinity, np.where(down, -infinity if infinity != NAN else NAN, levels))
-    return np.where(nan | (up & down), NAN, found)
+    results = np.where(up, infinity, np.where(down, -infinity if infinity != NAN else NAN, levels))
+    return np.where(nan | (up & down), NAN, results)

@@ -1,4 +1,4 @@
-"""Suggestions for names that are not known."""
+"""Suggestions for unknown names."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -8,16 +8,16 @@ __all__ = ["suggestion"]
 
 
 def suggestion(name: object, names: Iterable[str], aliases: Mapping[str, str] | None = None) -> str:
-    """Return ``" (did you mean NAME?)"`` where a name is near to a known one, else nothing.
+    """Return ``" (did you mean NAME?)"`` if a name is near to a known one, else ``""``.
 
     Parameters
     ----------
     name : object
-        What was given.
+        Unknown name.
     names : iterable of str
-        Names that are known, in lower case, their words separated by underscores.
+        Known names, in lower case, their words separated by underscores.
     aliases : mapping of str to str, optional
-        Regular expressions of names that others use, and what each is here, with its groups.
+        Regular expressions of other projects' names, and the name here, which may use the groups.
     """
     if not isinstance(name, str):
         return ""

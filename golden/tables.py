@@ -1,9 +1,9 @@
-"""Functions of one 8-bit code as tables of 256, which follow the requantization.
+"""Tables of 256 levels: functions of one 8-bit code, applied after the requantization.
 
-A table lists, in the order of the codes 0 to 255, the level that each code becomes: of a signed
-format, the entries of -128 to -1 follow those of 0 to 127. Any function of one 8-bit tensor is
-one, whatever it computes; here are tables of functions of real numbers, rounded by name, and in
-:mod:`golden.runtimes.tflite_tables` those of TFLite's kernels.
+A table lists, in the order of the codes 0 to 255, the level that each code becomes. In a signed
+format, the entries of -128 to -1 follow those of 0 to 127. Any function of one 8-bit tensor is a
+table. This module makes tables of functions of real numbers, rounded by name;
+:mod:`golden.runtimes.tflite_tables` makes those of TFLite's kernels.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,8 @@ def check_table(table, fmt: Format) -> np.ndarray:
     Raises
     ------
     ValueError
-        Where it has not 256 entries, one of them is no level of ``fmt``, or that has not 8 bits.
+        If the table has not 256 entries, an entry is no level of ``fmt``, or ``fmt`` has not 8
+        bits.
     """
     if fmt.bits != 8:
         raise ValueError(f"Table must be of a format of 8 bits, not {fmt}")
@@ -40,12 +41,12 @@ def check_table(table, fmt: Format) -> np.ndarray:
 
 
 def lookup(table, levels, fmt: Format) -> np.ndarray:
-    """Return what a table makes of ``levels``, which are of ``fmt`` as its entries are."""
+    """Return the table's entry for each of ``levels``; both are levels of ``fmt``."""
     return check_table(table, fmt)[fmt.encode(fmt.check(levels))]
 
 
 def identity(fmt: Format) -> np.ndarray:
-    """Return the table by which every level of ``fmt`` stays what it is."""
+    """Return the table that leaves every level of ``fmt`` unchanged."""
     table = np.full(CODES, fmt.max)
     table[fmt.encode(fmt.levels())] = fmt.levels()
     if isinstance(fmt, FloatFormat) and fmt.propagates:
@@ -54,9 +55,9 @@ def identity(fmt: Format) -> np.ndarray:
 
 
 def code_levels(fmt: Format) -> np.ndarray:
-    """Integers that the codes 0 to 255 of an 8-bit integer format stand for.
+    """Levels of the codes 0 to 255 of an 8-bit integer format.
 
-    A narrow format's one code without a level is the number it would be.
+    The code that a narrow format leaves out has the level of the full range.
     """
     if not isinstance(fmt, IntFormat) or fmt.bits != 8:
         raise ValueError(f"Table must be of an integer format of 8 bits, not {fmt}")
@@ -64,7 +65,7 @@ def code_levels(fmt: Format) -> np.ndarray:
     return np.where(codes > 127, codes - CODES, codes) if fmt.signed else codes
 
 
-def tabulate(function: Callable[[Fraction], Fraction], taken: Quantization, made: Quantization,
+def tabulate(function: Callable[[Fraction], Fraction], input: Quantization, output: Quantization,
              rounding: Rounding = Rounding.HALF_UP) -> np.ndarray:
     """Return the table of a function of a real number.
 
@@ -73,19 +74,19 @@ def tabulate(function: Callable[[Fraction], Fraction], taken: Quantization, made
     Parameters
     ----------
     function : callable
-        Exact; or so near that no result lies on the other side of a point at which the rounding
-        changes, as those of :data:`FUNCTIONS` are.
-    taken, made : Quantization
-        Of what comes in and what comes out: 8-bit integers, one scale and zero point each.
+        Function of a real number: exact, or so near that the rounded result is exact, as those of
+        :data:`FUNCTIONS` are.
+    input, output : Quantization
+        Quantization of input and output: 8-bit integers, one scale and zero point each.
     rounding : Rounding
 
     Returns
     -------
     array of ``int64``, ``(256,)``
     """
-    codes, fmt = code_levels(taken.format), made.format
+    codes, fmt = code_levels(input.format), output.format
     code_levels(fmt)
-    (s_x, z_x), (s_y, z_y) = _real(taken), _real(made)
+    (s_x, z_x), (s_y, z_y) = _real(input), _real(output)
     values = [function(s_x * (code - z_x)) / s_y for code in codes.tolist()]
     levels = divide(np.array([value.numerator for value in values], dtype=object),
                     np.array([value.denominator for value in values], dtype=object), rounding)
@@ -109,10 +110,10 @@ def tanh(x: Fraction) -> Fraction:
 
 FUNCTIONS: dict[str, Callable[[Fraction], Fraction]] = {
     "hard_swish": hard_swish, "sigmoid": sigmoid, "tanh": tanh}
-"""By name. Of another than 0, ``sigmoid`` and ``tanh`` are not rational: nothing is a tie."""
+"""Functions by name. ``sigmoid`` and ``tanh`` are irrational except at 0: nothing is a tie."""
 
 _FAR = 200
-"""Beyond, the exponential stays what it is there: within ``10**-86`` of 0, or of infinity's end."""
+"""Largest magnitude of the argument. Beyond, ``exp(-x)`` is within ``10**-86`` of 0 anyway."""
 
 
 def _exp(x: Fraction) -> Fraction:

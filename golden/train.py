@@ -1,7 +1,7 @@
 """Trains the packaged digits network and writes ``golden/digits.npz``: ``python -m golden.train``.
 
 Needs scikit-learn (the extra ``train``); nothing else does. The result depends on scikit-learn's
-version and on the machine's floating point, which is why it is kept in the repository.
+version and on the machine's floating point, so the file is kept in the repository.
 """
 
 if __name__ == "__main__":
@@ -29,7 +29,7 @@ SOURCE = (
     "sklearn.datasets.load_digits has, split and reordered at random, otherwise unchanged.")
 
 CALIBRATION = 256
-"""Images of the training part that are kept to calibrate quantization with."""
+"""Number of training images that are kept to calibrate quantization."""
 
 
 def train(path: Path = PATH, seed: int = SEED):
@@ -69,9 +69,9 @@ def main(argv: list[str] | None = None) -> int:
     parser = Parser(prog="python -m golden.train", allow_abbrev=False,
                     description="Train the packaged digits network.")
     parser.add_argument("--out", default=str(PATH), metavar="FILE",
-                        help="what is written (default: %(default)s)")
+                        help="file to write (default: %(default)s)")
     parser.add_argument("--seed", type=integer, default=SEED, metavar="N",
-                        help="of the split and of the training (default: %(default)s)")
+                        help="seed of the split and of the training (default: %(default)s)")
     args = parser.parse_args(argv)
     try:
         train(output_file("Out", args.out), args.seed)

@@ -1,7 +1,7 @@
-"""From the real scales of tensors to the parameters of the units that bring them together.
+"""Parameters of the elementwise units, from the real scales of their tensors.
 
-As the runtimes do it, each in its own floats: :func:`golden.multipliers.combined_scale`. Their
-scales are float32s, which those given are rounded to first.
+They are those of the runtimes, each in its own floats (:func:`golden.multipliers.combined_scale`).
+A runtime holds float32 scales; real scales are rounded to them first.
 """
 
 import numpy as np
@@ -21,37 +21,38 @@ def parameters_of(operation: Operation, *tensors: Quantization,
     """Parameters with which an operation keeps the real numbers.
 
     A :class:`~golden.units.Rescaling` scales by ``x.scale / output.scale``, so that equal scales
-    give exactly 1, a :class:`~golden.units.Multiplication` by ``a.scale * b.scale /
-    output.scale``, and an :class:`~golden.units.Addition` by scheme.
+    give exactly 1. A :class:`~golden.units.Multiplication` scales by ``a.scale * b.scale /
+    output.scale``. An :class:`~golden.units.Addition` scales as its scheme says:
 
-    ``tflite``: with ``twice = 2 * max(a.scale, b.scale)`` the operands are scaled by
-    ``a.scale / twice`` and ``b.scale / twice``, their sum by ``twice / (2**left * output.scale)``,
-    all in float64 of float32 scales; that last one is below 1, or TFLite stops.
-
-    ``int16``: with the unit ``max(a.scale, b.scale) / 2**places`` by ``a.scale / unit`` and
-    ``b.scale / unit``, their sum by ``unit / output.scale``; ``places``, which may be negative, is
-    the largest with which no operand exceeds 2**14 in magnitude, so that int16 holds the sum too.
-
-    ``onnx``, in float32: ``ra = a.scale / output.scale``, ``rb`` likewise, and the offset
-    ``zero_point - fma(a_zero_point, ra, rb * b_zero_point)``.
+    ``tflite``
+        Operands by ``a.scale / twice`` and ``b.scale / twice``, with ``twice = 2 * max(a.scale,
+        b.scale)``; their sum by ``twice / (2**left * output.scale)``, which must be below 1, as in
+        TFLite. All in float64 of float32 scales.
+    ``int16``
+        Operands by ``a.scale / unit`` and ``b.scale / unit``, with ``unit = max(a.scale, b.scale)
+        / 2**places``; their sum by ``unit / output.scale``. ``places``, perhaps negative, is the
+        largest with which no operand exceeds 2**14 in magnitude, so that int16 holds the sum too.
+    ``onnx``
+        In float32 ``ra = a.scale / output.scale``, ``rb`` likewise, and the offset
+        ``zero_point - fma(a_zero_point, ra, rb * b_zero_point)``.
 
     Parameters
     ----------
     operation : Operation
     *tensors : Quantization
-        Of each operand and then of the output; per tensor.
+        Quantization of each operand, then of the output; one scale per tensor.
     clamp : pair of int, optional
-        By default the ends of the output's format.
+        Ends of the clamp; by default those of the output's format.
 
     Returns
     -------
     dict of str to int
-        One for each of the operation's fields.
+        Value of each field of the operation.
 
     Raises
     ------
     ValueError
-        Where the contract cannot represent the ratio of the scales.
+        If the contract cannot represent the ratio of the scales.
     """
     scales, zero_points = [*map(_scale, tensors)], [*map(Quantization.scalar_zero_point, tensors)]
     if not isinstance(operation, Addition):

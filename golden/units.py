@@ -1,8 +1,8 @@
-"""What the units compute that bring tensors of unequal scales together. No arithmetic here.
+"""Descriptions of the elementwise units, whose tensors have unequal scales. No arithmetic here.
 
 :mod:`golden.elementwise` and :mod:`hw.units` each implement these descriptions, and share nothing
-but them. A description names its formats and its way of rounding; its *fields* are the parameters
-of one run, each with its format: what scales, zero points, and the two ends of the clamp.
+else. A description names its formats and its rounding. Its *fields* are the parameters of one run,
+each with its format: scaling parameters, zero points and the two ends of the clamp.
 """
 
 from abc import ABC, abstractmethod
@@ -19,34 +19,34 @@ __all__ = [
 ]
 
 
-def _check_contract(way: Contract):
-    if not isinstance(way, Contract):
-        raise TypeError(f"Contract must be a contract, not {way!r}")
-    if not isinstance(way, Clamped) or isinstance(way, Stochastic):
+def _check_contract(contract: Contract):
+    if not isinstance(contract, Contract):
+        raise TypeError(f"Contract must be a contract, not {contract!r}")
+    if not isinstance(contract, Clamped) or isinstance(contract, Stochastic):
         raise ValueError(f"Contract must be one that scales, by its parameters alone, "
-                         f"not {way.name}")
+                         f"not {contract.name}")
 
 
 @dataclass(frozen=True)
 class Scheme:
-    """A way to add two tensors: each rescaled to one intermediate format, added, rescaled.
+    """Arithmetic of a sum of two tensors: both rescaled to one format, added, rescaled.
 
     ``a' = scaled((a - a_zero_point) * 2**left)`` by the contract with the scale of ``a``, ``b'``
-    likewise; then ``clamp(scaled(a' +- b') + zero_point)``. Nothing saturates on the way:
-    parameters with which an operand could leave the intermediate format are refused.
+    likewise; then ``clamp(scaled(a' +- b') + zero_point)``. Operands never saturate: parameters
+    with which an operand could leave the intermediate format are refused.
 
     Parameters
     ----------
     name : str
-        What the user types.
+        Name that the user types.
     contract : Contract
-        By which both operands and then their sum are scaled.
+        Contract that scales both operands, and then their sum.
     intermediate : IntFormat
-        Of the scaled operands.
+        Format of the scaled operands.
     left : int
-        Binary places by which each operand is first shifted to the left.
+        Shift of each operand to the left, in bits, before it is scaled.
     source : str
-        Whose arithmetic it is.
+        Project whose arithmetic this is.
     """
 
     name: str
@@ -64,8 +64,8 @@ class FusedScheme:
     """ONNX Runtime's QLinearAdd with AVX2: two fused multiply-adds in float32.
 
     ``clamp(rne(fma(a, a_scale, fma(b, b_scale, offset))))``, each ``fma`` rounded once, to nearest
-    even. Zero points are in the offset. Scales and offset are given as the bits of float32s, the
-    scales positive, in the ranges of :data:`FUSED_EXPONENTS`.
+    even. The offset includes the zero points. The parameters hold the bits of the float32 scales
+    and offset; the scales are positive, all in the ranges of :data:`FUSED_EXPONENTS`.
     """
 
     name: str = "onnx"
@@ -73,9 +73,9 @@ class FusedScheme:
 
 
 FUSED_EXPONENTS = {"a_scale": Range(-40, 19), "b_scale": Range(-40, 19), "offset": Range(-64, 29)}
-"""Binary exponents of a fused sum's float32s; the offset may be 0 as well.
+"""Ranges of the binary exponents of a fused sum's float32s; the offset may also be 0.
 
-Nothing becomes subnormal, and the sum is below 2**31, beyond which the runtime's conversion to an
+Nothing becomes subnormal, and the sum is below 2**31. Beyond, the runtime's conversion to an
 integer does not saturate.
 """
 
@@ -86,47 +86,48 @@ SCHEMES: dict[str, Scheme | FusedScheme] = {each.name: each for each in (
     Scheme("int16", contract("half_up"), IntFormat(16)),
     FusedScheme(),
 )}
-"""By name. ``int16`` may have any contract that scales, ``half_up`` by default."""
+"""Schemes by name. ``int16`` may have any contract that scales, ``half_up`` by default."""
 
 
-def scheme(name: str, *, by: Contract | None = None) -> Scheme | FusedScheme:
+def scheme(name: str, *, contract: Contract | None = None) -> Scheme | FusedScheme:
     """Return the scheme called ``name``.
 
     Parameters
     ----------
     name : str
-    by : Contract, optional
-        What ``int16`` scales by.
+    contract : Contract, optional
+        Contract of scheme ``int16``; that of the others is fixed.
 
     Raises
     ------
     ValueError
-        Where there is none of that name, or its contract is its own.
+        If no scheme has that name, or its contract is fixed and another is given.
     """
     if not isinstance(name, str):
         raise TypeError(f"Scheme must be a name, not {name!r}")
     if name not in SCHEMES:
         raise ValueError(f"Scheme must be one of {', '.join(SCHEMES)}, not {name!r}")
-    found = SCHEMES[name]
-    if by is None:
-        return found
-    if not isinstance(found, Scheme) or name != "int16":
-        raise ValueError(f"Contract must be left out for scheme {name}, not {by.name}")
-    return replace(found, contract=by)
+    entry = SCHEMES[name]
+    if contract is None:
+        return entry
+    if not isinstance(entry, Scheme) or name != "int16":
+        raise ValueError(f"Contract must be left out for scheme {name}, not {contract.name}")
+    return replace(entry, contract=contract)
 
 
 class Operation(ABC):
-    """A unit's arithmetic, on levels of integer formats.
+    """Arithmetic of a unit, on levels of integer formats.
 
     Members
     -------
     names : tuple of str
-        Of the operands, in the fields.
+        Names of the operands in the fields.
     contract : Contract
-        By which their product or sum is scaled.
+        Contract that scales the product or sum of the operands.
     sums : Range
-        What that may be, as far as the contract takes it.
+        Range of that product or sum, within what the contract takes.
     output : IntFormat
+        Format of the output.
     """
 
     names: ClassVar[tuple[str, ...]] = "a", "b"
@@ -136,13 +137,13 @@ class Operation(ABC):
 
     @property
     def operands(self) -> dict[str, IntFormat]:
-        """Format of each operand, by the name of the stream on which it comes."""
+        """Format of each operand, by the name of its stream."""
         return {f"i_{name}": getattr(self, name) for name in self.names}
 
     @property
     @abstractmethod
     def fields(self) -> dict[str, IntFormat]:
-        """Format of each parameter of a run, in the order in which hardware packs them."""
+        """Format of each parameter of a run, in the order in which the hardware packs them."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ class Rescaling(Operation):
     Parameters
     ----------
     contract : Contract
-        One that scales.
+        Contract that scales.
     input, output : IntFormat
     """
 
@@ -168,18 +169,18 @@ class Rescaling(Operation):
 
     @property
     def operands(self) -> dict[str, IntFormat]:
-        """One."""
+        """Format of the operand on stream ``i``."""
         return {"i": self.input}
 
     @property
     def sums(self) -> Range:
-        """What is scaled may be, whatever the zero point, as far as the contract takes it."""
+        """Range of the difference to be scaled, for any zero point, within the contract's."""
         levels = levels_range(self.input)
-        return self.contract.taken(levels - levels)
+        return self.contract.accepted(levels - levels)
 
     @property
     def fields(self) -> dict[str, IntFormat]:
-        """Zero points, what scales, clamp."""
+        """Formats of zero points, scaling parameters and clamp."""
         return {"input_zero_point": self.input,
                 **_scaling(self.contract, self.sums, self.output)}
 
@@ -193,7 +194,7 @@ class Multiplication(Operation):
     Parameters
     ----------
     contract : Contract
-        One that scales.
+        Contract that scales.
     a, b, output : IntFormat
     """
 
@@ -208,27 +209,27 @@ class Multiplication(Operation):
 
     @property
     def sums(self) -> Range:
-        """What is scaled may be, whatever the zero points, as far as the contract takes it."""
+        """Range of the product to be scaled, for any zero points, within the contract's."""
         a, b = levels_range(self.a), levels_range(self.b)
-        return self.contract.taken((a - a) * (b - b))
+        return self.contract.accepted((a - a) * (b - b))
 
     @property
     def fields(self) -> dict[str, IntFormat]:
-        """Zero points, what scales, clamp."""
+        """Formats of zero points, scaling parameters and clamp."""
         return {"a_zero_point": self.a, "b_zero_point": self.b,
                 **_scaling(self.contract, self.sums, self.output)}
 
 
 @dataclass(frozen=True)
 class Addition(Operation):
-    """Sum, or difference, of two tensors, by a scheme.
+    """Sum or difference of two tensors, by a scheme.
 
     Parameters
     ----------
     scheme : Scheme or FusedScheme
     a, b, output : IntFormat
     subtract : bool
-        ``a - b``. ONNX Runtime has no such operator.
+        Whether the result is ``a - b``. ONNX Runtime has no such operator.
     """
 
     scheme: Scheme | FusedScheme
@@ -251,46 +252,49 @@ class Addition(Operation):
 
     @property
     def contract(self) -> Contract:
-        """The scheme's."""
+        """Contract of the scheme."""
         assert isinstance(self.scheme, Scheme)
         return self.scheme.contract
 
     def scaled(self, operand: IntFormat) -> Range:
-        """What is scaled of an operand may be, as far as the contract takes it."""
+        """Range of an operand to be scaled, within the contract's."""
         assert isinstance(self.scheme, Scheme)
         levels = levels_range(operand)
         places = Range(1 << self.scheme.left, 1 << self.scheme.left)
-        return self.contract.taken((levels - levels) * places)
+        return self.contract.accepted((levels - levels) * places)
 
     @property
     def sums(self) -> Range:
-        """Sum or difference of what the intermediate format holds."""
+        """Range of the sum or difference of two levels of the intermediate format."""
         assert isinstance(self.scheme, Scheme)
         one = levels_range(self.scheme.intermediate)
-        return self.contract.taken(one - one if self.subtract else one + one)
+        return self.contract.accepted(one - one if self.subtract else one + one)
 
     @property
     def fields(self) -> dict[str, IntFormat]:
-        """Of each operand the zero point and what scales; of the output these and the clamp."""
+        """Formats of zero point and scaling parameters, per operand and output; then clamp.
+
+        A fused sum has two scales, an offset and a clamp.
+        """
         if isinstance(self.scheme, FusedScheme):
             return {"a_scale": IntFormat(31, signed=False), "b_scale": IntFormat(31, signed=False),
                     "offset": IntFormat(32, signed=False), "clamp_min": self.output,
                     "clamp_max": self.output}
-        way = self.scheme.contract
-        assert isinstance(way, Clamped)
-        found: dict[str, IntFormat] = {}
+        contract = self.scheme.contract
+        assert isinstance(contract, Clamped)
+        fields: dict[str, IntFormat] = {}
         for name, operand in (("a", self.a), ("b", self.b)):
-            found[f"{name}_zero_point"] = operand
-            found |= {f"{name}_{field}": fmt for field, fmt in
-                      way.scaling(way.sum_format(self.scaled(operand))).items()}
-        return found | _scaling(way, self.sums, self.output)
+            fields[f"{name}_zero_point"] = operand
+            fields |= {f"{name}_{field}": fmt for field, fmt in
+                       contract.scaling(contract.sum_format(self.scaled(operand))).items()}
+        return fields | _scaling(contract, self.sums, self.output)
 
 
-def _scaling(way: Contract, sums: Range, output: IntFormat) -> dict[str, IntFormat]:
-    # Those of the contract, without its bias.
-    assert isinstance(way, Clamped)
-    return {**way.scaling(way.sum_format(sums)), "zero_point": output, "clamp_min": output,
-            "clamp_max": output}
+def _scaling(contract: Contract, sums: Range, output: IntFormat) -> dict[str, IntFormat]:
+    # Fields of the contract, without its bias.
+    assert isinstance(contract, Clamped)
+    return {**contract.scaling(contract.sum_format(sums)), "zero_point": output,
+            "clamp_min": output, "clamp_max": output}
 
 
 def _check_formats(**formats: Format):

@@ -1,4 +1,4 @@
-"""How many windows of a kernel or a pool there are in an image."""
+"""Numbers of windows of a kernel or a pool in an image."""
 
 from collections.abc import Sequence
 
@@ -14,12 +14,12 @@ NO_PADDING: Padding = ((0, 0), (0, 0))
 
 def windows(image: Sequence[int], kernel: Sequence[int], stride: Pair, padding: Padding,
             dilation: Pair = (1, 1), *, name: str = "Input") -> Pair:
-    """Rows and columns of the windows; ``ValueError`` where there are none in what has a name."""
-    for what, pair in (("Kernel", kernel), ("Stride", stride), ("Dilation", dilation)):
-        if integers(pair, what).shape != (2,):
-            raise ValueError(f"{what} must be a pair, not {pair!r}")
+    """Rows and columns of the windows; ``ValueError``, with ``name`` in it, if there are none."""
+    for title, pair in (("Kernel", kernel), ("Stride", stride), ("Dilation", dilation)):
+        if integers(pair, title).shape != (2,):
+            raise ValueError(f"{title} must be a pair, not {pair!r}")
         if min(pair) < 1:
-            raise ValueError(f"{what} must be positive, not {tuple(pair)}")
+            raise ValueError(f"{title} must be positive, not {tuple(pair)}")
     if integers(padding, "Padding").shape != (2, 2):
         raise ValueError(f"Padding must be a pair of pairs, not {padding!r}")
     if min(min(pair) for pair in padding) < 0:
@@ -35,8 +35,8 @@ def windows(image: Sequence[int], kernel: Sequence[int], stride: Pair, padding: 
 
 def pool_windows(image: Sequence[int], size: Pair, stride: Pair, padding: Padding, *,
                  name: str = "Input") -> Pair:
-    """As :func:`windows`, of a pool, where each is to have a tap that is no padding."""
-    found = windows(image, size, stride, padding, name=name)
+    """Rows and columns of a pool's windows; ``ValueError`` if a window may be all padding."""
+    output = windows(image, size, stride, padding, name=name)
     if any(max(pad) >= taps for pad, taps in zip(padding, size, strict=True)):
         raise ValueError(f"Padding must be less than the window {size}, not {padding}")
-    return found
+    return output

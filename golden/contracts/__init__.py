@@ -1,11 +1,11 @@
 """Requantization contracts: how an exact sum becomes an output code, by name.
 
-A contract says which sums it takes, which parameters it has and what happens to ties and to
-negatives. There is no arithmetic here: :mod:`golden.requantize` and
-:mod:`hw.requantize.requantizer` each implement these descriptions, and share nothing but them.
+A contract states the range of its sums, its parameters, and how it rounds ties and negatives.
+There is no arithmetic here. :mod:`golden.requantize` and :mod:`hw.requantize.requantizer` each
+implement these descriptions, and share nothing else.
 
 Every contract with an output format computes ``clamp(scaled(sum + bias) + zero_point)``, where
-``scaled`` is exact but for its one named rounding (two in ``tflite``, which is defined so). Those
+``scaled`` is exact except for its one named rounding (``tflite`` is defined with two). Contracts
 that multiply and shift round to the levels of any format; only integers have a zero point.
 """
 

@@ -1,4 +1,4 @@
-"""What every contract is, and the one that rounds nothing."""
+"""Base classes of the contracts, and the contract of the exact sum."""
 
 import enum
 from abc import ABC, abstractmethod
@@ -14,20 +14,20 @@ __all__ = ["Rounding", "ScaleRule", "Contract", "ExactSum", "Clamped", "title_of
 S32 = IntFormat(32)
 
 WORD_BITS = 32
-"""Width of one word of the parameter stream."""
+"""Width of a word of the parameter stream."""
 
 
 def title_of(field: str) -> str:
-    """Name of a parameter as messages have it: ``clamp_min`` is the "Clamp minimum"."""
+    """Name of a parameter in messages: ``clamp_min`` is the "Clamp minimum"."""
     words = {"min": "minimum", "max": "maximum"}
     return " ".join(words.get(word, word) for word in field.split("_")).capitalize()
 
 
 class Rounding(enum.Enum):
-    """How a value between two integers is rounded; each name says what happens to negatives.
+    """Rounding of a value between two integers; each name says what happens to negatives.
 
-    Between two levels of another format it is the same (:func:`golden.rounding.nearest_level`),
-    even being a code whose lowest bit is 0.
+    The same rules round between two levels of another format
+    (:func:`golden.rounding.nearest_level`); there, even means that the code's lowest bit is 0.
     """
 
     FLOOR = "floor"
@@ -47,20 +47,20 @@ class Rounding(enum.Enum):
 
 
 class ScaleRule(enum.Enum):
-    """In which floats a source makes ``input * weight / output`` of three scales, from the left."""
+    """Float types in which a source computes ``input * weight / output`` of three scales."""
 
     FLOAT64 = ("float64", "float64", "float64")
-    """In float64, of scales in float64."""
+    """Everything in float64."""
 
     FLOAT64_OF_FLOAT32 = ("float32", "float64", "float64")
-    """In float64, of scales that a file holds as float32: TFLite."""
+    """Scales in float32, as in the file, product and quotient in float64: TFLite."""
 
     FLOAT32_PRODUCT = ("float32", "float32", "float64")
-    """The product in float32, the quotient in float64: TFLite's FULLY_CONNECTED with one scale for
-    all weights."""
+    """Scales and product in float32, the quotient in float64: TFLite's FULLY_CONNECTED with one
+    scale for all weights."""
 
     FLOAT32 = ("float32", "float32", "float32")
-    """In float32, each operation rounded to it: ONNX Runtime, QNNPACK, XNNPACK."""
+    """Everything in float32, each operation rounded: ONNX Runtime, QNNPACK, XNNPACK."""
 
     def __init__(self, held: str, product: str, quotient: str):
         self.held = held
@@ -73,17 +73,17 @@ class ScaleRule(enum.Enum):
 
 @dataclass(frozen=True)
 class Contract(ABC):
-    """One way to turn ``sum + bias`` into an output.
+    """Arithmetic that turns ``sum + bias`` into an output.
 
     Parameters
     ----------
     name : str
-        What the user types.
+        Name that the user types.
     takes : IntFormat or None
-        Format that every sum plus bias must lie in; ``None`` where any width is taken.
+        Format that holds every sum plus bias; ``None`` if any width is allowed.
     scale_rule : ScaleRule
-        How the source makes one factor of the scales of input, weights and output
-        (:func:`golden.multipliers.combined_scale`), unless it has another rule for some kernel.
+        Rule by which the source combines the scales of input, weights and output into one factor
+        (:func:`golden.multipliers.combined_scale`), unless a kernel has its own rule.
     """
 
     name: str
@@ -92,28 +92,28 @@ class Contract(ABC):
 
     @property
     def multiplier_bits(self) -> int | None:
-        """Width of the multiplier, of a contract that has one."""
+        """Width of the multiplier; None if the contract has none."""
         return None
 
     @property
     def users(self) -> tuple[User, ...]:
-        """Software and hardware that compute exactly so."""
+        """Software and hardware that compute exactly as the contract does."""
         return USERS.get(self.name, ())
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
-        """Comparisons with the software that computes so; none has a mismatch."""
+        """Comparisons with other software; none has a mismatch."""
         return COMPARISONS.get(self.name, ())
 
     @abstractmethod
     def formula(self, output: Format | None = None) -> str:
-        """The result in terms of ``x``, the sum plus bias, and of the parameters, for reports.
+        """Formula of the result, for reports, in ``x``, the sum plus bias, and the parameters.
 
-        Of an output that is an integer, unless another is given.
+        The output is an integer unless another format is given.
         """
 
     def bias_format(self, unbiased: Range) -> IntFormat:
-        """Format of the bias: s32, or as wide as the sums, or as what is taken, where that is more.
+        """Format of the bias: s32, or wider if the sums or ``takes`` are wider.
 
         Zero points and the products of surplus lanes are folded into the bias.
         """
@@ -122,12 +122,12 @@ class Contract(ABC):
                              self.takes.width if self.takes else 0))
 
     def sum_format(self, unbiased: Range) -> IntFormat:
-        """Format of sum plus bias, given the range of the sums that the hardware forms.
+        """Format of sum plus bias, given the range of the hardware's sums without bias.
 
         Raises
         ------
         ValueError
-            Where the sums alone exceed what the contract takes.
+            If the sums alone exceed ``takes``.
         """
         if self.takes is None:
             return (unbiased + levels_range(self.bias_format(unbiased))).format
@@ -138,18 +138,18 @@ class Contract(ABC):
                 f"narrower formats are needed")
         return self.takes
 
-    def taken(self, sums: Range) -> Range:
-        """``sums`` as far as the contract takes them."""
+    def accepted(self, sums: Range) -> Range:
+        """Part of the range ``sums`` that is within ``takes``."""
         if self.takes is None:
             return sums
         return Range(max(sums.lo, self.takes.min), min(sums.hi, self.takes.max))
 
     @abstractmethod
     def fields(self, unbiased: Range, output: Format | None) -> dict[str, Format]:
-        """Parameters of one channel, in the order in which a record holds them, low bits first."""
+        """Format of each parameter of a channel, in the order of the record, low bits first."""
 
     def output_format(self, unbiased: Range, output: Format | None) -> Format:
-        """Format of the results; ``output`` is what the user asked for, or ``None``."""
+        """Format of the results, given the user's output format or ``None``."""
         if output is None:
             raise ValueError(f"Output must be a format for contract {self.name}, not None")
         return output
@@ -162,15 +162,15 @@ class ExactSum(Contract):
     name: str = "none"
 
     def formula(self, output: Format | None = None) -> str:
-        """The result in terms of the sum plus bias."""
+        """Formula of the result: ``x``, the sum plus bias."""
         return "x"
 
     def fields(self, unbiased: Range, output: Format | None) -> dict[str, Format]:
-        """Only a bias."""
+        """Format of the bias, the only parameter."""
         return {"bias": self.bias_format(unbiased)}
 
     def output_format(self, unbiased: Range, output: Format | None) -> Format:
-        """Signed, as wide as sum plus bias; an explicit other format is refused."""
+        """Signed format as wide as sum plus bias; ``ValueError`` if another format is given."""
         if output is not None:
             raise ValueError(
                 f"Output must not be given for contract {self.name}, whose output is the exact "
@@ -180,22 +180,23 @@ class ExactSum(Contract):
 
 @dataclass(frozen=True)
 class Clamped(Contract):
-    """Shared by the contracts that compute ``clamp(scaled(sum + bias) + zero_point)``."""
+    """Base of the contracts that compute ``clamp(scaled(sum + bias) + zero_point)``."""
 
     def formula(self, output: Format | None = None) -> str:
-        """The result in terms of the sum plus bias, and of the parameters."""
+        """Formula of the result in ``x``, the sum plus bias, and the parameters."""
         integer = output is None or isinstance(output, IntFormat)
         return f"clamp({self.scaled}{' + zero_point' * integer})"
 
     @property
     @abstractmethod
     def scaled(self) -> str:
-        """What the zero point is added to, in the same terms."""
+        """Formula of the scaled sum, to which the zero point is added."""
 
     def fields(self, unbiased: Range, output: Format | None) -> dict[str, Format]:
-        """Bias, what scales, zero point of an integer, and the two ends of the clamp.
+        """Formats of bias, scaling parameters, zero point and the two ends of the clamp.
 
-        Of a block-scaled output also the ends between which the codes of its exponents are.
+        Only an integer output has a zero point. A block-scaled output also has the two ends of
+        its exponents' codes.
         """
         output = self.output_format(unbiased, output)
         return {
@@ -209,7 +210,7 @@ class Clamped(Contract):
         }
 
     def output_format(self, unbiased: Range, output: Format | None) -> Format:
-        """Format of the results: an integer one, unless the contract says otherwise."""
+        """Format of the results: an integer format, unless the contract allows others."""
         output = super().output_format(unbiased, output)
         if not isinstance(output, IntFormat):
             raise ValueError(
@@ -218,4 +219,4 @@ class Clamped(Contract):
 
     @abstractmethod
     def scaling(self, sum_format: IntFormat) -> dict[str, IntFormat]:
-        """Fields of what scales, given the format of sum plus bias."""
+        """Formats of the scaling parameters, given the format of sum plus bias."""

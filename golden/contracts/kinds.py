@@ -1,4 +1,4 @@
-"""The kinds of contract that round: each class is one arithmetic, with what its sources vary."""
+"""Contracts that round: each class is one arithmetic, its parameters the variants of sources."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ LFSR_BITS, LFSR_TAPS = 32, (16, 7, 2, 0)
 
 @dataclass(frozen=True)
 class Scaled(Clamped):
-    """Shared by the contracts that scale by an integer multiplier and a shift.
+    """Base of the contracts that scale by an integer multiplier and a shift.
 
     Parameters
     ----------
     multiplier : IntFormat
-        Of the multiplier.
+        Format of the multiplier.
     """
 
     multiplier: IntFormat = IntFormat(31, signed=False)
@@ -38,10 +38,10 @@ class Scaled(Clamped):
 
     @abstractmethod
     def shift_range(self, sum_format: IntFormat) -> Range:
-        """Shifts that are allowed."""
+        """Range of the allowed shifts."""
 
     def scaling(self, sum_format: IntFormat) -> dict[str, IntFormat]:
-        """Multiplier and shift."""
+        """Formats of multiplier and shift."""
         return {"multiplier": self.multiplier, "shift": self.shift_range(sum_format).format}
 
 
@@ -53,13 +53,13 @@ class MultiplyShift(Scaled):
     ----------
     rounding : Rounding
     shifts : Range or None
-        Shifts that are allowed; by default ``0 .. max(62, bits of x and multiplier - 1)``.
+        Allowed shifts; by default ``0 .. max(62, bits of x and multiplier - 1)``.
     origin : int or None
-        ``right = origin - shift``, as TFLite counts, where it is given; else ``right = shift``.
+        If given, ``right = origin - shift``, as TFLite counts; else ``right = shift``.
     adds : bool
         Whether there is an addend, an s32 parameter.
     result : IntFormat or None
-        What the scaled value must fit, where its source computes it in so many bits.
+        Format that holds the scaled value, if the source computes it in so many bits.
     """
 
     rounding: Rounding = Rounding.HALF_UP
@@ -70,7 +70,7 @@ class MultiplyShift(Scaled):
 
     @property
     def scaled(self) -> str:
-        """What the zero point is added to."""
+        """Formula of the scaled sum, to which the zero point is added."""
         return self._rounded("shift" if self.origin is None else f"({self.origin} - shift)")
 
     def _rounded(self, right: str) -> str:
@@ -78,7 +78,7 @@ class MultiplyShift(Scaled):
         return f"{self.rounding.value}({product} / 2^{right})"
 
     def formula(self, output: Format | None = None) -> str:
-        """The result in terms of the sum plus bias, of the parameters and of a block's exponent."""
+        """Formula of the result in ``x``, the parameters and, if there is one, the exponent."""
         if isinstance(output, BlockScaled):
             return f"clamp({self._rounded(f'(shift + exponent - {EXPONENT_BIAS})')})"
         return super().formula(output)
@@ -89,11 +89,15 @@ class MultiplyShift(Scaled):
         return self.origin is not None
 
     def shift_range(self, sum_format: IntFormat) -> Range:
-        """Shifts that are allowed."""
+        """Range of the allowed shifts."""
         return self.shifts or Range(0, max(62, sum_format.width + self.multiplier.width - 1))
 
     def output_format(self, unbiased: Range, output: Format | None) -> Format:
-        """Format of the results: any, but where the source's are integers, or there is no 0."""
+        """Format of the results: any format for which the rounding is defined.
+
+        A source that computes integers (``result``) has integer outputs only. Rounding to zero
+        needs a level 0, a block-scaled output a positive level.
+        """
         if output is None or self.result is not None:
             return super().output_format(unbiased, output)
         if self.rounding is Rounding.ZERO and not output.contains(0):
@@ -105,37 +109,37 @@ class MultiplyShift(Scaled):
         return output
 
     def scaling(self, sum_format: IntFormat) -> dict[str, IntFormat]:
-        """Multiplier, addend and shift."""
+        """Formats of multiplier, shift and, if there is one, addend."""
         fields = super().scaling(sum_format)
         return fields | {"addend": S32} if self.adds else fields
 
 
 @dataclass(frozen=True)
 class Stochastic(MultiplyShift):
-    """``floor((x * multiplier + r) / 2**shift)``, ``r`` random: up as often as the fraction says.
+    """``floor((x * multiplier + r) / 2**shift)`` with a random ``r``: stochastic rounding.
 
-    ``r`` is the ``shift`` highest bits of a state of the register that ``LFSR_TAPS`` describe; for
-    a shift above 32 the whole state, and zeros below. Thus the result is ``floor(x * multiplier /
-    2**shift + state / 2**32)`` for every shift. Of the ``2**32 - 1`` states, ``floor(fraction *
-    2**32)`` round up: the mean is less than ``2**-32`` from ``x * multiplier / 2**shift``, whole
-    numbers stay as they are, negative ones are nothing special. Each output takes a state of its
-    own, whether it matters or not; which one, :mod:`golden.lfsr` says.
+    ``r`` is the ``shift`` highest bits of a state of the register that ``LFSR_TAPS`` describe. If
+    the shift is above 32, ``r`` is the whole state with zeros below it. Thus the result is
+    ``floor(x * multiplier / 2**shift + state / 2**32)`` for every shift. Of the ``2**32 - 1``
+    states, ``floor(fraction * 2**32)`` round up: the mean is less than ``2**-32`` from ``x *
+    multiplier / 2**shift``. Whole numbers stay as they are, and negative numbers are rounded
+    likewise. Each output takes a state of its own, needed or not (:mod:`golden.lfsr`).
     """
 
     rounding: Rounding = Rounding.FLOOR
 
-    # An integer one: between other levels a draw would have to be scaled.
+    # An integer format: between other levels a draw would have to be scaled.
     output_format = Clamped.output_format
 
     @property
     def scaled(self) -> str:
-        """What the zero point is added to."""
+        """Formula of the scaled sum, to which the zero point is added."""
         return f"floor(x * multiplier / 2^shift + state / 2^{LFSR_BITS})"
 
 
 @dataclass(frozen=True)
 class DoubleRounding(Scaled):
-    """gemmlowp's way to scale an int32, rounding twice.
+    """gemmlowp's scaling of an int32, which rounds twice.
 
     ``SaturatingRoundingDoublingHighMul`` by the multiplier (ties towards positive infinity), then
     ``RoundingDivideByPOT`` (ties away from zero).
@@ -143,15 +147,15 @@ class DoubleRounding(Scaled):
     Parameters
     ----------
     left : bool
-        Whether the shift is signed, positive to the left, as TFLite counts: a positive one goes
-        first and must not overflow int32. Else it is a right shift.
+        Whether the shift is signed, positive to the left, as TFLite counts; else it is a right
+        shift. A left shift comes before the multiplication and must not overflow int32.
     """
 
     left: bool = True
 
     @property
     def scaled(self) -> str:
-        """What the zero point is added to."""
+        """Formula of the scaled sum, to which the zero point is added."""
         first, last = ("(x << max(shift, 0))", "max(-shift, 0)") if self.left else ("x", "shift")
         return f"half_away(half_up({first} * multiplier / 2^31) / 2^{last})"
 
@@ -161,7 +165,7 @@ class DoubleRounding(Scaled):
         return self.left
 
     def shift_range(self, sum_format: IntFormat) -> Range:
-        """Shifts that are allowed."""
+        """Range of the allowed shifts."""
         return Range(-31, 31) if self.left else Range(0, 31)
 
 
@@ -169,13 +173,13 @@ class DoubleRounding(Scaled):
 class Onnx(Clamped):
     """``rne(float32(x) * scale)``: float32 arithmetic, rounded to nearest even at each step.
 
-    The scale is a positive normal float32, given as its bits.
+    The scale is a positive normal float32; the parameter holds its bits.
 
     Parameters
     ----------
     inside : bool
-        Whether the zero point is added, in float32, before the rounding to an integer; else
-        after it. It matters at ties, where the zero point is odd.
+        Whether the zero point is added in float32, before the rounding to an integer; else after
+        it. The order matters at ties if the zero point is odd.
     """
 
     takes: IntFormat | None = S32
@@ -183,40 +187,40 @@ class Onnx(Clamped):
     inside: bool = False
 
     def formula(self, output: Format | None = None) -> str:
-        """The result in terms of the sum plus bias, and of the parameters."""
+        """Formula of the result in ``x``, the sum plus bias, and the parameters."""
         return ("clamp(rne(float32(x) *f scale +f zero_point))" if self.inside
                 else super().formula(output))
 
     @property
     def scaled(self) -> str:
-        """What the zero point is added to."""
+        """Formula of the scaled sum, to which the zero point is added."""
         return "rne(float32(x) *f scale)"
 
     def scaling(self, sum_format: IntFormat) -> dict[str, IntFormat]:
-        """Bits of the scale, without its sign."""
+        """Format of the scale's bits, without the sign."""
         return {"scale": IntFormat(31, signed=False)}
 
 
 @dataclass(frozen=True)
 class Thresholds(Contract):
-    """The output's levels, counted from its smallest by how many thresholds ``x`` has reached (>=).
+    """Level ``n`` of the output, from the smallest, where ``n`` counts the thresholds ``<= x``.
 
-    The thresholds of a channel ascend; equal ones are allowed. Scale, zero point and clamp are in
-    them. Outputs have at most ``THRESHOLD_BITS``.
+    The thresholds of a channel ascend; equal ones are allowed. They include scale, zero point and
+    clamp. Outputs have at most ``THRESHOLD_BITS``.
     """
 
     def formula(self, output: Format | None = None) -> str:
-        """The result in terms of the sum plus bias, and of the parameters."""
+        """Formula of the result in ``x``, the sum plus bias, and the thresholds."""
         return "level(count(x >= threshold_k))"
 
     def fields(self, unbiased: Range, output: Format | None) -> dict[str, Format]:
-        """Bias, and a threshold for each step of the output."""
+        """Formats of the bias and of a threshold for each step of the output."""
         if output is None or output.bits > THRESHOLD_BITS:
             raise ValueError(f"Output must be a format of at most {THRESHOLD_BITS} bits for "
                              f"contract {self.name}, not {output}")
         if isinstance(output, BlockScaled):
-            raise ValueError(f"Output must be the format of elements for contract {self.name}, "
-                             f"which scales nothing, not {output}")
+            raise ValueError(f"Output must be a format without exponents for contract {self.name}, "
+                             f"not {output}")
         total = self.sum_format(unbiased)
         steps: dict[str, Format] = {
             f"threshold_{step}": total for step in range(1, len(output.levels()))}
@@ -224,4 +228,4 @@ class Thresholds(Contract):
 
 
 THRESHOLD_BITS = 4
-"""Widest output of :class:`Thresholds`: a record has ``2**bits - 1`` of them."""
+"""Widest output of :class:`Thresholds`: a record has ``2**bits - 1`` thresholds."""

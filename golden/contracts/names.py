@@ -1,4 +1,4 @@
-"""The contracts by name."""
+"""Names of the contracts."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ from golden.suggest import suggestion
 __all__ = ["CONTRACTS", "MAX_MULTIPLIER_BITS", "contract"]
 
 MAX_MULTIPLIER_BITS = 32
-"""Widest multiplier of a contract that leaves it open."""
+"""Widest multiplier of a contract whose source does not fix the width."""
 
 _TFLITE, _SINGLE = ScaleRule.FLOAT64_OF_FLOAT32, ScaleRule.FLOAT32
 _U15, _U24, _S16 = IntFormat(15, signed=False), IntFormat(24, signed=False), IntFormat(16)
@@ -64,7 +64,7 @@ _ALIASES = {
     "finn|multithreshold": "thresholds",
     "exact|sum": "none",
 }
-"""Whose rounding some contracts are."""
+"""Patterns of other projects' names, and the contract here, for suggestions."""
 
 
 def contract(name: str, *, multiplier_bits: int | None = None) -> Contract:
@@ -74,12 +74,13 @@ def contract(name: str, *, multiplier_bits: int | None = None) -> Contract:
     ----------
     name : str
     multiplier_bits : int, optional
-        Width of the multiplier, up to `MAX_MULTIPLIER_BITS`, of those whose source does not say.
+        Width of the multiplier, up to `MAX_MULTIPLIER_BITS`, if the contract's source does not fix
+        it.
 
     Raises
     ------
     ValueError
-        Where there is none, or it has no multiplier of that width.
+        If no contract has that name, or it has no multiplier of that width.
     """
     if not isinstance(name, str):
         raise TypeError(f"Contract must be a name, not {name!r}")
@@ -88,15 +89,15 @@ def contract(name: str, *, multiplier_bits: int | None = None) -> Contract:
     if name not in _CONTRACTS:
         raise ValueError(f"Contract must be one of {', '.join(CONTRACTS)}, not {name!r}"
                          f"{suggestion(name, CONTRACTS, _ALIASES)}")
-    found = _CONTRACTS[name]
+    entry = _CONTRACTS[name]
     if multiplier_bits is None:
-        return found
-    if isinstance(found, MultiplyShift) and found.takes is None:
+        return entry
+    if isinstance(entry, MultiplyShift) and entry.takes is None:
         if not 1 <= multiplier_bits <= MAX_MULTIPLIER_BITS:
             raise ValueError(f"Multiplier bits must be in range [1, {MAX_MULTIPLIER_BITS}], "
                              f"not {multiplier_bits!r}")
-        return replace(found, multiplier=IntFormat(multiplier_bits, signed=False))
-    if found.multiplier_bits != multiplier_bits:
-        raise ValueError(f"Multiplier bits must be {found.multiplier_bits or 'left out'} for "
+        return replace(entry, multiplier=IntFormat(multiplier_bits, signed=False))
+    if entry.multiplier_bits != multiplier_bits:
+        raise ValueError(f"Multiplier bits must be {entry.multiplier_bits or 'left out'} for "
                          f"contract {name}, not {multiplier_bits!r}")
-    return found
+    return entry

@@ -1,8 +1,8 @@
-"""Who computes as each contract does, and what was compared with them.
+"""Software and hardware that compute as each contract does, and the comparisons with them.
 
-Each entry was run against the user, or read in its source or its documentation; those of SystemC
-are taken over from Vitis HLS, whose modes have the same names. A user that computes so only under
-a condition has that condition in its part.
+Each entry was run against the user, or read in its source or its documentation. Entries of SystemC
+are those of Vitis HLS, whose modes have the same names. A ``part`` names the conditions under
+which the user computes so.
 """
 
 from typing import NamedTuple
@@ -17,17 +17,17 @@ class User(NamedTuple):
     """Name that people search for."""
 
     part: str
-    """Which part of it, and under what condition; a phrase."""
+    """Part of the project, and the condition, as a phrase."""
 
 
 class Comparison(NamedTuple):
-    """Results that a test compares with those of software that nobody here wrote."""
+    """Results that a test compares with those of other software."""
 
     other: str
-    """Software, version and operator."""
+    """Name of the software, with version and operator."""
 
     cases: int
-    """Results that were compared; all are equal."""
+    """Number of results that were compared; all are equal."""
 
 
 _AP = "ap_fixed (Vitis HLS)"
@@ -141,4 +141,4 @@ COMPARISONS: dict[str, tuple[Comparison, ...]] = {
     ),
     "thresholds": (Comparison("QONNX 1.0.0 `multithreshold`", 2_016_000),),
 }
-"""What ``tests/golden`` compares each contract with."""
+"""Comparisons of each contract in ``tests/golden``."""

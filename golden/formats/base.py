@@ -1,4 +1,4 @@
-"""What every number format is."""
+"""Base class of the number formats; conversion of arguments to arrays of numbers."""
 
 import math
 import operator
@@ -23,11 +23,10 @@ class Format(ABC):
     min, max : int
         Smallest and largest level.
     unit : int
-        A level ``n`` is the number ``n * 2**unit``; 0 but for floats. It is part of a tensor's
-        scale: no hardware depends on it.
+        A level ``n`` is the number ``n * 2**unit``; 0 except for float and block-scaled formats.
+        The unit is part of a tensor's scale: no hardware depends on it.
     idle : int
-        What a lane carries that is not used: the level 0, or where there is none the positive one
-        of those nearest to it.
+        Level of an unused lane: 0, or else the level nearest to 0, the positive one of two.
     """
 
     unit: int = 0
@@ -42,7 +41,7 @@ class Format(ABC):
 
     @property
     def parts(self) -> dict[str, int]:
-        """Parts of a code by name, the highest bits first, and how many bits each has."""
+        """Bit width of each part of a code, by name, the highest bits first."""
         return {"code": self.bits}
 
     @property
@@ -65,27 +64,27 @@ class Format(ABC):
 
     @abstractmethod
     def encode(self, levels) -> np.ndarray:
-        """Codes of ``levels``, as ``int64`` of the same shape; ``ValueError`` if one has none."""
+        """Codes of ``levels``, same shape, ``int64``; ``ValueError`` if a level has no code."""
 
     @abstractmethod
     def decode(self, codes) -> np.ndarray:
-        """Levels of ``codes``, as ``int64`` of the same shape; ``ValueError`` if one has none."""
+        """Levels of ``codes``, same shape, ``int64``; ``ValueError`` if a code has no level."""
 
     @property
     def stem(self) -> str:
-        """Name in letters, digits and underscores: part of a module's name."""
+        """Name of the format in letters, digits and underscores, for names of modules."""
         return re.sub("[^A-Za-z0-9]+", "_", str(self))
 
     @property
     def idle(self) -> int:
-        """Level of a lane that is not used: 0, or the positive one of those nearest to it."""
+        """Level of an unused lane: 0, or else the level nearest to 0, the positive one of two."""
         levels: list[int] = self.levels().tolist()
         return min(levels, key=lambda level: (abs(level), -level))
 
     def check_zero_point(self, values, name: str = "Zero point") -> np.ndarray:
-        """Return zero points as an integer array, or raise where a tensor cannot have them.
+        """Return zero points as an integer array; ``ValueError`` if the format cannot have one.
 
-        Only integer formats have zero points, which are levels; with any other they are 0.
+        A zero point of an integer format is one of its levels; that of any other format is 0.
         """
         array = integers(values, name)
         if array.any():
@@ -94,38 +93,38 @@ class Format(ABC):
         return array
 
     def check(self, levels, name: str = "Level") -> np.ndarray:
-        """Return ``levels`` as an integer array, or raise naming the first that has no code.
+        """Return ``levels`` as an integer array; ``ValueError`` names the first without a code.
 
-        Values outside ``int64`` are allowed where the format holds them: the array is then of
-        Python integers (``dtype=object``).
+        A format may hold levels outside ``int64``: the array is then of Python integers
+        (``dtype=object``).
         """
         array = integers(levels, name)
         bad = np.argwhere(~self.contains(array))
         if len(bad):
-            where: tuple[int, ...] = tuple(bad[0].tolist())
-            place = f" at index {where if where[1:] else where[0]}" if where else ""
-            raise ValueError(f"{name} must be {self.describe()}, not {array[where]}{place}")
+            index: tuple[int, ...] = tuple(bad[0].tolist())
+            place = f" at index {index if index[1:] else index[0]}" if index else ""
+            raise ValueError(f"{name} must be {self.describe()}, not {array[index]}{place}")
         return array
 
     @abstractmethod
     def describe(self) -> str:
-        """What a level must be, to complete a message: ``in range [-8, 7] of s4``."""
+        """Constraint on a level, as messages state it: ``in range [-8, 7] of s4``."""
 
 
 def integers(values, name: str) -> np.ndarray:
-    """Return ``values`` as an array of ``int64``, or of Python integers where it came as such.
+    """Return ``values`` as an array of ``int64``, or of Python integers if it held such.
 
     Parameters
     ----------
     values : array_like
-        Integers; Python integers of any size among them.
+        Integers, including Python integers of any size.
     name : str
-        What they are, for the message.
+        Name of the values in messages.
 
     Raises
     ------
     TypeError
-        Where one is not an integer.
+        If a value is not an integer.
     """
     array = _array(values, name, "an integer or an array of integers")
     if array.size == 0:
@@ -149,45 +148,45 @@ def integers(values, name: str) -> np.ndarray:
 
 
 def floats(values, name: str) -> np.ndarray:
-    """Return ``values`` as an array of floats: of ``float64``, or of the type that they came as.
+    """Return ``values`` as an array of floats: of their own float type, else of ``float64``.
 
     Parameters
     ----------
     values : array_like
-        Real numbers; Python integers of any size among them, of which those beyond ``float64``
-        become infinite.
+        Real numbers, including Python integers of any size; those beyond ``float64`` become
+        infinite.
     name : str
-        What they are, for the message.
+        Name of the values in messages.
 
     Raises
     ------
     TypeError
-        Where one is no real number.
+        If a value is no real number.
     ValueError
-        Where rows differ in length.
+        If rows differ in length.
     """
-    what = "a number or an array of numbers"
-    array = _array(values, name, what)
+    constraint = "a number or an array of numbers"
+    array = _array(values, name, constraint)
     if array.dtype == object and all(isinstance(value, Real) for value in array.flat):
         array = np.array([_float(value) for value in array.flat]).reshape(array.shape)
     if array.size and array.dtype.kind not in "iuf":
-        raise TypeError(f"{name} must be {what}, not {array.tolist()!r}")
+        raise TypeError(f"{name} must be {constraint}, not {array.tolist()!r}")
     return array if array.dtype.kind == "f" else array.astype(np.float64)
 
 
 def finite(values, name: str) -> np.ndarray:
-    """Return finite numbers as an array of ``float64``; others are refused as by `floats`."""
+    """Return ``values`` as `floats` does, in ``float64``; ``ValueError`` if one is not finite."""
     array = floats(values, name).astype(np.float64)
     if not (good := np.isfinite(array)).all():
         raise ValueError(f"{name} must be finite, not {array[~good].flat[0]}")
     return array
 
 
-def _array(values, name: str, what: str) -> np.ndarray:
+def _array(values, name: str, constraint: str) -> np.ndarray:
     try:
         return np.asarray(values)
     except ValueError:
-        raise ValueError(f"{name} must be {what}, whose rows have one length, "
+        raise ValueError(f"{name} must be {constraint}, whose rows have one length, "
                          f"not {values!r}") from None
 
 

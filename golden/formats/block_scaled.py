@@ -1,4 +1,4 @@
-"""Elements of any format whose blocks share a power of two: MX tensors."""
+"""Block-scaled (MX) formats: each block of elements shares a power of two."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ BLOCK = 32
 """Elements along K that share an exponent."""
 
 EXPONENT = IntFormat(8, signed=False, narrow=True)
-"""Of an exponent's code, E8M0: 0 to 254, for 255 is not a number."""
+"""Format of an exponent's code, E8M0: 0 to 254; code 255 is not a number."""
 
 EXPONENT_BIAS = 127
 """Code of the exponent 0."""
@@ -22,23 +22,23 @@ EXPONENT_BIAS = 127
 
 @dataclass(frozen=True)
 class BlockScaled(Format):
-    """Codes and levels of ``element``; each block of 32 of a tensor has an exponent besides.
+    """Codes and levels of ``element``, and an exponent for each block of 32 elements of a tensor.
 
     A level ``n`` of a block whose exponent has code ``x`` is ``n * 2**(unit + x - 127)``. The unit
-    is the element's, and of signed integers of N bits ``2**(2 - N)``, as MXINT8 (``mx_s8``) has
-    it: numbers are at least -2 and less than 2 there, where the exponent is 0.
+    is the element's, but that of signed integers of N bits is ``2 - N``. Thus numbers of MXINT8
+    (``mx_s8``) are at least -2 and less than 2 where the exponent is 0.
 
     Parameters
     ----------
     element : Format
-        Any but a codebook that is loaded at run time, and but a block-scaled one.
+        Format of the elements: neither a loaded codebook nor block-scaled.
 
     Raises
     ------
     TypeError
-        Where it is no format.
+        If the element is no format.
     ValueError
-        Where it is one of these.
+        If the element is a loaded codebook or block-scaled.
     """
 
     element: Format
@@ -73,14 +73,14 @@ class BlockScaled(Format):
 
     @property
     def unit(self) -> int:
-        """Exponent of the power of two that a level counts where a block's exponent is 0."""
+        """Exponent ``u``: one level counts ``2**u`` where the block's exponent is 0."""
         if isinstance(self.element, IntFormat) and self.element.signed:
             return 2 - self.element.width
         return self.element.unit
 
     @property
     def stem(self) -> str:
-        """Part of a module's name."""
+        """Name of the format in names of modules."""
         return f"mx_{self.element.stem}"
 
     @property
@@ -90,7 +90,7 @@ class BlockScaled(Format):
 
     @property
     def idle(self) -> int:
-        """Level of a lane that is not used."""
+        """Level of an unused lane."""
         return self.element.idle
 
     def levels(self) -> np.ndarray:
@@ -110,7 +110,7 @@ class BlockScaled(Format):
         return self.element.decode(codes)
 
     def describe(self) -> str:
-        """What a level must be, to complete a message."""
+        """Constraint on a level, as messages state it."""
         return self.element.describe()
 
     def __str__(self):
@@ -118,5 +118,5 @@ class BlockScaled(Format):
 
 
 def element_of(fmt: Format) -> Format:
-    """Format of the elements where ``fmt`` is block-scaled; else ``fmt``."""
+    """Format of the elements if ``fmt`` is block-scaled, else ``fmt``."""
     return fmt.element if isinstance(fmt, BlockScaled) else fmt

@@ -1,4 +1,4 @@
-"""Any few integer levels, looked up by code."""
+"""Codebooks: formats of a few integer levels, looked up by code."""
 
 import operator
 from collections.abc import Iterable
@@ -12,10 +12,10 @@ from golden.formats.integer import IntFormat
 __all__ = ["Codebook", "LoadedCodebook"]
 
 MAX_LEVELS = 16
-"""Codes of at most 4 bits."""
+"""Largest number of levels: codes have at most 4 bits."""
 
 WIDEST = IntFormat(16)
-"""What a level must lie in."""
+"""Format that holds every level of a codebook."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Codebook(Format):
     Raises
     ------
     TypeError
-        Where one is no integer.
+        If a level is no integer.
     ValueError
-        Where they are too few or too many, not ascending, or not in s16.
+        If the levels are too few or too many, not ascending, or not in s16.
     """
 
     table: tuple[int, ...]
@@ -68,7 +68,7 @@ class Codebook(Format):
 
     @property
     def stem(self) -> str:
-        """Part of a module's name."""
+        """Name of the format in names of modules."""
         return f"codebook{self.bits}"
 
     def levels(self) -> np.ndarray:
@@ -80,7 +80,7 @@ class Codebook(Format):
         return np.isin(levels, self.levels())
 
     def encode(self, levels) -> np.ndarray:
-        """Codes of ``levels``: their places in the table."""
+        """Codes of ``levels``: their indices in the table."""
         return np.searchsorted(self.levels(), self.check(levels).astype(np.int64))
 
     def decode(self, codes) -> np.ndarray:
@@ -92,7 +92,7 @@ class Codebook(Format):
         return self.levels()[codes]
 
     def describe(self) -> str:
-        """What a level must be, to complete a message."""
+        """Constraint on a level, as messages state it."""
         return f"one of {'/'.join(map(str, self.table))} of a codebook"
 
     def __str__(self):
@@ -101,24 +101,24 @@ class Codebook(Format):
 
 @dataclass(frozen=True)
 class LoadedCodebook(Format):
-    """A codebook whose levels are loaded at run time: of it only their range is known before.
+    """Codebook whose table is loaded at run time; only the range of its levels is fixed.
 
-    Its levels are all those that a table may have. Codes are those of the table's own
-    :class:`Codebook`; sums and biases are as wide as the range needs.
+    The levels of this format are all levels that a table may have. The loaded :class:`Codebook`
+    defines the codes. Sums and biases are as wide as the range needs.
 
     Parameters
     ----------
     code_bits : int
-        1 to 4: a table has up to ``2**code_bits`` levels.
+        Width of a code, 1 to 4: a table has up to ``2**code_bits`` levels.
     range : IntFormat
-        What each level lies in, itself within s16.
+        Range of the levels, within s16.
 
     Raises
     ------
     TypeError
-        Where the range is no integer format.
+        If the range is no integer format.
     ValueError
-        Where one of them is not so.
+        If ``code_bits`` is out of range, or the range is not within s16.
     """
 
     code_bits: int
@@ -149,7 +149,7 @@ class LoadedCodebook(Format):
 
     @property
     def idle(self) -> int:
-        """Level of an unused lane at its worst, for a table need not have a 0."""
+        """Level of an unused lane in the worst case, as a table need not have a level 0."""
         return self.range.max
 
     def levels(self) -> np.ndarray:
@@ -161,15 +161,15 @@ class LoadedCodebook(Format):
         return self.range.contains(levels)
 
     def encode(self, levels) -> np.ndarray:
-        """Codes are those of a table: refused here."""
-        raise TypeError(f"Codes of {self} must be asked of the codebook that is loaded")
+        """Refuse with ``TypeError``: only a loaded table has codes."""
+        raise TypeError(f"Codes must be those of a loaded codebook, not of {self}")
 
     def decode(self, codes) -> np.ndarray:
-        """Levels are those of a table: refused here."""
-        raise TypeError(f"Levels of {self} must be asked of the codebook that is loaded")
+        """Refuse with ``TypeError``: only a loaded table has levels for codes."""
+        raise TypeError(f"Levels must be those of a loaded codebook, not of {self}")
 
     def check_table(self, table: Format) -> Codebook:
-        """Return ``table`` if it can be loaded; ``ValueError`` if not."""
+        """Return ``table`` if the hardware can load it; else raise ``ValueError``."""
         if not isinstance(table, Codebook):
             raise ValueError(f"Table of {self} must be a codebook, not {table}")
         if table.bits > self.code_bits:
@@ -179,7 +179,7 @@ class LoadedCodebook(Format):
         return table
 
     def describe(self) -> str:
-        """What a level must be, to complete a message."""
+        """Constraint on a level, as messages state it."""
         return self.range.describe()
 
     def __str__(self):

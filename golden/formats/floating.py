@@ -1,4 +1,4 @@
-"""Floats of a few bits, as integers in units of their smallest number."""
+"""Float formats of a few bits; their levels are integers in units of the smallest number."""
 
 import operator
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ __all__ = ["FloatFormat", "FLOATS", "NAN", "INFINITY"]
 MAX_BIAS = 63
 
 NAN = 1 << 62
-"""What stands for not-a-number among levels, where a format propagates it. No level is as large."""
+"""Value of not-a-number among levels, if the format propagates it. No level is as large."""
 
 INFINITY = NAN + 1
-"""What stands for infinity there; ``-INFINITY`` for that below zero."""
+"""Value of infinity among levels, likewise; ``-INFINITY`` is negative infinity."""
 
 
 @dataclass(frozen=True)
 class FloatFormat(Format):
-    """Sign, exponent, mantissa: a code is ``sign | e | m``, from the highest bit down.
+    """Float of sign, exponent and mantissa: a code is ``sign | e | m``, the highest bit first.
 
     With ``M`` mantissa bits, the level of a code is plus or minus
 
@@ -33,34 +33,35 @@ class FloatFormat(Format):
     unit         ``2**(1 - bias - M)``    ``2**(-bias - M)``
     ===========  =======================  ============================
 
-    so that a normal number is ``1.m * 2**(e - bias)`` in both, and one with ``e = 0`` is
-    ``0.m * 2**(1 - bias)`` or, as Tesla's whitepaper has it, ``0.m * 2**-bias``. All exponents are
-    those of numbers, that of all ones too, but for the codes that are reserved. The bias moves
-    the unit and nothing else. There are two codes of 0; :meth:`encode` gives the positive one.
+    so that a normal number is ``1.m * 2**(e - bias)`` in both. A number with ``e = 0`` is
+    ``0.m * 2**(1 - bias)``, or ``0.m * 2**-bias`` by Tesla's whitepaper. An exponent of all ones
+    is a number's too, except in reserved codes. The bias moves only the unit. There are two codes
+    of 0; :meth:`encode` gives the positive one.
 
-    Reserved codes are refused, or, where infinities and NaN propagate, stand for :data:`NAN` and
+    Reserved codes are refused. If infinities and NaN propagate, they stand for :data:`NAN` and
     plus or minus :data:`INFINITY`, which are no levels but may be among them.
 
     Parameters
     ----------
     family : str
-        Name without parameters.
+        Name of the format without parameters.
     exponent_bits, mantissa_bits : int
+        Widths of the exponent and of the mantissa.
     bias : int
-        0 to 63.
+        Exponent bias, 0 to 63.
     reserved : int
-        Largest magnitudes that are infinity or not a number (NaN), and have no level.
+        Number of the largest magnitudes that have no level: infinity or not a number (NaN).
     infinity : bool
-        Whether the least of these is infinity.
+        Whether the smallest reserved magnitude is infinity.
     denormals : "ieee" or "paper"
-        As above.
+        Rule for numbers with ``e = 0``, as above.
     specials : "refuse" or "propagate"
-        What becomes of infinities and NaN. A format without them only refuses.
+        Treatment of infinities and NaN. A format without them only refuses.
 
     Raises
     ------
     ValueError
-        Where the bias is out of range, there is no such rule, or nothing to propagate.
+        If the bias is out of range, a rule is unknown, or there is nothing to propagate.
     """
 
     family: str
@@ -91,7 +92,7 @@ class FloatFormat(Format):
 
     @cached_property
     def special_codes(self) -> dict[int, int]:
-        """Codes of what is no number, by what stands for it; of NaN the quiet one."""
+        """Code of each special value, NaN or an infinity; for NaN the quiet code."""
         if not self.propagates:
             return {}
         first, sign = len(self.magnitudes), 1 << self.bits - 1
@@ -107,7 +108,7 @@ class FloatFormat(Format):
 
     @property
     def parts(self) -> dict[str, int]:
-        """Sign, exponent and mantissa."""
+        """Bit widths of sign, exponent and mantissa."""
         return {"sign": 1, "exponent": self.exponent_bits, "mantissa": self.mantissa_bits}
 
     @property
@@ -122,12 +123,12 @@ class FloatFormat(Format):
 
     @property
     def unit(self) -> int:
-        """Exponent of the power of two that a level counts."""
+        """Exponent ``u``: one level counts ``2**u``."""
         return (self.denormals == "ieee") - self.bias - self.mantissa_bits
 
     @cached_property
     def magnitudes(self) -> np.ndarray:
-        """Levels of the codes without sign, from 0 on, ascending."""
+        """Levels of the nonnegative codes, ascending from 0."""
         code = np.arange((1 << self.bits - 1) - self.reserved, dtype=np.int64)
         exponent, mantissa = code >> self.mantissa_bits, code & (1 << self.mantissa_bits) - 1
         normal = (1 << self.mantissa_bits) + mantissa
@@ -140,17 +141,17 @@ class FloatFormat(Format):
 
     @property
     def idle(self) -> int:
-        """Level of a lane that is not used."""
+        """Level of an unused lane."""
         return 0
 
     def contains(self, levels) -> np.ndarray:
         """Whether each of ``levels`` is a level of this format."""
         levels = np.asarray(levels)
-        found = np.isin(np.abs(levels), self.magnitudes)
-        return found | np.isin(levels, list(self.special_codes)) if self.propagates else found
+        numbers = np.isin(np.abs(levels), self.magnitudes)
+        return numbers | np.isin(levels, list(self.special_codes)) if self.propagates else numbers
 
     def encode(self, levels) -> np.ndarray:
-        """Codes of ``levels``; of 0, the one without sign."""
+        """Codes of ``levels``; the code of 0 is the positive one."""
         levels = self.check(levels).astype(np.int64)
         magnitude = np.searchsorted(self.magnitudes, np.abs(levels))
         codes = np.asarray(magnitude + ((levels < 0) * (1 << self.bits - 1)))
@@ -159,7 +160,7 @@ class FloatFormat(Format):
         return codes
 
     def decode(self, codes) -> np.ndarray:
-        """Levels of ``codes``; those of infinities and of NaN, or these are refused."""
+        """Levels of ``codes``; codes of infinities and NaN are refused unless these propagate."""
         codes = integers(codes, "Code")
         bad = codes[(codes < 0) | (codes >= 1 << self.bits)]
         if bad.size:
@@ -169,9 +170,8 @@ class FloatFormat(Format):
         reserved = magnitude >= len(self.magnitudes)
         if reserved.any() and not self.propagates:
             code = int(codes[reserved].flat[0])
-            what = self.special(code)
             raise ValueError(f"Code of {self} must be that of a number, not {code:#04x}, "
-                             f"which is {what}")
+                             f"which is {self.special(code)}")
         levels = self.magnitudes[np.where(reserved, 0, magnitude)]
         levels = np.where(codes == magnitude, levels, -levels)
         values = {"nan": NAN, "inf": INFINITY, "-inf": -INFINITY}
@@ -180,7 +180,7 @@ class FloatFormat(Format):
         return levels
 
     def special(self, code: int) -> str:
-        """What a code without a level is: ``inf``, ``-inf`` or ``nan``; of others empty."""
+        """Name of a reserved code, ``inf``, ``-inf`` or ``nan``; empty for a number's code."""
         place = (code & (1 << self.bits - 1) - 1) - len(self.magnitudes)
         if place < 0:
             return ""
@@ -189,7 +189,7 @@ class FloatFormat(Format):
         return "-inf" if code >> self.bits - 1 else "inf"
 
     def describe(self) -> str:
-        """What a level must be, to complete a message."""
+        """Constraint on a level, as messages state it."""
         return f"a level of {self}, {self.min} to {self.max} in units of 2**{self.unit}"
 
     def __str__(self):
@@ -208,4 +208,4 @@ FLOATS: dict[str, FloatFormat] = {each.family: each for each in (
     FloatFormat("e2m3", 2, 3, bias=1),
     FloatFormat("e3m2", 3, 2, bias=3),
 )}
-"""Tesla's configurable floats with the biases that equal the OCP formats', and those formats."""
+"""Float formats by name: Tesla's, with the same biases as OCP's, and OCP's own."""

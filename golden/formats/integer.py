@@ -1,4 +1,4 @@
-"""Integers of a few bits."""
+"""Integer formats."""
 
 import operator
 from dataclasses import dataclass
@@ -15,24 +15,24 @@ class IntFormat(Format):
     """Integer of ``width`` bits: two's complement where ``signed``, else plain binary.
 
     The levels are ``-2**(width-1) .. 2**(width-1) - 1`` (signed) or ``0 .. 2**width - 1``. A
-    *narrow* range leaves out one level, so that a signed one is symmetric:
+    *narrow* range leaves out one level, so that a signed range is symmetric:
     ``-2**(width-1) + 1 .. 2**(width-1) - 1``, or ``0 .. 2**width - 2`` (QONNX IntQuant).
 
     Parameters
     ----------
     width : int
-        Bits, positive. Operands and outputs have at most 16, which :func:`golden.formats.parse`
-        enforces; accumulators and biases have what they need.
+        Width in bits, positive. Operands and outputs have at most 16 bits, which
+        :func:`golden.formats.parse` enforces; accumulators and biases have as many as they need.
     signed, narrow : bool
-        As above. A format with fewer than two levels is refused.
+        Whether levels may be negative, and whether the range is narrow, as above.
 
-    ``u1``, levels 0 and 1, may be asked for as ``bit``, and ``s2n``, levels -1, 0 and 1, as
-    ``ternary``: bit 0 of its code says whether it is other than 0, bit 1 whether it is negative.
+    ``u1``, levels 0 and 1, is also called ``bit``. ``s2n``, levels -1, 0 and 1, is also called
+    ``ternary``: bit 0 of its code is 1 unless the level is 0, bit 1 is the sign.
 
     Raises
     ------
     ValueError
-        Where ``width`` is not positive, or there are fewer than two levels.
+        If the width is not positive, or there are fewer than two levels.
     """
 
     width: int
@@ -52,7 +52,7 @@ class IntFormat(Format):
 
     @property
     def parts(self) -> dict[str, int]:
-        """Sign, of a signed one, and digits."""
+        """Bit widths of the sign, if there is one, and of the digits."""
         parts = {"sign": int(self.signed), "digits": self.width - self.signed}
         return {name: bits for name, bits in parts.items() if bits}
 
@@ -92,15 +92,15 @@ class IntFormat(Format):
 
     @property
     def idle(self) -> int:
-        """Level of a lane that is not used."""
+        """Level of an unused lane."""
         return 0
 
     def check_zero_point(self, values, name: str = "Zero point") -> np.ndarray:
-        """Return zero points as an integer array, or raise where one is no level."""
+        """Return zero points as an integer array; ``ValueError`` if one is no level."""
         return self.check(values, name)
 
     def describe(self) -> str:
-        """What a level must be, to complete a message."""
+        """Constraint on a level, as messages state it."""
         return f"in range [{self.min}, {self.max}] of {self}"
 
     def __str__(self):

@@ -1,4 +1,4 @@
-"""Formats by their names."""
+"""Names of the formats."""
 
 import re
 from dataclasses import replace
@@ -41,7 +41,7 @@ _ALIASES = {
     "bool": "bit",
     "bipolar": "binary",
 }
-"""What others call some formats, as they are typed."""
+"""Patterns of other projects' names, and the format's name here, for suggestions."""
 
 ELSEWHERE = {
     "sN": "`int8`, `int4`, `int2` (numpy, ml_dtypes, ONNX); `INTN` (QONNX); `ap_int<N>` (Vitis "
@@ -67,29 +67,30 @@ ELSEWHERE = {
     "mx_F": "OCP MX: MXFP4 is `mx_e2m1`, MXFP6 `mx_e2m3` or `mx_e3m2`, MXFP8 `mx_e4m3fn` or "
             "`mx_e5m2`, MXINT8 `mx_s8`",
 }
-"""What others call each format or family of formats, to be read."""
+"""Other projects' names of each format or family of formats, for the manual."""
 
 
 def parse(name: str) -> Format:
     """Return the format called ``name``.
 
     ``s4``, ``u8``, ``s8n`` (narrow)
-        Integers of 1 to 16 bits. ``ternary`` and ``bit`` are understood for ``s2n`` and ``u1``.
+        Integers of 1 to 16 bits. ``ternary`` is ``s2n``, ``bit`` is ``u1``.
     ``odd4``
-        Odd levels, 1 to 8 bits; ``odd1`` is ``binary``.
+        Odd levels, 1 to 8 bits. ``binary`` is ``odd1``.
     ``e4m3fn``, ``cfloat8_1_4_3:bias=12,denormals=paper``
-        Floats: see :data:`golden.formats.FLOATS`. Tesla's have the two parameters, ``e4m3fn`` and
-        ``e5m2`` another, ``specials=propagate``.
+        Floats: see :data:`golden.formats.FLOATS`. Tesla's formats have the two parameters ``bias``
+        and ``denormals``; ``e4m3fn`` and ``e5m2`` have ``specials=propagate``.
     ``codebook:-7/-3/0/3/7``
-        A table of levels. ``codebook4:loaded=s8``: tables of up to 2**4 levels of s8, loaded at
+        Table of levels. ``codebook4:loaded=s8`` is a table of up to 2**4 levels of s8, loaded at
         run time.
     ``mx_e2m1``, ``mx_s8``
-        Block-scaled: any of the above but for loaded tables, and an exponent for each 32 of them.
+        Block-scaled elements of any format above except loaded tables; each block of 32 elements
+        has an exponent.
 
     Raises
     ------
     ValueError
-        Where no operand or output can have a format of that name.
+        If no operand or output can have a format of that name.
     """
     if not isinstance(name, str):
         raise TypeError(f"Format must be a name, not {name!r}")
@@ -125,7 +126,7 @@ def parse(name: str) -> Format:
 
 
 def _float(name: str, family: str, parameters: str) -> Format:
-    # Tesla's formats have a bias and denormals to choose, the others what is to become of NaN.
+    # Tesla's formats have a choice of bias and denormals, the others of how NaN is treated.
     tesla = family.startswith("cfloat")
     choices = "bias=N or denormals=ieee or paper" if tesla else "specials=refuse or propagate"
     pattern = "(bias)=(-?[0-9]{1,9})|(denormals)=([a-z]+)" if tesla else "(specials)=([a-z]+)"

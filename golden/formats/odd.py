@@ -1,4 +1,4 @@
-"""Odd levels, symmetric about 0, without one that is 0."""
+"""Formats of odd levels, symmetric about 0, without a level 0."""
 
 import operator
 from dataclasses import dataclass
@@ -15,21 +15,21 @@ MAX_WIDTH = 8
 
 @dataclass(frozen=True)
 class OddFormat(Format):
-    """Levels ``2 * code - (2**width - 1)``: every other integer, symmetric about 0.
+    """Odd levels ``2 * code - (2**width - 1)``, symmetric about 0.
 
     ``odd4`` is the symmetric int4 ``-15, -13 .. 15``, ``odd2`` is ``-3, -1, 1, 3``, and ``binary``,
-    another name of ``odd1``, is -1 and 1. Twice as fine as a two's complement integer of the same
-    width over the same range, at the price of a 0: DoReFa's weights have these levels.
+    another name of ``odd1``, is -1 and 1. Over the same range these levels are twice as fine as
+    two's complement integers of the same width, but 0 is none. DoReFa's weights have them.
 
     Parameters
     ----------
     width : int
-        Bits, 1 to 8.
+        Width of a code, 1 to 8 bits.
 
     Raises
     ------
     ValueError
-        Where ``width`` is none of these.
+        If the width is out of range.
     """
 
     width: int
@@ -73,7 +73,7 @@ class OddFormat(Format):
         return 2 * IntFormat(self.width, signed=False).check(codes, f"Code of {self}") - self.max
 
     def describe(self) -> str:
-        """What a level must be, to complete a message."""
+        """Constraint on a level, as messages state it."""
         return f"odd and in range [{self.min}, {self.max}] of {self}"
 
     def __str__(self):

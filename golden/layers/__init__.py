@@ -1,4 +1,4 @@
-"""How each kind of layer is proven and run: a table by the classes of :mod:`golden.networks`."""
+"""Proof and run of each kind of layer: a table by the classes of :mod:`golden.networks`."""
 
 from collections.abc import Mapping
 
@@ -16,7 +16,7 @@ KINDS: Mapping[type[Layer], Kind] = {
 
 
 def kind_of(layer: Layer) -> Kind:
-    """Return the kind of a layer; ``TypeError`` where it has none."""
+    """Return the kind of a layer; ``TypeError`` if it has none."""
     if type(layer) not in KINDS:
         raise TypeError(f"Layer must be one of golden.networks, not {layer!r}")
     return KINDS[type(layer)]

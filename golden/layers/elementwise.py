@@ -1,4 +1,4 @@
-"""The layers that bring tensors together."""
+"""Elementwise layers: Rescale, Add, Sub, Mul and Concat."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -17,12 +17,12 @@ __all__ = ["ELEMENTWISE", "operations"]
 
 
 def operations(layer: Layer, network: Network) -> Sequence[Operation]:
-    """What a layer that brings tensors together computes: of a Concat, for each of its inputs.
+    """Operations of an elementwise layer: one, or for a Concat one per input.
 
     Raises
     ------
     TypeError
-        Where the layer is of another kind, or a format is no integer one.
+        If the layer is of another kind, or a format is no integer format.
     """
     inputs = [_integer(name, network.quantization(name).format) for name in layer.inputs]
     output = _integer(layer.name, layer.output.format)
@@ -39,7 +39,7 @@ def operations(layer: Layer, network: Network) -> Sequence[Operation]:
 
 def _units(layer: Rescale | Add | Mul | Concat, network: Network
            ) -> Iterable[tuple[Operation, Any, list[str]]]:
-    # What is computed, with which parameters, of which tensors.
+    # Each operation, its parameters and the names of its tensors.
     sets, names = [layer.parameters], [list(layer.inputs)]
     if isinstance(layer, Concat):
         sets, names = list(layer.parameters), [[name] for name in layer.inputs]
@@ -66,14 +66,14 @@ def _prove(layer: Rescale | Add | Mul | Concat, network: Network, x: Sequence[Le
 
 def _run(layer: Rescale | Add | Mul | Concat, network: Network, x: Sequence[Levels], sums: None
          ) -> np.ndarray:
-    found = operations(layer, network)
+    own = operations(layer, network)
     if isinstance(layer, Concat):
-        return elementwise.concat(found, x, layer.parameters, axis=layer.axis)
+        return elementwise.concat(own, x, layer.parameters, axis=layer.axis)
     # Behind the batch, shapes are broadcast from their last axis on.
     rank = max(map(np.ndim, x))
     operands = [each.reshape(len(each), *[1] * (rank - each.ndim), *each.shape[1:])
                 for each in map(np.asarray, x)]
-    return elementwise.compute(found[0], operands, layer.parameters)
+    return elementwise.compute(own[0], operands, layer.parameters)
 
 
 def _integer(name: str, fmt: Format) -> IntFormat:
@@ -86,11 +86,11 @@ def _check_scales(layer: Rescale | Add | Mul | Concat, network: Network):
     try:
         for operation, parameters, names in _units(layer, network):
             own = elementwise.check(operation, parameters)
-            wanted = parameters_of(operation, *map(network.quantization, names), layer.output,
-                                   clamp=(own["clamp_min"], own["clamp_max"]))
-            for name, value in wanted.items():
+            expected = parameters_of(operation, *map(network.quantization, names), layer.output,
+                                     clamp=(own["clamp_min"], own["clamp_max"]))
+            for name, value in expected.items():
                 if own[name] != value:
-                    raise ValueError(f"Parameter {name} must be {value}, as the scales have it, "
+                    raise ValueError(f"Parameter {name} must be {value}, by the tensors' scales, "
                                      f"not {own[name]}")
     except ValueError as error:
         raise ValueError(f"Layer {layer.name!r}: {error}") from error

@@ -1,4 +1,4 @@
-"""What there is to know of a kind of layer, beside its shapes."""
+"""Functions that prove, run and check a kind of layer."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -11,20 +11,20 @@ __all__ = ["Kind"]
 
 
 class Kind(NamedTuple):
-    """How layers of a kind are proven, run and compared with their scales.
+    """Functions of a kind of layer.
 
     Parameters
     ----------
     prove : callable
-        ``prove(layer, network, x)`` raises ``ValueError`` where the layer, given the levels ``x``
-        of its inputs, or any that there may be where that is None, would not compute what it says.
-        It returns the range of the layer's sums, or None where it has none.
+        ``prove(layer, network, x)`` raises ``ValueError`` if the layer would not compute what it
+        says for the levels ``x`` of its inputs, or for any levels if ``x`` is None. It returns the
+        range of the layer's sums, or None if it forms none.
     run : callable
         ``run(layer, network, x, sums)`` computes the layer's output from the levels of its inputs
-        and what the proof returned.
+        and the range that ``prove`` returned.
     check_scales : callable
-        ``check_scales(layer, network)`` raises ``ValueError`` where the layer's parameters scale by
-        something else than its tensors' scales say.
+        ``check_scales(layer, network)`` raises ``ValueError`` if the layer's parameters do not
+        scale as its tensors' scales say.
     """
 
     prove: Callable[[Any, Network, Sequence[Levels] | None], Range | None]

@@ -1,4 +1,4 @@
-"""Averages and maxima over windows."""
+"""Pool layers: averages and maxima over windows."""
 
 from collections.abc import Sequence
 
@@ -14,25 +14,25 @@ __all__ = ["POOL"]
 
 
 def _prove(layer: Pool, network: Network, x: Sequence[Levels] | None):
-    taken, made = network.quantization(layer.inputs[0]), layer.output
-    if made.format != taken.format or made.zero_point != taken.zero_point:
+    input, output = network.quantization(layer.inputs[0]), layer.output
+    if output.format != input.format or output.zero_point != input.zero_point:
         raise ValueError(
-            f"Output of pool {layer.name!r} must have the input's format {taken.format} and zero "
-            f"point {taken.zero_point}, not {made.format} and {made.zero_point}")
-    if isinstance(taken.format, BlockScaled):
+            f"Output of pool {layer.name!r} must have the input's format {input.format} and zero "
+            f"point {input.zero_point}, not {output.format} and {output.zero_point}")
+    if isinstance(input.format, BlockScaled):
         raise ValueError(f"Input of pool {layer.name!r} must have a format without exponents, "
-                         f"not {taken.format}")
-    if taken.format.propagates:
+                         f"not {input.format}")
+    if input.format.propagates:
         raise ValueError(f"Input of pool {layer.name!r} must have a format that refuses infinities "
-                         f"and NaN, not {taken.format}")
-    if layer.kind == "average" and not isinstance(taken.format, IntFormat):
+                         f"and NaN, not {input.format}")
+    if layer.kind == "average" and not isinstance(input.format, IntFormat):
         raise ValueError(f"Input of pool {layer.name!r} must have an integer format to be "
-                         f"averaged, not {taken.format}")
+                         f"averaged, not {input.format}")
     if layer.kind not in ("average", "max"):
         raise ValueError(f"Kind of pool {layer.name!r} must be average or max, "
                          f"not {layer.kind!r}")
     if layer.clamp is not None:
-        lo, hi = made.format.check(layer.clamp, f"Clamp of pool {layer.name!r}").tolist()
+        lo, hi = output.format.check(layer.clamp, f"Clamp of pool {layer.name!r}").tolist()
         if lo > hi:
             raise ValueError(f"Clamp of pool {layer.name!r} must not be empty, "
                              f"not {layer.clamp}")
@@ -45,9 +45,9 @@ def _run(layer: Pool, network: Network, x: Sequence[Levels], sums: None) -> np.n
 
 
 def _check_scales(layer: Pool, network: Network):
-    wanted = network.quantization(layer.inputs[0]).scale
-    if not np.array_equal(layer.output.scale, wanted):
-        raise ValueError(f"Output of pool {layer.name!r} must have the input's scale {wanted}, "
+    scale = network.quantization(layer.inputs[0]).scale
+    if not np.array_equal(layer.output.scale, scale):
+        raise ValueError(f"Output of pool {layer.name!r} must have the input's scale {scale}, "
                          f"not {layer.output.scale}")
 
 

@@ -1,4 +1,4 @@
-"""Quantized networks as plain data: tensors, layers and how they are joined. No arithmetic."""
+"""Quantized networks as plain data: tensors, layers and their connections. No arithmetic."""
 
 from golden.networks.layers import (
     Add,

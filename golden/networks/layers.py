@@ -1,4 +1,4 @@
-"""The layers of a network, each with what it makes of the shapes of its inputs."""
+"""Layers of a network, each with the shape of its output."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,64 +16,63 @@ __all__ = ["Shape", "Layer", "Linear", "Dense", "Conv2d", "Pool", "Rescale", "Ad
            "Concat"]
 
 Shape = tuple[int, ...]
-"""Of a tensor, without the batch, its first axis."""
+"""Shape of a tensor without the batch, its first axis."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Layer:
-    """One operator.
+    """Layer of a network: one operator.
 
     Parameters
     ----------
     name : str
-        Of the layer, and of the tensor that it makes.
+        Name of the layer and of its output tensor.
     inputs : tuple of str
-        Names of the tensors that it takes.
+        Names of the input tensors.
     output : Quantization
-        Of the tensor that it makes.
+        Quantization of the output tensor.
     """
 
-    takes: ClassVar[int | None] = 1
-    """How many inputs there are; None where it is any number but 0."""
+    input_count: ClassVar[int | None] = 1
+    """Number of inputs; None if the layer takes one or more."""
 
     name: str
     inputs: tuple[str, ...]
     output: Quantization
 
     def shape(self, shapes: Sequence[Shape]) -> Shape:
-        """Shape of the output, of inputs of ``shapes``; ``ValueError`` where they do not fit."""
+        """Shape of the output for inputs of ``shapes``; ``ValueError`` if these do not fit."""
         raise TypeError(f"Layer must be one of golden.networks, not {self!r}")
 
-    def _refuse(self, index: int, wanted: object, shapes: Sequence[Shape]):
-        raise ValueError(f"Tensor {self.inputs[index]!r} must have shape {wanted}, "
+    def _refuse(self, index: int, expected: object, shapes: Sequence[Shape]):
+        raise ValueError(f"Tensor {self.inputs[index]!r} must have shape {expected}, "
                          f"not {shapes[index]}")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Linear(Layer):
-    """A layer of exact sums of products that are then requantized.
+    """Linear layer: exact sums of products, requantized.
 
     Parameters
     ----------
     weights : array of integers
-        Levels, output channel first.
+        Levels of the weights, output channel first.
     weight : Quantization
-        Of ``weights``.
+        Quantization of the weights.
     contract : Contract
-        How the sums are requantized.
+        Contract that requantizes the sums.
     parameters : mapping of str to array
-        One array of ``(channels,)`` integers for each field of the contract. The bias is that of
-        the layer: zero points are not folded into it.
+        One array of ``(channels,)`` integers for each field of the contract. The bias is the
+        layer's own: zero points are not folded into it.
     seed : int
-        State that the draws of contract ``stochastic`` begin with (:mod:`golden.lfsr`), 1 to
+        First state of the draws of contract ``stochastic`` (:mod:`golden.lfsr`), 1 to
         ``2**32 - 1``; other contracts draw nothing.
     table : array of integers, ``(256,)``, optional
-        What becomes of the results, which then have 8 bits: the level of each code
-        (:mod:`golden.tables`).
+        Table applied to each 8-bit result: the level of each code (:mod:`golden.tables`).
     exponents : array of integers, ``(channels, ceil(features / 32))``, optional
-        Codes of block-scaled weights' exponents (:mod:`golden.block_scaled`), 127 where a weight's
-        step is that of ``weight``. The layer's sums, and so its bias, are in units of the least of
-        them and of the least that its input may have.
+        Codes of the exponents of block-scaled weights (:mod:`golden.block_scaled`); with code 127
+        a weight's step is that of ``weight``. Sums and bias are in units of the least exponents of
+        the weights and of the input's range.
     """
 
     weights: np.ndarray
@@ -103,7 +102,7 @@ class Dense(Linear):
     """Fully connected: ``(..., features) -> (..., channels)``; weights (channels, features)."""
 
     def shape(self, shapes: Sequence[Shape]) -> Shape:
-        """The last axis becomes that of the channels."""
+        """Shape of the input with channels in place of the features."""
         self._check_weights(2)
         channels, features = self.weights.shape
         if shapes[0][-1:] != (features,):
@@ -119,11 +118,11 @@ class Conv2d(Linear):
     ----------
     weights : array of integers, ``(outputs, kernel height, kernel width, inputs / groups)``
     stride, dilation : pair of int
-        Vertical, horizontal.
+        Vertical and horizontal step of the windows, and of the taps.
     padding : pair of pairs of int
-        ``((top, bottom), (left, right))``, filled with the input's zero point.
+        Padding ``((top, bottom), (left, right))``, filled with the input's zero point.
     groups : int
-        Depthwise where it equals the number of input channels.
+        Number of groups; as many as input channels make the convolution depthwise.
     """
 
     stride: Pair = (1, 1)
@@ -132,7 +131,7 @@ class Conv2d(Linear):
     groups: int = 1
 
     def shape(self, shapes: Sequence[Shape]) -> Shape:
-        """Rows and columns of windows, and the channels."""
+        """Shape of rows and columns of windows, and channels."""
         self._check_weights(4)
         channels, *kernel, depth = self.weights.shape
         if integers(self.groups, "Groups") < 1 or channels % self.groups:
@@ -151,11 +150,11 @@ class Pool(Layer):
     ----------
     kind : "average" or "max"
     size, stride : pair of int
-        Vertical, horizontal.
+        Vertical and horizontal size and step of the windows.
     padding : pair of pairs of int
-        ``((top, bottom), (left, right))``; padded taps do not take part.
+        Padding ``((top, bottom), (left, right))``; padded taps do not take part.
     clamp : pair of int, optional
-        Least and largest level of the output, as a fused activation has them.
+        Least and largest level of the output, for a fused activation.
     """
 
     kind: Literal["average", "max"]
@@ -165,7 +164,7 @@ class Pool(Layer):
     clamp: Pair | None = None
 
     def shape(self, shapes: Sequence[Shape]) -> Shape:
-        """Rows and columns of windows, and the channels."""
+        """Shape of rows and columns of windows, and channels."""
         if len(shapes[0]) != 3:
             self._refuse(0, "(height, width, channels)", shapes)
         return *pool_windows(shapes[0][:2], self.size, self.stride, self.padding,
@@ -174,14 +173,14 @@ class Pool(Layer):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Elementwise(Layer):
-    # What is computed element by element, of tensors that are broadcast together.
+    # Layers that compute element by element, of tensors that are broadcast together.
     parameters: Mapping[str, int]
 
     def __post_init__(self):
         object.__setattr__(self, "parameters", fixed_parameters(self.parameters, self.name))
 
     def shape(self, shapes: Sequence[Shape]) -> Shape:
-        """That of the inputs, broadcast together."""
+        """Shape of the inputs, broadcast together."""
         try:
             return np.broadcast_shapes(*shapes)
         except ValueError:
@@ -192,13 +191,13 @@ class _Elementwise(Layer):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Rescale(_Elementwise):
-    """The same real numbers on another scale, or with another zero point.
+    """The same real numbers with another scale or zero point.
 
     Parameters
     ----------
     contract : Contract
     parameters : mapping of str to int
-        The fields of a :class:`~golden.units.Rescaling`.
+        Value of each field of a :class:`~golden.units.Rescaling`.
     """
 
     contract: Contract
@@ -212,17 +211,17 @@ class Add(_Elementwise):
     ----------
     scheme : Scheme or FusedScheme
     parameters : mapping of str to int
-        The fields of an :class:`~golden.units.Addition`.
+        Value of each field of an :class:`~golden.units.Addition`.
     """
 
-    takes: ClassVar[int | None] = 2
+    input_count: ClassVar[int | None] = 2
 
     scheme: Scheme | FusedScheme
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Sub(Add):
-    """The first tensor less the second."""
+    """Difference of two tensors: the first minus the second."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -233,10 +232,10 @@ class Mul(_Elementwise):
     ----------
     contract : Contract
     parameters : mapping of str to int
-        The fields of a :class:`~golden.units.Multiplication`.
+        Value of each field of a :class:`~golden.units.Multiplication`.
     """
 
-    takes: ClassVar[int | None] = 2
+    input_count: ClassVar[int | None] = 2
 
     contract: Contract
 
@@ -248,13 +247,13 @@ class Concat(Layer):
     Parameters
     ----------
     axis : int
-        Of the tensors with their batch, which is axis 0 and is not joined.
+        Axis to join along; axis 0 is the batch and cannot be joined.
     contract : Contract
     parameters : tuple of mapping of str to int
-        The fields of a :class:`~golden.units.Rescaling`, of each input.
+        Value of each field of a :class:`~golden.units.Rescaling`, for each input.
     """
 
-    takes: ClassVar[int | None] = None
+    input_count: ClassVar[int | None] = None
 
     axis: int = -1
     contract: Contract
@@ -265,12 +264,12 @@ class Concat(Layer):
             fixed_parameters(each, self.name) for each in self.parameters))
 
     def shape(self, shapes: Sequence[Shape]) -> Shape:
-        """That of each input but along the axis, where they add up."""
+        """Shape of the first input, but with the sum of all sizes along the axis."""
         rank = len(shapes[0])
         integers(self.axis, "Axis")
         if self.axis == 0 or not -rank <= self.axis <= rank:
             raise ValueError(f"Axis must be one of tensor {self.inputs[0]!r}, of shape "
-                             f"{shapes[0]}, behind the batch, not {self.axis}")
+                             f"{shapes[0]}, after the batch, not {self.axis}")
         place = (self.axis - 1) % rank if self.axis > 0 else self.axis % rank
         before, after = shapes[0][:place], shapes[0][place + 1:]
         for index, shape in enumerate(shapes):

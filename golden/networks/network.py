@@ -1,4 +1,4 @@
-"""Networks: which tensors there are, and which layers make them."""
+"""Networks: tensors and the layers that make them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,30 +13,30 @@ from golden.networks.quantization import Quantization, fixed
 __all__ = ["INPUT", "Tensor", "Network"]
 
 INPUT = "input"
-"""Name of the tensor that a network of one input takes, unless it has another."""
+"""Default name of the input tensor of a network with one input."""
 
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """What goes from layer to layer.
+    """Tensor that goes from layer to layer.
 
     Parameters
     ----------
     name : str
     quantization : Quantization
     shape : tuple of int
-        Of each member of a batch.
+        Shape of each member of a batch.
     source : Layer or array of integers, optional
-        The layer that makes it, or of a constant its levels, the same for each member of a batch.
-        By default it is an input.
+        Layer that makes the tensor, or the levels of a constant, the same for each member of a
+        batch. By default the tensor is an input of the network.
 
     Raises
     ------
     TypeError
-        Where the quantization is none, or a size of the shape or a level no integer.
+        If the quantization is no Quantization, or a size or a level is no integer.
     ValueError
-        Where a size is not positive; where the levels of a constant are none of its format, or of
-        another shape, or have exponents.
+        If a size is not positive; if the levels of a constant are not in its format, have another
+        shape or have exponents.
     """
 
     name: str
@@ -76,23 +76,22 @@ class Network:
     inputs : tuple of Tensor
     layers : tuple of Layer
     constants : tuple of Tensor
-        Those that have levels.
+        Constant tensors, with their levels.
     outputs : tuple of str
-        Names of the tensors that are asked for; by default that of the last layer.
+        Names of the output tensors; by default the output of the last layer.
 
     Members
     -------
     tensors : mapping of str to Tensor
-        All that there are, by name: inputs, constants and what each layer makes.
+        Every tensor by name: inputs, constants and outputs of layers.
 
     Raises
     ------
     TypeError
-        Where an input or a constant is no Tensor, or a layer none of this package's.
+        If an input or a constant is no Tensor, or a layer none of this package's.
     ValueError
-        Where there is no input; where a name is used twice, a layer takes a tensor that no earlier
-        one makes, too many or too few of them, or one whose shape does not fit; or where no layer
-        makes an output.
+        If there is no input; a name is used twice; a layer has an input that no earlier layer
+        makes, too many or too few inputs, or one of the wrong shape; or an output is unknown.
     """
 
     name: str
@@ -107,8 +106,8 @@ class Network:
         for name in ("inputs", "layers", "constants", "outputs"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         tensors: dict[str, Tensor] = {}
-        for title, given in (("Input", self.inputs), ("Constant", self.constants)):
-            for tensor in given:
+        for title, sources in (("Input", self.inputs), ("Constant", self.constants)):
+            for tensor in sources:
                 if not isinstance(tensor, Tensor):
                     raise TypeError(f"{title} must be a Tensor, not {tensor!r}")
                 if isinstance(tensor.source, np.ndarray) != (title == "Constant"):
@@ -130,9 +129,9 @@ class Network:
                     raise ValueError(
                         f"Inputs of layer {layer.name!r} must be among {sorted(tensors)}, "
                         f"not {name!r}")
-            if len(layer.inputs) != (wanted := layer.takes or max(1, len(layer.inputs))):
-                raise ValueError(f"Layer {layer.name!r} must have {wanted} "
-                                 f"input{'s' if wanted > 1 else ''}, not {len(layer.inputs)}")
+            if len(layer.inputs) != (count := layer.input_count or max(1, len(layer.inputs))):
+                raise ValueError(f"Layer {layer.name!r} must have {count} "
+                                 f"input{'s' if count > 1 else ''}, not {len(layer.inputs)}")
             try:
                 shape = layer.shape([tensors[name].shape for name in layer.inputs])
             except (TypeError, ValueError) as error:
@@ -146,11 +145,11 @@ class Network:
 
     @property
     def input(self) -> Quantization:
-        """Quantization of the input, where there is one alone."""
+        """Quantization of the input of a network with one input."""
         tensor, *others = self.inputs
         if others:
-            raise ValueError(f"Input must be asked for by its name where there are "
-                             f"{len(self.inputs)}")
+            raise ValueError(f"Network must have one input, not {len(self.inputs)}: call "
+                             f"Network.quantization")
         return tensor.quantization
 
     def quantization(self, name: str) -> Quantization:

@@ -1,4 +1,4 @@
-"""How a tensor's levels stand for real numbers."""
+"""Quantization: the real numbers that a tensor's levels stand for."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ __all__ = ["Quantization", "check_scale", "fixed", "fixed_parameters"]
 
 
 def fixed(array: np.ndarray) -> np.ndarray:
-    """Return an array that cannot be written, a copy unless it is one."""
+    """Return a read-only array: ``array`` itself if it is one, else a copy."""
     if array.flags.writeable or not array.flags.owndata:
         array = array.copy()
         array.flags.writeable = False
@@ -21,7 +21,7 @@ def fixed(array: np.ndarray) -> np.ndarray:
 
 
 def fixed_parameters(parameters: Mapping, layer: str) -> Mapping[str, int | np.ndarray]:
-    """Return a layer's parameters, integers and arrays of them: neither they can be written."""
+    """Return a layer's parameters, integers and arrays, as a read-only mapping."""
     if not isinstance(parameters, Mapping):
         raise TypeError(f"Parameters of layer {layer!r} must be a mapping of names to integers, "
                         f"not {parameters!r}")
@@ -37,10 +37,9 @@ def check_scale(scale, *, zero: bool = False) -> np.ndarray:
     Raises
     ------
     TypeError
-        Where one is no number.
+        If a scale is no number.
     ValueError
-        Where one is not finite, or not positive; with ``zero`` it may be 0 as well. Where rows
-        differ in length.
+        If a scale is not finite or not positive (``zero`` allows 0), or rows differ in length.
     """
     scale = floats(scale, "Scale")
     if not (good := ((scale >= 0) if zero else (scale > 0)) & np.isfinite(scale)).all():
@@ -51,32 +50,32 @@ def check_scale(scale, *, zero: bool = False) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Quantization:
-    """How a tensor's levels stand for real numbers: ``real = step * (level - zero_point)``.
+    """Real numbers that a tensor's levels stand for: ``real = step * (level - zero_point)``.
 
-    ``step = scale * 2**format.unit``: the scale is that of the format's own numbers, such as
-    ``0.5`` in a float format whose unit is smaller. In a block-scaled tensor this is times
-    ``2**(code - 127)``, of the code of the block's exponent.
+    ``step = scale * 2**format.unit``: the scale applies to the format's own numbers, such as
+    ``0.5`` in a float format whose unit is smaller. A block whose exponent has code ``c``
+    multiplies the step by ``2**(c - 127)``.
 
     Parameters
     ----------
     format : Format
-        Of each element.
+        Format of the elements.
     scale : float or array of float
-        Per tensor, or per output channel: one of these may be 0, and its weights then stand for 0
-        whatever their levels, as in files of TFLite.
+        Scale of the tensor, or of each output channel. A channel's scale may be 0: its weights then
+        stand for 0 whatever their levels, as in files of TFLite.
     zero_point : int or array of int
-        A level of the format; per tensor, or per output channel.
+        Zero point of the tensor, or of each output channel: a level of the format.
     exponents : Range
-        Codes that the blocks of a block-scaled tensor may have; those of weights are in their
-        layer. Of other formats 127 alone, which stands for 1.
+        Codes that the exponents of a block-scaled tensor may have; the codes of weights are in
+        their layer. Other formats have only 127, which stands for 1.
 
     Raises
     ------
     TypeError
-        Where the format is none, a scale no number, or the exponents are no Range.
+        If the format is no format, a scale no number, or the exponents are no Range.
     ValueError
-        Where a scale is not positive and finite, but for a channel's of 0, or the exponents are
-        none of the format's.
+        If a scale is not positive and finite (a channel's may be 0), or the format cannot have the
+        exponents.
     """
 
     format: Format
@@ -103,7 +102,7 @@ class Quantization:
                              f"not {self.exponents}")
 
     def scalar_zero_point(self, name: str = "Zero point") -> int:
-        """Zero point of the whole tensor; ``ValueError`` where it is none or there are several."""
+        """Zero point of the whole tensor; ``ValueError`` if it is no level, or an array."""
         zero_point = self.format.check_zero_point(self.zero_point, name)
         if zero_point.ndim:
             raise ValueError(f"{name} must be a scalar, not shape {zero_point.shape}")
@@ -111,10 +110,10 @@ class Quantization:
 
     @property
     def step(self) -> float | np.ndarray:
-        """What one level stands for; of a block-scaled tensor where the exponent's code is 127."""
+        """Real value of one level; in a block-scaled tensor, where the exponent's code is 127."""
         return self.scale * 2.0**self.format.unit
 
     @property
     def least_step(self) -> float | np.ndarray:
-        """What one level stands for where the exponent is the least."""
+        """Real value of one level in a block of the least exponent."""
         return self.step * 2.0**(self.exponents.lo - EXPONENT_BIAS)

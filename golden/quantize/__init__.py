@@ -1,4 +1,4 @@
-"""From real numbers to levels: the choice of ranges, and post-training quantization of networks."""
+"""Choice of ranges for real numbers, and post-training quantization of networks."""
 
 from golden.affine import asymmetric, dequantize, limits, quantize, round_to_step, symmetric
 from golden.quantize.calibration import apart, highest_exponents, least_error, least_error_rows

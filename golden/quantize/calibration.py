@@ -1,4 +1,4 @@
-"""Chooses what range of real numbers a format is to span, from examples of them."""
+"""Chooses the range of real numbers that a format spans, from examples."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,21 +13,21 @@ from golden.ranges import Range
 __all__ = ["FRACTIONS", "least_error", "least_error_rows", "apart", "highest_exponents"]
 
 FRACTIONS: Sequence[float] = tuple(np.linspace(1.0, 0.2, 33).tolist())
-"""Shares of the largest magnitude that are tried, the widest range first."""
+"""Shares of the largest magnitude to try, the widest range first."""
 
 
 def least_error(values, fmt: Format, *, zero_point: bool) -> Quantization:
-    """Range that represents ``values`` with the least squared error.
+    """Quantization that represents ``values`` with the least squared error.
 
-    Each end is tried at shares of the examples' extreme, the same share at both: a narrower range
-    has finer steps and saturates what lies beyond it.
+    The ends of the range are tried at shares of the examples' extremes, the same share at both. A
+    narrower range has finer steps and saturates the values beyond it.
 
     Parameters
     ----------
     values : array_like of float
     fmt : Format
     zero_point : bool
-        Whether there may be one; else 0 is the zero point.
+        Whether the zero point may differ from 0.
     """
     values = _examples(values)
     lo, hi = min(values.min(), 0.0), max(values.max(), 0.0)
@@ -39,15 +39,15 @@ def least_error(values, fmt: Format, *, zero_point: bool) -> Quantization:
 
 def least_error_rows(values, fmt: Format, *, zero_point: bool,
                      shares: Sequence[float] = FRACTIONS) -> Quantization:
-    """Range of each row of ``values``, as :func:`least_error` has one for all.
+    """Quantization of each row of ``values``, with the least squared error of that row.
 
     Parameters
     ----------
     values : array_like of float, ``(rows, ...)``
     fmt, zero_point
-        As there.
+        Parameters of :func:`least_error`.
     shares : sequence of float
-        Of each row's extreme, the ones to try; with 1.0 alone nothing saturates.
+        Shares of each row's extreme to try; with 1.0 alone nothing saturates.
     """
     rows = np.atleast_1d(_examples(values))
     rows = rows.reshape(len(rows), -1)
@@ -66,19 +66,19 @@ def least_error_rows(values, fmt: Format, *, zero_point: bool,
 
 
 def apart(values, winners, fmt: Format, *, zero_point: bool) -> Quantization:
-    """Range that keeps the winner of each row above the others.
+    """Quantization that keeps the winner of each row above the others.
 
-    Of a classifier's outputs only the largest matters. With few levels several outputs of a row
-    may share the highest; this range has the fewest such ties, and of equally good ones it is the
-    widest.
+    Only the largest of a classifier's outputs matters. With few levels, several outputs of a row
+    may share the highest level. The chosen range has the fewest such ties; of equally good ranges
+    it is the widest.
 
     Parameters
     ----------
     values : array_like of float, ``(rows, classes)``
     winners : array_like of int, ``(rows,)``
-        Class of each row that is to be the largest.
+        Class of each row whose output is to be the largest.
     fmt, zero_point
-        As in :func:`least_error`.
+        Parameters of :func:`least_error`.
     """
     values = _examples(values)
     lo, hi = min(values.min(), 0.0), max(values.max(), 0.0)
@@ -97,23 +97,23 @@ def apart(values, winners, fmt: Format, *, zero_point: bool) -> Quantization:
 
 
 def highest_exponents(values, fmt: BlockScaled, binades: int) -> Quantization:
-    """Exponents of ``values`` in a block-scaled format, at most so many: the largest one and below.
+    """Block-scaled quantization whose exponents are the ``binades`` highest for ``values``.
 
-    The scale is 1, for exponents are scales enough.
+    The scale is 1, as the exponents scale.
 
     Parameters
     ----------
     values : array_like of float, ``(..., K)``
     fmt : BlockScaled
     binades : int
-        At least 1.
+        Number of exponents, at least 1.
     """
     most = int(quantize_blocks(_examples(values), fmt).exponents.max())
     return Quantization(fmt, exponents=Range(max(most - binades + 1, EXPONENT.min), most))
 
 
 def _symmetric(lo: float, hi: float, fmt: Format) -> Iterator[Quantization]:
-    # What is negative saturates at 0 in an unsigned format, whatever its range.
+    # Negative values saturate at 0 in an unsigned format, whatever its range.
     magnitude = max(-lo, hi) if fmt.min < 0 else hi
     return (symmetric(share * magnitude, fmt) for share in FRACTIONS)
 

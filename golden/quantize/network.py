@@ -1,4 +1,4 @@
-"""Post-training quantization: a float network becomes one of integers."""
+"""Post-training quantization: a float network becomes an integer network."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -40,19 +40,20 @@ __all__ = ["FloatDense", "ZeroPoints", "quantize_network", "run_float"]
 ZeroPoints = Literal["none", "activations", "both"]
 
 LAYER_DRAWS = 1 << 24
-"""Draws from 1 to the seed of the first layer, and from each layer's to the next one's."""
+"""Distance in draws from state 1 to the seed of the first layer, and between layers' seeds."""
 
 
 @dataclass(frozen=True, eq=False)
 class FloatDense:
-    """Fully connected layer of real numbers: ``x @ weights.T + bias``, then ReLU if so.
+    """Fully connected layer of real numbers: ``x @ weights.T + bias``, with an optional ReLU.
 
     Parameters
     ----------
     weights : array of float, ``(outputs, inputs)``
     bias : array of float, ``(outputs,)``, optional
-        By default 0.
+        Bias of each output; by default 0.
     relu : bool
+        Whether a ReLU follows.
     """
 
     weights: np.ndarray
@@ -72,7 +73,7 @@ class FloatDense:
             raise ValueError(f"Bias must have shape {(outputs,)}, not {np.shape(self.bias)}")
 
     def biases(self) -> np.ndarray:
-        """Bias, or zeros where there is none."""
+        """Bias of each output: zeros if the layer has none."""
         return np.zeros(len(self.weights)) if self.bias is None else self.bias
 
 
@@ -90,12 +91,12 @@ def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Form
                      weight_ranges: WeightRanges = "max", window: int = 16,
                      classifier: bool = False,
                      name: str = "network") -> Network:
-    """Quantize fully connected layers, from examples of what they will be given.
+    """Quantize fully connected layers, with ranges from examples of their inputs.
 
-    Weights are quantized per output channel, by :func:`quantize_weights`, or where they are
-    block-scaled by :func:`golden.block_scaled.quantize_blocks`. Tensors are given the range with
-    the least squared error over the examples, as the layers quantized so far compute them; where
-    they are block-scaled, the highest exponents of the examples
+    Weights are quantized per output channel by :func:`quantize_weights`, block-scaled weights by
+    :func:`golden.block_scaled.quantize_blocks`. A tensor gets the range with the least squared
+    error over the examples, as the layers quantized so far compute them. A block-scaled tensor
+    gets the highest exponents of the examples
     (:func:`golden.quantize.calibration.highest_exponents`). A ReLU becomes a clamp at the zero
     point.
 
@@ -103,28 +104,29 @@ def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Form
     ----------
     layers : sequence of FloatDense
     calibration : array_like of float, ``(examples, inputs)``
+        Examples of the network's input.
     weights, activations : Format
-        ``activations`` is that of the network's input.
+        Formats of the weights, and of the network's input.
     output : Format, optional
-        Of each layer's result; by default that of the activations. As a hidden layer's result is
-        the next one's input, it must be that where there are hidden layers. Contract ``none`` is
-        given none.
+        Format of each layer's result; by default that of the activations. With hidden layers it
+        must be that, as a hidden layer's result is the next layer's input. Contract ``none`` has
+        no output format.
     contract : Contract
-        Of every layer.
+        Contract of every layer.
     zero_points : "none", "activations" or "both"
-        What may have zero points other than 0, where its format is an integer one; ``both`` are
-        activations and weights. Without, negative numbers become 0 in an unsigned format.
+        Tensors of integer formats that may have zero points other than 0; ``both`` are activations
+        and weights. Without one, negative numbers become 0 in an unsigned format.
     weight_ranges : "max" or "least_error"
-        As in :func:`quantize_weights`.
+        Range of each channel's weights, as in :func:`quantize_weights`.
     window : int
-        Exponents that block-scaled tensors may have. Where both activations and weights are, the
-        products of the two have so many: ``(window + 1) // 2`` of activations, and of weights
-        what is left, ``window + 1`` less these. A block-scaled output has the activations'.
+        Number of exponents of block-scaled activations or weights. If both are block-scaled, it is
+        the number of exponents of their products: ``(window + 1) // 2`` go to the activations, the
+        rest of ``window + 1`` to the weights. A block-scaled output has as many as the activations.
     classifier : bool
-        Only the largest of the last layer's outputs matters: its range keeps the examples' winners
-        (by the float network; no labels are needed) apart from the rest.
+        Whether only the largest of the last layer's outputs matters. Its range then keeps the
+        float network's winner of each example apart from the rest; no labels are needed.
     name : str
-        Of the network.
+        Name of the network.
 
     Returns
     -------
@@ -134,12 +136,12 @@ def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Form
     Raises
     ------
     ValueError
-        Where the arguments do not go together, or a scale or a bias cannot be represented.
+        If the arguments contradict each other, or a scale or a bias cannot be represented.
     """
-    for what, value, kind in (("Weights", weights, Format), ("Activations", activations, Format),
-                              ("Contract", contract, Contract)):
+    for title, value, kind in (("Weights", weights, Format), ("Activations", activations, Format),
+                               ("Contract", contract, Contract)):
         if not isinstance(value, kind):
-            raise TypeError(f"{what} must be a {kind.__name__.lower()}, not {value!r}")
+            raise TypeError(f"{title} must be a {kind.__name__.lower()}, not {value!r}")
     if output is None and not isinstance(contract, ExactSum):
         output = activations
     _check_request(layers, activations, output, contract, zero_points, window)
@@ -204,23 +206,23 @@ def _check_request(layers: Sequence[FloatDense], activations: Format, output: Fo
                              f"before, not {np.shape(after.weights)[1]}")
     if isinstance(contract, ExactSum):
         if len(layers) > 1:
-            raise ValueError(f"Contract must scale where there are hidden layers, whose results "
-                             f"are activations of the next, not {contract.name}")
+            raise ValueError(f"Contract must be one that scales if there are hidden layers, "
+                             f"not {contract.name}")
         if layers[0].relu:
-            raise ValueError(f"Contract must clamp where there is a ReLU, not {contract.name}")
+            raise ValueError(f"Contract must be one that clamps if there is a ReLU, "
+                             f"not {contract.name}")
     elif len(layers) > 1 and output != activations:
-        raise ValueError(f"Output must be the activations' format {activations} where there are "
-                         f"hidden layers, whose results are activations of the next, "
-                         f"not {output}")
+        raise ValueError(f"Output must be the activations' format {activations} if there are "
+                         f"hidden layers, not {output}")
 
 
 def _weigh(layer: FloatDense, index: int, x: Levels, network: Network, fmt: Format,
            contract: Contract, zero_point: bool, ranges: WeightRanges, window: int
            ) -> tuple[Dense, np.ndarray, Range]:
-    # The layer as far as its sums go: without parameters, its output still its input's.
+    # The layer and its sums; it has no parameters yet, and its input's quantization as output.
     tensor = network.outputs[0]
     input = network.quantization(tensor)
-    # A bias has as many bits as the sums of these weights need, but 32 at least.
+    # A bias has as many bits as the sums of these weights need, and at least 32.
     products = levels_range(fmt) * shifted_range(input)
     if isinstance(fmt, BlockScaled):
         products = products * Range(1, 1 << window - 1)
@@ -244,7 +246,7 @@ def _weigh(layer: FloatDense, index: int, x: Levels, network: Network, fmt: Form
 
 
 def _step(layer: Dense, network: Network) -> np.ndarray:
-    # What one unit of each channel's sum stands for.
+    # Real value of one unit of each channel's sum.
     input, weights = steps(layer, network)
     return input * weights
 
@@ -256,7 +258,7 @@ def _parameters(layer: Dense, network: Network, unbiased: Range, bias: np.ndarra
     input, weights = steps(layer, network)
     scales = input, np.where(matters(layer, bias), weights, 0.0), output.step
     total = contract.sum_format(unbiased)
-    # A ReLU clamps at what stands for 0, or at the level above where none does.
+    # A ReLU clamps at the zero point, or at the next level above if the format has no 0.
     lowest = min(fmt.levels()[fmt.levels() >= zero_point].tolist()) if relu else fmt.min
     if isinstance(contract, ExactSum):
         return {"bias": bias}

@@ -1,4 +1,4 @@
-"""Quantizes the weights of a layer, by channel or by block, so that its bias fits."""
+"""Quantizes the weights of a layer, by channel or by block, so that the bias fits."""
 
 from dataclasses import replace
 from typing import Literal
@@ -27,10 +27,10 @@ def quantize_weights(weights, fmt: Format, *, zero_point: bool = False,
     weights : array_like of float
     fmt : Format
     zero_point : bool
-        Each channel spans its minimum to its maximum; else ``max|W|`` to either side of 0.
+        Whether a channel spans its minimum to its maximum; else ``max|W|`` to either side of 0.
     ranges : "max" or "least_error"
-        Whether each channel spans all of that, or the share of it with the least squared error,
-        which saturates its largest weights: better at 2 and 3 bits, much the same above.
+        ``max`` spans all of that. ``least_error`` spans the share of it with the least squared
+        error and saturates the largest weights: better at 2 and 3 bits, about equal above.
     """
     if not zero_point and (fmt.min >= 0 or fmt.max < 1):
         raise ValueError(f"Weights must have a format with levels on both sides of 0 where they "
@@ -46,26 +46,28 @@ def spread_for(biases: np.ndarray, weights, fmt: Format, input: Quantization, *,
                zero_point: bool = False, ranges: WeightRanges = "max") -> Quantization:
     """Quantization of each channel's weights with which its bias is less than ``2**places``.
 
-    That of :func:`quantize_weights`, but that a channel of tiny weights has its scale raised, for
-    the bias is counted in steps of both scales. Weights 2**-24 of the layer's largest are as good
-    as none.
+    A channel of tiny weights gets a larger scale than from :func:`quantize_weights`, as the bias
+    counts steps of input scale times weight scale. Weights of 2**-24 of the layer's largest are
+    negligible.
 
     Parameters
     ----------
     biases : array of float, ``(outputs,)``
     weights : array_like of float, ``(outputs, inputs)``
     fmt : Format
+        Format of the weights.
     input : Quantization
-        Of the layer's input.
+        Quantization of the layer's input.
     places : int
+        Binary logarithm of the bias's bound.
     zero_point, ranges
-        As there.
+        Parameters of :func:`quantize_weights`.
 
     Raises
     ------
     ValueError
-        Where a scale is to be raised and the format has no level 0: such weights do not vanish,
-        and their sum may exceed the bias.
+        If a scale must grow and the format has no level 0: such weights do not vanish, and their
+        sum may exceed the bias.
     """
     _, weight = quantize_weights(weights, fmt, zero_point=zero_point, ranges=ranges)
     used = np.any(weights, axis=1)
@@ -82,26 +84,27 @@ def blocks_for(biases: np.ndarray, weights, fmt: BlockScaled, input: Quantizatio
                places: int, window: int) -> Blocks:
     """Block-scaled weights with which the layer's biases are less than ``2**places``.
 
-    Those of :func:`golden.block_scaled.quantize_blocks`, but that the least exponent, in whose
-    units the sums and biases are, is raised. Weights that become 0 are as good as none beside
-    these biases.
+    The least exponent, in whose units the sums and biases are, is larger than from
+    :func:`golden.block_scaled.quantize_blocks` if a bias needs it. Weights that then become 0 are
+    negligible compared with the biases.
 
     Parameters
     ----------
     biases, weights, input, places
-        As for :func:`spread_for`.
+        Parameters of :func:`spread_for`.
     fmt : BlockScaled
+        Format of the weights.
     window : int
-        Exponents that the weights may have.
+        Number of exponents that the weights may have.
 
     Raises
     ------
     ValueError
-        As there.
+        If the least exponent must grow and the format has no level 0, as in :func:`spread_for`.
     """
     blocks = quantize_blocks(weights, fmt, window=window)
     if not np.any(weights):
-        # In a format without a level 0 they are not 0, and must be small.
+        # In a format without a level 0 these weights are not 0, and must be small.
         finest = EXPONENT_BIAS - 24
         blocks = quantize_blocks(weights, fmt, exponents=Range(finest, finest))
     least, most = int(blocks.exponents.min()), int(blocks.exponents.max())
@@ -118,5 +121,5 @@ def blocks_for(biases: np.ndarray, weights, fmt: BlockScaled, input: Quantizatio
 def _check_vanishing(fmt: Format, input: Quantization, count: int, places: int):
     # The largest sum of as many weights of the level nearest to 0.
     if count * fmt.idle * shifted_range(input).magnitude >= 2**places:
-        raise ValueError(f"Weights must have a format with a level 0 where they are so small "
-                         f"beside the bias, not {fmt}")
+        raise ValueError(f"Weights that are tiny compared with the bias must have a format with a "
+                         f"level 0, not {fmt}")

@@ -1,1 +1,1 @@
-"""Operators as one runtime computes them, in its own order."""
+"""Operators of single runtimes, in the runtime's own order of operations."""

@@ -1,4 +1,4 @@
-"""The fixed-point functions that TFLite's kernels are written in, by their own names."""
+"""Fixed-point functions of TFLite's kernels, by TFLite's names."""
 
 import numpy as np
 
@@ -13,8 +13,8 @@ __all__ = ["srdhm", "rounding_divide_by_pot", "multiply_by_quantized_multiplier"
 def srdhm(a, b) -> np.ndarray:
     """Compute gemmlowp's ``SaturatingRoundingDoublingHighMul`` of int32 operands.
 
-    ``(a * b + 2**30) >> 31``: ties towards positive infinity. The one result that int32 does not
-    hold, of two times -2**31, becomes 2**31 - 1.
+    ``(a * b + 2**30) >> 31``: ties towards positive infinity. The one result beyond int32, of
+    ``-2**31 * -2**31``, becomes ``2**31 - 1``.
     """
     a, b = S32.check(a, "Operand"), S32.check(b, "Operand")
     # At most 2**62 + 2**30: no overflow.
@@ -42,7 +42,7 @@ def multiply_by_quantized_multiplier(x, multiplier, shift) -> np.ndarray:
     Raises
     ------
     ValueError
-        Where an operand is out of range, or the left shift overflows int32.
+        If an operand is out of range, or the left shift overflows int32.
     """
     return double_rounding(*_quantized(x, multiplier, shift, 31))
 
@@ -55,7 +55,7 @@ def multiply_by_quantized_multiplier_single(x, multiplier, shift) -> np.ndarray:
     Raises
     ------
     ValueError
-        Where an operand is out of range, or the result is beyond int32.
+        If an operand is out of range, or the result is beyond int32.
     """
     x, multiplier, shift = _quantized(x, multiplier, shift, 30)
     single = contract("tflite_single")

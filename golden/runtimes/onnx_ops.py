@@ -1,10 +1,10 @@
 """ONNX's operators on quantized tensors, as the standard and ONNX Runtime define them.
 
-Floats are rounded where these say so, in float32 or float16. The two differ in one thing: for a
-scale of float16 the standard divides in float16 and ONNX Runtime in float32, which is
-``precision`` of :func:`quantize_linear`. Everything else is that of the other modules: sums are
-:mod:`golden.ops`', levels :mod:`golden.rounding`'s, and QLinearMatMul and QLinearConv are contract
-``onnx``. Tensors are levels; the format says what their codes are.
+Floats are rounded where the standard says so, in float32 or float16. ONNX Runtime differs in one
+thing: for a float16 scale the standard divides in float16, ONNX Runtime in float32 (``precision``
+of :func:`quantize_linear`). Sums are those of :mod:`golden.ops`, levels those of
+:mod:`golden.rounding`; QLinearMatMul and QLinearConv are contract ``onnx``. Tensors are levels,
+and a format gives their codes.
 """
 
 import numpy as np
@@ -32,16 +32,16 @@ def dynamic_range(minimum, maximum) -> tuple[np.ndarray, np.ndarray]:
 
     ``lo = min(0, minimum)``, ``hi = max(0, maximum)``, ``scale = (hi - lo) / 255`` and
     ``zero_point = clamp(rne(-lo / scale), 0, 255)``, each step rounded to float32 (ONNX operator
-    DynamicQuantizeLinear, ONNX Runtime). The scale is 1 where both ends are 0.
+    DynamicQuantizeLinear, ONNX Runtime). The scale is 1 if both ends are 0.
 
-    The ends may be found among the integers that the real numbers are made of, where
-    :class:`hw.units.range_tracker.RangeTracker` finds them: a product ``float32(n) * scale`` by a
-    positive scale never falls where ``n`` rises, so the ends of one are those of the other.
+    The ends of real numbers ``float32(n) * scale`` follow from the ends of the integers ``n``,
+    which :class:`hw.units.range_tracker.RangeTracker` finds: with a positive scale the product
+    never falls as ``n`` rises.
 
     Parameters
     ----------
     minimum, maximum : array_like of float32
-        Smallest and largest element; of many tensors at once, of one shape.
+        Smallest and largest element of each tensor, in arrays of one shape.
 
     Returns
     -------
@@ -51,8 +51,8 @@ def dynamic_range(minimum, maximum) -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     ValueError
-        Where an end is not finite, a minimum exceeds its maximum, or the two are so far apart, or
-        so near to 0, that there is no positive, finite scale.
+        If an end is not finite, a minimum exceeds its maximum, or the ends give no positive and
+        finite scale.
     """
     names = "Minimum", "Maximum"
     ends = [floats(value, name).astype(np.float32)
@@ -80,40 +80,41 @@ def quantize_linear(x, scale, zero_point: ArrayLike = 0, *, output: Format, axis
                     saturate: bool = True) -> np.ndarray:
     """QuantizeLinear: ``clamp(rne(x / scale) + zero_point)``, or ``x / scale`` cast to floats.
 
-    The quotient is one true division. For NaN, which integers have not, ONNX names no result: it
-    is refused. Floats are as :func:`golden.casts.cast` makes them.
+    The quotient is one true division. ONNX defines no integer for NaN, so NaN is refused. To a
+    float format :func:`golden.casts.cast` converts.
 
     Parameters
     ----------
     x : array of float16 or float32
-        Without a type, as a list is, float32; so is the scale.
+        Numbers; a list is float32.
     scale : array_like of float
-        Positive. A scalar or one entry: of the tensor; one axis: along ``axis``; as many axes as
-        ``x``: one for each ``block_size`` elements along ``axis``, the last ones of which may be
-        fewer.
+        Positive scales; a list is float32. A scalar or one entry is for the whole tensor, one axis
+        for the entries along ``axis``. With as many axes as ``x``, there is one scale for each
+        ``block_size`` elements along ``axis``; the last block may have fewer.
     zero_point : array_like of int
-        As the scale, or a scalar.
+        Zero points in the shape of the scales, or a scalar.
     output : Format
+        Format of the levels.
     axis, block_size : int
-        As above.
+        Axis of the scales, and elements per scale.
     precision : float16 or float32, optional
-        What both are rounded to, and then their quotient. By default the type of the scale. ONNX
-        Runtime has float32 always.
+        Type of number, scale and quotient, each rounded to it; by default the type of the scale.
+        ONNX Runtime always has float32.
     saturate : bool
-        Of a format that propagates infinities and NaN: as for :func:`golden.casts.cast`.
+        Argument of :func:`golden.casts.cast`, for a format that propagates infinities and NaN.
 
     Returns
     -------
     array of ``int64``
-        Levels.
+        Levels of ``output``.
 
     Raises
     ------
     TypeError
-        Where numbers or scales are of another type.
+        If numbers or scales are of another type.
     ValueError
-        Where a number is NaN, a scale is not positive or not of a shape that fits, there is no such
-        axis, or the format cannot have the zero point.
+        If a number is NaN, a scale is not positive or its shape does not fit, the axis does not
+        exist, or the format cannot have the zero point.
     """
     x, scale = _floats(x, "Number"), _floats(scale, "Scale")
     kind = scale.dtype if precision is None else np.dtype(precision)
@@ -130,11 +131,11 @@ def quantize_linear(x, scale, zero_point: ArrayLike = 0, *, output: Format, axis
 
 def dequantize_linear(levels, scale, zero_point: ArrayLike = 0, *, source: Format, axis: int = 1,
                       block_size: int = 0) -> np.ndarray:
-    """DequantizeLinear: ``(level - zero_point) * scale``, a float each, of the type of the scale.
+    """DequantizeLinear: ``(level - zero_point) * scale``, floats of the scale's type.
 
-    The difference and the product are float32, and rounded to float16 where the scale is that: in
-    ONNX Runtime and in ONNX's reference, though the standard speaks of a product in float16.
-    Parameters are those of :func:`quantize_linear`; the levels are of format ``source``.
+    Difference and product are float32, then rounded to float16 if the scale is float16. ONNX
+    Runtime and ONNX's reference do so, though the standard speaks of a product in float16. The
+    parameters are those of :func:`quantize_linear`; ``source`` is the format of the levels.
     """
     levels, scale = source.check(levels), _floats(scale, "Scale")
     zero_point = _spread(source.check_zero_point(zero_point), levels.shape, axis, block_size,
@@ -146,9 +147,9 @@ def dequantize_linear(levels, scale, zero_point: ArrayLike = 0, *, source: Forma
 
 
 def dynamic_quantize_linear(x) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """DynamicQuantizeLinear: levels of u8, and the scale and the zero point that suit a tensor.
+    """DynamicQuantizeLinear: levels of u8, scale and zero point of a tensor.
 
-    These are :func:`dynamic_range`'s, of the smallest and the largest number.
+    :func:`dynamic_range` chooses scale and zero point, from the smallest and the largest number.
     """
     x = np.asarray(x, dtype=np.float32)
     if not x.size:
@@ -163,10 +164,11 @@ def matmul_integer(a, b, a_zero_point: ArrayLike = 0, b_zero_point: ArrayLike = 
     Parameters
     ----------
     a, b : array_like of integers
+        Levels of the operands.
     a_zero_point : array_like of int
-        A scalar, or one for each row of ``a``.
+        Zero point: a scalar, or one for each row of ``a``.
     b_zero_point : array_like of int
-        A scalar, or one for each column of ``b``.
+        Zero point: a scalar, or one for each column of ``b``.
 
     Returns
     -------
@@ -175,7 +177,7 @@ def matmul_integer(a, b, a_zero_point: ArrayLike = 0, b_zero_point: ArrayLike = 
     Raises
     ------
     ValueError
-        Where a sum is beyond int32: what then results is not ONNX's to say.
+        If a sum is beyond int32, for which ONNX defines no result.
     """
     rows, columns = (integers(each, "Zero point") for each in (a_zero_point, b_zero_point))
     rows = rows[:, np.newaxis] if rows.ndim == 1 else rows
@@ -192,14 +194,15 @@ def conv_integer(x, weights, x_zero_point: ArrayLike = 0, w_zero_point: ArrayLik
     x : array_like of integers, ``(batch, inputs, height, width)``
     weights : array_like of integers, ``(outputs, inputs / group, kernel height, kernel width)``
     x_zero_point : int
-        What the padding is.
+        Zero point of ``x``, and level of the padding.
     w_zero_point : array_like of int
-        A scalar, or one for each output.
+        Zero point of the weights: a scalar, or one for each output.
     pads : four int
-        Top, left, bottom, right.
+        Padding at the top, left, bottom and right.
     strides, dilations : pair of int
-        Vertical, horizontal.
+        Vertical and horizontal step of the windows, and of the taps.
     group : int
+        Number of groups.
 
     Returns
     -------
@@ -208,7 +211,7 @@ def conv_integer(x, weights, x_zero_point: ArrayLike = 0, w_zero_point: ArrayLik
     Raises
     ------
     ValueError
-        Where a sum is beyond int32.
+        If a sum is beyond int32.
     """
     for name, tensor in (("Input", x), ("Weights", weights)):
         if np.ndim(tensor) != 4:
@@ -228,8 +231,8 @@ def qlinear_matmul(a, a_scale, a_zero_point, b, b_scale, b_zero_point, y_scale, 
                    output: Format) -> np.ndarray:
     """QLinearMatMul: :func:`matmul_integer`, rescaled by contract ``onnx``.
 
-    The scale of the sums is ``float32(a_scale * b_scale) / y_scale``, a float32, as ONNX Runtime
-    has it. ``b``'s scale and zero point may have an entry for each column, the others have one.
+    The scale of the sums is ``float32(a_scale * b_scale) / y_scale`` in float32, as in ONNX
+    Runtime. Scale and zero point of ``b`` may have an entry for each column, the others have one.
     """
     sums = matmul_integer(a, b, _one(a_zero_point, "Zero point of the input"), b_zero_point)
     return _rescaled(sums, 0, (a_scale, b_scale, y_scale), y_zero_point, output)
@@ -239,8 +242,8 @@ def qlinear_conv(x, x_scale, x_zero_point, weights, w_scale, w_zero_point, y_sca
                  bias: ArrayLike = 0, *, output: Format, **attributes) -> np.ndarray:
     """QLinearConv of images: :func:`conv_integer` and a bias, rescaled by contract ``onnx``.
 
-    As :func:`qlinear_matmul`; the weights' scale and zero point, and the bias, may have an entry
-    for each output.
+    The scale of the sums is that of :func:`qlinear_matmul`. The bias, and scale and zero point of
+    the weights, may have an entry for each output.
     """
     sums = conv_integer(x, weights, x_zero_point, w_zero_point, **attributes)
     levels = _rescaled(np.moveaxis(sums, 1, -1), bias, (x_scale, w_scale, y_scale), y_zero_point,
@@ -249,42 +252,42 @@ def qlinear_conv(x, x_scale, x_zero_point, weights, w_scale, w_zero_point, y_sca
 
 
 def _rescaled(sums: np.ndarray, bias, scales: tuple, zero_point, output: Format) -> np.ndarray:
-    way, (first, weights, result) = contract("onnx"), scales
-    assert isinstance(way, Clamped)
-    scale = linear_parameters(way, _one(first, "Scale of the input"), weights,
+    onnx, (first, weights, result) = contract("onnx"), scales
+    assert isinstance(onnx, Clamped)
+    scale = linear_parameters(onnx, _one(first, "Scale of the input"), weights,
                               _one(result, "Scale of the output"), S32)
-    return requantize(sums, way, output, {
+    return requantize(sums, onnx, output, {
         "bias": bias, **scale, "zero_point": _one(zero_point, "Zero point of the output"),
         "clamp_min": output.min, "clamp_max": output.max})
 
 
 def _spread(values: np.ndarray, shape: tuple[int, ...], axis: int, block_size: int,
             name: str) -> np.ndarray:
-    # As what broadcasts with a tensor.
+    # Values in a shape that broadcasts with a tensor of ``shape``.
     if block_size < 0:
         raise ValueError(f"Block size must not be negative, not {block_size}")
     if values.size == 1:
         return values.reshape(())
     if not -len(shape) <= axis < len(shape):
-        raise ValueError(f"Axis must be one of {len(shape)}, not {axis}")
+        raise ValueError(f"Axis must be one of the tensor's {len(shape)}, not {axis}")
     along = axis % len(shape)
     if values.ndim == 1 and not block_size:
-        wanted = (shape[along],)
-        values, found = values.reshape(-1, *[1] * (len(shape) - along - 1)), values.shape
+        expected = (shape[along],)
+        values, actual = values.reshape(-1, *[1] * (len(shape) - along - 1)), values.shape
     else:
-        wanted = tuple(-(-size // block_size) if place == along and block_size else size
-                       for place, size in enumerate(shape))
-        found = values.shape
-        if block_size and found == wanted:
+        expected = tuple(-(-size // block_size) if place == along and block_size else size
+                         for place, size in enumerate(shape))
+        actual = values.shape
+        if block_size and actual == expected:
             values = np.repeat(values, block_size, axis=along)
             values = values.take(range(shape[along]), axis=along)
-    if found != wanted:
-        raise ValueError(f"{name} must have 1 entry or shape {wanted}, not {found}")
+    if actual != expected:
+        raise ValueError(f"{name} must have 1 entry or shape {expected}, not {actual}")
     return values
 
 
 def _floats(values, name: str) -> np.ndarray:
-    # What has no type, numbers and lists of them, is float32.
+    # Python numbers and lists of them become float32.
     if not isinstance(values, np.ndarray | np.generic):
         return floats(values, name).astype(np.float32)
     if values.dtype not in (np.float16, np.float32):

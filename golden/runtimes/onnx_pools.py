@@ -19,27 +19,33 @@ def qlinear_average_pool(x, x_scale: float, x_zero_point: int, y_scale: float, y
                          count_include_pad: bool = False) -> np.ndarray:
     """Mean of each window of images, as ONNX Runtime's com.microsoft operator computes it.
 
-    In float32, each operation rounded to it: ``x_scale * (level - x_zero_point)`` of each tap,
-    their sum, one after the other and row by row, divided by their number and then by ``y_scale``,
-    the zero point added, and the result rounded, ties to even. Contract ``onnx_zp_inside`` is the
-    same where the scales are powers of two, and so is the number of taps; else it is not, for
-    these roundings are not those of one product.
+    Every operation is rounded to float32:
 
-    A window that is the whole image, without padding, is ONNX Runtime's QLinearGlobalAveragePool:
+    1. ``x_scale * (level - x_zero_point)`` of each tap;
+    2. their sum, tap by tap and row by row;
+    3. divided by the number of taps, then by ``y_scale``, plus ``y_zero_point``;
+    4. rounded to an integer, ties to even.
+
+    Contract ``onnx_zp_inside`` gives the same if the scales and the number of taps are powers of
+    two. Else it does not, as it rounds only one product.
+
+    A window of the whole image, without padding, is ONNX Runtime's QLinearGlobalAveragePool:
     contract ``onnx`` with the scale ``x_scale / (y_scale * taps)``.
 
     Parameters
     ----------
     x : array_like of integers, ``(batch, channels, height, width)``
+        Levels of the images.
     x_scale, y_scale : float
-        Rounded to float32.
+        Scales of images and result, rounded to float32.
     x_zero_point, y_zero_point : int
+        Zero points of images and result.
     source, output : IntFormat
-        Of ``x`` and of the result.
+        Formats of images and result.
     kernel_shape, strides : pair of int
-        Vertical, horizontal.
+        Vertical and horizontal size and step of the windows.
     pads : four int
-        Top, left, bottom, right; each less than the window.
+        Padding at the top, left, bottom and right, each less than the window.
     count_include_pad : bool
         Whether the padding counts as taps.
 
@@ -50,8 +56,8 @@ def qlinear_average_pool(x, x_scale: float, x_zero_point: int, y_scale: float, y
     Raises
     ------
     ValueError
-        Where a level or a zero point is none of its format, a scale not positive and finite, or
-        the window does not fit.
+        If a level or a zero point is not in its format, a scale is not positive and finite, or the
+        window does not fit.
     """
     x = source.check(x, "Input")
     if x.ndim != 4:
@@ -88,6 +94,6 @@ def qlinear_average_pool(x, x_scale: float, x_zero_point: int, y_scale: float, y
     for tap in np.ndindex(rows, columns):
         total = total + scaled[:, :, :, :, *tap]
     mean = total / (np.float32(rows * columns) if count_include_pad else counted)
-    with np.errstate(over="ignore"):  # infinite is what saturates in any case
+    with np.errstate(over="ignore"):  # infinity saturates too
         levels = np.rint(mean / y_step + np.float32(y_zero_point))
     return np.clip(levels, output.min, output.max).astype(np.int64)

@@ -1,7 +1,7 @@
 """Tables of TFLite's int8 kernels of one operand, computed as its reference kernels do.
 
-Equal to tflite-micro's HARD_SWISH, LOGISTIC and TANH for every code. These work in fixed point, so
-their results are not always the nearest levels; :func:`golden.tables.tabulate` has those.
+The tables equal tflite-micro's HARD_SWISH, LOGISTIC and TANH for every code. The kernels work in
+fixed point, so a result is not always the nearest level, as in :func:`golden.tables.tabulate`.
 """
 
 import math
@@ -24,32 +24,32 @@ __all__ = ["hard_swish", "logistic", "tanh", "KERNELS"]
 S8, S16 = IntFormat(8), IntFormat(16)
 
 
-def hard_swish(taken: Quantization, made: Quantization) -> np.ndarray:
+def hard_swish(input: Quantization, output: Quantization) -> np.ndarray:
     """Return the table of HARD_SWISH (``hard_swish.h``): 16-bit fixed point.
 
     Parameters
     ----------
-    taken, made : Quantization
-        Of what comes in and what comes out: s8, scales as float32.
+    input, output : Quantization
+        Quantization of input and output: s8; scales are rounded to float32.
 
     Raises
     ------
     ValueError
-        Where a format is not s8, or the scales' quotient is one that the kernel refuses.
+        If a format is not s8, or the kernel refuses the quotient of the scales.
     """
-    (s_x, z_x), (s_y, z_y) = _int8(taken), _int8(made)
+    (s_x, z_x), (s_y, z_y) = _int8(input), _int8(output)
     fine = np.float32(1 / 128) * s_x
     multiplier, exponent = quantize_multiplier(float(fine / s_y))
     if exponent > 0:
-        raise ValueError(f"Scale of what comes in must be less than 128 times that of what comes "
-                         f"out, not {float(s_x)!r} with {float(s_y)!r}")
+        raise ValueError(f"Scale of the input must be less than 128 times that of the output, "
+                         f"not {float(s_x)!r} with {float(s_y)!r}")
     fraction, places = quantize_multiplier(float(fine / (np.float32(3) / np.float32(32768))))
     if exponent < -15:
-        raise ValueError(f"Scale of what comes out must be at most 512 times that of what comes "
-                         f"in, not {float(s_y)!r} with {float(s_x)!r}")
+        raise ValueError(f"Scale of the output must be at most 512 times that of the input, "
+                         f"not {float(s_y)!r} with {float(s_x)!r}")
     if places < -15:
-        # The kernel shifts its int16 by more than 15 places, to no meaning.
-        raise ValueError(f"Scale of what comes in must be at least {3 / 2**24!r}, "
+        # The kernel shifts its int16 by more than 15 places, which is undefined.
+        raise ValueError(f"Scale of the input must be at least {3 / 2**24!r}, "
                          f"not {float(s_x)!r}")
 
     x = (code_levels(S8) - z_x) << 7
@@ -67,26 +67,26 @@ def hard_swish(taken: Quantization, made: Quantization) -> np.ndarray:
     return np.clip(rounding_divide_by_pot(product, -exponent) + z_y, S8.min, S8.max)
 
 
-def logistic(taken: Quantization, made: Quantization) -> np.ndarray:
+def logistic(input: Quantization, output: Quantization) -> np.ndarray:
     """Return the table of LOGISTIC (``logistic.h``), whose output has scale 1/256, zero point -128.
 
-    Parameters, errors as :func:`hard_swish`, and ``ValueError`` for another output.
+    Parameters and errors are those of :func:`hard_swish`; any other output is a ``ValueError``.
     """
-    _fixed(made, 256, S8.min, "LOGISTIC")
-    return _saturating(taken, lambda x: rounding_divide_by_pot(_logistic(x), 23) + S8.min)
+    _fixed(output, 256, S8.min, "LOGISTIC")
+    return _saturating(input, lambda x: rounding_divide_by_pot(_logistic(x), 23) + S8.min)
 
 
-def tanh(taken: Quantization, made: Quantization) -> np.ndarray:
+def tanh(input: Quantization, output: Quantization) -> np.ndarray:
     """Return the table of TANH (``tanh.h``), whose output has scale 1/128 and zero point 0.
 
-    Parameters, errors as :func:`hard_swish`, and ``ValueError`` for another output.
+    Parameters and errors are those of :func:`hard_swish`; any other output is a ``ValueError``.
     """
-    _fixed(made, 128, 0, "TANH")
-    return _saturating(taken, lambda x: rounding_divide_by_pot(_tanh(x), 24))
+    _fixed(output, 128, 0, "TANH")
+    return _saturating(input, lambda x: rounding_divide_by_pot(_tanh(x), 24))
 
 
 KERNELS = {"hard_swish": hard_swish, "logistic": logistic, "tanh": tanh}
-"""By name."""
+"""Functions that make the tables, by the kernel's name in lower case."""
 
 
 def _int8(tensor: Quantization) -> tuple[np.float32, int]:
@@ -101,20 +101,20 @@ def _int8(tensor: Quantization) -> tuple[np.float32, int]:
     return scale, zero_point
 
 
-def _fixed(made: Quantization, steps: int, zero_point: int, kernel: str):
-    if _int8(made) != (1 / steps, zero_point):
+def _fixed(output: Quantization, steps: int, zero_point: int, kernel: str):
+    if _int8(output) != (1 / steps, zero_point):
         raise ValueError(f"Output of {kernel} must have scale 1/{steps} and zero point "
-                         f"{zero_point}, not {float(made.scale)!r} and {int(made.zero_point)}")
+                         f"{zero_point}, not {float(output.scale)!r} and {int(output.zero_point)}")
 
 
-def _saturating(taken: Quantization, function) -> np.ndarray:
+def _saturating(input: Quantization, function) -> np.ndarray:
     """``function`` of the codes' real numbers as fixed point of 27 bits below the point, 4 above.
 
-    Numbers that do not fit become the ends.
+    A number that does not fit becomes the nearest end of s8.
     """
-    scale, zero_point = _int8(taken)
+    scale, zero_point = _int8(input)
     if not 2.0**-27 <= scale < 16:
-        raise ValueError(f"Scale of what comes in must be in range [2**-27, 16), "
+        raise ValueError(f"Scale of the input must be in range [2**-27, 16), "
                          f"not {float(scale)!r}")
     multiplier, shift = quantize_multiplier(float(scale) * 2.0**27)
     # CalculateInputRadius.
@@ -135,20 +135,20 @@ def _high16(a, b) -> np.ndarray:
 # point.
 
 def _logistic(x: np.ndarray) -> np.ndarray:
-    """Of q27, in q31."""
+    """Logistic function of a q27 number, in q31."""
     positive = _reciprocal(_exp(-np.abs(x), 27), tail=lambda y: _left(y, 1))
     return np.where(x == 0, 1 << 30, np.where(x > 0, positive, S32.max - positive))
 
 
 def _tanh(x: np.ndarray) -> np.ndarray:
-    """Of q27, in q31."""
+    """Hyperbolic tangent of a q27 number, in q31."""
     # Twice the number is the same raw value in q26.
     size = _reciprocal(_exp(-np.abs(x), 26), tail=lambda y: _left(y - (1 << 29), 2))
     return np.where(x == 0, 0, np.where(x > 0, size, -size))
 
 
 def _reciprocal(x: np.ndarray, tail) -> np.ndarray:
-    """``tail(2 / (1 + x))`` of q31 in [0, 1], by three of Newton's steps in q29."""
+    """``tail(2 / (1 + x))`` of a q31 ``x`` in [0, 1], by three Newton steps in q29."""
     half = (x + S32.max + 1) >> 1
     y = 1515870810 + srdhm(half, -1010580540)
     for _ in range(3):
@@ -162,7 +162,7 @@ _BARREL = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242)
 
 
 def _exp(x: np.ndarray, q: int) -> np.ndarray:
-    """``exp`` of what is not positive, in q31."""
+    """``exp`` of a number that is not positive, in q31."""
     quarter = 1 << (q - 2)
     near = (x & (quarter - 1)) - quarter
     result = _exp_near_zero(near << (31 - q))

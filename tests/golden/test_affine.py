@@ -118,7 +118,7 @@ def test_rows_have_their_own():
     (lambda: quantize([1, 1], Quantization(S8, np.array([1.0, math.inf]))),
      r"^Scale must be finite and not negative, not inf$"),
     (lambda: quantize(1, Quantization(parse("cfloat8_1_4_3:bias=63"), 1e-310)),
-     r"^Scale must be large enough that 2\*\*-65 of it is not 0, not 1e-310$"),
+     r"^Scale must give a step above 0 with unit 2\*\*-65, not 1e-310$"),
     (lambda: quantize(1, Quantization(S8, 1.0, 128)),
      r"^Zero point must be in range \[-128, 127\] of s8, not 128$"),
     (lambda: dequantize(128, Quantization(S8)),

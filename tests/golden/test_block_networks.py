@@ -251,8 +251,8 @@ def test_what_a_layer_refuses(rng):
         (replace(layer, contract=contract("stochastic")),
          "Layer 'dense0': Output must be an integer format for contract stochastic, not mx_e2m1"),
         (replace(layer, contract=contract("thresholds")),
-         "Layer 'dense0': Output must be the format of elements for contract thresholds, which "
-         "scales nothing, not mx_e2m1"),
+         "Layer 'dense0': Output must be a format without exponents for contract thresholds, "
+         "not mx_e2m1"),
         (conv, "Layer 'dense0' must be a Dense one to take a tensor of mx_e2m1, not a Conv2d"),
         (replace(conv, output=s8),
          "Layer 'dense0' must be a Dense one to take a tensor of mx_e2m1, not a Conv2d"),
@@ -301,9 +301,8 @@ def test_what_an_input_must_be(rng):
 
 def test_requests_that_do_not_go_together(rng):
     for more, message in [
-            (dict(output="e4m3fn"), "Output must be the activations' format mx_e4m3fn where there "
-                                    "are hidden layers, whose results are activations of the next, "
-                                    "not e4m3fn"),
+            (dict(output="e4m3fn"), "Output must be the activations' format mx_e4m3fn if there "
+                                    "are hidden layers, not e4m3fn"),
             (dict(window=0), "Window must be at least 1, not 0"),
             (dict(name="onnx", layers=1, activations="mx_s4", window=2),
              "Output must be an integer format for contract onnx, not mx_s4")]:

@@ -253,7 +253,7 @@ def test_parts_of_a_tensor():
     (lambda: dequantize_blocks(3, 127, mx("mx_e2m1")), ValueError,
      r"Levels must have an axis of blocks, not shape \(\)"),
     (lambda: block_scaled.shift_levels([1, 2], [100], least=120), ValueError,
-     "Least exponent must be at most the 100 that there is, not 120"),
+     "Least exponent must be at most 100, the lowest code, not 120"),
     (lambda: dequantize([1, 2], Quantization(mx("mx_e2m1"))), TypeError,
      "Levels must be Blocks for mx_e2m1, not list"),
     (lambda: dequantize(block_scaled.Blocks(np.ones((1, 2)), np.ones((1, 1))),

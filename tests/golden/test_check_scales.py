@@ -65,7 +65,7 @@ def test_every_contract(name):
     wrong = replace(layer, parameters={**layer.parameters, field: given + [0, 1]})
     scales = [real_scale(layer.contract, each.parameters)[1] for each in (layer, wrong)]
     refused(replace(network, layers=(wrong,)), f"Layer 'a', channel 1: Parameters must scale by "
-            f"{scales[0]}, as the scales do, not by {scales[1]}")
+            f"{scales[0]}, by the tensors' scales, not by {scales[1]}")
     assert abs(scales[0] - 0.1 * 0.01 / 0.30000001) < 1e-4 * scales[0] or name == "nvdla"
 
 
@@ -188,7 +188,7 @@ def test_a_unit_of_other_parameters():
     wrong = {**layer.parameters, "b_multiplier": layer.parameters["b_multiplier"] + 1}
     refused(replace(network, layers=(replace(layer, parameters=wrong),), outputs=()),
             f"Layer 'Add_tflite': Parameter b_multiplier must be "
-            f"{layer.parameters['b_multiplier']}, as the scales have it, not "
+            f"{layer.parameters['b_multiplier']}, by the tensors' scales, not "
             f"{wrong['b_multiplier']}")
     refused(replace(network, layers=(replace(layer, parameters={}),), outputs=()),
             "Layer 'Add_tflite': Parameters must be a_zero_point, ")

@@ -80,7 +80,7 @@ def test_multiply(name, rng):
 @pytest.mark.parametrize("subtract", [False, True])
 @pytest.mark.parametrize("way", [
     scheme("tflite"), scheme("tflite_int16"), scheme("int16"), *(
-        scheme("int16", by=contract(name)) for name in NAMES if name != "onnx_zp_inside")],
+        scheme("int16", contract=contract(name)) for name in NAMES if name != "onnx_zp_inside")],
     ids=lambda way: f"{way.name}-{way.contract.name}")
 def test_add(way, subtract, rng):
     assert isinstance(way, Scheme)
@@ -239,7 +239,7 @@ class TestRefused:
             check(operation, parameters)
 
     def test_a_difference_where_the_sum_is_sound(self):
-        way = scheme("int16", by=TFLITE)
+        way = scheme("int16", contract=TFLITE)
         p = sums(b_zero_point=15, a_shift=11, b_shift=11, shift=17)
         check(Addition(way, U4, U4, S8), p)
         with pytest.raises(ValueError, match=r"^Sum plus bias, shifted left, must be in range "
@@ -287,9 +287,9 @@ class TestRefused:
          "B must be a format of at most 8 bits for scheme onnx, not s16"),
         (lambda: scheme("int8"), ValueError,
          "Scheme must be one of tflite, tflite_int16, int16, onnx, not 'int8'"),
-        (lambda: scheme("tflite", by=HALF_UP), ValueError,
+        (lambda: scheme("tflite", contract=HALF_UP), ValueError,
          "Contract must be left out for scheme tflite, not half_up"),
-        (lambda: scheme("onnx", by=HALF_UP), ValueError,
+        (lambda: scheme("onnx", contract=HALF_UP), ValueError,
          "Contract must be left out for scheme onnx, not half_up"),
         (lambda: Scheme("mine", contract("none"), IntFormat(16)), ValueError,
          "Contract must be one that scales, by its parameters alone, not none"),
@@ -301,6 +301,6 @@ class TestRefused:
 
 def test_schemes_by_name():
     assert [scheme(name).name for name in SCHEMES] == list(SCHEMES)
-    other = scheme("int16", by=TFLITE)
+    other = scheme("int16", contract=TFLITE)
     assert isinstance(other, Scheme)
     assert other.contract is TFLITE and other.intermediate == S16

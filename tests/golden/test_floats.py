@@ -178,11 +178,11 @@ def test_loaded_codebooks():
                               "not 32 at index 1")):
         with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
             fmt.check_table(parse(name))
-    with pytest.raises(TypeError, match="^Codes of codebook3:loaded=s6 must be asked of the "
-                                        "codebook that is loaded$"):
+    with pytest.raises(TypeError, match="^Codes must be those of a loaded codebook, not of "
+                                        "codebook3:loaded=s6$"):
         fmt.encode(0)
-    with pytest.raises(TypeError, match="^Levels of codebook3:loaded=s6 must be asked of the "
-                                        "codebook that is loaded$"):
+    with pytest.raises(TypeError, match="^Levels must be those of a loaded codebook, not of "
+                                        "codebook3:loaded=s6$"):
         fmt.decode(0)
 
 

@@ -159,15 +159,12 @@ def test_a_product_that_float32_does_not_hold():
     ("half_up", (1.0, 1.0, 0.0), "Scale must be positive and finite, not 0.0"),
     ("half_up", (-1.0, 1.0, 1.0), "Scale must be finite and not negative, not -1.0"),
     ("onnx", (1.0, np.array([1.0, np.nan]), 1.0), "Scale must be finite and not negative, not nan"),
-    ("onnx", (1e-50, 1.0, 1.0), "Scale must be a float32, neither 0 nor infinite, where it is "
-     "rounded to one, not 1e-50"),
-    ("tflite", (1.0, 1e40, 1.0), "Scale must be a float32, neither 0 nor infinite, where it is "
-     "rounded to one, not 1e+40"),
-    ("tflite", (1.0, 1.0, 1e-50), "Scale must be a float32, neither 0 nor infinite, where it is "
-     "rounded to one, not 1e-50"),
+    ("onnx", (1e-50, 1.0, 1.0), "Scale must be neither 0 nor infinite as a float32, not 1e-50"),
+    ("tflite", (1.0, 1e40, 1.0), "Scale must be neither 0 nor infinite as a float32, not 1e+40"),
+    ("tflite", (1.0, 1.0, 1e-50), "Scale must be neither 0 nor infinite as a float32, not 1e-50"),
     ("onnx", (2.0**100, 2.0**100, 1.0), "Scale must be finite and not negative, not inf"),
-    ("none", (1.0, 1.0, 1.0), "Contract must scale, which none does not"),
-    ("thresholds", (1.0, 1.0, 1.0), "Contract must scale, which thresholds does not"),
+    ("none", (1.0, 1.0, 1.0), "Contract must be one that scales, not none"),
+    ("thresholds", (1.0, 1.0, 1.0), "Contract must be one that scales, not thresholds"),
 ])
 def test_refused(name, scales, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):

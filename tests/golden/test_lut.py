@@ -21,13 +21,13 @@ def written(capsys, arguments):
 
 
 def test_every_function(capsys):
-    taken = Quantization(S8, 0.05, 3)
-    for name, made in (("sigmoid", Quantization(S8, 1 / 256, -128)), ("hard_swish", taken),
+    input = Quantization(S8, 0.05, 3)
+    for name, output in (("sigmoid", Quantization(S8, 1 / 256, -128)), ("hard_swish", input),
                        ("tanh", Quantization(S8, 1 / 128, 0))):
         table = written(capsys, f"{name} --scale 0.05 --zero-point 3")
-        assert table == tabulate(FUNCTIONS[name], taken, made).tolist()
+        assert table == tabulate(FUNCTIONS[name], input, output).tolist()
         assert written(capsys, f"{name} --scale 0.05 --zero-point 3 --tflite") == KERNELS[
-            lut.NAMES[name]](taken, made).tolist()
+            lut.NAMES[name]](input, output).tolist()
         np.testing.assert_array_equal(check_table(table, S8), table)
     assert set(lut.NAMES) == set(FUNCTIONS) and set(lut.NAMES.values()) == set(KERNELS)
 

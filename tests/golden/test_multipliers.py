@@ -176,7 +176,7 @@ def test_too_small(name, sums, power):
 
 @pytest.mark.parametrize("name", ["thresholds", "none"])
 def test_contract_that_does_not_scale(name):
-    with pytest.raises(ValueError, match=rf"^Contract must scale, which {name} does not$"):
+    with pytest.raises(ValueError, match=rf"^Contract must be one that scales, not {name}$"):
         scale_parameters(contract(name), 1.0, S33)
 
 

@@ -100,7 +100,8 @@ def test_constants_and_outputs():
     assert n.tensors["y"].source is None
     levels[0] = 9  # of the caller's own
     assert constant.source.tolist() == [0, 1, 2, 3, 4, 5]
-    with pytest.raises(ValueError, match="^Input must be asked for by its name where there are 2$"):
+    with pytest.raises(ValueError, match="^Network must have one input, not 2: call "
+                                         "Network.quantization$"):
         _ = n.input
     assert network(pool("a", INPUT), pool("b", "a")).outputs == ("b",)
     assert network().outputs == (INPUT,)
@@ -161,9 +162,9 @@ def test_frozen():
     ([joined("line", INPUT)], "Layer 'j': Tensor 'input' must have shape (5,), but along axis "
                               "-1, not (4, 5, 6)"),
     ([joined(INPUT, axis=0)], "Layer 'j': Axis must be one of tensor 'input', of shape "
-                              "(4, 5, 6), behind the batch, not 0"),
+                              "(4, 5, 6), after the batch, not 0"),
     ([joined("line", axis=2)], "Layer 'j': Axis must be one of tensor 'line', of shape (5,), "
-                               "behind the batch, not 2"),
+                               "after the batch, not 2"),
 ])
 def test_bad_networks(layers, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):

@@ -230,13 +230,11 @@ X = np.ones((4, 3))
 
 @pytest.mark.parametrize("layers, changed, message", [
     (TWO, dict(output=S4, activations=U8),
-     r"^Output must be the activations' format u8 where there are hidden layers, whose results "
-     r"are activations of the next, not s4$"),
+     r"^Output must be the activations' format u8 if there are hidden layers, not s4$"),
     (TWO, dict(contract=contract("none")),
-     r"^Contract must scale where there are hidden layers, whose results are activations of the "
-     r"next, not none$"),
+     r"^Contract must be one that scales if there are hidden layers, not none$"),
     (TWO[:1], dict(contract=contract("none")),
-     r"^Contract must clamp where there is a ReLU, not none$"),
+     r"^Contract must be one that clamps if there is a ReLU, not none$"),
     (ONE, dict(contract=contract("none"), output=S8),
      r"^Output must not be given for contract none, whose output is the exact sum, not s8$"),
     (ONE, dict(zero_points="weights"),
@@ -301,8 +299,8 @@ def test_weights_that_do_not_vanish_beside_a_bias(rng, fmt):
     """The block-scaled input spans so much that the levels nearest to 0 would exceed the bias."""
     x, weights = rng.normal(size=(8, 64)), rng.normal(0, 1e-3, (4, 64))
     given = dict(weights=parse(fmt), activations=parse("mx_e4m3fn"), output=S8, contract=HALF_UP)
-    with pytest.raises(ValueError, match=f"^Weights must have a format with a level 0 where they "
-                                         f"are so small beside the bias, not {fmt}$"):
+    with pytest.raises(ValueError, match=f"^Weights that are tiny compared with the bias must "
+                                         f"have a format with a level 0, not {fmt}$"):
         quantize_network([FloatDense(weights, np.full(4, 5.0))], x, **given)
     for layer, changed in ((FloatDense(weights, np.full(4, 1e-3)), {}),
                            (FloatDense(weights, np.full(4, 5.0)), dict(activations=S8))):

@@ -137,8 +137,8 @@ def test_a_fused_relu_leaves_the_block_to_what_is_positive():
     ("tflite", "mx_s8", {}, r"Output must be an integer format for contract tflite, not mx_s8"),
     ("stochastic", "mx_s8", {}, r"Output must be an integer format for contract stochastic, "
                                 r"not mx_s8"),
-    ("thresholds", "mx_s4", {}, r"Output must be the format of elements for contract thresholds, "
-                                r"which scales nothing, not mx_s4"),
+    ("thresholds", "mx_s4", {}, r"Output must be a format without exponents for contract "
+                                r"thresholds, not mx_s4"),
 ])
 def test_what_has_no_exponents_is_refused(name, fmt, more, message):
     with pytest.raises(ValueError, match=f"^{message}$"):
@@ -146,8 +146,8 @@ def test_what_has_no_exponents_is_refused(name, fmt, more, message):
 
 
 def test_requantize_refuses_a_block_scaled_output():
-    with pytest.raises(TypeError, match="^Output must not be block-scaled, not mx_e2m1: "
-                                        "requantize_blocks makes its exponents too$"):
+    with pytest.raises(TypeError, match="^Output must be a format without exponents, not mx_e2m1: "
+                                        "call requantize_blocks$"):
         requantize([1], contract("half_up"), mx("mx_e2m1"), usual(mx("mx_e2m1")))
 
 

@@ -276,12 +276,11 @@ class TestProofOfAnInput:
             prove(n, x + [[0, 0, 0], [0, 0, 1]])
         with pytest.raises(ValueError, match=r"^Layer 'a', channel 0: Sum must be in range "):
             prove(n, -x - [[0, 0, 0], [1, 1, 2]])
-        with pytest.raises(ValueError, match="^Input 'input' must be the one that the proof is "
-                                             "for, not another one$"):
+        with pytest.raises(ValueError, match="^Input 'input' must be that of the proof, not "
+                                             "another$"):
             run(n, x - 1, proof)
         x -= 1  # what was proven is the proof's own
-        with pytest.raises(ValueError, match="^Input 'input' must be the one that the proof is "
-                                             "for, "):
+        with pytest.raises(ValueError, match="^Input 'input' must be that of the proof, "):
             run(n, x, proof)
         assert proof.inputs is not None
         assert not proof.inputs["input"].flags.writeable
@@ -311,6 +310,6 @@ class TestProofOfAnInput:
         other = replace(n, name="m")
         x = np.zeros((1, 6, 8, 2), int)
         assert list(run(n, x, prove(n))) == ["input", "conv", "pool", "depth", "top"]
-        with pytest.raises(ValueError, match="^Proof must be of the network that is run, 'n', not "
-                                             "of another one, 'm'$"):
+        with pytest.raises(ValueError, match="^Proof must be of this network, 'n', not of another, "
+                                             "'m'$"):
             run(n, x, prove(other))

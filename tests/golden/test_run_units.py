@@ -123,7 +123,7 @@ def test_several_inputs_constants_and_outputs(rng):
             run(n, given)
     proof = prove(n, {"x": image, "line": line})
     np.testing.assert_array_equal(run(n, {"x": image, "line": line}, proof)["j"], tensors["j"])
-    with pytest.raises(ValueError, match="^Input 'line' must be the one that the proof is for, "):
+    with pytest.raises(ValueError, match="^Input 'line' must be that of the proof, not another$"):
         run(n, {"x": image, "line": -1 - line}, proof)
 
 

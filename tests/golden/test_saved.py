@@ -136,7 +136,7 @@ def test_a_layer_of_ones_own(tmp_path):
         pass
 
     layer = Own(**vars(everything().layers[-2]))
-    with pytest.raises(TypeError, match="^What is saved must be of this project's own classes, "
+    with pytest.raises(TypeError, match="^Saved value must be of this project's own classes, "
                                         "not .*Own"):
         save(replace(everything(), layers=(layer,), outputs=()), tmp_path / "network")
 
@@ -152,7 +152,7 @@ class TestDamage:
         with pytest.raises(ValueError) as error:
             load(file)
         message = str(error.value)
-        assert re.fullmatch(re.escape(f"Saved network must be whole, not damaged as {file} is (")
+        assert re.fullmatch(re.escape(f"Saved network {file} must be whole, not damaged (")
                             + r"[^\n]+\)", message), message
 
     def test_any_byte(self, file, rng):
@@ -223,8 +223,8 @@ class TestDamage:
             text["version"] = version
             text["network"] = {"of": "who knows what"}
         self.rewritten(file, change)
-        with pytest.raises(ValueError, match=f"^Saved network must be of version 1, not "
-                                             f"{version!r} as {re.escape(str(file))} is$"):
+        with pytest.raises(ValueError, match=f"^Saved network {re.escape(str(file))} must be of "
+                                             f"version 1, not {version!r}$"):
             load(file)
 
     def test_files_that_are_not_there(self, tmp_path):
@@ -240,6 +240,6 @@ def test_only_networks_are_saved(tmp_path):
     assert not (tmp_path / "three").exists()
     (tmp_path / "text").write_text("{}")
     with pytest.raises(ValueError, match=re.escape(
-            f"Saved network must be whole, not damaged as {tmp_path}/text is "
+            f"Saved network {tmp_path}/text must be whole, not damaged "
             "(ValueError('it is no zip archive'))")):
         saved.load(tmp_path / "text")

@@ -23,11 +23,11 @@ FLOATS = {
 
 
 def pairs(rng, count):
-    """Quantizations of what comes in and what comes out."""
+    """Quantizations of input and output."""
     for _ in range(count):
-        taken, made = (parse(name) for name in rng.choice(["s8", "u8", "s8n", "u8n"], 2))
+        input, output = (parse(name) for name in rng.choice(["s8", "u8", "s8n", "u8n"], 2))
         yield tuple(Quantization(fmt, 2.0**rng.uniform(-9, 0),
-                                 int(rng.integers(fmt.min, fmt.max))) for fmt in (taken, made))
+                                 int(rng.integers(fmt.min, fmt.max))) for fmt in (input, output))
 
 
 def test_the_order_of_the_codes():
@@ -38,51 +38,51 @@ def test_the_order_of_the_codes():
 
 @pytest.mark.parametrize("rounding", Rounding)
 def test_hard_swish_is_rounded_exactly(rng, rounding):
-    for taken, made in pairs(rng, 20):
-        table = tabulate(FUNCTIONS["hard_swish"], taken, made, rounding)
-        for level, entry in zip(code_levels(taken.format).tolist(), table.tolist(), strict=True):
-            x = Fraction(taken.scale) * (level - taken.zero_point)
+    for input, output in pairs(rng, 20):
+        table = tabulate(FUNCTIONS["hard_swish"], input, output, rounding)
+        for level, entry in zip(code_levels(input.format).tolist(), table.tolist(), strict=True):
+            x = Fraction(input.scale) * (level - input.zero_point)
             gate = 0 if x < -3 else 1 if x > 3 else (x + 3) / 6
-            y = ROUND[rounding.value](x * gate / Fraction(made.scale)) + made.zero_point
-            assert entry == min(max(y, made.format.min), made.format.max)
+            y = ROUND[rounding.value](x * gate / Fraction(output.scale)) + output.zero_point
+            assert entry == min(max(y, output.format.min), output.format.max)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_tables_are_nearest(rng, name):
     """By float64, whose errors are far smaller than the least distance to a tie here."""
-    for taken, made in pairs(rng, 40):
-        table = tabulate(FUNCTIONS[name], taken, made)
-        for level, entry in zip(code_levels(taken.format).tolist(), table.tolist(), strict=True):
-            real = FLOATS[name](taken.scale * (level - taken.zero_point)) / made.scale
-            if level != taken.zero_point:
+    for input, output in pairs(rng, 40):
+        table = tabulate(FUNCTIONS[name], input, output)
+        for level, entry in zip(code_levels(input.format).tolist(), table.tolist(), strict=True):
+            real = FLOATS[name](input.scale * (level - input.zero_point)) / output.scale
+            if level != input.zero_point:
                 assert abs(real % 1 - 0.5) > 1e-9
-            assert entry == min(max(math.floor(real + 0.5) + made.zero_point, made.format.min),
-                                made.format.max)
+            assert entry == min(max(math.floor(real + 0.5) + output.zero_point, output.format.min),
+                                output.format.max)
 
 
 def test_a_sigmoid_never_reaches_one():
     """Where one itself is a tie, what is all but one is below it, and rounds down."""
-    taken, made = Quantization(S8, 8.0), Quantization(S8, 2.0)
-    assert tabulate(lambda x: Fraction(1), taken, made).tolist() == [1] * 256
+    input, output = Quantization(S8, 8.0), Quantization(S8, 2.0)
+    assert tabulate(lambda x: Fraction(1), input, output).tolist() == [1] * 256
     for name in ("sigmoid", "tanh"):
-        assert tabulate(FUNCTIONS[name], taken, made).tolist() == [0] * 256
+        assert tabulate(FUNCTIONS[name], input, output).tolist() == [0] * 256
 
 
 def test_ties_of_zero():
     """tanh(0) is 0 and sigmoid(0) a half: all the ties that the two have."""
-    taken, made = Quantization(S8, 0.1, 7), Quantization(S8, 1.0, 0)
+    input, output = Quantization(S8, 0.1, 7), Quantization(S8, 1.0, 0)
     for rounding in Rounding:
-        entry = tabulate(FUNCTIONS["sigmoid"], taken, made, rounding)[7]
+        entry = tabulate(FUNCTIONS["sigmoid"], input, output, rounding)[7]
         assert entry == ROUND[rounding.value](HALF)
-        assert tabulate(FUNCTIONS["tanh"], taken, made, rounding)[7] == 0
+        assert tabulate(FUNCTIONS["tanh"], input, output, rounding)[7] == 0
 
 
 def test_lookup(rng):
     for fmt in (S8, U8):
         table = rng.integers(fmt.min, fmt.max + 1, 256)
         levels = rng.integers(fmt.min, fmt.max + 1, (40, 30))
-        found = lookup(table, levels, fmt)
-        assert found.tolist() == [[table[level % 256] for level in row] for row in levels.tolist()]
+        result = lookup(table, levels, fmt)
+        assert result.tolist() == [[table[level % 256] for level in row] for row in levels.tolist()]
         np.testing.assert_array_equal(lookup(code_levels(fmt), levels, fmt), levels)
 
 
@@ -98,19 +98,19 @@ def test_bad_tables(table, fmt, message):
         check_table(list(table), parse(fmt))
 
 
-@pytest.mark.parametrize("taken, made, message", [
+@pytest.mark.parametrize("input, output, message", [
     (("s4", 1.0, 0), ("s8", 1.0, 0), "Table must be of an integer format of 8 bits, not s4"),
     (("s8", 1.0, 0), ("u16", 1.0, 0), "Table must be of an integer format of 8 bits, not u16"),
     (("s8", 0.0, 0), ("s8", 1.0, 0), "Scale must be positive and finite, not 0.0"),
     (("s8", 1.0, 0), ("s8", float("nan"), 0), "Scale must be positive and finite, not nan"),
     (("s8", 1.0, 0), ("u8", 1.0, -1), "Zero point must be in range [0, 255] of u8, not -1"),
 ])
-def test_bad_quantizations(taken, made, message):
+def test_bad_quantizations(input, output, message):
     def tensor(name, scale, zero_point):
         return Quantization(parse(name), scale, zero_point)
 
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        tabulate(FUNCTIONS["tanh"], tensor(*taken), tensor(*made))
+        tabulate(FUNCTIONS["tanh"], tensor(*input), tensor(*output))
 
 
 @pytest.mark.parametrize("name", ["e4m3fn", "e5m2"])

@@ -16,7 +16,7 @@ CODES = np.arange(-128, 128)
 OUTPUTS = {"logistic": Quantization(S8, 1 / 256, -128), "tanh": Quantization(S8, 1 / 128, 0)}
 
 
-def kernel(name, taken, made):
+def kernel(name, input, output):
     """What tflite-micro makes of -128 .. 127."""
     schema = pytest.importorskip(
         "tflite_micro.tensorflow.lite.micro.python.schema_py_generated",
@@ -25,15 +25,15 @@ def kernel(name, taken, made):
     runtime = importlib.import_module("tflite_micro.python.tflite_micro.runtime")
 
     def tensor(quantization):
-        made = schema.TensorT()
-        made.shape, made.type, made.buffer = [1, 256], schema.TensorType.INT8, 0
-        made.quantization = schema.QuantizationParametersT()
-        made.quantization.scale = np.array([quantization.scale], np.float32)
-        made.quantization.zeroPoint = np.array([quantization.zero_point])
-        return made
+        result = schema.TensorT()
+        result.shape, result.type, result.buffer = [1, 256], schema.TensorType.INT8, 0
+        result.quantization = schema.QuantizationParametersT()
+        result.quantization.scale = np.array([quantization.scale], np.float32)
+        result.quantization.zeroPoint = np.array([quantization.zero_point])
+        return result
 
     graph = schema.SubGraphT()
-    graph.tensors, graph.inputs, graph.outputs = [tensor(taken), tensor(made)], [0], [1]
+    graph.tensors, graph.inputs, graph.outputs = [tensor(input), tensor(output)], [0], [1]
     node = schema.OperatorT()
     node.inputs, node.outputs, node.opcodeIndex = [0], [1], 0
     graph.operators = [node]
@@ -64,12 +64,12 @@ def test_equals_tflite_micro(name, rng):
     compared = 0
     lo, hi = (-22, 6) if name == "hard_swish" else (-27, 3.49)
     for scale in scales(rng, lo, hi, 400):
-        taken = Quantization(S8, scale, int(rng.integers(-128, 128)))
-        made = OUTPUTS.get(name) or Quantization(
+        input = Quantization(S8, scale, int(rng.integers(-128, 128)))
+        output = OUTPUTS.get(name) or Quantization(
             S8, float(np.float32(scale * 2.0**rng.uniform(-6.99, 8.99))),
             int(rng.integers(-128, 128)))
-        table = KERNELS[name](taken, made)
-        result = kernel(name, taken, made)
+        table = KERNELS[name](input, output)
+        result = kernel(name, input, output)
         np.testing.assert_array_equal(lookup(table, CODES, S8), result)
         compared += result.size
     assert compared == 102_400
@@ -81,9 +81,10 @@ def test_kernels_are_near_what_they_stand_for(name, function, most, rng):
     """In usual scales within one level of the nearest one, which most are."""
     away = 0
     for scale in scales(rng, -7, -4, 50):
-        taken = Quantization(S8, scale, int(rng.integers(-128, 128)))
-        made = OUTPUTS.get(name) or Quantization(S8, float(np.float32(scale)), -20)
-        distance = np.abs(KERNELS[name](taken, made) - tabulate(FUNCTIONS[function], taken, made))
+        input = Quantization(S8, scale, int(rng.integers(-128, 128)))
+        output = OUTPUTS.get(name) or Quantization(S8, float(np.float32(scale)), -20)
+        nearest = tabulate(FUNCTIONS[function], input, output)
+        distance = np.abs(KERNELS[name](input, output) - nearest)
         assert distance.max() <= most
         away += (distance > 0).sum()
     assert away < 0.02 * 50 * 256
@@ -93,7 +94,7 @@ def s8(scale, zero_point=0):
     return Quantization(S8, scale, zero_point)
 
 
-@pytest.mark.parametrize("name, taken, made, message", [
+@pytest.mark.parametrize("name, input, output, message", [
     ("tanh", Quantization(parse("u8"), 1.0), OUTPUTS["tanh"],
      "TFLite's table must be of format s8, not u8"),
     ("hard_swish", s8(1.0), Quantization(parse("s8n"), 1.0),
@@ -107,18 +108,18 @@ def s8(scale, zero_point=0):
     ("tanh", s8(1.0), s8(1 / 128, 1),
      "Output of TANH must have scale 1/128 and zero point 0, not 0.0078125 and 1"),
     ("tanh", s8(16.0), OUTPUTS["tanh"],
-     "Scale of what comes in must be in range [2**-27, 16), not 16.0"),
+     "Scale of the input must be in range [2**-27, 16), not 16.0"),
     ("tanh", s8(2.0**-28), OUTPUTS["tanh"],
-     "Scale of what comes in must be in range [2**-27, 16), not 3.725290298461914e-09"),
+     "Scale of the input must be in range [2**-27, 16), not 3.725290298461914e-09"),
     ("hard_swish", s8(1.0), s8(1 / 128),
-     "Scale of what comes in must be less than 128 times that of what comes out, "
+     "Scale of the input must be less than 128 times that of the output, "
      "not 1.0 with 0.0078125"),
     ("hard_swish", s8(1.0), s8(513.0),
-     "Scale of what comes out must be at most 512 times that of what comes in, "
+     "Scale of the output must be at most 512 times that of the input, "
      "not 513.0 with 1.0"),
-    ("hard_swish", s8(2.0**-23), s8(2.0**-23), f"Scale of what comes in must be at least "
+    ("hard_swish", s8(2.0**-23), s8(2.0**-23), f"Scale of the input must be at least "
                                                f"{3 / 2**24!r}, not {2.0**-23!r}"),
 ])
-def test_bad_quantizations(name, taken, made, message):
+def test_bad_quantizations(name, input, output, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        KERNELS[name](taken, made)
+        KERNELS[name](input, output)

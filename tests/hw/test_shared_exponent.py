@@ -205,8 +205,7 @@ def test_port_has_the_exponent_behind_the_codes():
     (dict(contract=contract("onnx")), "Output must be an integer format for contract onnx, "
                                       "not mx_e2m1"),
     (dict(contract=contract("thresholds")),
-     "Output must be the format of elements for contract thresholds, which scales nothing, "
-     "not mx_e2m1"),
+     "Output must be a format without exponents for contract thresholds, not mx_e2m1"),
     (dict(output=parse("mx_s1")), "Output must have a positive level where it is block-scaled, "
                                   "not mx_s1"),
     (dict(channels=32, parameters=tuple((FIXED | dict(exponent_min=9, exponent_max=8)).items())),

@@ -128,8 +128,7 @@ def test_a_matrix_product(rng):
     with refuse("Clamp minimum must be one of -100/-17/-3/0/2/9/60 of a codebook, "
                 "not 1 at index 0"):
         drive.streams(config, [replace(phase, parameters=p | {"clamp_min": np.full(12, 1)})])
-    with refuse("Codes of codebook4:loaded=s8 must be asked of the codebook that is loaded",
-                TypeError):
+    with refuse("Codes must be those of a loaded codebook, not of codebook4:loaded=s8", TypeError):
         drive.output_beats(config, levels)
 
 

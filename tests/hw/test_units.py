@@ -38,7 +38,7 @@ def multiply(name="tflite", lanes=3):
 
 
 def add(name="tflite", lanes=3, subtract=False, by=None):
-    way = scheme(name, by=by and contract(by))
+    way = scheme(name, contract=by and contract(by))
     unit = FusedAdd if name == "onnx" else Add
     return unit(operation=Addition(way, S3, U3, S4, subtract), lanes=lanes)
 
@@ -306,7 +306,8 @@ def test_contract_without_hardware():
     assert not isinstance(way, ExactSum)
     for make in (lambda: Rescale(operation=Rescaling(way, S8, S8), lanes=1),
                  lambda: Multiply(operation=Multiplication(way, S8, S8, S8), lanes=1),
-                 lambda: Add(operation=Addition(scheme("int16", by=way), S8, S8, S8), lanes=1),
+                 lambda: Add(operation=Addition(scheme("int16", contract=way), S8, S8, S8),
+                             lanes=1),
                  lambda: Concat(operation=Rescaling(way, S8, S8), tensors=2, lanes=1)):
         with pytest.raises(TypeError, match=r"^Contract must be one with hardware, not "):
             make()
