@@ -31,7 +31,7 @@ FLOORS = """
     blocks.grid blocks.scaled blocks.specials blocks.vector_sums drive.schedule folder
       requantize.levels tile.fixed_parameters tile.parameters units.unit
     blocks.floats blocks.popcount blocks.select blocks.table flow.nextpnr flow.yosys
-      requantize.loaded_table requantize.lut requantize.shared_exponent tile.ports units.add
+      requantize.level_table requantize.lut requantize.shared_exponent tile.ports units.add
       units.fused_add units.multiply units.pool units.rescale
     blocks.split drive.transfers emit.testbench flow.components requantize.requantizer
       tile.entrance tile.tables units.concat

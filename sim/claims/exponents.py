@@ -6,7 +6,7 @@ from golden.contracts import MultiplyShift, contract
 from golden.formats import EXPONENT, EXPONENT_BIAS, BlockScaled
 from golden.ranges import levels_range
 from hw.formats import shape_of
-from hw.requantize.shared_exponent import ask, code_beside
+from hw.requantize.shared_exponent import ask, code_in_units
 from sim.claims.base import Transparent, circuit, claim
 from sim.claims.levels import right_level
 
@@ -56,7 +56,7 @@ def beside(name: str, output: BlockScaled) -> str:
     way, m, held = contract(name), Module(), _held(output)
     assert isinstance(way, MultiplyShift)
     exponent = Signal(shape_of(EXPONENT), name="exponent")
-    code = code_beside(Transparent(m, held), exponent, way.rounding, output.element)
+    code = code_in_units(Transparent(m, held), exponent, way.rounding, output.element)
     right = held["right"] + exponent - EXPONENT_BIAS
     exact = held["value"] << Mux(right < 0, -right, 0)[:EXPONENT.bits - 1]
     shift = Mux(right < 0, 0, right)[:EXPONENT.bits]

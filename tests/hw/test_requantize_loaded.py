@@ -64,7 +64,7 @@ def test_levels_of_the_table_of_each_sum(rng, name, loaded):
     tables = [parse(f"codebook:{text}") for text in TABLES[loaded]]
     if name == "zero":  # golden refuses those without a level 0
         tables = [table for table in tables if table.contains(0)]
-    dut = Requantizer(contract=way, sums=SUMS.format, total=way.sum_format(SUMS), output=fmt,
+    dut = Requantizer(contract=way, accumulator=SUMS.format, total=way.sum_format(SUMS), output=fmt,
                       record=way.fields(SUMS, fmt))
     rows, found = rows_of(dut, way, tables, rng), []
     if loaded != "codebook3:loaded=s6":

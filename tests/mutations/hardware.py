@@ -103,7 +103,7 @@ MUTATIONS: dict[str, Mutation] = named(
          "hw/test_fixed_parameters.py"),
         ("two tables share their words", "hw/tile/tables.py",
          "first=sum(head[other] for other in before)", "first=0", "hw/test_tile_loaded.py"),
-        ("a loaded table writes both banks", "hw/requantize/loaded_table.py",
+        ("a loaded table writes both banks", "hw/requantize/level_table.py",
          "self.write.valid & (self.write.bank == bank)", "self.write.valid",
          "hw/test_requantize_loaded.py hw/test_tile_loaded.py"),
     ],
