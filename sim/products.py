@@ -110,7 +110,7 @@ class Products(wiring.Component):
                 Value.cast(block.i.p.activations).eq(code[split:split + block.activations.bits]),
             ]
             product = delay(m, block.o.p[0][0], latency - block.latency, f"product_{index}")
-            sign = product[-1] if block.sums.signed else Const(0, 1)
+            sign = product[-1] if block.sum_format.signed else Const(0, 1)
             products += [product, sign.replicate(8 * size - len(product))]
         m.d.comb += [
             self.o.payload.eq(Cat(*products)),

@@ -44,7 +44,7 @@ def rows_of(dut, way, tables, rng):
             for name in ("clamp_min", "clamp_max"):
                 p[name] = table.encode(p[name])
             packed, lsb = np.zeros(len(sums), object), 0
-            for name, fmt in {"sum": dut.sums, **dut.record}.items():
+            for name, fmt in {"sum": dut.accumulator, **dut.record}.items():
                 values = sums if name == "sum" else p[name]
                 packed += (values.astype(object) & ((1 << fmt.bits) - 1)) << lsb
                 lsb += fmt.bits
