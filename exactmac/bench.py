@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
         if not 1 <= args.images <= len(data.images):
             raise ValueError(f"Images must be in range [1, {len(data.images)}], "
                              f"not {args.images}")
-        phases = digits_phases(config, args.images)
+        schedule = digits_phases(config, args.images)
         with scratch() as folder:
             tile, source = AxiTile(config), folder / f"{config.name}.v"
             emitting, _ = _timed(lambda: source.write_text(emit.verilog(tile, config.name)))
@@ -61,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
             rows = {}
             for name, backend in backends.items():
                 seconds, (_, trace) = _timed(
-                    lambda backend=backend: run(config, backend, phases))
+                    lambda backend=backend: run(config, backend, schedule))
                 rows[name] = trace.data, trace.cycles, seconds
     if len({(data.tobytes(), cycles) for data, cycles, _ in rows.values()}) != 1:
         arguments.fail("the simulators differ")

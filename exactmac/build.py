@@ -51,8 +51,8 @@ class Build(Measurement):
 
     def __init__(self, request: Request, folder: Path):
         super().__init__(request, folder)
-        self.phases, self.vectors = verification_phases(request.config)
-        self.want = expected(request.config, self.phases)
+        self.schedule, self.vectors = verification_phases(request.config)
+        self.want = expected(request.config, self.schedule)
         self.verified: dict[str, Verification] = {}
         self.no_verilator = available()
 
@@ -63,8 +63,8 @@ class Build(Measurement):
         self.path(".vlt").write_text(lint.waivers(name))
         self.path("_instance.vh").write_text(emit.template(
             self.tile.ports, name, self.request.clocking))
-        beats = streams(self.config, self.phases)
-        beats["m_axis_o"] = output_beats(self.config, self.want, self.phases)
+        beats = streams(self.config, self.schedule)
+        beats["m_axis_o"] = output_beats(self.config, self.want, self.schedule)
         files = []
         for port in self.tile.ports:
             each = beats[port.name]
@@ -81,7 +81,7 @@ class Build(Measurement):
         self.path("_tb.sv").write_text(testbench(
             name, self.tile.ports, counts,
             after={port: tuple(each.after) for port, each in beats.items()},
-            error=True, resets=resets(self.phases), cycles=(cycles[0], cycles[1]),
+            error=True, resets=resets(self.schedule), cycles=(cycles[0], cycles[1]),
             clocking=self.request.clocking))
         self.path(".core").write_text(emit.core(self.config, name, VERSION, files))
 
@@ -105,8 +105,8 @@ class Build(Measurement):
     def waves(self):
         """Write the waves of a run without stalls."""
         backend = AmaranthSimulation(self.tile, self.tile.ports)
-        jobs = sum(len(phase.beats) for phase in self.phases)
-        backend.run(streams(self.config, self.phases), jobs * self.config.steps,
+        jobs = sum(len(phase.beats) for phase in self.schedule)
+        backend.run(streams(self.config, self.schedule), jobs * self.config.steps,
                     vcd=self.path(".vcd"))
 
     def synthesize(self, target: Target):
@@ -117,9 +117,9 @@ class Build(Measurement):
                                      flags=target.verilator_arguments())
             self._verify(f"{target.name} netlist", backend, "Verilator")
 
-    def _verify(self, subject: str, backend, simulator: str, phases: list[Phase] | None = None):
-        want = self.want if phases is None else expected(self.config, phases)
-        self.verified[subject] = verify(self.config, backend, phases or self.phases, want,
+    def _verify(self, subject: str, backend, simulator: str, schedule: list[Phase] | None = None):
+        want = self.want if schedule is None else expected(self.config, schedule)
+        self.verified[subject] = verify(self.config, backend, schedule or self.schedule, want,
                                         subject=subject, simulator=simulator)
 
     def steps(self) -> list[tuple[str, Callable[[], None]]]:

@@ -127,7 +127,7 @@ class Backend(Protocol):
         Raises
         ------
         SimulationError
-            Where the outputs do not come in time, a port offers one more than was asked of it
+            If the outputs do not come in time, a port offers one more than was asked of it
             until `Plan.WATCH` cycles after the last, an offered output changes or is withdrawn
             before its transfer, or ``error`` does not stay set.
         """

@@ -53,9 +53,9 @@ def export_network(config: TileConfig, network: Network, x: Levels, place: Path)
     Raises
     ------
     ValueError
-        Where the place is none, or a layer is not for this tile or has a name for no folder.
+        If the place is none, or a layer is not for this tile or has a name for no folder.
     FolderError
-        Where the place cannot be written.
+        If the place cannot be written.
     """
     check_export(place)
     for layer in network.layers:
@@ -66,15 +66,15 @@ def export_network(config: TileConfig, network: Network, x: Levels, place: Path)
     with workspace(place) as work:
         folder = work / "export"
         folder.mkdir()
-        for layer, phases in zip(network.layers, _layer_phases(config, network, x), strict=True):
-            beats = streams(config, phases)
-            beats["m_axis_o"] = output_beats(config, expected(config, phases), phases)
+        for layer, schedule in zip(network.layers, _layer_phases(config, network, x), strict=True):
+            beats = streams(config, schedule)
+            beats["m_axis_o"] = output_beats(config, expected(config, schedule), schedule)
             (folder / layer.name).mkdir()
             for port in ports(config):
                 each = beats[port.name]
                 (folder / layer.name / f"{port.stream}.hex").write_text(
                     vectors(port, each.data, each.last, each.after))
-            layers.append({"name": layer.name, "jobs": sum(len(each.beats) for each in phases),
+            layers.append({"name": layer.name, "jobs": sum(len(each.beats) for each in schedule),
                            "transfers": {port.stream: len(beats[port.name].last)
                                          for port in ports(config)}})
         (folder / "network.json").write_text(json.dumps(

@@ -46,7 +46,7 @@ def sums_of(config: TileConfig, phase: Phase) -> np.ndarray:
     return sums - rows[:, :, None] * phase.parameters["weight_zero_point"][columns][:, None]
 
 
-def expected(config: TileConfig, phases: Sequence[Phase]) -> Levels:
+def expected(config: TileConfig, schedule: Sequence[Phase]) -> Levels:
     """What golden says of every output, those that a driver drops included.
 
     Returns
@@ -56,7 +56,7 @@ def expected(config: TileConfig, phases: Sequence[Phase]) -> Levels:
     """
     c = config
     results, scales = [], []
-    for phase in phases:
+    for phase in schedule:
         if not len(phase.beats):
             continue
         sums = sums_of(c, phase)
@@ -97,9 +97,9 @@ def _exponents(config: TileConfig, phase: Phase) -> list[np.ndarray]:
             for name, vectors in (("activations", config.rows), ("weights", config.cols))]
 
 
-def run(config: TileConfig, backend: Backend, phases: Sequence[Phase], *, stall: float = 0.0,
+def run(config: TileConfig, backend: Backend, schedule: Sequence[Phase], *, stall: float = 0.0,
         seed: int = 0) -> tuple[Levels, Trace]:
-    """Run ``phases`` on a simulated tile.
+    """Run ``schedule`` on a simulated tile.
 
     Returns
     -------
@@ -109,16 +109,16 @@ def run(config: TileConfig, backend: Backend, phases: Sequence[Phase], *, stall:
     Raises
     ------
     ValueError
-        Where the backend simulates another tile.
+        If the backend simulates another tile.
     SimulationError
-        Where the tile sets ``error``, too.
+        If the tile sets ``error``, too.
     """
     check_tile(config, backend)
-    jobs = sum(len(phase.beats) for phase in phases)
-    trace = backend.run(streams(config, phases), jobs * config.steps, stall=stall, seed=seed)
+    jobs = sum(len(phase.beats) for phase in schedule)
+    trace = backend.run(streams(config, schedule), jobs * config.steps, stall=stall, seed=seed)
     check_error(trace)
     try:
-        return output_levels(config, trace.data, phases), trace
+        return output_levels(config, trace.data, schedule), trace
     except ValueError as error:
         raise SimulationError(str(error)) from error
 
@@ -141,6 +141,6 @@ def matmul(config: TileConfig, backend: Backend, activations: np.ndarray, weight
     array of int64 ``(vectors, channels)``, or Blocks; Trace
         Levels, of a block-scaled output with their exponents; and what the simulation saw.
     """
-    phases = list(matmul_phases(config, activations, weights, parameters, **more))
-    results, trace = run(config, backend, phases, stall=stall, seed=seed)
-    return matmul_results(phases, results, len(activations), len(weights)), trace
+    schedule = list(matmul_phases(config, activations, weights, parameters, **more))
+    results, trace = run(config, backend, schedule, stall=stall, seed=seed)
+    return matmul_results(schedule, results, len(activations), len(weights)), trace

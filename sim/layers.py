@@ -43,7 +43,7 @@ def operands(config: TileConfig, network: Network, layer: Layer, x: Levels) -> d
     Raises
     ------
     ValueError
-        Where the layer is no Dense one, its contract or output is not the tile's, or its table
+        If the layer is no Dense one, its contract or output is not the tile's, or its table
         not the one that is fixed in the tile.
     """
     if not isinstance(layer, Dense):

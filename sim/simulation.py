@@ -33,9 +33,9 @@ def simulation(config: TileConfig, simulator: str = "verilator", *, fast: bool =
     Raises
     ------
     ToolMissing, ToolFailed
-        Where there is no Verilator or C++ compiler, or one of them fails.
+        If there is no Verilator or C++ compiler, or one of them fails.
     ValueError
-        Where parameters are fixed that the contract refuses.
+        If parameters are fixed that the contract refuses.
     """
     check_fixed(config)
     return simulated(AxiTile(config), config.name, simulator, emit.verilog, fast=fast)

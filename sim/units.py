@@ -45,7 +45,7 @@ def run_elementwise(unit: Elementwise, backend: Backend, operands: Sequence[np.n
     Raises
     ------
     ValueError
-        Where the backend simulates another unit.
+        If the backend simulates another unit.
     """
     check_design(unit, backend)
     operation, sets = unit.operation, len(parameters)

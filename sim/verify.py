@@ -50,15 +50,15 @@ class Verification:
         return asdict(self)
 
 
-def verify(config: TileConfig, backend: Backend, phases: Sequence[Phase], want: Levels, *,
+def verify(config: TileConfig, backend: Backend, schedule: Sequence[Phase], want: Levels, *,
            subject: str, simulator: str) -> Verification:
-    """Run ``phases``; compare every output and ``tlast`` with golden, and when transfers are made.
+    """Run ``schedule``; compare every output and ``tlast`` with golden, and when transfers are made.
 
     Parameters
     ----------
     config : TileConfig
     backend : Backend
-    phases : sequence of Phase
+    schedule : sequence of Phase
     want : array ``(jobs, rows, cols)``, or Blocks
         As :func:`sim.jobs.expected` has it.
     subject, simulator : str
@@ -67,19 +67,19 @@ def verify(config: TileConfig, backend: Backend, phases: Sequence[Phase], want: 
     Raises
     ------
     ValueError
-        Where the backend simulates another tile.
+        If the backend simulates another tile.
     Mismatch
         With the first output that differs, or the reason why there is none.
     Mistimed
         With the port whose transfers are early or late, where all outputs are equal.
     """
     check_tile(config, backend)
-    inputs, beats, cycles = streams(config, phases), output_beats(config, want, phases), 0
-    timing, wrong = Timing(config), malformed(config, np.random.default_rng(len(phases)))
+    inputs, beats, cycles = streams(config, schedule), output_beats(config, want, schedule), 0
+    timing, wrong = Timing(config), malformed(config, np.random.default_rng(len(schedule)))
     for seed, stall in enumerate(STALLS):
         attacks = wrong[seed::len(STALLS)]
         cuts = [Cut(each.inputs, each.cycles) for each in attacks]
-        cuts += [Cut(inputs, *when) for when in resets(phases)[seed::len(STALLS)]]
+        cuts += [Cut(inputs, *when) for when in resets(schedule)[seed::len(STALLS)]]
         try:
             trace = backend.run(inputs, len(beats.last), stall=stall, seed=seed, before=cuts)
             for each in (*trace.before[len(attacks):], trace):
@@ -100,7 +100,7 @@ def verify(config: TileConfig, backend: Backend, phases: Sequence[Phase], want: 
                                    f"instead of {cycles_of[port]}")
         cycles += trace.cycles
     return Verification(subject, simulator, len(STALLS) * beats.last.size * config.outputs, cycles,
-                        int(np.concatenate([phase.beats for phase in phases]).max()))
+                        int(np.concatenate([phase.beats for phase in schedule]).max()))
 
 
 def _compare_dropped(config: TileConfig, subject: str, attack: Malformed, trace: Trace):

@@ -96,7 +96,7 @@ class VerilatorSimulation:
     Raises
     ------
     ToolMissing, ToolFailed
-        Where there is no Verilator or C++ compiler, or one of them refuses the design.
+        If there is no Verilator or C++ compiler, or one of them refuses the design.
     """
 
     def __init__(self, sources: Sequence[Path], top: str, ports: tuple[StreamPort, ...], *,

@@ -104,9 +104,9 @@ def run_tool(tool: str, command: Sequence[str | Path], *, cwd: Path | None = Non
     Raises
     ------
     ToolFailed
-        Where it cannot be started.
+        If it cannot be started.
     OSError
-        Where ``folder`` is full afterwards: not every tool notices that what it writes is cut.
+        If ``folder`` is full afterwards: not every tool notices that what it writes is cut.
     """
     folder = cwd if folder is None else folder
     own = {} if folder is None else {"TMPDIR": str(folder)}

@@ -103,9 +103,9 @@ def survey(config: TileConfig, name: str, count: int, track: Callable) -> Report
     Raises
     ------
     Mismatch
-        Where the tile fails without a fault.
+        If the tile fails without a fault.
     ToolMissing, ToolFailed
-        Where a tool is not there or fails.
+        If a tool is not there or fails.
     """
     tile = AxiTile(config)
     mutated = mutate(emit.verilog(tile, name), name, count)

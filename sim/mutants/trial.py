@@ -56,15 +56,15 @@ class Bench:
     Raises
     ------
     Mismatch
-        Where the tile fails without a fault.
+        If the tile fails without a fault.
     ToolMissing, ToolFailed
-        Where there is no Verilator or C++ compiler, or one of them fails.
+        If there is no Verilator or C++ compiler, or one of them fails.
     """
 
     def __init__(self, config: TileConfig, ports: tuple[StreamPort, ...], mutated: Mutated):
         self.config, self.mutated = config, mutated
-        self.phases, _ = verification_phases(config)
-        self.want = expected(config, self.phases)
+        self.schedule, _ = verification_phases(config)
+        self.want = expected(config, self.schedule)
         with scratch() as folder:
             source = folder / f"{mutated.top}.v"
             source.write_text(mutated.verilog)
@@ -75,7 +75,7 @@ class Bench:
         self.due = good.cycles
 
     def _verify(self, backend: Backend):
-        verify(self.config, backend, self.phases, self.want, subject="Verilog",
+        verify(self.config, backend, self.schedule, self.want, subject="Verilog",
                simulator="Verilator")
 
     def killed(self, fault: Fault) -> str | None:

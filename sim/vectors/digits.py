@@ -26,17 +26,17 @@ def digits_phases(config: TileConfig, images: int) -> list[Phase]:
     Raises
     ------
     ValueError
-        Where the network cannot be quantized to the tile's formats or does not fit the tile.
+        If the network cannot be quantized to the tile's formats or does not fit the tile.
     """
     data = digits.load()
     network = digits_network(config, data)
     tensors = run_golden(network, quantize(data.images[:images], network.input))
-    phases = []
+    schedule = []
     for layer in network.layers:
         assert isinstance(layer, Dense)
-        phases += matmul_phases(config, **operands(config, network, layer,
+        schedule += matmul_phases(config, **operands(config, network, layer,
                                                    tensors[layer.inputs[0]]))
-    return phases
+    return schedule
 
 
 def digits_network(config: TileConfig, data: digits.Digits) -> Network:

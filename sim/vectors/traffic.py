@@ -1,4 +1,4 @@
-"""The phases that every tile is verified with."""
+"""The schedule that every tile is verified with."""
 
 from dataclasses import replace
 
@@ -42,10 +42,10 @@ def verification_phases(config: TileConfig, seed: int = 0) -> tuple[list[Phase],
     rng = np.random.default_rng(seed)
     groups = min(config.groups, max(1, SET_WORDS // (config.cols * config.words)))
     few = min(groups, 4)
-    phases = [replace(_aimed(config, rng, few, jobs=7), surplus=1),
+    schedule = [replace(_aimed(config, rng, few, jobs=7), surplus=1),
               _aimed(config, rng, 1, jobs=1)]
     twin = _aimed(config, rng, few, jobs=9)
-    phases += [twin, random_phase(config, rng, jobs=24, longest=SHORT, like=twin),
+    schedule += [twin, random_phase(config, rng, jobs=24, longest=SHORT, like=twin),
                random_phase(config, rng, jobs=0, groups=1),
                random_phase(config, rng, jobs=3, like=twin)]
     try:
@@ -58,10 +58,10 @@ def verification_phases(config: TileConfig, seed: int = 0) -> tuple[list[Phase],
     # A record's sums are those of all rows of its jobs.
     least = min(max(SUMS // config.rows, 2), 8)
     jobs = min(max(3 * groups, least), 96) * (1 if network or sets == SETS else 2)
-    phases += [_aimed(config, rng, groups, jobs=jobs, longest=SHORT) for _ in range(sets)]
+    schedule += [_aimed(config, rng, groups, jobs=jobs, longest=SHORT) for _ in range(sets)]
     full = replace(random_phase(config, rng, jobs=min(2 * groups, 48), groups=groups),
                    surplus=_surplus(config, groups))
-    return [*phases, full, corner_phase(config, rng), *network], what
+    return [*schedule, full, corner_phase(config, rng), *network], what
 
 
 def random_phase(config: TileConfig, rng: np.random.Generator, *, jobs: int,
