@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""What a tile costs in time: to emit, to compile, and to simulate either way.
+"""Time to emit, to compile and to simulate a tile.
 
 ``exactmac bench --bits 4`` emits a tile and runs the digits network's test images on it, in
 Verilator and in Amaranth's simulator, in one run on one machine. Vectors are packed and results
@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
         with scratch() as folder:
             tile, source = AxiTile(config), folder / f"{config.name}.v"
             emitting, _ = _timed(lambda: source.write_text(emit.verilog(tile, config.name)))
-            # A cache of its own: what is measured is a first compilation.
+            # A cache of its own, to measure a first compilation.
             compiling, compiled = _timed(lambda: VerilatorSimulation(
                 [source], config.name, tile.ports, cache=folder, design=config))
             backends = {"Verilator": compiled, "Amaranth": AmaranthSimulation(tile, tile.ports)}

@@ -66,7 +66,7 @@ MUTATIONS: dict[str, Mutation] = named(
         ("surplus lanes are not made up for", "hw/drive/schedule.py",
          "surplus = -depth % config.lanes", "surplus = 0", "sim/test_jobs.py"),
         ("a set closes before its jobs are accepted", "hw/drive/transfers.py",
-         "accepted[closes] = jobs[since]", "accepted[closes] = 0",
+         "accepted[closes] = jobs_before[since]", "accepted[closes] = 0",
          "sim/test_jobs.py hw/test_tile_sets.py"),
         ("the product of both zero points is left out", "hw/drive/schedule.py",
          "+ depth * zero_point * zw.astype(object)", "", "sim/test_jobs.py"),
