@@ -22,13 +22,13 @@ from sim.vectors.random import (
 __all__ = ["corner_phase", "deep_phase", "revealing_parameters"]
 
 SHIPPED_BEATS, DEEPEST_BEATS = 256, 1 << 15
-"""Beats of the longest job among the shipped vectors, and in a verification."""
+"""Most beats of a job, among the shipped vectors and in a verification."""
 
 
 def deep_phase(config: TileConfig, rng: np.random.Generator) -> Phase | None:
     """Jobs longer than the shipped ones, up to the depth, at the ends of the accumulator's range.
 
-    None where the shipped ones reach the depth. At most ``DEEPEST_BEATS`` beats each, and fewer
+    None if the shipped jobs reach the depth. Jobs have at most ``DEEPEST_BEATS`` beats, and fewer
     in a large tile.
     """
     most = min(DEEPEST_BEATS, (1 << 22) // (config.lanes * max(config.rows, config.cols)))
@@ -40,9 +40,9 @@ def deep_phase(config: TileConfig, rng: np.random.Generator) -> Phase | None:
 def corner_phase(config: TileConfig, rng: np.random.Generator, most: int = SHIPPED_BEATS) -> Phase:
     """Jobs at the ends of every range: the longest, the shortest, the largest sums of each sign.
 
-    The longest has as many beats as ``depth`` products fill, or ``most``. Those with the largest
-    sums are scaled so that these just fit the output: a sum that lost its highest bit shows. Where
-    parameters are fixed, they scale.
+    The longest job has as many full beats as ``depth`` products fill, but at most ``most``. The
+    largest sums are scaled to just fit the output, so that the loss of a highest bit shows; fixed
+    parameters scale as they do.
     """
     c = config
     longest = min(c.depth // c.lanes, most)
@@ -73,7 +73,7 @@ def corner_phase(config: TileConfig, rng: np.random.Generator, most: int = SHIPP
 
 def revealing_parameters(config: TileConfig, products: int,
                          formats: Mapping[str, Format] | None = None) -> dict[str, int]:
-    """Parameters that bring the largest sums of so many products to the ends of the output."""
+    """Parameters that bring the largest sums of ``products`` to the ends of the output."""
     c = config
     found: dict[str, int] = {"bias": 0}
     if "weight_zero_point" in c.record:
