@@ -173,13 +173,13 @@ def check_tools(request: Request):
 def build(request: Request, console: Console | None = None) -> tuple[dict[str, Any], Build]:
     """Build the tile of a request; its folder changes only after all steps have succeeded.
 
-    The files of an earlier build of that name go; others in its folder stay.
+    The files of an earlier build of that name are removed; other files in its folder stay.
 
     Returns
     -------
     dict, Build
-        The manifest with the area report as ``area``, and, where a tile of another configuration
-        was replaced, what that had otherwise as ``replaced``; and the run.
+        Manifest, with the area report as ``area``, and the run. If a tile of another configuration
+        was replaced, ``replaced`` has the choices in which that tile differed.
     """
     place = request.out / request.name
     before = standing(place)

@@ -243,7 +243,7 @@ def parser() -> Parser:
     output.add_argument("--reset-name", default=Clocking.reset, metavar="NAME",
                         help="name of the module's reset, active low (default: %(default)s)")
     output.add_argument("--json", action="store_true",
-                        help="print the result, or what is wrong, as JSON")
+                        help="print the result, or the error, as JSON")
     output.add_argument("--list", action="store_true",
                         help="list formats, contracts and targets, and end")
     return parser

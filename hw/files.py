@@ -26,7 +26,7 @@ def parameters_of(file: str) -> dict[str, Any]:
     """Return the parameters in the file of ``--parameters``; the tile checks fields and values."""
     fields = _read("Parameters", file)
     if not isinstance(fields, dict):
-        raise ValueError(f"Parameters must be an object of fields, not what is in {file}")
+        raise ValueError(f"Parameters must be an object of fields, not the contents of {file}")
     return fields
 
 
@@ -36,7 +36,7 @@ def lut_of(text: str) -> list[Any] | str:
         return text
     levels = _read("Lut", text, "loaded or a file of JSON")
     if not isinstance(levels, list):
-        raise ValueError(f"Lut must be a list of integers, not what is in {text}")
+        raise ValueError(f"Lut must be a list of integers, not the contents of {text}")
     return levels
 
 
@@ -48,7 +48,7 @@ def saved_of(file: str) -> TileConfig:
     try:
         return TileConfig.from_json(saved)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"Config must be that of a tile, not what is in {file} "
+        raise ValueError(f"Config must be that of a tile, not the contents of {file} "
                          f"({error})") from None
 
 

@@ -42,7 +42,7 @@ class TileChoices:
     output : Format, str or None
         Format of the results; none for contract ``none``, whose output is the exact sum.
     contract : Contract or str
-        How sums become results.
+        Contract that turns sums into results.
     rows : int
         Activation vectors of a job.
     cols : int

@@ -27,7 +27,7 @@ CREDIT_LATENCY = 1
 """Cycles from an output's transfer to the beat that may take its place in the queue."""
 
 
-def vector(fmt: IntFormat, lanes: int, last: str = "what the driver likes") -> Payload:
+def vector(fmt: IntFormat, lanes: int, last: str = "any mark of the driver") -> Payload:
     """Payload of a vector stream: ``values`` is ``[lanes]``."""
     if lanes < 1:
         raise ValueError(f"Lanes must be a positive integer, not {lanes!r}")

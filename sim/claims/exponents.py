@@ -42,12 +42,12 @@ def asked(output: BlockScaled) -> str:
     codes = output.encode(levels)
     below = held["clamp_min"].as_unsigned().matches(*codes[levels < 0].tolist())
     above = held["clamp_max"].as_unsigned().matches(*codes[levels > 0].tolist())
-    want = Mux(((value < 0) & below) | ((value > 0) & above),
+    expected = Mux(((value < 0) & below) | ((value > 0) & above),
                Mux(code < lo, lo, Mux(code > hi, hi, code)), lo)
     sound = (lo <= hi)
     for end in ("clamp_min", "clamp_max"):
         sound = sound & held[end].as_unsigned().matches(*codes.tolist())
-    return circuit(m, tuple(held.values()), Mux(sound, got, 0), Mux(sound, want, 0))
+    return circuit(m, tuple(held.values()), Mux(sound, got, 0), Mux(sound, expected, 0))
 
 
 @claim("levels of an exponent, product free", "{} to {}")

@@ -30,8 +30,8 @@ def conversion() -> str:
     # Longer numbers lose bits beyond 24, shorter ones are filled up with zeros.
     lost = Mux(length > SIGNIFICAND, length - SIGNIFICAND, 0)[:4]
     added = Mux(length < SIGNIFICAND, SIGNIFICAND - length, 0)[:5]
-    want = _rounded(magnitude, lost) << added
-    return circuit(m, (total,), pipe.computed["significand"], want)
+    expected = _rounded(magnitude, lost) << added
+    return circuit(m, (total,), pipe.computed["significand"], expected)
 
 
 @claim("float32 product, product free", "every exponent")
@@ -45,8 +45,8 @@ def float_product() -> str:
     # The carry of the rounding stays; for 0, any number of places is right.
     got = Cat(part.pipe.computed["float"][:SIGNIFICAND + 1],
               Mux(part.product == 0, 0, part.pipe.computed["right"])[:10])
-    want = Cat(significand, Mux(part.product == 0, 0, places)[:10])
-    return circuit(m, part.inputs, Mux(part.sound, got, 0), Mux(part.sound, want, 0))
+    expected = Cat(significand, Mux(part.product == 0, 0, places)[:10])
+    return circuit(m, part.inputs, Mux(part.sound, got, 0), Mux(part.sound, expected, 0))
 
 
 @claim("float32 requantizer, product free", "onnx to {}")
@@ -59,9 +59,9 @@ def float_requantizer(output: IntFormat) -> str:
     significand, places = part.defined()
     # Without places below its point a number is beyond every output; with DEEPEST it rounds to 0.
     depth = Mux(places < 0, 0, Mux(places > DEEPEST, DEEPEST, places))[:7]
-    want = part.clamped(_signed(_rounded(significand, depth), part.negative)
+    expected = part.clamped(_signed(_rounded(significand, depth), part.negative)
                         + part.held["zero_point"])
-    return circuit(m, part.inputs, Mux(part.sound, part.got, 0), Mux(part.sound, want, 0))
+    return circuit(m, part.inputs, Mux(part.sound, part.got, 0), Mux(part.sound, expected, 0))
 
 
 @claim("float32 plus zero point, float32 free", "to {}")
@@ -78,11 +78,11 @@ def inside(output: IntFormat) -> str:
     beyond = (value != 0) & (places < fewest)
     numerator = _signed(value << FRACTION - fewest, part.negative)
     shift = Mux(places < fewest, 0, Mux(places > fewest + 63, 63, places - fewest))[:6]
-    want = divided(numerator, shift, Rounding.FLOOR)
-    inexact = (want << shift) != numerator
-    want = want + (part.held["zero_point"] << FRACTION)
+    expected = divided(numerator, shift, Rounding.FLOOR)
+    inexact = (expected << shift) != numerator
+    expected = expected + (part.held["zero_point"] << FRACTION)
     right = (computed["beyond"] == beyond) & (
-        beyond | ((computed["sum_inside"] == want) & (computed["sticky"] == inexact)))
+        beyond | ((computed["sum_inside"] == expected) & (computed["sticky"] == inexact)))
     return circuit(m, (*part.inputs, value, places), ~_normal(value) | right, Const(1))
 
 
@@ -102,15 +102,15 @@ def inside_rounded(output: IntFormat) -> str:
     size, length = _measured(m, exact, "exact")
     lost = Mux(length > SIGNIFICAND, length - SIGNIFICAND, 0)[:5]
     rounded = _rounded(size, lost) << lost
-    want = part.clamped(_signed(_rounded(rounded, Const(FRACTION + 1, 5)), exact < 0))
-    want = Mux(beyond, Mux(part.negative, lo, hi), want)
+    expected = part.clamped(_signed(_rounded(rounded, Const(FRACTION + 1, 5)), exact < 0))
+    expected = Mux(beyond, Mux(part.negative, lo, hi), expected)
 
     # A float32 that is not beyond is at most 2**18.
     scaled = total - (zero_point << FRACTION)
     most = 1 << FRACTION + WHOLE - 1
     sound = part.filled & (scaled >= -most) & (scaled <= most)
     inputs = (*part.inputs, total, sticky, beyond)
-    return circuit(m, inputs, Mux(sound, part.got, 0), Mux(sound, want, 0))
+    return circuit(m, inputs, Mux(sound, part.got, 0), Mux(sound, expected, 0))
 
 
 class _Part:

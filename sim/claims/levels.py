@@ -29,8 +29,8 @@ def guarded(name: str) -> str:
     nearest_code(pipe, *product(pipe, chosen, total), chosen.rounding, parse("e2m1"))
     exact = _exact(pipe, chosen, held)
     shift, twice = held["shift"], exact << 1
-    want = divided(twice, shift, Rounding.FLOOR)
-    got = Cat((want << shift) != twice, want)
+    expected = divided(twice, shift, Rounding.FLOOR)
+    got = Cat((expected << shift) != twice, expected)
     computed = Cat(pipe.computed["sticky"], pipe.computed["shifted"])
     sound = _allowed(chosen, shift)
     assert pipe.product is not None
@@ -101,9 +101,9 @@ def right_level(m: Module, inputs: Sequence[Signal], held: Mapping[str, Signal],
     sound = {end: Signal(name=f"{end}_sound") for end in places}
     level, below, above = (Signal(shape, name=each) for each in ("level", "below", "above"))
     even = {each: Signal(name=f"{each}_even") for each in ("level", "above")}
-    for end, given in {**{end: held[end] for end in ("clamp_min", "clamp_max")},
-                       "given": code}.items():
-        with m.Switch(given.as_unsigned()):
+    for end, end_code in {**{end: held[end] for end in ("clamp_min", "clamp_max")},
+                          "given": code}.items():
+        with m.Switch(end_code.as_unsigned()):
             for place, each in enumerate(codes):
                 with m.Case(each):
                     m.d.comb += [places[end].eq(place), sound[end].eq(1)]

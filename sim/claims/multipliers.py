@@ -34,17 +34,17 @@ def multiplier(weights: Format, activations: Format) -> str:
         factors.append(factor)
     got = Value.cast(dot.term(*factors))
     x, y = _level(weights, w), _level(activations, a)
-    want: Value = Const(0, 1)
+    expected: Value = Const(0, 1)
     for bit in range(len(y)):
         partial = Mux(y[bit], x, 0) << bit
         negative = y.shape().signed and bit == len(y) - 1
-        want = want - partial if negative else want + partial
+        expected = expected - partial if negative else expected + partial
     # The result for a narrow format's code without a level has no meaning.
     sound = Const(1, 1)
     for fmt, code in ((weights, w), (activations, a)):
         if isinstance(fmt, IntFormat) and fmt.narrow:
             sound = sound & (code >= fmt.min) & (code <= fmt.max)
-    return circuit(m, (w, a), Mux(sound, got, 0), Mux(sound, want, 0))
+    return circuit(m, (w, a), Mux(sound, got, 0), Mux(sound, expected, 0))
 
 
 def _level(fmt: Format, code: Signal) -> Value:

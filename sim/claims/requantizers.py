@@ -59,11 +59,11 @@ def requantizer(name: str, output: IntFormat) -> str:
             product = product + ((held["state"] << shift) >> LFSR_BITS)
         right = shift if chosen.origin is None else (chosen.origin - shift)[:6]
         scaled = divided(product, right, chosen.rounding)
-    want = scaled + held["zero_point"]
+    expected = scaled + held["zero_point"]
     lo, hi = held["clamp_min"], held["clamp_max"]
-    want = Mux(want < lo, lo, Mux(want > hi, hi, want))
+    expected = Mux(expected < lo, lo, Mux(expected > hi, hi, expected))
     # An allowed shift, and a clamp that is not empty.
     allowed = chosen.shift_range(chosen.sum_format(sums))
     sound = (shift >= allowed.lo) & (shift <= allowed.hi) & (lo <= hi)
     inputs = (total, pipe.product, *held.values())
-    return circuit(m, inputs, Mux(sound, got, 0), Mux(sound, want, 0))
+    return circuit(m, inputs, Mux(sound, got, 0), Mux(sound, expected, 0))

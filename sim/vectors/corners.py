@@ -75,11 +75,11 @@ def revealing_parameters(config: TileConfig, products: int,
                          formats: Mapping[str, Format] | None = None) -> dict[str, int]:
     """Parameters that bring the largest sums of ``products`` to the ends of the output."""
     c = config
-    found: dict[str, int] = {"bias": 0}
+    record: dict[str, int] = {"bias": 0}
     if "weight_zero_point" in c.record:
-        found["weight_zero_point"] = 0
+        record["weight_zero_point"] = 0
     if isinstance(c.contract, ExactSum):
-        return found
+        return record
     fmt = (formats or resolved(c))["output"]
     middle = 0 if fmt.min < 0 or not isinstance(fmt, IntFormat) else (fmt.max + 1) // 2
     largest = max(1, dot_range(c.weights, c.activations, products).magnitude)
@@ -87,16 +87,16 @@ def revealing_parameters(config: TileConfig, products: int,
     real = max(fmt.max - middle, 1) / largest
     if isinstance(c.contract, Thresholds):
         scaling = threshold_parameters([real], fmt, c.sum_format, zero_point=middle)
-        return found | {name: int(value[0]) for name, value in scaling.items()}
+        return record | {name: int(value[0]) for name, value in scaling.items()}
     assert isinstance(c.contract, Clamped)
     scaling = _largest_scale(c.contract, real, c.sum_format)
-    found |= {name: int(value) for name, value in scaling.items()}
+    record |= {name: int(value) for name, value in scaling.items()}
     if "zero_point" in c.record:
-        found["zero_point"] = middle
-    found |= {"clamp_min": fmt.min, "clamp_max": fmt.max}
+        record["zero_point"] = middle
+    record |= {"clamp_min": fmt.min, "clamp_max": fmt.max}
     if isinstance(fmt, BlockScaled):
-        found |= {"exponent_min": EXPONENT.min, "exponent_max": EXPONENT.max}
-    return found
+        record |= {"exponent_min": EXPONENT.min, "exponent_max": EXPONENT.max}
+    return record
 
 
 def _largest_scale(contract: Clamped, real: float, sum_format: IntFormat) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Traffic that begins with what is out of range: a tile drops it, and sets ``error``."""
+"""Traffic that begins with a job or beat out of range: a tile drops it, and sets ``error``."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

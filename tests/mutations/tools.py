@@ -95,7 +95,7 @@ MUTATIONS: dict[str, Mutation] = named(
          "levels, count = {fmt.min, fmt.max}", "levels, count = {0, fmt.max}",
          "hw/test_tile_loaded.py cosim/test_verilog.py"),
         ("claims are not compared above the part's width", "sim/claims/base.py",
-         "signed(1 + max(len(got), len(expected)))", "signed(min(len(got), len(want)))",
+         "signed(1 + max(len(got), len(expected)))", "signed(min(len(got), len(expected)))",
          "sim/test_claims.py"),
         ("the products of the first pair are not compared", "sim/products.py",
          "in zip(batch, products.bytes, strict=True)", "in zip(batch[:-1], products.bytes)",
