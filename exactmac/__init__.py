@@ -1,6 +1,6 @@
 """Quantized multiply-accumulate datapaths, and the numpy network that they equal bit for bit.
 
-What is here is stable; each name is imported when it is first asked for.
+These names are stable; each is imported at its first use.
 """
 
 from importlib import import_module

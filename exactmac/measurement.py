@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""Area of a tile, on each target that is asked for."""
+"""Area of a tile on each requested target."""
 
 from collections.abc import Callable
 from functools import partial
@@ -21,7 +21,7 @@ __all__ = ["Measurement", "check_name"]
 
 
 def check_name(request: Request):
-    """Raise ``NameTaken`` where a cell of a target has the name of the module."""
+    """Raise ``NameTaken`` if a cell of a target has the module's name."""
     for each in request.areas:
         if request.name in each.cells():
             raise emit.NameTaken(f"Name must not be that of a cell of {each.name}, whose area is "
@@ -29,7 +29,7 @@ def check_name(request: Request):
 
 
 class Measurement:
-    """Verilog of a tile in ``folder``, and what it takes on the targets of a request."""
+    """Verilog of a tile in ``folder``, and its area on the targets of a request."""
 
     def __init__(self, request: Request, folder: Path):
         self.request = request
@@ -55,7 +55,7 @@ class Measurement:
         self.path(".v").write_text(emit.verilog(self.tile, self.request.name))
 
     def synthesize(self, target: Target):
-        """Estimate area and, where asked for, write the netlist."""
+        """Estimate area; write the netlist if asked for, or if placement needs it."""
         keep = self.request.netlist or (self.request.pnr and target.name == "ecp5")
         self.areas[target.name] = synthesize(
             [self.path(".v")], self.request.name, target,
@@ -67,14 +67,14 @@ class Measurement:
 
     @property
     def comparisons(self) -> list[Comparison]:
-        """What was compared, in the order of the targets."""
+        """Comparisons of blocks, in the order of the targets."""
         return [self.compared[target.name] for target in self.request.areas
                 if target.name in self.compared]
 
     @property
     def shown(self) -> Target | None:
         """Target whose components are shown: ecp5, or else the first."""
-        # One suffices to see where the area goes; ecp5 has columns for all, and takes least time.
+        # One target suffices to see where the area goes; ecp5 has all columns, and is the fastest.
         return next((each for each in self.request.areas if each.name == "ecp5"),
                     next(iter(self.request.areas), None))
 
@@ -98,7 +98,7 @@ class Measurement:
                 netlist.with_suffix(suffix).unlink()
 
     def steps(self) -> list[tuple[str, Callable[[], None]]]:
-        """Return what is left once the Verilog is there; each can run beside the others."""
+        """Return the steps after the Verilog, by name; all can run at once."""
         def area(target: Target) -> Callable[[], None]:
             def step():
                 self.synthesize(target)
@@ -106,7 +106,7 @@ class Measurement:
                     self.place()
             return step
 
-        # The slowest first: gates, then what place and route waits for.
+        # The slowest first: gates; with place and route, the target that it waits for.
         order = ("ecp5", "generic") if self.request.pnr else ("generic", "xc7")
         targets = sorted(self.request.areas, key=lambda each: (each.name not in order, each.name))
         steps = [(f"area on {each.name}", area(each)) for each in targets]
@@ -117,7 +117,7 @@ class Measurement:
         return steps
 
     def area_json(self) -> dict[str, Any]:
-        """Return what ``area.json`` has."""
+        """Return the contents of ``area.json``."""
         area = area_json([self.areas[target.name] for target in self.request.areas],
                          self.config.macs, self.placement)
         return {"dsp": self.request.dsp, **area,

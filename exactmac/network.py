@@ -58,27 +58,27 @@ examples
 
 @dataclass(frozen=True)
 class Result:
-    """What the digits network came to on one tile.
+    """Result of the digits network on one tile.
 
     Parameters
     ----------
     weights, activations, output, contract : str
     table : str
-        ``fixed`` or ``loaded`` where one follows the requantizers, else empty.
+        ``fixed`` or ``loaded`` for a table after the requantizers, else empty.
     float_accuracy, golden_accuracy, hardware_accuracy : float
-        Shares of the test images.
+        Shares of the test images that are classified correctly.
     compared : int
         Levels and exponents of intermediate tensors that were compared, all equal.
     cycles : int
-        From the first to the last transfer, over all layers.
+        Cycles of all layers, each to its last output.
     utilisation : float
-        Beats that entered the block, by the cycles from the first to the last that did.
+        Beats of the weights, divided by the cycles from the first to the last of them.
     bit_operations : int
-        Products for an image, times the bits of a weight, times those of an activation.
+        Products per image, times the bits of a weight, times the bits of an activation.
     target : str
-        Where area is estimated; empty where it is not.
+        Target of the area; empty if area is not estimated.
     area, ff, dsp, ram : int or None
-        LUTs with the carry cells that take the place of some, flip-flops, DSPs and RAM.
+        LUTs, including the carry cells that replace LUTs; flip-flops; DSPs; RAM.
     """
 
     weights: str
@@ -106,7 +106,7 @@ def run_digits(config: TileConfig, backend: Backend) -> Result:
     network = digits_network(config, data)
     x = quantize(data.images, network.input)
     golden = run_golden(network, x)
-    found, traces = run_network(config, backend, network, x)
+    output, traces = run_network(config, backend, network, x)
     blocks = math.ceil(len(data.images) / config.rows)
     beats = sum(blocks * math.ceil(len(layer.weights) / config.cols)
                 * math.ceil(layer.weights.shape[1] / config.lanes)
@@ -118,7 +118,7 @@ def run_digits(config: TileConfig, backend: Backend) -> Result:
         table="fixed" if isinstance(config.lut, tuple) else config.lut or "",
         float_accuracy=digits.accuracy(run_float(data.layers, data.images), data.labels),
         golden_accuracy=digits.accuracy(golden[network.outputs[0]], data.labels),
-        hardware_accuracy=digits.accuracy(found, data.labels),
+        hardware_accuracy=digits.accuracy(output, data.labels),
         compared=sum(part.size for layer in network.layers
                      for part in parts(golden[layer.name]).values()),
         cycles=sum(trace.cycles for trace in traces), utilisation=beats / span,
@@ -137,7 +137,7 @@ def with_area(result: Result, config: TileConfig, target: Target) -> Result:
 
 
 def widths(text: str) -> list[int]:
-    """Return the widths that ``4`` or ``2..8`` names."""
+    """Return the widths of a range such as ``4`` or ``2..8``."""
     match = re.fullmatch(r"(\d+)(?:\.\.(\d+))?", text)
     first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
     if not 1 <= first <= last <= MAX_BITS:
@@ -212,7 +212,7 @@ def main(argv: list[str] | None = None) -> int:
                 results.append(result if where is None else with_area(result, config, where))
         if args.export is not None:
             export_digits(configs[0], Path(args.export))
-        # Before the file, which may be standard output, or full.
+        # Printed before the file is written, which may be standard output, or on a full disk.
         console.print(table(results))
         if file is not None:
             write_csv(file, results)
@@ -238,7 +238,7 @@ def write_csv(path: Path, results: list[Result]):
 
 
 def plot(results: list[Result]) -> bytes:
-    """Return a picture of the accuracy of ``results``, a point each, against what they cost."""
+    """Return a picture of the accuracy of ``results`` against their costs, a point each."""
     first = results[0]
     costs = {f"{TARGETS[first.target].lut_unit} on {first.target}": [
                  each.area or 0 for each in results],
@@ -253,7 +253,7 @@ def table(results: list[Result]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("weights x activations -> output")
     measured = bool(results[0].target)
-    # As much as 80 characters have room for; a file has all.
+    # Columns that fit into 80 characters; a file has all.
     last = ("LUT", "DSP") if measured else ("utilisation",)
     for column in ("float", "golden", "hardware", "cycles", *last):
         table.add_column(column, justify="right", no_wrap=True)

@@ -64,14 +64,14 @@ exit status  0 all that was asked for succeeded; 1 verification, or a run of a t
 
 
 class Parser(command.Parser):
-    """A parser that ends in one line, whatever ends it.
+    """Parser whose errors are always one line.
 
     Parameters
     ----------
     first : sequence of str
-        Options that ``--help`` shows; then ``--help-all`` shows all of them.
+        Options that ``--help`` shows; ``--help-all`` then shows all options.
     **more
-        As :class:`argparse.ArgumentParser` takes them.
+        Arguments of :class:`argparse.ArgumentParser`.
     """
 
     def __init__(self, *, first: Sequence[str] = (), **more: Any):
@@ -83,7 +83,7 @@ class Parser(command.Parser):
                               help="show every option, all formats and contracts, and exit")
 
     def format_help(self) -> str:
-        """Return the help of the first options, or where there are none of all of them."""
+        """Return the help of the first options; of all options, if there are no first ones."""
         if not self._first:
             return super().format_help()
         formatter = self._get_formatter()
@@ -103,16 +103,16 @@ class Parser(command.Parser):
         return super().format_help()
 
     def parse_args(self, args=None, namespace=None):
-        """Parse as :class:`argparse.ArgumentParser` does; errors are JSON where ``--json`` is."""
+        """Parse as :class:`argparse.ArgumentParser` does; with ``--json``, errors are JSON."""
         self._json = "--json" in (sys.argv[1:] if args is None else args)
         return super().parse_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
-        """End with status 2, and one line or under ``--json`` an object ``{"error": message}``."""
+        """End with status 2, and one line; with ``--json``, an object ``{"error": message}``."""
         self._end(2, "error", message)
 
     def fail(self, message: str) -> NoReturn:
-        """End with status 1, and what :meth:`error` prints."""
+        """End with status 1, and the output of :meth:`error`."""
         self._end(1, "failed", message)
 
     def _end(self, status: int, what: str, message: str) -> NoReturn:
@@ -123,7 +123,7 @@ class Parser(command.Parser):
 
     @contextmanager
     def reported(self, *failures: type[Exception]) -> Iterator[None]:
-        """End with one line where a tool fails or one of these is raised, or input is bad."""
+        """End with one line if a tool fails, one of ``failures`` is raised, or input is bad."""
         try:
             yield
         except (ToolFailed, *failures) as error:
@@ -140,7 +140,7 @@ class _HelpAll(argparse.Action):
 
 
 def add_bits(parser: argparse.ArgumentParser):
-    """Add the option that is short for some of those of :func:`add_numbers`."""
+    """Add ``--bits``, which is short for some options of :func:`add_numbers`."""
     parser.add_argument("--bits", type=integer, metavar="N",
                         help=f"2 to {MAX_BITS}; short for --weights sNn --activations sN --output "
                              "sN --zero-points activations, each of which can be given too; 1 is "
@@ -148,7 +148,7 @@ def add_bits(parser: argparse.ArgumentParser):
 
 
 def add_numbers(parser: argparse.ArgumentParser, *, parameters: bool = False):
-    """Add the options of formats and contract, but for ``--bits``; where asked ``--parameters``."""
+    """Add the options of formats and contract, without ``--bits``; optionally ``--parameters``."""
     numbers = parser.add_argument_group("numbers")
     for name in ("weights", "activations", "output"):
         _add(numbers, name, "FORMAT")
@@ -175,7 +175,7 @@ def add_shape(parser: argparse.ArgumentParser):
 
 
 def _add(group: argparse._ArgumentGroup, name: str, metavar: str, more: str = "", **options: Any):
-    # The option of a choice, whose default is the choice's own.
+    # The option of a choice, with the choice's default.
     default = getattr(TileConfig, name, None)
     more = more or (f"(default: {getattr(default, 'name', default)})" if default else "")
     group.add_argument(option(name), dest=name, metavar=metavar, **options,
@@ -239,14 +239,14 @@ def parser() -> Parser:
     output = parser.add_argument_group("output")
     output.add_argument("--out", metavar="DIR", help="files go to DIR/NAME/ (default: build)")
     output.add_argument("--name", metavar="NAME",
-                        help="of module and files (default: formats, shape, and what is "
-                             "not the default)")
+                        help="name of module and files (default: formats, shape, and choices "
+                             "other than the default)")
     output.add_argument("--clock-name", default=Clocking.clock, metavar="NAME",
-                        help="of the module's clock (default: %(default)s)")
+                        help="name of the module's clock (default: %(default)s)")
     output.add_argument("--reset-name", default=Clocking.reset, metavar="NAME",
-                        help="of the module's reset, which is active low (default: %(default)s)")
+                        help="name of the module's reset, active low (default: %(default)s)")
     output.add_argument("--json", action="store_true",
-                        help="print the result, or what is wrong, as JSON")
+                        help="print the result, or the error, as JSON")
     output.add_argument("--list", action="store_true",
                         help="list formats, contracts and targets, and end")
     return parser
@@ -254,8 +254,8 @@ def parser() -> Parser:
 
 def config_of(args: argparse.Namespace) -> TileConfig:
     """Return the configuration that the arguments describe; ``ValueError`` if there is none."""
-    given = choices_of(args)
-    if (bits := given.pop("bits", None)) is not None:
+    choices = choices_of(args)
+    if (bits := choices.pop("bits", None)) is not None:
         if not 1 <= bits <= MAX_BITS:
             raise ValueError(f"Bits must be in range [1, {MAX_BITS}], not {bits}")
         weights, others = f"s{bits}n", f"s{bits}"
@@ -264,22 +264,22 @@ def config_of(args: argparse.Namespace) -> TileConfig:
         short: dict[str, Any] = {"weights": weights, "activations": others}
         if args.contract != "none":
             short["output"] = others
-        given = short | given
+        choices = short | choices
     for name in ("weights", "activations"):
-        if name not in given:
+        if name not in choices:
             raise ValueError(f"{name.capitalize()} must be given, by --{name} or by --bits")
-    if "output" not in given and args.contract in (None, *CONTRACTS) and args.contract != "none":
+    if "output" not in choices and args.contract in (None, *CONTRACTS) and args.contract != "none":
         raise ValueError("Output must be given, by --output or by --bits")
     for name, read in (("lut", lut_of), ("parameters", parameters_of)):
-        if name in given:
-            given[name] = read(given[name])
+        if name in choices:
+            choices[name] = read(choices[name])
     try:
-        return TileConfig.of(**given)
+        return TileConfig.of(**choices)
     except TypeError as error:
         raise ValueError(str(error)) from None
 
 
 def choices_of(args: argparse.Namespace) -> dict[str, Any]:
-    """Return those options that decide a configuration, by name, and are not left out."""
+    """Return the given options that decide a configuration, by name."""
     names = ("bits", "multiplier_bits", *(each.name for each in fields(TileConfig)))
     return {name: value for name in names if (value := getattr(args, name, None)) is not None}

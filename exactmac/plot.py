@@ -1,4 +1,4 @@
-"""Pictures of what was built, as SVG."""
+"""Pictures of tiles and networks, as SVG."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from hw.tile.components import COMPONENTS
 __all__ = ["MATPLOTLIB", "accuracy_plot", "area_plot"]
 
 MATPLOTLIB = ("matplotlib", "matplotlib", "pip install -e '.[plot]'")
-"""What pictures need, as :func:`hw.flow.tools.require` takes it."""
+"""Tool for pictures: arguments of :func:`hw.flow.tools.require`."""
 
 
 def area_plot(title: str, breakdowns: Sequence[Breakdown]) -> bytes:
@@ -25,7 +25,7 @@ def area_plot(title: str, breakdowns: Sequence[Breakdown]) -> bytes:
     title : str
         Name of the tile.
     breakdowns : sequence of Breakdown
-        At least one, all of one tile.
+        Breakdowns of one tile, at least one.
     """
     from matplotlib.figure import Figure
 
@@ -62,7 +62,7 @@ def accuracy_plot(labels: Sequence[str], accuracies: Sequence[float],
     accuracies : sequence of float
         Accuracy of each point.
     costs : mapping of str to sequence of int
-        For each cost what an axis calls it, and the cost of each point.
+        Costs of the points, by the label of their axis.
     goal : float
         Accuracy of the float network, drawn as a line.
     """
@@ -100,7 +100,7 @@ def _svg(figure: Any) -> bytes:
     from matplotlib import rc_context
 
     file = io.BytesIO()
-    # The same bytes for the same picture, and text that can be searched.
+    # Equal pictures have equal bytes, and text can be searched.
     with rc_context({"svg.hashsalt": "exactmac", "svg.fonttype": "none"}):
         figure.savefig(file, format="svg", metadata={"Date": None})
     return file.getvalue()

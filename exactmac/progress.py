@@ -1,4 +1,4 @@
-"""What a build says of its progress: a bar on a terminal, else a line every few seconds."""
+"""Progress of a build: a bar on a terminal, else a line every few seconds."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -17,18 +17,18 @@ EVERY = 5.0
 """Seconds between lines."""
 
 Report = Callable[[str, int | None], None]
-"""Takes what is under way, and how many steps there are in all where that is known."""
+"""Function of the current work, and of the total number of steps, if known."""
 
 
 @contextmanager
 def reporting(console: Console | None) -> Iterator[Report]:
-    """Yield what takes a report of each step that begins; nothing waits for it.
+    """Yield the function to report each step that begins; the work does not wait for it.
 
     Parameters
     ----------
     console : Console or None
-        Where it is a terminal it gets a bar, otherwise standard error gets lines; without one
-        nothing is said.
+        Console for the bar; if it is no terminal, standard error gets lines instead. None reports
+        nothing.
     """
     if console is not None and not console.is_terminal:
         with _lines() as report:
@@ -54,7 +54,7 @@ def _lines() -> Iterator[Report]:
 
 
 def tell(doing: list[str], wait: Callable[[float], bool]):
-    """Write what ``doing`` has to standard error, each time that ``wait`` returns false."""
+    """Write the text in ``doing`` to standard error, each time that ``wait`` returns false."""
     while not wait(EVERY):
         sys.stderr.write(f"exactmac build: working on {doing[0]}\n")
         sys.stderr.flush()

@@ -1,29 +1,29 @@
 """Prove parts of the hardware equal to their definitions, for every input.
 
-``exactmac prove`` builds, for each part, a circuit that compares it with a definition written
-without it, and lets Yosys's SAT solver look for an input on which the two differ. It prints what
-was proven, by what, and in how long; it fails on the first input that is found.
+``exactmac prove`` builds, for each part, a circuit that compares it with an independent definition,
+and lets Yosys's SAT solver search for an input on which the two differ. It prints each proof with
+its means and its time; it fails at the first such input.
 
-- Multipliers, be they made of multiplexers or tables: the product of two codes as a dot product
-  has it, for integer, odd and ternary operands of 1 to 6 bits, against the sum of shifted partial
+- Multipliers, including those of multiplexers or tables: the product of two codes, as in a dot
+  product, for integer, odd and ternary operands of 1 to 6 bits, against the sum of shifted partial
   products. Left out are the pairs whose block has no product in it: affine splits, XNOR.
 - Rounding shifters: 64 bits, any shift to 63, each rounding, against quotient and remainder.
 - Requantizers: from the product, which is left free, to the output, with every parameter free.
 - Requantizers to levels that are no integers (odd ones, floats, a codebook): from the product on,
-  against the borders to the levels beside the one that comes out; floats of 8 bits in two steps,
-  the shift and what follows.
-- Requantizers to blocks that share an exponent: the exponent that a product asks for, against the
-  powers of two that it has reached; and the level of a product beside any exponent, as above.
+  against the borders between the output level and its neighbours; floats of 8 bits in two steps,
+  the shift and the rest.
+- Requantizers to blocks that share an exponent: the exponent that a product prefers, against the
+  powers of two that it has reached; and the level of a product for any exponent, as above.
 - Requantizers in float32: the int32 as a float32, for every int32; from the product of
-  significands, which is left free, to the output of ``onnx``, with any scale; and that of
-  ``onnx_zp_inside`` in three steps: product to float32, that plus the zero point, and the sum,
-  rounded twice, to the output. What a step begins with is free.
+  significands, which is left free, to the output of ``onnx``, with any scale; and the output of
+  ``onnx_zp_inside`` in three steps: product to float32, float32 plus the zero point, and the sum,
+  rounded twice, to the output. The input of each step is free.
 - Fused multiply-adds: from the product, which is left free, to the float32, with any addend, for
-  every distance of their exponents that the hardware tells from others.
+  every distance of their exponents that the hardware distinguishes.
 
-Products are compared one by one: each code of each pair of formats with at most 16 code bits
-together goes through the block of that pair, in emitted Verilog that Verilator compiles, and
-what comes out must be the product of golden's levels; see :mod:`sim.products`.
+Products are compared one by one. Each pair of codes, of each pair of formats with at most 16 code
+bits together, goes through the block of that pair, in emitted Verilog that Verilator compiles. The
+result must be the product of golden's levels; see :mod:`sim.products`.
 """
 
 import argparse
@@ -53,13 +53,13 @@ __all__ = ["Refuted", "main", "prove"]
 
 
 class Refuted(Exception):
-    """An input on which a part and its definition differ."""
+    """A part and its definition differ on an input."""
 
 
 def prove(*claims: Claim):
-    """Prove claims in turn, or raise :class:`Refuted` with an input on which one does not hold.
+    """Prove claims in turn; raise :class:`Refuted` with an input on which one does not hold.
 
-    Raises :class:`~hw.flow.tools.ToolFailed` where the solver says neither.
+    Raises :class:`~hw.flow.tools.ToolFailed` if the solver has no result.
     """
     with scratch() as folder:
         script = ""
@@ -76,7 +76,7 @@ def prove(*claims: Claim):
     claim = claims[proven]
     if "SAT proof finished - model found: FAIL!" in done.stdout:
         model = [line.split() for line in done.stdout.splitlines() if line.startswith("  \\")]
-        # Of more than 32 bits, Yosys has only the binary digits.
+        # For more than 32 bits, Yosys prints the binary digits alone.
         where = ", ".join(f"{row[0][1:]} = {row[1] if row[1] != '--' else '0b' + row[-1]}"
                           for row in model if len(row) > 1)
         raise Refuted(f"{claim.subject} {claim.instance} differs from its definition at {where}")
@@ -85,7 +85,7 @@ def prove(*claims: Claim):
 
 
 def _on_all_cores(work: Callable, *items: Sequence) -> Iterator:
-    # What comes of each; after the first that fails none is begun.
+    # Results in order; after the first failure no other work is begun.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         try:
             yield from pool.map(work, *items)
@@ -95,8 +95,7 @@ def _on_all_cores(work: Callable, *items: Sequence) -> Iterator:
 
 
 TOGETHER = 8
-"""Claims, of one subject, that a run of the solver proves: to begin one takes as long as a small
-proof."""
+"""Claims of one subject per run of the solver, whose start takes as long as a small proof."""
 
 
 def _seconds(claims: Sequence[Claim]) -> float:
@@ -106,7 +105,7 @@ def _seconds(claims: Sequence[Claim]) -> float:
 
 
 def _claimed(track: Callable) -> Iterator[tuple[str, int, str, float]]:
-    # Rows of the table: a subject, how many instances, by what, in how many seconds.
+    # Rows of the table: subject, number of instances, means, seconds.
     subjects: dict[str, list[Claim]] = {}
     for claim in claims():
         subjects.setdefault(claim.subject, []).append(claim)
@@ -122,9 +121,9 @@ def _claimed(track: Callable) -> Iterator[tuple[str, int, str, float]]:
 
 def _compared(track: Callable) -> Iterator[tuple[str, int, str, float]]:
     start, chosen = time.perf_counter(), list(pairs())
-    made = batches(chosen)
-    checked = _on_all_cores(check, made, [f"products_{index}" for index in range(len(made))])
-    count = sum(track(checked, total=len(made), description="multiplying"))
+    groups = batches(chosen)
+    checked = _on_all_cores(check, groups, [f"products_{index}" for index in range(len(groups))])
+    count = sum(track(checked, total=len(groups), description="multiplying"))
     yield (f"product, {len(chosen):,} pairs of formats", count, "simulation of all",
            time.perf_counter() - start)
 
@@ -133,7 +132,7 @@ KINDS = {"circuits": _claimed, "products": _compared}
 
 
 MOST_MUTANTS = 10_000
-"""Faults of a tile: one model has them all."""
+"""Most faults of a tile, which one model has all."""
 
 
 def parser() -> Parser:
@@ -161,26 +160,26 @@ def parser() -> Parser:
 
 
 def _tiles(args: argparse.Namespace) -> dict[str, TileConfig]:
-    # What to put faults into: the tile that is described, or the named ones.
+    # Tiles for the faults: the tile of the options, or the default ones.
     bare = parser().parse_args([])
-    given = {name for name, value in vars(args).items() if value != getattr(bare, name)}
+    options = {name for name, value in vars(args).items() if value != getattr(bare, name)}
     if args.mutants is None:
-        if given - {"only"}:
+        if options - {"only"}:
             raise ValueError("Mutants must be given, by --mutants, for other options than --only")
         return {}
     if args.only is not None:
         raise ValueError(f"Only must be left out for --mutants, not {args.only!r}")
     if not 1 <= args.mutants <= MOST_MUTANTS:
         raise ValueError(f"Mutants must be in range [1, {MOST_MUTANTS}], not {args.mutants}")
-    if not given - {"mutants", "json"}:
-        return {title: config_of(parser().parse_args(options.split()))
-                for title, options in mutants.TILES.items()}
+    if not options - {"mutants", "json"}:
+        return {title: config_of(parser().parse_args(line.split()))
+                for title, line in mutants.TILES.items()}
     config = config_of(args)
     return {config.name: config}
 
 
 def _progress(console: Console):
-    # A display that leaves no trace, however it ends.
+    # A display that leaves no trace, also after an error.
     return undoing(partial(Progress, console=console, transient=True,
                            disable=not console.is_terminal), Progress.stop)
 

@@ -1,4 +1,4 @@
-"""What a run of :mod:`exactmac.build` is to do, and what must hold of it."""
+"""Requests for a run of :mod:`exactmac.build`, and their checks."""
 
 import argparse
 import shlex
@@ -20,33 +20,33 @@ __all__ = ["Request", "request_of"]
 
 @dataclass(frozen=True)
 class Request:
-    """What a run of :mod:`exactmac.build` is to do.
+    """Request for a run of :mod:`exactmac.build`.
 
     Parameters
     ----------
     config : TileConfig
-        What to emit.
+        Tile to emit.
     name : str
-        Of the module and its files.
+        Name of the module and its files.
     out : Path
-        Folder that gets a folder of that name.
+        Parent of the tile's folder.
     clocking : Clocking
         Names of the module's clock and reset.
     areas : tuple of Target
-        Where to estimate area; of ``dsp`` 0, as :meth:`~hw.flow.mapping.Target.without_dsp` has
-        them.
+        Targets for which to estimate area; with ``dsp`` 0, those of
+        :meth:`~hw.flow.mapping.Target.without_dsp`.
     dsp : int or None
-        DSPs that there may be on a target: 0, or as many as Yosys takes.
+        Most DSPs on a target: 0, or None for as many as Yosys takes.
     area_only : bool
-        Whether to write nothing, and to report area alone.
+        Report area alone, and write no files.
     verify, require_verilog : bool
-        Whether to simulate, and whether the Verilog must be what is simulated.
+        Simulate; fail if the Verilog cannot be simulated.
     netlist, pnr, vcd, plot : bool
-        Whether to write and simulate netlists, to place and route, to write waves, and to draw.
+        Write and simulate netlists; place and route; write waves; draw the area.
     placing : mapping of str to str, int or float
-        Options of :func:`~hw.flow.nextpnr.place` that are given.
+        Options for :func:`~hw.flow.nextpnr.place`, without defaults.
     command : str
-        The command line, for the manifest.
+        Command line, for the manifest.
     """
 
     config: TileConfig
@@ -67,7 +67,7 @@ class Request:
 
 
 def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
-    """Return what is asked for; ``ValueError`` where it cannot be."""
+    """Return the request of a command line; raise ``ValueError`` if options contradict."""
     if args.out == "":
         raise ValueError("Out must name a folder, not ''")
     if args.config is None:

@@ -1,4 +1,4 @@
-"""What :mod:`exactmac.build` says to people."""
+"""Texts and tables that :mod:`exactmac.build` prints."""
 
 import shlex
 from collections.abc import Iterable, Sequence
@@ -47,7 +47,7 @@ _FORMATS = {
 
 
 def listing_json() -> dict[str, dict[str, str]]:
-    """Formats, contracts and targets by name, each with a word on it."""
+    """Formats, contracts and targets by name, each with a short description."""
     return {
         "formats": _FORMATS,
         "contracts": {name: contract(name).formula() for name in CONTRACTS},

@@ -1,4 +1,4 @@
-"""Signals and their past."""
+"""Delayed signals."""
 
 from typing import Any, TypeVar
 
@@ -15,21 +15,20 @@ AnyValue = TypeVar("AnyValue", bound=Value | data.View)
 
 def delay(m: Module, value: AnyValue, cycles: int, name: str, *,
           reset_less: bool = True) -> AnyValue:
-    """Return what ``value`` was ``cycles`` cycles ago; before that, zero. A constant stays itself.
+    """Return ``value``, delayed by ``cycles`` cycles; zero at first. A constant stays as it is.
 
     Parameters
     ----------
     m : Module
-        Where the registers go. Call it outside of any ``m.If``, under which they would stand
-        still.
+        Module of the registers. Call this outside of any ``m.If``, which would stop them.
     value : Value or data.View
-        The signal now.
+        Current signal.
     cycles : int
         Registers in a row, none for 0.
     name : str
-        Of the registers: ``<name>_1``, ``<name>_2`` ...
+        Name of the registers: ``<name>_1``, ``<name>_2`` ...
     reset_less : bool
-        False where the registers must be cleared by a reset, as valid bits must.
+        False if a reset must clear the registers, as for valid bits.
     """
     for cycle in range(1, 1 if isinstance(value, Const) else cycles + 1):
         past: Any = Signal(value.shape(), name=f"{name}_{cycle}", reset_less=reset_less)

@@ -16,39 +16,39 @@ from hw.tile.config import TileConfig
 __all__ = ["lut_of", "parameters_of", "read_json", "saved_of"]
 
 MOST_BYTES = 1 << 26
-"""Of a file: some three times what 65,536 records of 15 thresholds take."""
+"""Largest file: some three times the size of 65,536 records of 15 thresholds."""
 
 PATIENCE = 10
-"""Seconds in which all of a pipe must be written."""
+"""Seconds for the whole text of a pipe."""
 
 
 def parameters_of(file: str) -> dict[str, Any]:
-    """Return what ``--parameters`` names; fields and values are checked where these are known."""
+    """Return the parameters in the file of ``--parameters``; the tile checks fields and values."""
     fields = _read("Parameters", file)
     if not isinstance(fields, dict):
-        raise ValueError(f"Parameters must be an object of fields, not what is in {file}")
+        raise ValueError(f"Parameters must be an object of fields, not the contents of {file}")
     return fields
 
 
 def lut_of(text: str) -> list[Any] | str:
-    """Return the table that ``--lut`` names; its levels are checked where their format is known."""
+    """Return the table of ``--lut``; the tile checks its levels."""
     if text == "loaded":
         return text
     levels = _read("Lut", text, "loaded or a file of JSON")
     if not isinstance(levels, list):
-        raise ValueError(f"Lut must be a list of integers, not what is in {text}")
+        raise ValueError(f"Lut must be a list of integers, not the contents of {text}")
     return levels
 
 
 def saved_of(file: str) -> TileConfig:
-    """Return the configuration that ``--config`` names: that of a manifest, or one by itself."""
+    """Return the configuration in the file of ``--config``: a manifest, or the JSON alone."""
     saved = _read("Config", file)
     if isinstance(saved, dict) and "config" in saved:
         saved = saved["config"]
     try:
         return TileConfig.from_json(saved)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"Config must be that of a tile, not what is in {file} "
+        raise ValueError(f"Config must be that of a tile, not the contents of {file} "
                          f"({error})") from None
 
 
@@ -60,17 +60,18 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def read_json(path: Path) -> Any:
-    """Return what is in a file of JSON.
+    """Return the contents of a file of JSON.
 
     Raises
     ------
-    ValueError, OSError
-        With the reason; ``ValueError`` where there is more than `MOST_BYTES`, no end of it within
-        `PATIENCE`, or no JSON in any of its encodings.
+    OSError
+        If the file cannot be read.
+    ValueError
+        If the text is more than `MOST_BYTES`, does not end within `PATIENCE`, or is no JSON.
     LookupError
-        Where an object has a field more than once, which it tells.
+        If an object has a field more than once; the message names the field.
     """
-    # A pipe that nobody opens to write, or closes, must not be waited for.
+    # This must not wait for a pipe that nobody opens to write, or closes.
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     with open(handle, "rb", buffering=0) as stream:
         kind = os.fstat(handle).st_mode

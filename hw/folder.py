@@ -1,4 +1,4 @@
-"""Folders that are written to: those of builds, which change all at once, and temporary ones."""
+"""Output folders: those of builds, which change all at once, and temporary ones."""
 
 import shutil
 import tempfile
@@ -19,7 +19,7 @@ class FolderError(Exception):
     Parameters
     ----------
     what : str
-        Which folder it is.
+        Kind of folder, such as ``Output``.
     place : Path
     reason : str
     """
@@ -30,7 +30,7 @@ class FolderError(Exception):
 
 @contextmanager
 def _named(what: str, place: Path, within: Path | None = None) -> Iterator[None]:
-    # Where a disk is full, the error does not say of which file. Others may be of another folder.
+    # The error of a full disk names no file. Other errors may concern another folder.
     try:
         yield
     except OSError as error:
@@ -42,14 +42,14 @@ def _named(what: str, place: Path, within: Path | None = None) -> Iterator[None]
 def standing(place: Path) -> tuple[TileConfig | None, list[str]] | None:
     """Return the configuration and the files of the tile that the build will replace, if any.
 
-    The configuration is None where it is of another version of its JSON.
+    The configuration is None if its JSON is of another version.
 
     Raises
     ------
     ValueError
-        Where something stands there that is not from an earlier build.
+        If ``place`` has files that are not from an earlier build.
     FolderError
-        Where nobody can tell.
+        If ``place`` cannot be read.
     """
     with _named("Output", place):
         for parent in place.parents:
@@ -72,7 +72,7 @@ def standing(place: Path) -> tuple[TileConfig | None, list[str]] | None:
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """Make a temporary folder; gone at the end, which is an interruption too."""
+    """Make a temporary folder, removed at the end or at an interruption."""
     parent = Path(tempfile.gettempdir())
     with _folder("Temporary", parent, parent, "exactmac_") as folder:
         yield folder
@@ -93,7 +93,7 @@ def _folder(what: str, place: Path, parent: Path, prefix: str) -> Iterator[Path]
 
 
 def _discard(name: str):
-    # Under another name first: nothing that is still at work can put a file into it.
+    # Rename it first, so that no process still at work can add a file to it.
     gone = Path(name).with_name(f"{Path(name).name}.gone")
     with suppress(OSError):
         Path(name).rename(gone)
@@ -102,31 +102,34 @@ def _discard(name: str):
 
 @contextmanager
 def workspace(place: Path) -> Iterator[Path]:
-    """Make a folder beside the place of the files, on the same file system; gone at the end.
+    """Make a folder beside ``place``, on the same file system; it is removed at the end.
 
-    So are the folders on the way there that were made for it, where nothing else is in them.
+    Parent folders made for it are removed too, if they are empty then.
     """
-    with undoing(list, _unmake) as made:
+    with undoing(list, _remove_empty) as parents:
         try:
             with _named("Output", place):
-                # One by one, so that each that was made is known.
+                # One by one, so that each new folder is known.
                 for each in reversed([each for each in place.parents if not each.exists()]):
                     each.mkdir(exist_ok=True)
-                    made.insert(0, each)
+                    parents.insert(0, each)
             with _folder("Output", place, place.parent, f".{place.name[:100]}.") as folder:
                 yield folder
         finally:
-            _unmake(made)
+            _remove_empty(parents)
 
 
-def _unmake(made: list[Path]):
-    for each in made:
+def _remove_empty(folders: list[Path]):
+    for each in folders:
         with suppress(OSError):
             each.rmdir()
 
 
 def install(folder: Path, place: Path, aside: Path, files: list[str]):
-    """Put ``folder`` in its place; of what stood there, put ``aside``, keep all but ``files``."""
+    """Move ``folder`` to ``place``; an earlier folder moves ``aside``, its other files back.
+
+    Files of the earlier folder listed in ``files`` stay aside.
+    """
     with _named("Output", place):
         if place.exists():
             place.rename(aside)

@@ -31,8 +31,8 @@ def shape_of(fmt: Format) -> Shape:
 def beat_layout(fmt: Format, vectors: int, lanes: int) -> data.Layout:
     """Layout of a beat of an operand: codes ``[vectors][lanes]``.
 
-    Where the format is block-scaled these are ``codes``, and the codes of the exponents of each
-    vector's block are ``exponents``.
+    For a block-scaled format: ``codes``, and ``exponents``, the exponent's code of each vector's
+    block.
     """
     codes = data.ArrayLayout(data.ArrayLayout(shape_of(fmt), lanes), vectors)
     if not isinstance(fmt, BlockScaled):
@@ -42,7 +42,7 @@ def beat_layout(fmt: Format, vectors: int, lanes: int) -> data.Layout:
 
 
 def table_layout(fmt: LoadedCodebook) -> data.ArrayLayout:
-    """Layout of a table that is loaded: a level for each code."""
+    """Layout of a loaded table: a level for each code."""
     return data.ArrayLayout(shape_of(fmt.range), 1 << fmt.bits)
 
 
@@ -58,7 +58,7 @@ def level_shape(fmt: Format) -> Shape:
 
 
 def level(fmt: Format, code: Value) -> Value:
-    """Level that a code stands for, combinationally; ``level_shape(fmt)`` holds it.
+    """Level of a code, combinationally; ``level_shape(fmt)`` holds it.
 
     ========  ==========================================================
     integer   the code
@@ -67,12 +67,12 @@ def level(fmt: Format, code: Value) -> Value:
     codebook  a constant table as logic
     ========  ==========================================================
 
-    A code that has no level gives any.
+    The result for a code without a level has no meaning.
     """
     if isinstance(fmt, IntFormat):
         return code
     if isinstance(fmt, OddFormat):
-        # 2 * code + 1 - 2**w, where taking away the 2**w turns the top bit into a sign.
+        # 2 * code + 1 - 2**w: subtracting 2**w turns the top bit into a sign.
         return Cat(Const(1, 1), code[:-1], ~code[-1]).as_signed()
     if isinstance(fmt, FloatFormat):
         negative, significand, shift = unpacked(fmt, code)
@@ -84,16 +84,16 @@ def level(fmt: Format, code: Value) -> Value:
 
 
 def levels_by_code(fmt: Format) -> list[int]:
-    """Level of each code, and 0 for a code that has none, or is a second one of 0."""
+    """Level of each code; 0 for a code without a level, and for a second code of 0."""
     levels = fmt.levels()
-    found = dict(zip(fmt.encode(levels).tolist(), levels.tolist(), strict=True))
-    return [found.get(code, 0) for code in range(1 << fmt.bits)]
+    by_code = dict(zip(fmt.encode(levels).tolist(), levels.tolist(), strict=True))
+    return [by_code.get(code, 0) for code in range(1 << fmt.bits)]
 
 
 def unpacked(fmt: FloatFormat, code: Value) -> tuple[Value, Value, Value]:
     """Sign, significand and shift of a float: its level is ``+-(significand << shift)``.
 
-    The significand has its leading 1, or where the exponent is zero a 0.
+    The significand includes its leading bit: 1, or 0 for an exponent of zero.
     """
     mantissa = code[:fmt.mantissa_bits]
     exponent = code[fmt.mantissa_bits:-1]

@@ -1,4 +1,4 @@
-"""What lets linters pass the emitted Verilog: operands of equal widths, and what is waived."""
+"""Emitted Verilog for linters: operands of equal widths, and waivers."""
 
 import re
 
@@ -9,9 +9,9 @@ WAIVED = {
     "PROCASSINIT": "registers have an initial value beside their clocked assignment",
     "DECLFILENAME": "all modules are in one file",
 }
-"""Rules of Verilator's ``-Wall`` that the emitted Verilog does not follow, and why."""
+"""Rules of Verilator's ``-Wall`` that the emitted Verilog breaks, each with the reason."""
 
-# Operands as wide as the result; `$mul` is not among them, for products are wider than factors.
+# Operands as wide as the result; without `$mul`, since products are wider than factors.
 _ARITHMETIC = ("$add", "$sub", "$neg", "$not", "$and", "$or", "$xor")
 _SHIFTS = ("$shl", "$shr", "$sshl", "$sshr")
 # Operands as wide as each other.
@@ -19,10 +19,10 @@ _COMPARISONS = ("$eq", "$ne", "$lt", "$le", "$gt", "$ge")
 
 
 def equal_widths(text: str) -> str:
-    """Return Amaranth's RTLIL with operands as wide as each cell computes with.
+    """Return Amaranth's RTLIL with operands extended to the width that each cell computes with.
 
-    Amaranth leaves off zeros and copies of the sign on top of an operand. In Verilog the
-    language's rules would put them back, of which linters warn.
+    Amaranth leaves out zeros and copies of the sign at the top of an operand. Verilog's own rules
+    would put them back, but linters warn of that.
     """
     text = re.sub(r"(?ms)^  cell \$shift .*?^  end$", _whole, text)
     return re.sub(r"(?ms)^  cell (\$\w+) .*?^  end$", _widened, text)
@@ -34,7 +34,7 @@ def _parameters(cell: str) -> dict[str, int]:
 
 
 def _whole(cell: re.Match[str]) -> str:
-    # Part of a value, from a bit that varies: the value shifted whole, of which the low bits stay.
+    # Part of a value, from a variable bit on: the whole value shifted, and its low bits taken.
     parameters = _parameters(cell[0])
     width, kept = parameters["A_WIDTH"], parameters["Y_WIDTH"]
     kind = "$sshr" if parameters["A_SIGNED"] else "$shr"
@@ -85,10 +85,10 @@ def _extended(operand: str, bits: int, signed: bool) -> str:
 
 
 def tidy(text: str) -> str:
-    """Return Yosys's Verilog with repeated bits written once, and as linters have it.
+    """Return Yosys's Verilog with repeated bits written once, and with linters' rules kept.
 
-    To these a logical operator is for a single bit, and a case statement is to say what other
-    values do: nothing here, for what they give is assigned before it.
+    Linters want logical operators on single bits only, and a default in each case statement. The
+    default is empty here, since the statement before it assigns the value.
     """
     bit = r"(?:\\\S+ |\w+)(?: ?\[\d+\])?"
     text = re.sub(rf"(?<=[{{,] )({bit})(?:, \1)+(?=[ ,])",
@@ -107,10 +107,7 @@ def tidy(text: str) -> str:
 
 
 def waivers(name: str) -> str:
-    """Text of ``<name>.vlt``, with which Verilator's ``-Wall`` has nothing to say of ``<name>.v``.
-
-    Of other files it waives nothing.
-    """
+    """Text of ``<name>.vlt``, the waivers for Verilator's ``-Wall`` on ``<name>.v`` alone."""
     lines = [f"lint_off -rule {rule} -file \"{folder}{name}.v\"  // {why}\n"
              for rule, why in WAIVED.items() for folder in ("", "*/")]
     return f"`verilator_config\n// For verilator -Wall {name}.v {name}.vlt\n\n{''.join(lines)}"

@@ -1,4 +1,4 @@
-"""Codes to bytes and back: element ``k`` of a field at ``[lsb + k*bits, lsb + (k+1)*bits)``."""
+"""Packing of codes into bytes: element ``k`` of a field at ``[lsb + k*bits, lsb + (k+1)*bits)``."""
 
 from collections.abc import Sequence
 
@@ -13,9 +13,9 @@ def pack(codes: np.ndarray, bits: int) -> np.ndarray:
     Parameters
     ----------
     codes : array of integers, ``(rows, elements)``
-        From 0 to ``2**bits - 1``.
+        Codes from 0 to ``2**bits - 1``.
     bits : int
-        Of each element.
+        Width of each element.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def pack_fields(fields: Sequence[tuple[np.ndarray, int]]) -> np.ndarray:
     Parameters
     ----------
     fields : sequence of (array of integers ``(rows, elements)``, bits)
-        As for :func:`pack`.
+        Codes and width of each field, as for :func:`pack`.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def unpack(data: np.ndarray, bits: int, elements: int, lsb: int = 0) -> np.ndarr
 
     Returns
     -------
-    array of int64, ``(rows, elements)``; of Python integers where ``int64`` may not do.
+    array of int64, ``(rows, elements)``; of Python integers if codes may exceed ``int64``.
     """
     if bits in (8, 16, 32) and lsb % 8 == 0:
         words = np.ascontiguousarray(data[:, lsb // 8:(lsb + elements * bits) // 8])

@@ -1,4 +1,4 @@
-"""What a transfer carries: one table, from which layouts, ports, bytes and reports come."""
+"""Payloads of transfers: one table for layouts, ports, bytes and reports."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,15 +19,15 @@ __all__ = ["Field", "Payload"]
 
 @dataclass(frozen=True)
 class Field:
-    """Codes of one kind.
+    """Field of a payload: codes of one format.
 
     Parameters
     ----------
     name : str
     format : Format or int
-        Format of each code, or how many bits an unsigned number has; a field of no bits is none.
+        Format of each code, or the width of an unsigned number; a field of width 0 is left out.
     shape : tuple of int
-        Elements in row-major order; empty for one.
+        Elements in row-major order; empty for a single element.
     """
 
     name: str
@@ -41,12 +41,12 @@ class Field:
 
     @property
     def size(self) -> int:
-        """Width of all of them."""
+        """Width of all codes."""
         return self.bits * prod(self.shape)
 
     @property
     def layout(self) -> data.Layout | Shape:
-        """Shape of a signal that holds them."""
+        """Shape of a signal that holds the field."""
         shape: Any = Shape(self.bits) if isinstance(self.format, int) else shape_of(self.format)
         for length in reversed(self.shape):
             shape = data.ArrayLayout(shape, length)
@@ -54,7 +54,7 @@ class Field:
 
     @property
     def kind(self) -> str:
-        """Name of the format of a code, ``e8m0`` of exponents; of other numbers ``unsigned``."""
+        """Name of the codes' format; ``e8m0`` for exponents, ``unsigned`` for other numbers."""
         if isinstance(self.format, int):
             return "unsigned"
         return "e8m0" if self.name.startswith("exponent") else str(self.format)
@@ -68,7 +68,8 @@ class Payload:
     ----------
     fields : tuple of Field
     last : str
-        What a bit ``last`` above them marks; empty where there is none. On a port it is ``tlast``.
+        Meaning of a bit ``last`` above the fields; empty if there is none. On a port the bit is
+        ``tlast``.
     """
 
     fields: tuple[Field, ...]
@@ -76,7 +77,7 @@ class Payload:
 
     @classmethod
     def of(cls, formats: Mapping[str, Format], last: str = "") -> "Payload":
-        """Payload of one code of each of these formats."""
+        """Payload with one code of each format."""
         return cls(tuple(Field(name, fmt) for name, fmt in formats.items()), last)
 
     @property
@@ -86,18 +87,18 @@ class Payload:
 
     @property
     def bytes(self) -> int:
-        """Bytes that hold them, as ``tdata`` does, with zeros above."""
+        """Bytes of all fields, as in ``tdata``, with zeros above."""
         return -(-self.bits // 8)
 
     @property
     def layout(self) -> data.StructLayout:
-        """Layout of a signal that holds them, and ``last`` where there is one."""
+        """Layout of a signal that holds the fields, and ``last`` if there is one."""
         return data.StructLayout({**{field.name: field.layout for field in self.fields},
                                   **({"last": 1} if self.last else {})})
 
     @property
     def placed(self) -> dict[str, tuple[Field, int]]:
-        """By name: each field that has bits, and its lowest one.
+        """Each field that has bits, and its lowest bit, by name.
 
         Element ``k`` lies at ``[lsb + k*bits, lsb + (k+1)*bits)``.
         """
@@ -116,7 +117,7 @@ class Payload:
         Parameters
         ----------
         codes : mapping of str to array of integers, ``(transfers, *shape)``
-            Of each field that has bits, from 0 to ``2**bits - 1``.
+            Codes of each field that has bits, from 0 to ``2**bits - 1``.
 
         Returns
         -------
@@ -127,11 +128,11 @@ class Payload:
             for name, (field, _) in self.placed.items()])
 
     def unpack(self, transfers: np.ndarray, name: str) -> np.ndarray:
-        """Codes of a field of bytes: the inverse of :meth:`pack`.
+        """Codes of a field, from bytes: the inverse of :meth:`pack`.
 
         Returns
         -------
-        array of int64, ``(transfers, *shape)``; of Python integers where ``int64`` may not do.
+        array of int64, ``(transfers, *shape)``; of Python integers if codes may exceed ``int64``.
         """
         field, lsb = self.placed[name]
         codes = unpack(transfers, field.bits, prod(field.shape), lsb)

@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""A pipeline whose later stages need what came in with the first."""
+"""Pipelines whose later stages also use inputs of the first."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -15,66 +15,67 @@ Result = TypeVar("Result")
 
 
 def dry_run(part: Callable[[Module], Result]) -> Result:
-    """Return what ``part`` returns when it builds its hardware in a module that is thrown away.
+    """Return the result of ``part`` on a module that is thrown away.
 
-    This is how a latency is found: the function that makes the registers returns their number.
+    So a latency is counted: the function that builds the registers returns their number.
     """
     return part(Module())
 
 
 class Pipeline:
-    """Results in registers, one stage after the other, and beside them what is still to be used.
+    """Results in registers, stage after stage, and values that are held for later stages.
 
     Parameters
     ----------
     m : Module
-        Where the registers go.
+        Module of the registers.
     held : mapping of str to Value
-        What comes in. :meth:`take` gives one of them, as old as the last result, and lets it go.
-    beside : callable, optional
-        Gives, by name and stage, what is not held: values that many pipelines share, or that do
-        not change while results are under way.
+        Input values. :meth:`take` returns one, delayed to the last result, and releases it.
+    sidebands : callable, optional
+        Function from name and stage to a value that is not held: one that many pipelines share,
+        or one that does not change while results are under way.
     fabric : Fabric
-        What multiplies, adds and shifts: each such operation is one stage or more.
+        Fabric that multiplies, adds and shifts; each such operation is one stage or more.
 
     Members
     -------
     m, fabric
-        As given.
+        Module and fabric of the parameters.
     stage : int
-        Registers so far between what comes in and the last result.
+        Registers so far from the inputs to the last result.
     read : dict of str to int
         Stage of the last use of each value that is not held.
     """
 
     def __init__(self, m: Module, held: Mapping[str, Value],
-                 beside: Callable[[str, int], Value] | None = None, *, fabric: Fabric = GENERIC):
+                 sidebands: Callable[[str, int], Value] | None = None, *,
+                 fabric: Fabric = GENERIC):
         self.m = m
         self.fabric = fabric
         self._held = dict(held)
-        self._beside = beside
+        self._sidebands = sidebands
         self.stage = 0
         self.read: dict[str, int] = {}
 
     def hold(self, name: str, value: Value):
-        """Hold ``value``, of the stage that is now, for later ones."""
+        """Hold ``value``, which is of the current stage, for later stages."""
         self._held[name] = value
 
     def advance(self, stage: int):
-        """Move all that is held along to ``stage``, which other registers have reached."""
+        """Delay all held values to ``stage``, which other registers have reached."""
         for name, held in self._held.items():
             self._held[name] = delay(self.m, held, stage - self.stage, f"{name}_at_{stage}")
         self.stage = stage
 
     def register(self, value: Value, name: str, shape: Any = None) -> Signal:
-        """Return the register of ``value``: a new stage, to which all that is held moves along."""
+        """Return the register of ``value``: a new stage, to which all held values are delayed."""
         self.advance(self.stage + 1)
         result = Signal(value.shape() if shape is None else shape, name=name, reset_less=True)
         self.m.d.sync += result.eq(value)
         return result
 
     def multiply(self, a: Value, b: Value, name: str, shape: Any = None) -> Signal:
-        """Return ``a * b``, of the stage that is then."""
+        """Return ``a * b``, a result of the new current stage."""
         return self.fabric.multiply(self, a, b, name, shape)
 
     def add(self, a: Value, b: Value, name: str, shape: Any = None, **how: Any) -> Signal:
@@ -90,14 +91,14 @@ class Pipeline:
         return self.fabric.shift_right(self, value, places, name, shape)
 
     def __getitem__(self, name: str) -> Value:
-        """What is held under ``name``, and will be used again."""
-        if self._beside is not None and name not in self._held:
+        """Value held under ``name``, which stays held."""
+        if self._sidebands is not None and name not in self._held:
             self.read[name] = self.stage
-            return self._beside(name, self.stage)
+            return self._sidebands(name, self.stage)
         return self._held[name]
 
     def take(self, name: str) -> Value:
-        """What is held under ``name``, for the last time."""
+        """Return the value held under ``name``, and release it."""
         value = self[name]
         self._held.pop(name, None)
         return value

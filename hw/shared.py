@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""Components that are emitted once each, and instantiated wherever one like them stands."""
+"""Components that are emitted once, and instantiated wherever an equal one is used."""
 
 import inspect
 import re
@@ -18,15 +18,15 @@ __all__ = ["Shared", "Emission", "constructed"]
 
 
 class Shared(wiring.Component):
-    """A component whose constructor parameters decide all that it is.
+    """Component that its class and constructor parameters determine.
 
-    Amaranth elaborates and simulates it as any other. While Verilog is emitted, with an
-    :class:`Emission` as the platform, an ``Instance`` takes its place, of a module that components
-    of the same class and parameters share, and whose ports are named as its members.
+    Amaranth elaborates and simulates it like any other. When Verilog is emitted, with an
+    :class:`Emission` as the platform, an ``Instance`` takes its place. Components of equal class
+    and parameters share one module; its ports have the names of the members.
 
-    Subclasses define :meth:`body` where others define ``elaborate``, and keep each constructor
-    parameter as an attribute of the same name. A reset or an enable must be a port of theirs:
-    ``ResetInserter`` and ``EnableInserter`` do not reach into an ``Instance``.
+    Subclasses define :meth:`body` in place of ``elaborate``, and keep each constructor parameter
+    as an attribute of the same name. A reset or an enable must be a port: ``ResetInserter`` and
+    ``EnableInserter`` do not reach into an ``Instance``.
     """
 
     def elaborate(self, platform) -> Module | Instance:
@@ -40,19 +40,19 @@ class Shared(wiring.Component):
 
     @property
     def shared_key(self) -> tuple[type, Hashable]:
-        """Equal for components that are alike: the class, and each parameter.
+        """Key of equal components: the class, and each parameter.
 
-        Parameters that are components count by their own key.
+        A parameter that is a component counts by its own key.
         """
         return type(self), tuple(constructed(self).values())
 
     def twin(self) -> Self:
-        """Return another component that is alike."""
+        """Return another component of equal parameters."""
         return type(self)(**{name: getattr(self, name) for name in constructed(self)})
 
 
 def constructed(design: object) -> dict[str, Hashable]:
-    """Return the constructor parameters, by name, of what keeps each as an attribute."""
+    """Return the constructor parameters of ``design`` by name, from its attributes."""
     _, *parameters = inspect.signature(type(design).__init__).parameters.values()
     return {each.name: _hashable(getattr(design, each.name)) for each in parameters
             if each.kind is not each.VAR_KEYWORD}
@@ -65,21 +65,21 @@ def _hashable(value) -> Hashable:
 
 
 def _ports(component: wiring.Component) -> dict[str, tuple[Value, bool]]:
-    """Value of each port by name, and whether it is an input."""
+    """Ports by name: value, and True for an input."""
     ports = {}
     for path, member, value in component.signature.flatten(component):
         value = Value.cast(value)
-        # Not the ready of a stream that is always ready, nor what has no bits.
+        # Left out: the ready of a stream that is always ready, and values without bits.
         if not isinstance(value, Const) and len(value):
             ports["__".join(map(str, path))] = value, member.flow == In
     return ports
 
 
 def _plain(module: str) -> str:
-    """Return a module without what makes Verilog hard to read: aliases, and wires of no bits.
+    """Return a module without aliases and wires of no bits, so that its Verilog reads well.
 
     Amaranth gives each field and element of a payload a wire of its own, such as
-    ``i__payload.sum`` or ``i[3]``, which nothing else refers to.
+    ``i__payload.sum`` or ``i[3]``. Nothing else refers to these wires.
     """
     alias = r"\\[^\s.\[]+[.\[]\S*"
     empty = "|".join(re.escape(name) for name in re.findall(r"wire width 0 (\\\S+)", module))
@@ -89,14 +89,14 @@ def _plain(module: str) -> str:
 
 
 class Emission:
-    """The emission of one design: a platform that collects shared modules as RTLIL.
+    """Emission of one design: a platform that collects shared modules as RTLIL.
 
     Parameters
     ----------
     name : str
-        Of the top module, and the beginning of every other module's name.
+        Name of the top module, and prefix of every other module's name.
     renamed : mapping of str to str, optional
-        Other names for ports of the top module.
+        New names for ports of the top module.
     """
 
     def __init__(self, name: str, renamed: Mapping[str, str] | None = None):
@@ -106,23 +106,23 @@ class Emission:
         self._modules: dict[tuple[type, Hashable], tuple[str, str]] = {}
 
     def rtlil(self, top: wiring.Component) -> str:
-        """Return the RTLIL of ``top``, called :attr:`name`, and of all that it is made of."""
+        """Return the RTLIL of ``top``, called :attr:`name`, and of all its modules."""
         text = self._convert(top, self.name, self.renamed)
         parts = [text.replace(" attribute \\top 1\n", "").replace("attribute \\top 1\n", "")
                  for _, text in self._modules.values()]
         text = re.sub(r"(?ms)^module .*?^end$", lambda module: equal_widths(_plain(module[0])),
                       "\n".join([text, *parts]))
         # Modules of components that are not shared are named by their path.
-        return re.sub(rf"\\{self.name}[\w.]*", lambda found: found[0].replace(".", "_"), text)
+        return re.sub(rf"\\{self.name}[\w.]*", lambda path: path[0].replace(".", "_"), text)
 
     def instance(self, component: Shared) -> Instance:
-        """Return an instance of the module of ``component``, which is made if it is new."""
+        """Return an instance of the module of ``component``; a new module is converted."""
         key = component.shared_key
         if key not in self._modules:
             kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(component).__name__).lower()
             alike = sum(other[0] is type(component) for other in self._modules)
             name = f"{self.name}_{kind}" + (f"_{alike + 1}" if alike else "")
-            self._modules[key] = name, ""  # takes its place before those that it is made of
+            self._modules[key] = name, ""  # listed before its own submodules
             self._modules[key] = name, self._convert(component, name)
         name, text = self._modules[key]
         ports = {("i_" if is_input else "o_") + port: value

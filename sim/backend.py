@@ -1,4 +1,4 @@
-"""What a simulation of a tile is given and gives back, whichever simulator runs it."""
+"""Inputs and results of a simulation, the same for every simulator."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ __all__ = ["Counts", "Cut", "Trace", "Backend", "Plan", "SimulationError", "Mism
 
 
 Counts: TypeAlias = int | Mapping[str, int]
-"""Transfers: the same number of every port, or that of each by its name."""
+"""Numbers of transfers: one number for every port, or a number for each by name."""
 
 
 class SimulationError(Exception):
@@ -27,7 +27,7 @@ class Mismatch(Exception):
 
 
 class Mistimed(Mismatch):
-    """A simulated tile makes a transfer in another cycle than it should."""
+    """A simulated tile makes a transfer in the wrong cycle."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +37,9 @@ class Cut:
     Parameters
     ----------
     inputs : mapping of str to Beats
-        As for a run.
+        Transfers of each input, as for a run.
     cycles : int
-        After which the reset comes.
+        Cycles before the reset.
     reset : int
         Cycles of the reset.
     """
@@ -51,7 +51,7 @@ class Cut:
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """What came of a run.
+    """Result of a run.
 
     Parameters
     ----------
@@ -60,13 +60,14 @@ class Trace:
     cycles : int
         Clock edges from the end of reset to the last output transfer, that one included.
     first, final, total : mapping of str to int
-        Per port name: the cycle (from 0) of its first and of its final transfer, where it made one,
-        and the sum of the cycles of all, which shows one that is early or late between them.
+        Cycles (from 0) of each port's first and final transfer, by port name, and the sum of the
+        cycles of all its transfers, which reveals an early or late one between the two. Ports
+        without a transfer are missing.
     error : int or None
-        Cycle from which the design's output ``error`` was set; None where it never was, or where
-        there is none.
+        Cycle from which the design's output ``error`` was set; None if it never was, or if there
+        is no such output.
     before : tuple of Trace
-        What came of each run that a reset ended.
+        Results of the runs that a reset ended.
     """
 
     outputs: Mapping[str, Beats]
@@ -97,8 +98,8 @@ class Trace:
 class Backend(Protocol):
     """A simulated design with AXI4-Stream ports, one clock ``aclk`` and ``aresetn``.
 
-    It may have an output ``error``, which stays set once it is. ``design`` is what it simulates:
-    the configuration of a tile, or else the component; None where that is not known.
+    The design may have an output ``error``, which stays set once it is. ``design`` is the
+    configuration of a tile, or else the component; None if not known.
     """
 
     ports: tuple[StreamPort, ...]
@@ -111,58 +112,62 @@ class Backend(Protocol):
         Parameters
         ----------
         inputs : mapping of str to Beats
-            By port name; a port that is missing makes no transfer.
+            Transfers of each input, by port name; a missing port makes no transfer.
         outputs : int or mapping of str to int
-            Transfers to wait for: of each output port, or of each by its name.
+            Transfers to wait for: one number for every output port, or a number for each by name.
         stall : float
-            Share of the cycles, for each port on its own, in which the driver is not ready to begin
-            offering a beat, or to accept an output. A beat once offered stays offered.
+            Share of the cycles, for each port on its own, in which the driver does not begin to
+            offer a beat, or does not accept an output. A beat once offered stays offered.
         seed : int
-            Of the stalls, and of what memories hold before they are written.
+            Seed of the stalls, and of the contents of memories before they are written.
         max_cycles : int or None
-            Fail, rather than hang, after so many cycles; None chooses from the number of beats.
+            Cycles after which the run fails, rather than hangs; None chooses from the number of
+            beats.
         before : sequence of Cut
-            Runs that come before, each ended by a reset; all outputs that come are taken.
+            Earlier runs, each ended by a reset; all their outputs are taken.
 
         Raises
         ------
         SimulationError
-            Where the outputs do not come in time, a port offers one more than was asked of it
-            until `Plan.WATCH` cycles after the last, an offered output changes or is withdrawn
-            before its transfer, or ``error`` does not stay set.
+            If the outputs do not come in time, a port offers a surplus output until `Plan.WATCH`
+            cycles after the last, an offered output changes or is withdrawn before its transfer,
+            or ``error`` does not stay set.
         """
         ...
 
 
 class Plan:
-    """A run, checked and settled: backends that follow it give the same trace, stalls included.
+    """Checked plan of a run: backends that follow it give the same trace, stalls included.
 
-    After `RESET` cycles in reset, or those of the run before, each cycle goes so. Every port
-    stalls, or not, as the next row of ``stalls`` says, which begin again when all have been used.
-    An input that offers nothing then offers its next beat, unless it stalls or a port of ``after``
-    has not made its transfers in the cycles before; an output is ready unless it stalls. The
-    combinational logic settles, transfers are noted, and the clock rises. While an input offers
-    nothing its ``tdata`` and ``tlast`` are all ones, so that a design that does not look at
-    ``tvalid`` gives itself away. With all outputs due transferred, the simulation goes on for
-    `WATCH` cycles. An output port that has made its transfers may offer nothing.
+    A run begins with cycles in reset: `RESET`, or as many as the run before asks for. Then each
+    cycle has these steps:
 
-    In the first cycle of a reset after another run the ports stay as that left them, as they would
-    be if the driver were reset by the same clock edge as the design.
+    1. The next row of ``stalls`` decides which ports stall; after the last row comes the first.
+    2. An input that offers nothing offers its next beat, unless it stalls or a port of ``after``
+       has not yet made its transfers in earlier cycles. An output is ready unless it stalls.
+    3. The combinational logic settles, transfers are noted, and the clock rises.
+
+    While an input offers nothing, its ``tdata`` and ``tlast`` are all ones, to reveal a design
+    that ignores ``tvalid``. After the last output due, the simulation goes on for `WATCH` cycles.
+    An output port that has made its transfers must offer nothing.
+
+    In the first cycle of a reset after another run, the ports stay as that run left them, as if
+    one clock edge reset both driver and design.
 
     Members
     -------
     beats : tuple of Beats or None
-        Of each port; contiguous.
+        Transfers of each port, in contiguous arrays.
     due : tuple of int
-        Transfers of each port.
+        Number of transfers of each port.
     outputs : tuple of int
-        Which of the ports are outputs.
+        Indices of the output ports.
     limit, reset : int
-        Cycles in which the outputs must have come; cycles in reset.
+        Most cycles until the outputs have come; cycles in reset.
     cut : bool
-        Whether the run ends after `limit` cycles, whatever came.
+        True if the run ends after `limit` cycles in any case.
     stalls : array of bool, ``(hw.emit.stalls.PERIOD, ports)``
-        Whether each port stalls.
+        Stalls of each port in each cycle.
     """
 
     RESET = 4
@@ -198,7 +203,7 @@ class Plan:
     def each(cls, ports: tuple[StreamPort, ...], inputs: Mapping[str, Beats], outputs: Counts,
              stall: float, seed: int, max_cycles: int | None, before: Sequence[Cut]
              ) -> list["Plan"]:
-        """Plans of a run and of those that come before it."""
+        """Plans of the earlier runs and of the run itself."""
         # A cut run has room for an output in every cycle.
         lengths = [cls.RESET, *(cut.reset for cut in before)]
         plans = [cls(ports, cut.inputs, cut.cycles, stall, (seed, index), cut.cycles, cut=True,
@@ -207,7 +212,7 @@ class Plan:
 
     def trace(self, outputs: Mapping[str, Beats], moved: list[int], times: Sequence[list[int]],
               error: int | None, before: tuple[Trace, ...] = ()) -> Trace:
-        """What came of it: ``times`` are the first, the final and the total cycle of each port."""
+        """Return the run's trace; ``times`` are each port's first, final and total cycle."""
         first, final, total = (
             {port.name: cycle for port, count, cycle in zip(self.ports, moved, cycles, strict=True)
              if count} for cycles in times)
@@ -215,22 +220,22 @@ class Plan:
                      error, before)
 
     def late(self, moved: list[int]) -> SimulationError:
-        """The outputs did not come in time, after these transfers of each port."""
+        """Error: the outputs did not come in time; ``moved`` counts each port's transfers."""
         transfers = ", ".join(f"{port.name} {count}/{total}" for port, count, total
                               in zip(self.ports, moved, self.due, strict=True))
         return SimulationError(f"Outputs did not come in {self.limit} cycles ({transfers})")
 
     def surplus(self, port: int, cycle: int) -> SimulationError:
-        """An output port offered more than was due."""
+        """Error: an output port offered more than was due."""
         return SimulationError(f"{self.ports[port].name} offers more than {self.due[port]} outputs "
                                f"(cycle {cycle})")
 
     def fallen(self, cycle: int) -> SimulationError:
-        """``error`` was set, and is not any more."""
+        """Error: ``error`` was set, and is not any more."""
         return SimulationError(f"error does not stay set (cycle {cycle})")
 
     def unheld(self, port: int, index: int, cycle: int) -> SimulationError:
-        """An output port did not hold what it offered."""
+        """Error: an output port did not hold an offered output."""
         return SimulationError(f"{self.ports[port].name} does not hold output {index} until its "
                                f"transfer (cycle {cycle})")
 

@@ -1,4 +1,4 @@
-"""What is refused before a design is built or simulated, for it would compute something else."""
+"""Checks before a design is built or simulated: it must compute what golden computes."""
 
 import numpy as np
 
@@ -14,10 +14,10 @@ __all__ = ["check_design", "check_fixed", "check_layer", "check_tile"]
 
 
 def check_fixed(config: TileConfig):
-    """Raise ``ValueError`` where fixed parameters are not the contract's, for every sum there is.
+    """Raise ``ValueError`` if the contract refuses fixed parameters for any possible sum.
 
-    A result never falls where the sum rises, and neither does what a contract must hold on the
-    way: it is enough to try the smallest and the largest sum with the parameters of each channel.
+    Results and intermediate values never fall as the sum rises. So it is enough to try the smallest
+    and the largest sum with the parameters of each channel.
     """
     if config.parameters is None:
         return
@@ -29,27 +29,27 @@ def check_fixed(config: TileConfig):
 
 
 def check_design(design: TileConfig | Shared, backend: Backend):
-    """Raise ``ValueError`` where ``backend`` is known to simulate another tile or component."""
+    """Raise ``ValueError`` if ``backend`` is known to simulate another tile or component."""
     simulated = backend.design
     if simulated is None:
         return
     if type(simulated) is not type(design):
         raise ValueError(f"Backend must simulate the given {_kind(design)}, "
                          f"not {_kind(simulated)}")
-    given, other = constructed(design), constructed(simulated)
-    if names := [name for name in given if given[name] != other[name]]:
+    expected, actual = constructed(design), constructed(simulated)
+    if names := [name for name in expected if expected[name] != actual[name]]:
         raise ValueError(f"Backend must simulate the given {_kind(design)}, "
                          f"not one that differs in {', '.join(names)}")
 
 
 def check_tile(config: TileConfig, backend: Backend):
-    """Raise ``ValueError`` where ``backend`` simulates another tile, or none can be ``config``."""
+    """Raise ``ValueError`` if ``backend`` simulates another tile, or ``config`` is refused."""
     check_fixed(config)
     check_design(config, backend)
 
 
 def check_layer(config: TileConfig, layer: Linear):
-    """Raise ``ValueError`` where a layer's sums become results in another way than the tile's."""
+    """Raise ``ValueError`` if a layer's contract or output differs from the tile's."""
     if layer.contract != config.contract:
         raise ValueError(f"Contract of layer {layer.name!r} must be the tile's, "
                          f"{_named(config.contract)}, not {_named(layer.contract)}")
@@ -69,11 +69,11 @@ def _named(contract: Contract) -> str:
 
 
 def _rounds_alike(config: TileConfig, fmt: Format) -> bool:
-    own = config.output_format
-    # The table of a loaded one is the layer's, and integers are one another's but for the clamp.
-    if isinstance(config.contract, ExactSum) or isinstance(own, LoadedCodebook) or (
-            isinstance(config.contract, Clamped) and isinstance(own, IntFormat)
+    output = config.output_format
+    # A loaded table is the layer's own; integer formats differ in the clamp only.
+    if isinstance(config.contract, ExactSum) or isinstance(output, LoadedCodebook) or (
+            isinstance(config.contract, Clamped) and isinstance(output, IntFormat)
             and isinstance(fmt, IntFormat)):
         return True
-    return (type(own), own.propagates) == (type(fmt), fmt.propagates) and np.array_equal(
-        own.levels(), fmt.levels())
+    return (type(output), output.propagates) == (type(fmt), fmt.propagates) and np.array_equal(
+        output.levels(), fmt.levels())

@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""Any component with streams, simulated as emitted Verilog or by Amaranth."""
+"""Simulation of any component with streams, as emitted Verilog or by Amaranth."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,13 +23,13 @@ class AxiComponent(wiring.Component):
     """A component's streams as AXI4-Stream ports, its other inputs as registers behind ports.
 
     A stream ``i_a`` becomes ``s_axis_a``, ``i`` becomes ``s_axis_i``, ``o`` becomes ``m_axis_o``.
-    Where its payload ends in a field ``last`` that is ``tlast``. Any other input of the component
-    becomes a port that is always ready, and holds what came last, from the cycle after.
+    A last field ``last`` of its payload is ``tlast``. Any other input of the component becomes a
+    port that is always ready; from the next cycle on, the input has the transferred value.
 
     Parameters
     ----------
     component : wiring.Component
-        With output streams, and no other outputs. Built anew for each elaboration.
+        Component with output streams, and no other outputs. It is built anew for each elaboration.
     """
 
     aclk: Signal
@@ -48,7 +48,7 @@ class AxiComponent(wiring.Component):
 
     @property
     def design(self) -> wiring.Component:
-        """What a simulation of it simulates: :attr:`sim.backend.Backend.design`."""
+        """Design that a simulation runs: :attr:`sim.backend.Backend.design`."""
         return self.component
 
     def elaborate(self, platform):
@@ -71,7 +71,7 @@ class AxiComponent(wiring.Component):
 
 
 def _payload(name: str, member: Any) -> Payload:
-    # As far as a layout tells.
+    # Only the width and ``last``, since a layout has no formats.
     value = getattr(member, "payload", member)
     shape = value.shape()
     last = isinstance(shape, data.StructLayout) and list(shape.members)[-1:] == ["last"]
@@ -86,26 +86,26 @@ def component_simulation(component: wiring.Component, name: str, simulator: str 
     ----------
     component : wiring.Component
     name : str
-        Of the module.
+        Name of the module.
     simulator, fast
-        As :func:`sim.simulation.simulation` has them.
+        Parameters of :func:`sim.simulation.simulation`.
     """
     return simulated(AxiComponent(component), name, simulator, emit.modules, fast=fast)
 
 
 def beats_of(payload: Payload, codes: Mapping[str, np.ndarray], *, last=None,
              after: Mapping[str, np.ndarray] | None = None) -> Beats:
-    """Beats of transfers.
+    """Beats of a port from the codes of its fields.
 
     Parameters
     ----------
     payload : Payload
     codes : mapping of str to array of integers
-        As :meth:`~hw.payload.Payload.pack` takes them.
+        Codes of each field, as for :meth:`~hw.payload.Payload.pack`.
     last : array of bool ``(transfers,)``, optional
-        By default the last transfer's only.
+        ``tlast``; by default set in the last transfer only.
     after : mapping of str to array, optional
-        As :class:`~sim.backend.Beats` has it.
+        Transfers to wait for, as in :class:`~hw.drive.Beats`.
     """
     data = payload.pack(codes)
     if last is None:

@@ -1,4 +1,4 @@
-"""Files for a testbench of one's own: what a tile is to be sent, and what it is to answer."""
+"""Files for a testbench of one's own: the inputs of a tile, and its expected outputs."""
 
 import json
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ __all__ = ["check_export", "export_network"]
 
 
 def _layer_phases(config: TileConfig, network: Network, x: Levels) -> Iterator[list[Phase]]:
-    # Sets and jobs of each layer, on what golden gives it.
+    # Sets and jobs of each layer, on golden's input to it.
     tensors = {network.inputs[0].name: x, **run(network, x)}
     for layer in network.layers:
         yield list(matmul_phases(config, **operands(config, network, layer,
@@ -35,27 +35,27 @@ def check_export(place: Path):
 def export_network(config: TileConfig, network: Network, x: Levels, place: Path):
     """Write, for each layer, the transfers of every port of a tile that runs it.
 
-    ``<layer>/<stream>.hex`` has a line for each transfer, as the vectors of a shipped testbench;
-    docs/driving.md says what is in one. Those of ``o`` are the outputs that golden expects.
-    ``network.json`` has the tile, and the layers in their order with their numbers of jobs and
-    transfers.
+    ``<layer>/<stream>.hex`` has a line for each transfer, like the vectors of a shipped testbench;
+    docs/driving.md describes a line. The lines of ``o`` are the outputs that golden expects.
+    ``network.json`` has the tile, and the layers in order with their numbers of jobs and transfers.
 
     Parameters
     ----------
     config : TileConfig
     network : Network
-        Of Dense layers.
+        Network of Dense layers.
     x : array ``(vectors, features)``, or Blocks
         Levels of the network's input.
     place : Path
-        A folder that is new or empty. It is there with all of it or not at all.
+        New or empty folder. It is written whole or not at all.
 
     Raises
     ------
     ValueError
-        Where the place is none, or a layer is not for this tile or has a name for no folder.
+        If the folder is neither new nor empty, a layer does not fit this tile, or its name cannot
+        name a folder.
     FolderError
-        Where the place cannot be written.
+        If the folder cannot be written.
     """
     check_export(place)
     for layer in network.layers:
@@ -66,15 +66,15 @@ def export_network(config: TileConfig, network: Network, x: Levels, place: Path)
     with workspace(place) as work:
         folder = work / "export"
         folder.mkdir()
-        for layer, phases in zip(network.layers, _layer_phases(config, network, x), strict=True):
-            beats = streams(config, phases)
-            beats["m_axis_o"] = output_beats(config, expected(config, phases), phases)
+        for layer, schedule in zip(network.layers, _layer_phases(config, network, x), strict=True):
+            beats = streams(config, schedule)
+            beats["m_axis_o"] = output_beats(config, expected(config, schedule), schedule)
             (folder / layer.name).mkdir()
             for port in ports(config):
                 each = beats[port.name]
                 (folder / layer.name / f"{port.stream}.hex").write_text(
                     vectors(port, each.data, each.last, each.after))
-            layers.append({"name": layer.name, "jobs": sum(len(each.beats) for each in phases),
+            layers.append({"name": layer.name, "jobs": sum(len(each.beats) for each in schedule),
                            "transfers": {port.stream: len(beats[port.name].last)
                                          for port in ports(config)}})
         (folder / "network.json").write_text(json.dumps(

@@ -1,4 +1,4 @@
-"""Jobs on a simulated tile, and what golden says of them."""
+"""Jobs on a simulated tile, and golden's results for them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -46,38 +46,38 @@ def sums_of(config: TileConfig, phase: Phase) -> np.ndarray:
     return sums - rows[:, :, None] * phase.parameters["weight_zero_point"][columns][:, None]
 
 
-def expected(config: TileConfig, phases: Sequence[Phase]) -> Levels:
-    """What golden says of every output, those that a driver drops included.
+def expected(config: TileConfig, schedule: Sequence[Phase]) -> Levels:
+    """Golden's result for every output, those that a driver drops included.
 
     Returns
     -------
     array of int64, ``(jobs, rows, cols)``
-        Levels; of a block-scaled output ``Blocks`` of these.
+        Levels; for a block-scaled output, ``Blocks`` of levels.
     """
     c = config
     results, scales = [], []
-    for phase in phases:
+    for phase in schedule:
         if not len(phase.beats):
             continue
         sums = sums_of(c, phase)
         output = None if c.output is None else phase.formats["output"]
-        # A sum of 63 bits may have another with its bias.
+        # A sum of 63 bits may need more with its bias.
         fits = levels_range(c.sum_format) in INT64
-        made = {"levels": np.empty(sums.shape, sums.dtype if fits else object),
-                "exponents": np.empty((*sums.shape[:2], c.cols // BLOCK), dtype=np.int64)}
+        job_parts = {"levels": np.empty(sums.shape, sums.dtype if fits else object),
+                     "exponents": np.empty((*sums.shape[:2], c.cols // BLOCK), dtype=np.int64)}
         for group in np.unique(phase.group):
-            mine = phase.group == group
+            members = phase.group == group
             columns = slice(group * c.cols, (group + 1) * c.cols)
             record = {name: values[columns] for name, values in phase.parameters.items()
                       if name != "weight_zero_point"}
             draws = None
             if phase.states is not None:
-                draws = leap(phase.states[mine][:, :, None], np.arange(c.cols))
+                draws = leap(phase.states[members][:, :, None], np.arange(c.cols))
             for name, part in parts(requantize_tensor(
-                    sums[mine], c.contract, output, record, unbiased=c.unbiased,
+                    sums[members], c.contract, output, record, unbiased=c.unbiased,
                     draws=draws)).items():
-                made[name][mine] = part
-        levels = made["levels"]
+                job_parts[name][members] = part
+        levels = job_parts["levels"]
         if c.propagates:
             counts = specials.count(phase.activations, phase.weights)
             starts = np.cumsum(phase.beats) - phase.beats
@@ -85,46 +85,46 @@ def expected(config: TileConfig, phases: Sequence[Phase]) -> Levels:
                 levels, np.add.reduceat(counts, starts, axis=1), c.output_format)
         table = phase.table if c.lut == "loaded" else c.lut
         results.append(levels if table is None else lookup(table, levels, c.output_format))
-        scales.append(made["exponents"])
+        scales.append(job_parts["exponents"])
     levels = np.concatenate(results)
     return Blocks(levels, np.concatenate(scales)) if isinstance(c.output, BlockScaled) else levels
 
 
 def _exponents(config: TileConfig, phase: Phase) -> list[np.ndarray]:
-    # Of each beat, of the activations and of the weights; 127 of what is not block-scaled.
+    # Exponents of the activations and of the weights, per beat; 127 for an unscaled operand.
     count = int(phase.beats.sum())
     return [phase.exponents.get(name, np.full((count, vectors), EXPONENT_BIAS))
             for name, vectors in (("activations", config.rows), ("weights", config.cols))]
 
 
-def run(config: TileConfig, backend: Backend, phases: Sequence[Phase], *, stall: float = 0.0,
+def run(config: TileConfig, backend: Backend, schedule: Sequence[Phase], *, stall: float = 0.0,
         seed: int = 0) -> tuple[Levels, Trace]:
-    """Run ``phases`` on a simulated tile.
+    """Run ``schedule`` on a simulated tile.
 
     Returns
     -------
     array of int64 ``(jobs, rows, cols)``, or Blocks; Trace
-        Results as :func:`expected` has them, and what the simulation saw.
+        Results, as from :func:`expected`, and the simulation's trace.
 
     Raises
     ------
     ValueError
-        Where the backend simulates another tile.
+        If the backend simulates another tile.
     SimulationError
-        Where the tile sets ``error``, too.
+        If a stream breaks its rules, the run does not finish, or the tile sets ``error``.
     """
     check_tile(config, backend)
-    jobs = sum(len(phase.beats) for phase in phases)
-    trace = backend.run(streams(config, phases), jobs * config.steps, stall=stall, seed=seed)
+    jobs = sum(len(phase.beats) for phase in schedule)
+    trace = backend.run(streams(config, schedule), jobs * config.steps, stall=stall, seed=seed)
     check_error(trace)
     try:
-        return output_levels(config, trace.data, phases), trace
+        return output_levels(config, trace.data, schedule), trace
     except ValueError as error:
         raise SimulationError(str(error)) from error
 
 
 def check_error(trace: Trace):
-    """Raise ``SimulationError`` where the tile set ``error``, for jobs that were in range."""
+    """Raise ``SimulationError`` if the tile set ``error`` for jobs that were in range."""
     if trace.error is not None:
         raise SimulationError(f"error is set (cycle {trace.error})")
 
@@ -134,13 +134,14 @@ def matmul(config: TileConfig, backend: Backend, activations: np.ndarray, weight
            ) -> tuple[Levels, Trace]:
     """Compute ``requantize(activations @ weights.T)`` on a simulated tile.
 
-    Parameters are as for :func:`run` and, all others, for :func:`matmul_phases`.
+    ``backend``, ``stall`` and ``seed`` are as for :func:`run`, all other parameters as for
+    :func:`matmul_phases`.
 
     Returns
     -------
     array of int64 ``(vectors, channels)``, or Blocks; Trace
-        Levels, of a block-scaled output with their exponents; and what the simulation saw.
+        Levels, for a block-scaled output with their exponents, and the simulation's trace.
     """
-    phases = list(matmul_phases(config, activations, weights, parameters, **more))
-    results, trace = run(config, backend, phases, stall=stall, seed=seed)
-    return matmul_results(phases, results, len(activations), len(weights)), trace
+    schedule = list(matmul_phases(config, activations, weights, parameters, **more))
+    results, trace = run(config, backend, schedule, stall=stall, seed=seed)
+    return matmul_results(schedule, results, len(activations), len(weights)), trace

@@ -18,33 +18,32 @@ __all__ = ["codebooks", "folded", "operands", "run_layer", "run_network"]
 
 
 def folded(config: TileConfig, network: Network, layer: Linear) -> dict[str, np.ndarray]:
-    """Parameters of a layer as a tile takes them: zero points folded into the bias."""
-    taken = network.quantization(layer.inputs[0])
-    return fold(config, layer.weights, layer.parameters, zero_point=int(taken.zero_point),
+    """Parameters of a layer for a tile: zero points folded into the bias."""
+    quantization = network.quantization(layer.inputs[0])
+    return fold(config, layer.weights, layer.parameters, zero_point=int(quantization.zero_point),
                 weight_zero_points=layer.weight.zero_point,
                 codebooks=codebooks(config, network, layer))
 
 
 def codebooks(config: TileConfig, network: Network, layer: Linear) -> dict[str, Codebook]:
-    """Formats of a layer's operands and output that the tile loads."""
-    given = {"weights": layer.weight.format,
-             "activations": network.quantization(layer.inputs[0]).format,
-             "output": layer.output.format}
-    return {name: fmt.check_table(given[name]) for name in given
+    """Codebooks that the tile loads for a layer's operands and output."""
+    formats = {"weights": layer.weight.format,
+               "activations": network.quantization(layer.inputs[0]).format,
+               "output": layer.output.format}
+    return {name: fmt.check_table(formats[name]) for name in formats
             if isinstance(fmt := getattr(config, name), LoadedCodebook)}
 
 
 def operands(config: TileConfig, network: Network, layer: Layer, x: Levels) -> dict[str, Any]:
-    """All that :func:`sim.jobs.matmul` is told of a layer that is given ``x``, by name.
+    """Arguments of :func:`sim.jobs.matmul` for a layer with input ``x``, by name.
 
-    The base is what golden's sums are in units of: the least exponents that the layer's input may
-    have, and its weights have.
+    The base is the unit of golden's sums: the least exponent that the layer's input may have, plus
+    the least exponent of its weights.
 
     Raises
     ------
     ValueError
-        Where the layer is no Dense one, its contract or output is not the tile's, or its table
-        not the one that is fixed in the tile.
+        If the layer is no Dense one, or its contract, output or fixed table is not the tile's.
     """
     if not isinstance(layer, Dense):
         raise ValueError(f"Layer must be a Dense one to run on a tile, not {type(layer).__name__} "
@@ -76,42 +75,42 @@ def run_layer(config: TileConfig, backend: Backend, network: Network, layer: Lay
 
 def run_network(config: TileConfig, backend: Backend, network: Network, x: Levels
                 ) -> tuple[Levels, list[Trace]]:
-    """Run a network on a simulated tile, each layer on the hardware's result of the one before.
+    """Run a network on a simulated tile, each layer on the hardware's results of earlier ones.
 
     Parameters
     ----------
     config : TileConfig
     backend : Backend
     network : Network
-        Of Dense layers.
+        Network of Dense layers.
     x : array ``(vectors, features)``, or Blocks
         Levels of the network's input.
 
     Returns
     -------
     array of int64 or Blocks, list of Trace
-        The output, and what the simulation of each layer saw.
+        Output of the network, and the trace of each layer.
 
     Raises
     ------
     Mismatch
-        Naming the layer, the index and both values where levels, or else exponents, of hardware
-        and golden first differ.
+        If levels or exponents of hardware and golden differ; the message has the layer, the first
+        index and both values.
     """
     golden, tensors, traces = run_golden(network, x), {network.inputs[0].name: x}, []
     for layer in network.layers:
         try:
-            found, trace = run_layer(config, backend, network, layer, tensors[layer.inputs[0]])
+            output, trace = run_layer(config, backend, network, layer, tensors[layer.inputs[0]])
         except SimulationError as error:
             raise Mismatch(f"Layer {layer.name} does not finish: {error}") from error
-        for name, want in parts(golden[layer.name]).items():
-            own = parts(found)[name]
-            wrong = np.argwhere(own != want)
+        for name, expected in parts(golden[layer.name]).items():
+            actual = parts(output)[name]
+            wrong = np.argwhere(actual != expected)
             if len(wrong):
                 where = tuple(wrong[0].tolist())
                 place = {"levels": "index", "exponents": "exponent"}[name]
                 raise Mismatch(f"Layer {layer.name} differs from golden at {place} {where}: "
-                               f"{own[where]} instead of {want[where]}")
-        tensors[layer.name] = found
+                               f"{actual[where]} instead of {expected[where]}")
+        tensors[layer.name] = output
         traces.append(trace)
     return tensors[network.outputs[0]], traces

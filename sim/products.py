@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""Every product of every pair of formats, as compiled Verilog has it."""
+"""Check of every product of every pair of formats, in compiled Verilog."""
 
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -21,25 +21,25 @@ __all__ = ["CODE_BITS", "Pair", "ProductMismatch", "Products", "batches", "check
            "pairs"]
 
 CODE_BITS = 16
-"""Codes of both operands together."""
+"""Most bits of both operands' codes together."""
 
 BATCH = 150
-"""Blocks in a module: as many as make the run of the compiled module as long as compiling it."""
+"""Blocks per module; with so many the run takes as long as the compilation."""
 
 Pair = tuple[Format, Format]
 """Format of the weight, format of the activation."""
 
 
 class ProductMismatch(Exception):
-    """A pair of codes whose product is not that of their levels."""
+    """The product of a pair of codes is not the product of their levels."""
 
 
 @cache
 def formats() -> tuple[Format, ...]:
-    """Formats in whose pairs every product is checked.
+    """Formats whose pairs are checked.
 
-    Integers are of full range: a narrow one has the same hardware, less a code. So has a float
-    with another bias. Codebooks, whose tables are anyone's, are here one for each width of a code.
+    Integers have their full range: a narrow one has the same hardware, less a code. A float with
+    another bias has the same hardware too. Codebooks may have any table; one of each width is here.
     """
     names = [f"{kind}{width}" for width in range(1, CODE_BITS) for kind in "su"]
     names += ["ternary", *(f"odd{width}" for width in range(1, 9)), *FLOATS]
@@ -58,7 +58,7 @@ def pairs() -> Iterator[Pair]:
 
 
 def batches(chosen: Sequence[Pair]) -> list[list[Pair]]:
-    """Pairs that are compiled together, those of most codes first."""
+    """Pairs that are compiled together, in descending order of their code bits."""
     ordered = sorted(chosen, key=lambda pair: -_bits(pair))
     return [ordered[start:start + BATCH] for start in range(0, len(ordered), BATCH)]
 
@@ -68,7 +68,7 @@ def _bits(pair: Pair) -> int:
 
 
 class Products(wiring.Component):
-    """Blocks of one product each, that all look at the same bits.
+    """Blocks of one product each, with the same input bits for all.
 
     Parameters
     ----------
@@ -78,8 +78,8 @@ class Products(wiring.Component):
     Members
     -------
     i : In(stream.Signature(bits, always_ready=True))
-        Code of a weight, from the lowest bit up, and above it that of an activation; of each block
-        as many bits as it has.
+        Code of a weight, from the lowest bit up, and the code of an activation above it; each block
+        has codes of its own widths.
     o : Out(stream.Signature(8 * sum(bytes), always_ready=True))
         Product of each block, sign-extended to whole bytes.
     """
@@ -110,7 +110,7 @@ class Products(wiring.Component):
                 Value.cast(block.i.p.activations).eq(code[split:split + block.activations.bits]),
             ]
             product = delay(m, block.o.p[0][0], latency - block.latency, f"product_{index}")
-            sign = product[-1] if block.sums.signed else Const(0, 1)
+            sign = product[-1] if block.sum_format.signed else Const(0, 1)
             products += [product, sign.replicate(8 * size - len(product))]
         m.d.comb += [
             self.o.payload.eq(Cat(*products)),
@@ -120,12 +120,12 @@ class Products(wiring.Component):
 
 
 def check(batch: Sequence[Pair], name: str = "products", simulator: str = "verilator") -> int:
-    """Compare every product of a batch with golden's levels; return how many there are.
+    """Compare every product of a batch with golden's levels; return the number of products.
 
     Raises
     ------
     ProductMismatch
-        Naming the first that differs.
+        If a product differs; the message has the first.
     """
     products = Products(batch)
     codes = np.arange(1 << max(map(_bits, batch)), dtype="<u4")
@@ -151,22 +151,22 @@ def _compare(pair: Pair, raw: np.ndarray) -> int:
     if dot_range(*pair, 1) in INT64:
         fill = np.where(signed & (raw[:, -1:] > 127), 255, 0).astype(np.uint8)
         wide = np.concatenate([raw, np.repeat(fill, 8 - raw.shape[1], axis=1)], axis=1)
-        got, want = wide.view("<i8")[:, 0], x * y
+        got, expected = wide.view("<i8")[:, 0], x * y
     else:
         got = np.array([int.from_bytes(row.tobytes(), "little", signed=signed) for row in raw],
                        dtype=object)
-        want = x.astype(object) * y
-    bad = np.argwhere(got != want)
+        expected = x.astype(object) * y
+    bad = np.argwhere(got != expected)
     if len(bad):
         at = bad[0, 0]
         raise ProductMismatch(f"Product of {weights} {x[at]} (code {w[at]}) and {activations} "
-                              f"{y[at]} (code {a[at]}) is {got[at]}, not {want[at]}; "
+                              f"{y[at]} (code {a[at]}) is {got[at]}, not {expected[at]}; "
                               f"{len(bad)} of {len(got)} differ")
     return len(got)
 
 
 def _numbers(fmt: Format) -> np.ndarray:
-    # Of each code, whether it is that of a level; a float has two of 0.
+    # True for each code of a level; a float has two codes of 0.
     codes = np.arange(1 << fmt.bits)
     if isinstance(fmt, FloatFormat):
         return np.array([not fmt.special(code) for code in codes.tolist()])

@@ -1,4 +1,4 @@
-"""Run a tile in Amaranth's own simulator."""
+"""Simulation of a tile in Amaranth's own simulator."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -23,16 +23,16 @@ class AmaranthSimulation:
     """Backend on an Amaranth component with AXI4-Stream members.
 
     The component has the members ``aclk`` and ``aresetn`` (``In(1)``) and, for each port,
-    ``<port>_tdata``, ``_tvalid``, ``_tready`` and, where the port has one, ``_tlast``. It makes
-    its own domain, whose clock must *be* ``aclk``, since the simulator refuses to drive a clock
-    that logic drives; it is elaborated once, for all runs::
+    ``<port>_tdata``, ``_tvalid``, ``_tready`` and, if the port has it, ``_tlast``. It makes its
+    own domain. The domain's clock must *be* ``aclk``, since the simulator refuses to drive a clock
+    that logic drives. The component is elaborated once, for all runs::
 
         m.domains.sync = sync = ClockDomain()
         sync.clk = self.aclk
         m.d.comb += sync.rst.eq(~self.aresetn)
 
-    One process drives and samples all ports: it takes part in the simulation as registers
-    would, so that a cycle settles once, however many ports there are.
+    One process drives and samples all ports, like a register, so that a cycle settles once for any
+    number of ports.
 
     Parameters
     ----------
@@ -54,13 +54,13 @@ class AmaranthSimulation:
 
     @cached_property
     def _simulator(self) -> Simulator:
-        # For all runs: elaborating a tile takes as long as a short one.
+        # One for all runs, since the elaboration of a tile takes as long as a short run.
         simulator = Simulator(self.component)
         simulator.add_clock(PERIOD)
 
         async def process(ctx):
             with ctx.critical():
-                # A failure is handed over, not raised, for the simulator to end in good order.
+                # A failure is stored, not raised, so that the simulator ends in good order.
                 try:
                     for run in self._runs:
                         await run.follow(ctx, run is self._runs[0])
@@ -73,7 +73,7 @@ class AmaranthSimulation:
     def run(self, inputs: Mapping[str, Beats], outputs: Counts, *, stall: float = 0.0,
             seed: int = 0, max_cycles: int | None = None, before: Sequence[Cut] = (),
             vcd: Path | str | None = None) -> Trace:
-        """Run as `Backend.run` says, and write waves to ``vcd`` unless that is None.
+        """Run as `Backend.run` does, and write waves to ``vcd`` unless that is None.
 
         Memories hold zeros before they are written.
         """
@@ -92,7 +92,7 @@ class AmaranthSimulation:
 
 
 class _Run:
-    # State and process of one run; what is per port is a list in the order of the ports.
+    # State and process of one run; lists are in the order of the ports.
 
     def __init__(self, wires: "_Wires", plan: Plan):
         component = wires.component
@@ -100,7 +100,7 @@ class _Run:
         self.sources = [_Source(wires, index, plan) for index, port in enumerate(plan.ports)
                         if port.is_input]
         self.sinks = [_Sink(wires, index, plan) for index in plan.outputs]
-        # Where there is no tlast, or no error, a constant fills the place.
+        # A constant takes the place of a missing tlast or error.
         self.sampled = [getattr(component, "error", Const(0)),
                         *(getattr(component, f"{plan.ports[source.index].name}_tready")
                           for source in self.sources),
@@ -159,7 +159,7 @@ class _Run:
 
     @property
     def done(self) -> bool:
-        # Whether all outputs are there that the run waits for.
+        # True once all outputs that the run waits for are there.
         plan = self.plan
         return not plan.cut and all(self.moved[port] == plan.due[port] for port in plan.outputs)
 
@@ -181,7 +181,7 @@ class _Run:
 
 
 class _Source:
-    # An input port and what is sent to it, as integers.
+    # An input port and its transfers, as integers.
 
     def __init__(self, wires: "_Wires", index: int, plan: Plan):
         port, beats = plan.ports[index], plan.beats[index]
@@ -219,7 +219,7 @@ class _Source:
 
 
 class _Sink:
-    # An output port and what came from it, as integers.
+    # An output port and its transfers, as integers.
 
     def __init__(self, wires: "_Wires", index: int, plan: Plan):
         port, component = plan.ports[index], wires.component
@@ -232,7 +232,7 @@ class _Sink:
         self.received: list[tuple[int, int]] = []
 
     def take(self, count: int, cycle: int, valid: int, data: int, last: int) -> bool:
-        # Look at what is offered after so many transfers; say whether this is one.
+        # Check the offered output after `count` transfers; return True for a transfer.
         if self.held is not None and (not valid or (data, last) != self.held):
             raise self.plan.unheld(self.index, count, cycle)
         if valid and count == self.plan.due[self.index]:
@@ -251,7 +251,7 @@ class _Sink:
 
 
 class _Wire:
-    # A signal and what it was set to: setting it again would take a tenth of a small simulation.
+    # A signal and its last value; setting the same value again would cost a tenth of the time.
 
     def __init__(self, component: wiring.Component, name: str):
         self.signal = getattr(component, name)
@@ -264,7 +264,7 @@ class _Wire:
 
 
 class _Wires(dict[str, _Wire]):
-    # Those of a component by name, which all runs share.
+    # Wires of a component by name, shared by all runs.
 
     def __init__(self, component: wiring.Component):
         super().__init__()

@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""A backend for a tile by the name of its simulator."""
+"""Backends for a tile, by the name of the simulator."""
 
 from collections.abc import Callable
 from typing import Any
@@ -28,14 +28,14 @@ def simulation(config: TileConfig, simulator: str = "verilator", *, fast: bool =
         ``verilator`` emits the tile and compiles its Verilog; ``amaranth`` runs the design, needs
         no compiler and is some 500 times slower.
     fast : bool
-        Whether the compiler optimizes; worth it from a million cycles or so.
+        True lets the compiler optimize; worth it from a million cycles or so.
 
     Raises
     ------
     ToolMissing, ToolFailed
-        Where there is no Verilator or C++ compiler, or one of them fails.
+        If there is no Verilator or C++ compiler, or one of them fails.
     ValueError
-        Where parameters are fixed that the contract refuses.
+        If the contract refuses fixed parameters.
     """
     check_fixed(config)
     return simulated(AxiTile(config), config.name, simulator, emit.verilog, fast=fast)
@@ -43,20 +43,20 @@ def simulation(config: TileConfig, simulator: str = "verilator", *, fast: bool =
 
 def simulated(top: Any, name: str, simulator: str, emitted: Callable[[Any, str], str], *,
               fast: bool = True) -> Backend:
-    """Return a simulation of what stands behind AXI4-Stream ports.
+    """Return a simulation of a component with AXI4-Stream ports.
 
     Parameters
     ----------
     top : Component
-        With ``ports`` and ``design``.
+        Component with ``ports`` and ``design``.
     name : str
-        Of its module.
+        Name of its module.
     simulator : str
-        As above.
+        Name of the simulator, as for :func:`simulation`.
     emitted : function of top and name
-        What makes the Verilog.
+        Function that returns the Verilog.
     fast : bool
-        As above.
+        Optimization, as for :func:`simulation`.
     """
     if simulator not in SIMULATORS:
         raise ValueError(f"Simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")

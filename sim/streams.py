@@ -1,7 +1,7 @@
 """Drivers, monitors and meters for ``amaranth.lib.stream`` interfaces, to test components.
 
-A payload may be of any shape and width. Where a stream is ``always_ready`` (or ``always_valid``)
-its ``ready`` (``valid``) is the constant 1: drivers leave it alone, and cannot stall there.
+A payload may be of any shape and width. The ``ready`` (``valid``) of a stream that is
+``always_ready`` (``always_valid``) is the constant 1; drivers cannot stall there.
 
 Waits are written as loops of single ticks: Amaranth 0.5 reports an unrelated error on abandoning
 a ``tick().until()`` or ``tick().repeat()``, which would bury the failure that ended a simulation.
@@ -35,7 +35,7 @@ async def put_all(ctx, stream: stream.Interface, payloads: Iterable, *,
                   stall: Callable[[], bool] | None = None):
     """Send ``payloads`` in order, staying idle for each cycle in which ``stall()``.
 
-    An idle stream carries ones, so that a component that reads it regardless gives itself away.
+    An idle stream carries ones, to reveal a component that reads it regardless.
     """
     _check_stall(stall, stream.signature.always_valid, "valid")
     for payload in payloads:
@@ -90,9 +90,9 @@ def run(dut: Any, *testbenches: Callable, monitors: Sequence[Callable] = (),
     Parameters
     ----------
     dut : component
-        Clocked by its domain ``sync``; it may be without registers.
+        Component clocked by the domain ``sync``; it may have no registers.
     testbenches, monitors : async functions
-        As for the simulator's ``add_testbench`` and ``add_process``.
+        Functions for the simulator's ``add_testbench`` and ``add_process``.
     max_cycles : int
     vcd : str or None
         File for waves.
@@ -100,9 +100,9 @@ def run(dut: Any, *testbenches: Callable, monitors: Sequence[Callable] = (),
     Raises
     ------
     TimeoutError
-        After ``max_cycles``.
+        If the testbenches do not return within ``max_cycles``.
     """
-    # A register of our own gives a component without registers the clock that the drivers need.
+    # This register makes the clock that drivers need, if the component has no registers.
     top = Module()
     beat = Signal()
     top.d.sync += beat.eq(~beat)
@@ -126,7 +126,7 @@ def transform(dut: Any, payloads: Iterable, count: int, *,
               stall_o: Callable[[], bool] | None = None, **kwargs) -> list:
     """Push ``payloads`` through ``dut.i`` and return ``count`` payloads from ``dut.o``.
 
-    What ``dut.o`` offers must hold until its transfer. Other arguments are those of `run`.
+    Payloads on ``dut.o`` must hold until their transfer. Other arguments are those of `run`.
     """
     received = []
 
@@ -143,7 +143,7 @@ def transform(dut: Any, payloads: Iterable, count: int, *,
 def measure_latency(dut: Any, payload: Any) -> int:
     """Cycles from the transfer of ``payload`` on ``dut.i`` to the first with ``dut.o`` valid.
 
-    Zero where the path is combinational; ``dut.o`` is ready all the time.
+    The latency of a combinational path is zero; ``dut.o`` is ready all the time.
     """
     cycles = 0
 
@@ -187,8 +187,8 @@ def measure_throughput(dut: Any, payloads: Sequence, count: int) -> Fraction:
 
 
 def _begun(testbench: Callable) -> Callable:
-    # Let all testbenches begin before one of them can fail: Python would complain, in whatever
-    # test comes next, of those that never began.
+    # All testbenches begin before one of them can fail: Python would complain of those that never
+    # began, in a later test.
     async def begun(ctx):
         await ctx.delay(0)
         await testbench(ctx)

@@ -1,9 +1,9 @@
 # amaranth: UnusedElaboratable=no
-"""The cycles in which a tile makes its transfers: what its latency and its queues come to.
+"""Model of the cycles in which a tile makes its transfers.
 
-A model of the tile's control alone, written from docs/design.md. Nothing in a tile depends on data:
-with the beats that are offered, and when each port stalls, every cycle is determined. So faults
-that only cost cycles show, with stalls as without.
+The model has the tile's control alone, its latency and its queues, and is written from
+docs/design.md. No cycle depends on data: the offered beats and the stalls determine all. So the
+model reveals faults that only cost cycles, with stalls and without.
 """
 
 from collections import deque
@@ -20,7 +20,7 @@ __all__ = ["Timing"]
 
 
 class _Queue:
-    # A SyncFIFOBuffered: what is written can be read FIFO_LATENCY cycles later.
+    # A SyncFIFOBuffered: an item can be read FIFO_LATENCY cycles after it is written.
 
     def __init__(self, depth: int):
         self.most, self.inner, self.front = depth - 1, deque(), None
@@ -53,41 +53,41 @@ class Timing:
         self.latency = tile.latency
         self.to_totals = tile.total_latency
         self.to_release = tile.release_latency
-        # Results that leave once the last of them is there, since they share an exponent.
+        # Transfers that wait for the last of their block, since they share an exponent.
         shared = isinstance(config.output, BlockScaled)
         self.gathered = BLOCK // config.outputs if shared else 1
         self.to_queue = tile.latency - tile.total_latency - FIFO_LATENCY - (self.gathered - 1)
 
     def cycles(self, plan: Plan) -> int:
-        """Cycles to the final output, that one included."""
+        """Cycles until the final output, including its own."""
         return self.transfers(plan)["final"]["m_axis_o"] + 1
 
     def transfers(self, plan: Plan) -> dict[str, dict[str, int]]:
-        """First, final and total cycle of the transfers of each port, as of a `Trace`."""
+        """First, final and total cycle of the transfers of each port, as in a `Trace`."""
         c = self.config
         names = [port.name for port in ports(c)]
         output = names.index("m_axis_o")
-        given = {name: beats for name, beats in zip(names, plan.beats, strict=True)
-                 if beats is not None}
+        inputs = {name: beats for name, beats in zip(names, plan.beats, strict=True)
+                  if beats is not None}
         sources = []
-        for name, beats in given.items():
+        for name, beats in inputs.items():
             after = [(names.index(other), counts.tolist())
                      for other, counts in beats.after.items()]
             sources.append((names.index(name), len(beats.last), after))
         job, activations, weights = (names.index(f"s_axis_{name}")
                                      for name in ("job", "activations", "weights"))
-        loaded = "s_axis_parameters" in names
-        words = names.index("s_axis_parameters") if loaded else -1
-        closes = given["s_axis_parameters"].last.tolist() if loaded else []
-        sizes = payloads(c)["i_job"].unpack(given["s_axis_job"].data, "beats").tolist()
+        has_sets = "s_axis_parameters" in names
+        words = names.index("s_axis_parameters") if has_sets else -1
+        closes = inputs["s_axis_parameters"].last.tolist() if has_sets else []
+        sizes = payloads(c)["i_job"].unpack(inputs["s_axis_job"].data, "beats").tolist()
 
         moved, offers = [0] * len(names), [False] * len(names)
         cycles: list[list[int]] = [[] for _ in names]
         steps, queue = c.steps, self.latency
         jobs, results = _Queue(JOB_QUEUE), _Queue(queue)
-        writing, users, current = 0, [0, 0], not loaded
+        writing, users, current = 0, [0, 0], not has_sets
         beat = backlog = promised = under_way = remaining = bank = held = 0
-        arriving, finishing, made = deque(), deque(), deque()
+        arriving, finishing, results_due = deque(), deque(), deque()
         stalls = plan.stalls.tolist()
 
         for cycle in range(plan.limit):
@@ -99,9 +99,9 @@ class Timing:
                         if moved[other] < counts[moved[index]]:
                             offers[index] = False
 
-            # What is taken, as the state is.
+            # Transfers of this cycle, from the state before it.
             accepts = offers[job] and current and not jobs.full
-            writes = loaded and offers[words] and not users[writing]
+            writes = has_sets and offers[words] and not users[writing]
             size, of_bank = jobs.front or (0, 0)
             last = beat + 1 == size
             enters = (size > 0 and offers[activations] and offers[weights]
@@ -109,27 +109,27 @@ class Timing:
             leaves = results.front is not None and not stalled[output]
             step = remaining > 0 and under_way != queue
 
-            for index, taken in ((job, accepts), (words, writes), (activations, enters),
+            for index, moves in ((job, accepts), (words, writes), (activations, enters),
                                  (weights, enters), (output, leaves)):
-                if taken:
+                if moves:
                     moved[index] += 1
                     offers[index] = False
                     cycles[index].append(cycle)
             if leaves and moved[output] == plan.due[output]:
                 break
 
-            # The clock rises. A step's result, or its block's, comes to the queue later.
+            # The clock rises. The result of a step, or of its block, reaches the queue later.
             if step:
-                if remaining == 1 and loaded:
+                if remaining == 1 and has_sets:
                     finishing.append((cycle + self.to_release, bank))
                 held += 1
                 if held == self.gathered:
                     at = cycle + self.to_queue
-                    made.extend(range(at, at + held))
+                    results_due.extend(range(at, at + held))
                     held = 0
             written = None
-            if made and made[0] == cycle:
-                written = made.popleft()
+            if results_due and results_due[0] == cycle:
+                written = results_due.popleft()
             results.clock(written, leaves)
             promised += (steps if enters and last else 0) - leaves
             under_way += step - leaves

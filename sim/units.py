@@ -1,7 +1,7 @@
-"""Drivers of the units that bring tensors together: tensors in, tensors out, on any backend.
+"""Drivers of the units that combine tensors: tensors in, tensors out, on any backend.
 
-A unit stands behind the ports of :class:`sim.components.AxiComponent`. Parameter sets follow one
-another: a set is sent when the last result of the one before it has come, as the unit asks.
+A unit has the ports of :class:`sim.components.AxiComponent`. A parameter set is sent only after the
+last result of the set before, since a unit's parameters must hold until then.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,19 +24,19 @@ PARAMETERS, OUTPUT = "s_axis_parameters", "m_axis_o"
 def run_elementwise(unit: Elementwise, backend: Backend, operands: Sequence[np.ndarray],
                     parameters: Sequence[Mapping], *, stall: float = 0.0, seed: int = 0
                     ) -> tuple[np.ndarray, Trace]:
-    """Put the same operands through a unit with each of several parameter sets.
+    """Run the same operands through a unit with each of several parameter sets.
 
     Parameters
     ----------
     unit : Elementwise
     backend : Backend
-        Of that unit.
+        Simulation of that unit.
     operands : sequence of array of integers
         Levels, of one shape.
     parameters : sequence of mapping of str to int
         Sets of the operation's fields.
     stall, seed
-        As :meth:`sim.backend.Backend.run` has them.
+        Parameters of :meth:`sim.backend.Backend.run`.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def run_elementwise(unit: Elementwise, backend: Backend, operands: Sequence[np.n
     Raises
     ------
     ValueError
-        Where the backend simulates another unit.
+        If the backend simulates another unit.
     """
     check_design(unit, backend)
     operation, sets = unit.operation, len(parameters)
@@ -75,11 +75,11 @@ def run_concat(unit: Concat, backend: Backend, tensors: Sequence[np.ndarray],
     ----------
     unit : Concat
     backend : Backend
-        Of that unit.
+        Simulation of that unit.
     tensors : sequence of array of integers ``(runs, vectors, lanes)``
-        Of each input; they differ in ``vectors`` only.
+        Tensor of each input; shapes differ in ``vectors`` only.
     parameters : sequence of mapping of str to int
-        Of each input.
+        Parameters of each input.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def run_concat(unit: Concat, backend: Backend, tensors: Sequence[np.ndarray],
     Raises
     ------
     ValueError
-        As :func:`run_elementwise`.
+        If the backend simulates another unit.
     """
     check_design(unit, backend)
     operation = unit.operation
@@ -118,7 +118,7 @@ def run_pool(unit: AveragePool | MaxPool, backend: Backend, windows: Sequence[np
     ----------
     unit : AveragePool or MaxPool
     backend : Backend
-        Of that unit.
+        Simulation of that unit.
     windows : sequence of array of integers ``(taps, lanes)``
     clamp : pair of int
 
@@ -129,7 +129,7 @@ def run_pool(unit: AveragePool | MaxPool, backend: Backend, windows: Sequence[np
     Raises
     ------
     ValueError
-        As :func:`run_elementwise`.
+        If the backend simulates another unit.
     """
     check_design(unit, backend)
     fmt = unit.values
@@ -149,7 +149,7 @@ def run_pool(unit: AveragePool | MaxPool, backend: Backend, windows: Sequence[np
 
 def _record(fields: Mapping[str, Format], values: Sequence[Mapping], suffix: str = ""
             ) -> dict[str, np.ndarray]:
-    # Codes of parameter sets, by the names of the unit's payload.
+    # Codes of parameter sets, by the field names of the unit's payload.
     return {f"{name}{suffix}": fmt.encode(integers([each[name] for each in values], name))
             for name, fmt in fields.items()}
 

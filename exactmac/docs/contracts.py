@@ -1,4 +1,4 @@
-"""Parts of the page of contracts."""
+"""Generated parts of the page of contracts."""
 
 from collections.abc import Iterable, Iterator
 
@@ -28,14 +28,14 @@ TYPICAL = levels_range(IntFormat(17))
 
 AWKWARD = ((1, 1), (-1, 1), (3, 1), (-3, 1), (5, 1), (-5, 1), (1, 2), (-2, 2), (5, 2), (11, 3),
            (125 * 2**20 + 1, 21), (1001, 1))
-"""Sums ``x`` and places ``n``: each is ``x / 2**n`` of a level of the output."""
+"""Sums ``x`` and places ``n``, for the result ``x / 2**n`` in levels of the output."""
 
 
 def result(name: str, x: int, n: int, zero_point: int = 0) -> int:
-    """Output level of the sum ``x``, of a scale ``2**-n``, as the contract rounds it.
+    """Output level of the sum ``x`` with the scale ``2**-n``, as the contract rounds it.
 
-    Of s8; of contract ``thresholds`` of s4, with the thresholds that round as ``half_up``; of
-    contract ``stochastic`` with a state of one half.
+    The output is s8. For contract ``thresholds`` it is s4, with thresholds that round as
+    ``half_up``; contract ``stochastic`` has a state of one half.
     """
     chosen, output, draws = contract(name), S8, None
     ends = {"bias": 0}
@@ -54,18 +54,18 @@ def result(name: str, x: int, n: int, zero_point: int = 0) -> int:
 
 
 def sums() -> Iterator[str]:
-    """Table of every contract's result of the awkward sums."""
+    """Table of every contract's results for the awkward sums."""
     return _results(CONTRACTS, 0)
 
 
 def inside() -> Iterator[str]:
-    """Table of the results where the zero point is 1."""
+    """Table of the results with a zero point of 1."""
     return _results(("onnx", "onnx_zp_inside"), 1)
 
 
 def _results(names: Iterable[str], zero_point: int) -> Iterator[str]:
-    heads = [f"{x}/{1 << n if n < 10 else f'2^{n}'}" for x, n in AWKWARD]
-    return table(["sum", *heads], (
+    columns = [f"{x}/{1 << n if n < 10 else f'2^{n}'}" for x, n in AWKWARD]
+    return table(["sum", *columns], (
         [f"`{name}`", *(result(name, x, n, zero_point) for x, n in AWKWARD)] for name in names))
 
 
@@ -77,7 +77,7 @@ def users() -> Iterator[str]:
 
 
 def contracts() -> Iterator[str]:
-    """Table of the contracts: what each takes, has and gives."""
+    """Table of the contracts: sums, multiplier, shift and output."""
     rows = []
     for name in CONTRACTS:
         chosen = contract(name)
@@ -121,7 +121,7 @@ def _output(chosen: Contract) -> Format | None:
 
 
 def facts(name: str) -> Iterator[str]:
-    """Formula of a contract, its parameters, its users and what it was compared with."""
+    """Formula of a contract, its parameters, users and comparisons."""
     chosen = contract(name)
     output = _output(chosen)
     yield from ("```text", chosen.formula(), "```", "")
@@ -141,4 +141,4 @@ def facts(name: str) -> Iterator[str]:
 
 
 PARTS = {"sums": sums, "inside": inside, "users": users, "contracts": contracts, "contract": facts}
-"""Parts by the names that the text has for them."""
+"""Functions of the parts, by their names in the text."""

@@ -1,4 +1,4 @@
-"""Parts of the page of formats."""
+"""Generated parts of the page of formats."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from golden.formats import ELSEWHERE, FLOATS, FloatFormat, Format, parse
 __all__ = ["PARTS", "drawing"]
 
 WIDEST_LISTED = 4
-"""Bits up to which every level is listed."""
+"""Most bits of a format whose levels are all listed."""
 
 
 def floats() -> Iterator[str]:
@@ -23,7 +23,7 @@ def floats() -> Iterator[str]:
 
 
 def drawing(fmt: Format) -> list[str]:
-    """Parts of a code in boxes, the highest bits first, the places of the bits above them."""
+    """Drawing of a code's parts in boxes, highest bits first, with bit places above."""
     places, boxes, last = "", "", fmt.bits
     for part, bits in fmt.parts.items():
         first, last = last - 1, last - bits
@@ -36,7 +36,7 @@ def drawing(fmt: Format) -> list[str]:
 
 
 def facts(family: str, name: str) -> Iterator[str]:
-    """Bit pattern of a format, what it holds and what it is called elsewhere."""
+    """Bit pattern of a format, its levels and its names elsewhere."""
     fmt = parse(name)
     yield from ("```text", *drawing(fmt), "```", "")
     number = 2.0**fmt.unit
@@ -76,7 +76,7 @@ def levels(*names: str) -> Iterator[str]:
 
 
 def numbers(name: str) -> Iterator[str]:
-    """Table of the levels and of the numbers of a float's codes, those without sign."""
+    """Table of the levels and numbers of a float's codes without sign."""
     fmt = parse(name)
     codes = range(1 << fmt.bits - 1)
     decoded = fmt.decode(codes).tolist()
@@ -86,4 +86,4 @@ def numbers(name: str) -> Iterator[str]:
 
 
 PARTS = {"floats": floats, "facts": facts, "levels": levels, "numbers": numbers}
-"""Parts by the names that the text has for them."""
+"""Functions of the parts, by their names in the text."""

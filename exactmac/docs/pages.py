@@ -1,4 +1,4 @@
-"""A page is a text whose lines ``{{part}}`` or ``{{part name}}`` are made of the code."""
+"""Pages: texts in which the code fills in lines ``{{part}}`` or ``{{part name}}``."""
 
 import re
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""The register that contract ``stochastic`` draws from, any number of draws ahead."""
+"""Random register of contract ``stochastic``, any number of draws ahead."""
 
 from amaranth.hdl import Cat, Value
 
@@ -10,10 +10,10 @@ __all__ = ["leap"]
 def leap(state: Value, draws: int) -> Value:
     """State ``draws`` draws later, each of ``LFSR_BITS`` steps: one network of XOR gates.
 
-    Every step is linear, so each bit of the result is the parity of some bits of ``state``: one
-    draw takes at most 6 of them, many draws about half.
+    Every step is linear, so each bit of the result is the parity of some bits of ``state``: at most
+    6 of them after one draw, about half of them after many draws.
     """
-    # The mask of the bits of `state` that each bit is the parity of, lowest bit first.
+    # Mask of the bits of `state` in each result bit's parity, lowest bit first.
     masks = [1 << bit for bit in range(LFSR_BITS)]
     for _ in range(draws * LFSR_BITS):
         fed_back = 0

@@ -8,10 +8,10 @@ __all__ = ["lookup"]
 
 
 def lookup(index: Value, table: Sequence[int], shape: Shape) -> Value:
-    """``table[index]`` in the given shape, by multiplexers: never a memory, whatever synthesizes.
+    """``table[index]`` as ``shape``, by multiplexers: no tool makes a memory of them.
 
-    Equal halves share one, so constant bits of the index cost nothing. ``table`` has
-    ``2**len(index)`` entries, each of which ``shape`` holds.
+    Equal halves of the table are built once, so constant bits of the index cost nothing. ``table``
+    has ``2**len(index)`` entries that fit ``shape``.
     """
     if len(table) != 1 << len(index):
         raise ValueError(f"Table must have {1 << len(index)} entries, not {len(table)}")

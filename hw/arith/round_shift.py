@@ -8,18 +8,18 @@ __all__ = ["doubled_and_sticky", "shift_right", "round_up"]
 
 
 def shift_right(x: Value, shift: Value) -> tuple[Value, Value]:
-    """Divide the signed ``x`` by ``2**shift``, and keep what rounding needs to know of the rest.
+    """Divide the signed ``x`` by ``2**shift``, and keep the guard and sticky bits for rounding.
 
     The first result is ``floor(2 * x / 2**shift)``: the floor of the quotient above one more bit,
-    the *guard*. The second is the *sticky* bit: whether any bit below the guard was set. Exact
-    for every ``x`` and every ``shift``, also beyond the width of ``x``.
+    the *guard*. The second is the *sticky* bit, set if any bit below the guard was set. Exact for
+    every ``x`` and every ``shift``, also beyond the width of ``x``.
     """
     doubled, sticky = doubled_and_sticky(x, shift)
     return doubled >> shift, sticky
 
 
 def doubled_and_sticky(x: Value, shift: Value) -> tuple[Value, Value]:
-    """``2 * x``, so that the guard is there for a shift of zero too; and the sticky bit."""
+    """``2 * x``, which has a guard for a shift of zero too; and the sticky bit."""
     doubled = Cat(Const(0, 1), x).as_signed()
     below = (Const(1, 1) << shift) - 1
     return doubled, (doubled & below).any()
@@ -29,7 +29,7 @@ def round_up(shifted: Value, sticky: Value, rounding: Rounding, *,
              negative: Value | None = None) -> Value:
     """Bit to add to the floor ``shifted >> 1``, for the results of :func:`shift_right`.
 
-    ``negative`` says whether the number is, where that is not the sign of ``shifted``.
+    ``negative`` is the sign of the number, if it differs from the sign of ``shifted``.
 
     =========  =============================================
     floor      0

@@ -1,4 +1,4 @@
-"""Narrowing that keeps to the nearest value that fits."""
+"""Narrowing to the nearest value that fits."""
 
 from amaranth.hdl import Cat, Const, Mux, Shape, Value
 
@@ -8,7 +8,7 @@ __all__ = ["saturate", "clamp"]
 def saturate(x: Value, width: int) -> Value:
     """Nearest value to the signed ``x`` that fits ``signed(width)``.
 
-    ``x`` fits where the bits that go equal the sign bit that stays, so no subtraction is needed.
+    ``x`` fits if the dropped bits equal the remaining sign bit, so no subtraction is needed.
     """
     if len(x) <= width:
         return x
@@ -22,7 +22,7 @@ def saturate(x: Value, width: int) -> Value:
 def clamp(x: Value, lo: Value, hi: Value) -> Value:
     """``lo`` where ``x < lo``, ``hi`` where ``x > hi``, else ``x``; ``lo <= hi``.
 
-    Nothing is compared with a constant end that ``x`` cannot pass: linters would warn of it.
+    There is no comparison with a constant end that ``x`` cannot pass; linters would warn of it.
     """
     shape = Shape(max(len(lo), len(hi)), signed=lo.shape().signed or hi.shape().signed)
     extended = (x | Const(0, shape))[:shape.width]

@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""Which block suits a pair of formats."""
+"""Choice of the block for a pair of formats."""
 
 from golden.formats import FloatFormat, Format, IntFormat, OddFormat
 from hw.blocks.floats import FloatGrid
@@ -16,11 +16,11 @@ __all__ = ["block_for", "kind_for"]
 BIT, BINARY = IntFormat(1, signed=False), OddFormat(1)
 
 TABLE_BITS = 6
-"""Codes of at most so many bits together, not both of integers, are looked up."""
+"""Most bits of two codes whose products are looked up, unless both are integers."""
 
 
 def kind_for(weights: Format, activations: Format) -> type[Block]:
-    """Kind of block that suits two formats; the first of these that applies.
+    """Kind of block for two formats: the first of these that applies.
 
     ======================================================  =================================
     formats                                                 block
@@ -58,10 +58,10 @@ def kind_for(weights: Format, activations: Format) -> type[Block]:
 
 def block_for(*, fabric: Fabric, weights: Format, activations: Format, rows: int, cols: int,
               lanes: int) -> Block:
-    """Block that suits two formats: see :func:`kind_for`.
+    """Block for two formats, see :func:`kind_for`.
 
-    Fabric and shape decide nothing yet: they are for blocks that pay on some fabric, or from some
-    shape on.
+    Fabric and shape decide nothing yet: they are there for blocks that pay only on some fabrics or
+    shapes.
     """
     return kind_for(weights, activations)(weights=weights, activations=activations, rows=rows,
                                           cols=cols, lanes=lanes, fabric=fabric)

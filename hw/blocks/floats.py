@@ -19,10 +19,9 @@ __all__ = ["FloatDot", "FloatGrid"]
 class FloatDot(Dot):
     """Sum of products of floats, or of floats and other levels.
 
-    A product of two is ``+-(p * q) << (e + f)``, of significands and shifts; that of a float and
-    another level ``+-(p * level) << e``. All bits are kept: a sum is as wide as its range.
-
-    The sign is dealt with before the shift, where the product is narrow.
+    The product of two floats is ``+-(p * q) << (e + f)``, of significands and shifts; the product
+    of a float and another level is ``+-(p * level) << e``. All bits are kept: a sum is as wide as
+    its range. The sign is applied before the shift, where the product is narrow.
 
     ===========  ====================================================
     cycle        contents
@@ -37,7 +36,7 @@ class FloatDot(Dot):
     """
 
     def prepared(self, operand: Operand) -> Any:
-        """Shape of what a product takes; the significand of what is no float is a level."""
+        """Shape of a product's operand; the significand of a non-float is its level."""
         fmt = self.format(operand)
         if not isinstance(fmt, FloatFormat):
             return data.StructLayout({"negative": 0, "significand": level_shape(fmt), "shift": 0})
@@ -57,7 +56,7 @@ class FloatDot(Dot):
         return Mux(weight.negative ^ activation.negative, -product, product)
 
     def summand(self, pipe: Pipeline, k: int) -> Value:
-        """Return a product, shifted behind its register."""
+        """Return a product, shifted after the register of its significand."""
         weight, activation = self.i.weights[k], self.i.activations[k]
         pipe.hold("shift", weight.shift + activation.shift)
         significand = pipe.register(self.term(weight, activation), f"significand_{k}")

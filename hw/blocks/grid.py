@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""Grids of dot products: what most blocks are, and the plain one, for any formats."""
+"""Grids of dot products, the base of most blocks; and the plain one, for any formats."""
 
 from abc import abstractmethod
 from functools import cached_property
@@ -36,28 +36,28 @@ class Dot(Cell):
     Latency is :attr:`latency`, ``1 + ceil(log4(lanes))`` cycles unless a subclass has more; a sum
     per cycle.
 
-    Subclasses say what a term is. What they can do once per element, for all that share it, they
-    do in :meth:`prepare`, which stands at the edge of a :class:`Grid`.
+    Subclasses define the terms. :meth:`prepare` is the work done once per element, at the edge of
+    a :class:`Grid`, for all cells that share the element.
 
     Parameters
     ----------
     weights, activations : Format
-        Of the elements.
+        Formats of the elements.
     lanes : int
         Elements of each vector.
     fabric : Fabric
-        What it is made of.
+        Fabric of the arithmetic.
 
     Members
     -------
     i : In(StructLayout)
-        Elements as prepared: ``activations`` and ``weights`` are each ``[lanes]``.
+        Prepared elements: ``activations`` and ``weights``, each ``[lanes]``.
     o : Out(shape_of(dot_range(weights, activations, lanes).format))
-        Their product.
+        Sum of the products.
     """
 
     group: ClassVar[int] = 1
-    """Lanes whose products are one summand."""
+    """Lanes per summand."""
 
     def __init__(self, *, weights: Format, activations: Format, lanes: int,
                  fabric: Fabric = GENERIC):
@@ -67,30 +67,30 @@ class Dot(Cell):
         self.fabric = fabric
         super().__init__(
             edges={name: data.ArrayLayout(self.prepared(name), lanes) for name in OPERANDS},
-            sums=shape_of(dot_range(weights, activations, lanes).format))
+            sum_shape=shape_of(dot_range(weights, activations, lanes).format))
 
     def format(self, operand: Operand) -> Format:
         """Format of an operand."""
         return getattr(self, operand)
 
     def prepared(self, operand: Operand) -> Any:
-        """Shape of an element as the product takes it; its code's unless a subclass says more."""
+        """Shape of a prepared element: that of its code, unless a subclass overrides it."""
         return shape_of(self.format(operand))
 
     def prepare(self, operand: Operand, code: Value) -> Any:
-        """Element as the product takes it; of a structure, a dictionary of its fields."""
+        """Prepared element; a dictionary of fields if its shape is a structure."""
         return code
 
     @cached_property
     def tree(self) -> SumTree:
-        """What adds the summands."""
+        """Tree that adds the summands."""
         return SumTree(
             term=dot_range(self.weights, self.activations, min(self.lanes, self.group)),
             count=-(-self.lanes // self.group))
 
     @property
     def latency(self) -> int:
-        """Cycles from the vectors to their product."""
+        """Cycles from the vectors to the sum of their products."""
         return dry_run(lambda m: self._summand(m, 0)[1]) + self.tree.latency
 
     @abstractmethod
@@ -98,7 +98,7 @@ class Dot(Cell):
         """Return the product of two elements, combinationally."""
 
     def summand(self, pipe: Pipeline, k: int) -> Value:
-        """Return the ``k``-th of what the tree adds, in the pipeline that the vectors enter."""
+        """Return summand ``k`` of the tree, computed in ``pipe`` from the vectors."""
         return pipe.register(self.term(self.i.weights[k], self.i.activations[k]),
                              f"product_{k}", shape_of(self.tree.term.format))
 
@@ -121,18 +121,18 @@ class Grid(Block):
 
     @property
     def cell(self) -> Dot:
-        """A dot product."""
+        """Dot product of one pair of vectors."""
         return self.dot(weights=self.weights, activations=self.activations, lanes=self.lanes,
                         fabric=self.fabric)
 
     def edge(self, m: Module, operand: Operand, beat: data.View) -> list[data.View]:
-        """Vectors as the dot products take them."""
-        dot, found = self.cell, []
+        """Vectors of prepared elements."""
+        dot, vectors = self.cell, []
         for index in range(beat[operand].shape().length):
             codes = [beat[operand][index][k] for k in range(self.lanes)]
             elements = [dot.prepare(operand, code) for code in codes]
             if all(element is code for element, code in zip(elements, codes, strict=True)):
-                found.append(beat[operand][index])
+                vectors.append(beat[operand][index])
                 continue
             vector: Any = Signal(data.ArrayLayout(dot.prepared(operand), self.lanes),
                                  name=f"{operand}_{index}")
@@ -141,14 +141,14 @@ class Grid(Block):
                 m.d.comb += [vector[k][part].eq(value) for part, value in parts]
                 if not parts:
                     m.d.comb += vector[k].eq(element)
-            found.append(vector)
-        return found
+            vectors.append(vector)
+        return vectors
 
 
 class DotProduct(Dot):
     """Sum of the products of levels, by multipliers; see :class:`Dot`.
 
-    The plain way, for any formats: codes become levels once per element.
+    The plain block, for any formats: codes become levels once per element.
     """
 
     def prepared(self, operand: Operand) -> Any:
@@ -164,7 +164,7 @@ class DotProduct(Dot):
         return weight * activation
 
     def summand(self, pipe: Pipeline, k: int) -> Value:
-        """Return a product, as the fabric multiplies."""
+        """Return a product, by the fabric's multiplier."""
         return pipe.multiply(self.i.weights[k], self.i.activations[k], f"product_{k}",
                              shape_of(self.tree.term.format))
 

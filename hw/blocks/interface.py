@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""What every block is to the array around it: edges, and a cell for each pair of vectors."""
+"""Interface between blocks and the array: edges, and a cell for each pair of vectors."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -24,28 +24,28 @@ OPERANDS: tuple[Operand, Operand] = ("activations", "weights")
 
 
 class Cell(Shared):
-    """What a pair of vectors has of its own: of what the edges make of the two, their sum.
+    """Sum of products of one pair of vectors, as prepared by their edges.
 
     Parameters
     ----------
     edges : mapping of str to Layout
-        What the edge makes of a vector of ``activations`` and of ``weights``.
-    sums : Shape
-        Of the sum.
+        Layout of a prepared vector, of ``activations`` and of ``weights``.
+    sum_shape : Shape
+        Shape of the sum.
 
     Members
     -------
     i : In(StructLayout)
-        ``activations`` and ``weights``.
-    o : Out(sums)
+        Prepared vectors: ``activations`` and ``weights``.
+    o : Out(sum_shape)
         Sum, :attr:`latency` cycles after the vectors.
     """
 
     i: data.View
     o: Signal
 
-    def __init__(self, *, edges: Mapping[Any, Any], sums: Any, **more):
-        super().__init__({"i": In(data.StructLayout(dict(edges))), "o": Out(sums), **more})
+    def __init__(self, *, edges: Mapping[Any, Any], sum_shape: Any, **more):
+        super().__init__({"i": In(data.StructLayout(dict(edges))), "o": Out(sum_shape), **more})
 
     @property
     @abstractmethod
@@ -57,34 +57,34 @@ class Block(Shared):
     """Sums of ``lanes`` products for each pair of an activation vector and a weight vector.
 
     ``o[r][c] = sum(activations[r][k] * weights[c][k] for k in range(lanes))``, exact. A block has
-    no state from beat to beat and never stalls: it takes a beat in any cycle, and its sums are
-    there :attr:`latency` cycles later. Throughput is one beat per cycle.
+    no state from beat to beat and never stalls: it takes a beat in any cycle, and its sums follow
+    :attr:`latency` cycles later. Throughput is one beat per cycle.
 
-    What can be done once per vector is done at an *edge*; the rest stands in a :class:`Cell` for
-    each pair. An array has the cells where it likes, and needs no block as such.
+    An *edge* does the work of each vector once; a :class:`Cell` does the work of each pair. An
+    array places the edges and cells itself, without the block around them.
 
     Parameters
     ----------
     weights, activations : Format
-        Of the elements.
+        Formats of the elements.
     rows, cols, lanes : int
         Activation vectors, weight vectors, and elements of each.
     fabric : Fabric
-        What it is made of.
+        Fabric of the arithmetic.
 
     Members
     -------
     i : In(stream.Signature(StructLayout, always_ready=True))
-        Codes: ``activations`` is ``[rows][lanes]``, ``weights`` is ``[cols][lanes]``.
-    o : Out(stream.Signature(ArrayLayout(ArrayLayout(shape_of(sums), cols), rows), ...))
-        Sums, always ready likewise.
+        Codes: ``activations``, ``[rows][lanes]``, and ``weights``, ``[cols][lanes]``.
+    o : Out(stream.Signature(ArrayLayout(ArrayLayout(shape_of(sum_format), cols), rows), ...))
+        Sums, always ready.
     """
 
     i: stream.Interface
     o: stream.Interface
 
     title: str
-    """What the block is made of, for reports."""
+    """Kind of arithmetic, for reports."""
 
     def __init__(self, *, weights: Format, activations: Format, rows: int, cols: int, lanes: int,
                  fabric: Fabric = GENERIC, **more):
@@ -97,7 +97,7 @@ class Block(Shared):
         self.cols = cols
         self.lanes = lanes
         self.fabric = fabric
-        sums = data.ArrayLayout(data.ArrayLayout(shape_of(self.sums), cols), rows)
+        sums = data.ArrayLayout(data.ArrayLayout(shape_of(self.sum_format), cols), rows)
         super().__init__({
             "i": In(stream.Signature(self.beat, always_ready=True)),
             "o": Out(stream.Signature(sums, always_ready=True)),
@@ -106,25 +106,25 @@ class Block(Shared):
 
     @property
     def beat(self) -> data.StructLayout:
-        """Layout of what comes in."""
+        """Layout of an input beat."""
         return data.StructLayout({
             "activations": beat_layout(self.activations, self.rows, self.lanes),
             "weights": beat_layout(self.weights, self.cols, self.lanes),
         })
 
     @property
-    def sums(self) -> IntFormat:
+    def sum_format(self) -> IntFormat:
         """Format of each sum, exactly as wide as ``lanes`` products need."""
         return dot_range(self.weights, self.activations, self.lanes).format
 
     @property
     @abstractmethod
     def cell(self) -> Cell:
-        """A cell, for others like it."""
+        """Cell of one pair of vectors; callers make others like it."""
 
     @abstractmethod
     def edge(self, m: Module, operand: Operand, beat: data.View) -> list[Any]:
-        """Return what a cell takes of each vector of an operand, given what comes in."""
+        """Return the prepared vectors of an operand in an input beat."""
 
     @cached_property
     def latency(self) -> int:
@@ -132,9 +132,9 @@ class Block(Shared):
         return self.cell.latency
 
     def cells(self, m: Module) -> list[Cell]:
-        """Put a cell between the edges of each pair of vectors, and return them."""
+        """Add a cell for each pair of vectors, and return the cells."""
         rows, cols = (self.edge(m, name, self.i.p) for name in OPERANDS)
-        found = []
+        cells = []
         for row, activations in enumerate(rows):
             for col, weights in enumerate(cols):
                 m.submodules[f"cell_{row}_{col}"] = cell = self.cell
@@ -143,10 +143,10 @@ class Block(Shared):
                     cell.i.weights.eq(weights),
                     self.o.p[row][col].eq(cell.o),
                 ]
-                found.append(cell)
+                cells.append(cell)
         m.d.comb += self.o.valid.eq(
             delay(m, self.i.valid, self.latency, "valid", reset_less=False))
-        return found
+        return cells
 
     def body(self, platform):
         m = Module()

@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""Products of single bits, counted."""
+"""Sums of products of single bits, by counting."""
 
 from typing import Any
 
@@ -23,8 +23,8 @@ class AndPopcount(Dot):
     2 ...        sums of up to 4, 16, 64 ... of these
     ===========  ==============================================
 
-    A count is a plain sum of bits, of which Yosys makes a compressor of full adders; one that was
-    spelled out was no smaller on any target from 4 to 16 lanes.
+    A count is a plain sum of bits, which Yosys turns into a compressor of full adders. An explicit
+    compressor was no smaller on any target from 4 to 16 lanes.
 
     Latency is ``1 + ceil(log4(ceil(lanes / 16)))`` cycles.
     """
@@ -36,7 +36,7 @@ class AndPopcount(Dot):
         return weight & activation
 
     def counted(self, count: Value, lanes: int) -> Value:
-        """Sum of ``lanes`` products of which ``count`` bits are 1."""
+        """Sum of ``lanes`` products, of which ``count`` have the bit 1."""
         return count
 
     def summand(self, pipe: Pipeline, k: int) -> Value:
@@ -51,15 +51,15 @@ class AndPopcount(Dot):
 class XnorPopcount(AndPopcount):
     """``2 * popcount(~(weights ^ activations)) - lanes``, for levels -1 and 1.
 
-    Otherwise as :class:`AndPopcount`.
+    All else is as in :class:`AndPopcount`.
     """
 
     def term(self, weight: Any, activation: Any) -> Value:
-        """Return whether the signs are equal."""
+        """Return 1 for equal signs."""
         return ~(weight ^ activation)
 
     def counted(self, count: Value, lanes: int) -> Value:
-        """As many products are -1 as are not counted."""
+        """Sum of the products: those not counted are -1."""
         return (count << 1) - lanes
 
 

@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""A block of block-scaled operands: sums of levels, brought to one scale."""
+"""Block for block-scaled operands: sums of levels, shifted to one scale."""
 
 from typing import Any
 
@@ -21,37 +21,37 @@ BASE_BITS = (2 * EXPONENT.max).bit_length()
 
 
 class ScaledCell(Cell):
-    """A cell whose sum is shifted.
+    """Cell that shifts the sum of an inner cell.
 
     Parameters
     ----------
     cell : Cell
-        What makes the sum; its latency is at least 1.
+        Inner cell; its latency is at least 1.
     window : int
-        Exponents that are shifted by.
-    sums : IntFormat
-        Of the shifted sum.
+        Number of exponents, from the base on, that sums are shifted by.
+    sum_format : IntFormat
+        Format of the shifted sum.
 
     Members
     -------
     i : In(StructLayout)
-        Of ``activations`` and ``weights`` each the ``vector`` of the inner cell, and its
-        ``exponent`` in the cycle before that one's sum; that of the activations is less the base.
-    o : Out(shape_of(sums))
+        ``activations`` and ``weights``, each with the inner cell's ``vector`` and an ``exponent``,
+        the latter in the cycle before the inner sum; the activations' exponent is less the base.
+    o : Out(shape_of(sum_format))
         Shifted sum.
     outside : Out(1)
-        Whether the exponents are outside of the window, a cycle before the sum.
+        The combined exponent is outside of the window; a cycle before the sum.
     """
 
     outside: Signal
 
-    def __init__(self, *, cell: Cell, window: int, sums: IntFormat):
+    def __init__(self, *, cell: Cell, window: int, sum_format: IntFormat):
         self.cell = cell
         self.window = window
-        self.sums = sums
+        self.sum_format = sum_format
         exponents = {"activations": signed(BASE_BITS + 1), "weights": shape_of(EXPONENT)}
         inner = cell.i.shape().members
-        super().__init__(sums=shape_of(sums), outside=Out(1), edges={
+        super().__init__(sum_shape=shape_of(sum_format), outside=Out(1), edges={
             name: data.StructLayout({"vector": inner[name], "exponent": exponents[name]})
             for name in OPERANDS})
 
@@ -64,13 +64,13 @@ class ScaledCell(Cell):
         m = Module()
         m.submodules.cell = cell = self.cell.twin()
         m.d.comb += [cell.i[name].eq(self.i[name].vector) for name in OPERANDS]
-        found = self.i.activations.exponent + self.i.weights.exponent
+        exponent = self.i.activations.exponent + self.i.weights.exponent
         shift = Signal(range(self.window), reset_less=True)
         shifted = Signal.like(self.o, reset_less=True)
         out = Signal(reset_less=True)
         m.d.sync += [
-            shift.eq(found[:ceil_log2(self.window)]),
-            out.eq((found < 0) | (found >= self.window)),
+            shift.eq(exponent[:ceil_log2(self.window)]),
+            out.eq((exponent < 0) | (exponent >= self.window)),
             shifted.eq(cell.o << shift),
         ]
         m.d.comb += [self.o.eq(shifted), self.outside.eq(out)]
@@ -78,19 +78,19 @@ class ScaledCell(Cell):
 
 
 class ScaledBlock(Block):
-    """A block whose sums are shifted, each by the combined exponent of its vectors.
+    """Block that shifts each sum by the combined exponent of its vectors.
 
-    ``o[r][c] = sum[r][c] << (activations.exponents[r] + weights.exponents[c] - base)``, exact,
-    where the shift is from 0 to ``window - 1``. Where it is not, or an exponent is not a number
+    ``o[r][c] = sum[r][c] << (activations.exponents[r] + weights.exponents[c] - base)``, exact for
+    shifts from 0 to ``window - 1``. For another shift, or for an exponent that is not a number
     (code 255), ``o[r][c]`` has no meaning, and ``outside`` is set together with ``o.valid``. An
-    operand that is not block-scaled has the exponent 0, whose code is 127. As a block, it has no
-    state from beat to beat and never stalls.
+    operand that is not block-scaled has the exponent 0, whose code is 127. Like any block, it has
+    no state from beat to beat and never stalls.
 
     =============  ======================================
     cycle          registers
     =============  ======================================
     block.latency  sums, and combined exponents
-    + 1            shifted sums; whether any is outside
+    + 1            shifted sums; the flag ``outside``
     =============  ======================================
 
     Latency is :attr:`latency`, one cycle more than the block's; a beat per cycle.
@@ -98,21 +98,21 @@ class ScaledBlock(Block):
     Parameters
     ----------
     block : Block
-        Of the elements.
+        Block for the elements.
     weights, activations : Format
-        Of which at least one is block-scaled.
+        Formats of the operands, at least one of them block-scaled.
     window : int
-        Exponents that are shifted by, at least 1.
+        Number of exponents, from the base on, that sums are shifted by, at least 1.
 
     Members
     -------
     i : In(stream.Signature(StructLayout, always_ready=True))
-        As of the block, and ``base``, and what the operands have of ``activations_exponents``,
-        ``[rows]``, and ``weights_exponents``, ``[cols]``.
-    o : Out(stream.Signature(ArrayLayout(ArrayLayout(shape_of(sums), cols), rows), ...))
+        Fields of the inner block, and ``base``; for block-scaled operands also
+        ``activations_exponents``, ``[rows]``, and ``weights_exponents``, ``[cols]``.
+    o : Out(stream.Signature(ArrayLayout(ArrayLayout(shape_of(sum_format), cols), rows), ...))
         Shifted sums, always ready.
     outside : Out(1)
-        Whether any combined exponent of the beat on ``o`` is outside of the window, or none.
+        A combined exponent of the beat on ``o`` is outside of the window, or not a number.
     """
 
     outside: Signal
@@ -130,7 +130,7 @@ class ScaledBlock(Block):
 
     @property
     def beat(self) -> data.StructLayout:
-        """Layout of what comes in."""
+        """Layout of an input beat."""
         scaled = {f"{name}_exponents": data.ArrayLayout(shape_of(EXPONENT), count)
                   for name, count in (("activations", self.block.rows),
                                       ("weights", self.block.cols))
@@ -138,18 +138,18 @@ class ScaledBlock(Block):
         return data.StructLayout({**self.block.beat.members, "base": BASE_BITS, **scaled})
 
     @property
-    def sums(self) -> IntFormat:
+    def sum_format(self) -> IntFormat:
         """Format of each shifted sum."""
-        return levels_range(self.block.sums).times(1 << self.window - 1).format
+        return levels_range(self.block.sum_format).times(1 << self.window - 1).format
 
     @property
     def cell(self) -> ScaledCell:
-        """The block's, and a shift behind it."""
-        return ScaledCell(cell=self.block.cell, window=self.window, sums=self.sums)
+        """Cell of the inner block, with a shift after it."""
+        return ScaledCell(cell=self.block.cell, window=self.window, sum_format=self.sum_format)
 
     def edge(self, m: Module, operand: Operand, beat: data.View) -> list[Any]:
-        """The block's, each with the exponent of the vector."""
-        found, layout = [], self.cell.i.shape().members[operand]
+        """Vectors of the inner block, each with its exponent."""
+        edges, layout = [], self.cell.i.shape().members[operand]
         for index, vector in enumerate(self.block.edge(m, operand, beat)):
             exponent = (beat[f"{operand}_exponents"][index]
                         if isinstance(getattr(self, operand), BlockScaled)
@@ -162,30 +162,30 @@ class ScaledBlock(Block):
                 edge.exponent.eq(delay(m, exponent, self.block.latency - 1,
                                        f"{operand}_exponent_{index}")),
             ]
-            found.append(edge)
-        return found
+            edges.append(edge)
+        return edges
 
     def is_outside(self, m: Module, beat: data.View, valid: Value, outside: Value) -> Value:
-        """Return whether any combined exponent of a beat was outside, or none, with its sums.
+        """Return a flag in step with a beat's sums: an exponent was outside, or not a number.
 
         Parameters
         ----------
         m : Module
         beat : View
-            What came in.
+            Input beat.
         valid : Value
-            Whether a beat did.
+            Valid bit of the input beat.
         outside : Value
-            Whether any cell says so.
+            Flag ``outside`` of any cell.
         """
         names = [name for name in self.beat.members if name.endswith("exponents")]
         # An exponent whose code is all ones is not a number.
         none = Cat(code.all() for name in names for code in beat[name]).any()
         none = delay(m, none, self.block.latency, "not_a_number")
-        found = Signal(name="is_outside")
-        m.d.sync += found.eq((outside | none) & delay(
+        flag = Signal(name="is_outside")
+        m.d.sync += flag.eq((outside | none) & delay(
             m, valid, self.block.latency, "valid_inside", reset_less=False))
-        return found
+        return flag
 
     def body(self, platform):
         m = Module()

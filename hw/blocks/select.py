@@ -16,21 +16,21 @@ __all__ = ["SelectDot", "SelectGrid", "selects"]
 
 
 def selects(fmt: Format) -> bool:
-    """Whether every level is -1, 0 or 1: ternary, binary, a bit, and what else is so small."""
+    """True if every level is -1, 0 or 1, as in ternary, binary and single bits."""
     return levels_range(fmt) in Range(-1, 1)
 
 
 class SelectDot(Dot):
-    """Sum of elements, each added, subtracted or skipped as an element of -1, 0 or 1 says.
+    """Sum of elements, each added, subtracted or skipped by an element of -1, 0 or 1.
 
-    That one is the weight, or where it has other levels the activation. The other comes with its
-    negative, made once for all that share it, so that a term is a multiplexer: a 4-input LUT per
-    bit. See :class:`Dot`.
+    That selecting element is the weight, or, if weights have other levels, the activation. The
+    other element comes with its negative, computed once at the edge, so that a term is a
+    multiplexer: a 4-input LUT per bit. See :class:`Dot`.
     """
 
     @property
     def selector(self) -> Operand:
-        """Which operand selects."""
+        """Operand that selects."""
         return "weights" if selects(self.weights) else "activations"
 
     def prepared(self, operand: Operand) -> Any:
@@ -43,14 +43,14 @@ class SelectDot(Dot):
 
     def prepare(self, operand: Operand, code: Value) -> Any:
         """Level of a code, with its negative unless it selects."""
-        found = level(self.format(operand), code)
-        return found if operand == self.selector else {"plus": found, "minus": -found}
+        plus = level(self.format(operand), code)
+        return plus if operand == self.selector else {"plus": plus, "minus": -plus}
 
     def term(self, weight: Any, activation: Any) -> Value:
         """Return an element, its negative or 0."""
         select, other = ((weight, activation) if self.selector == "weights"
                          else (activation, weight))
-        # Of -1, 0 and 1 the lowest bit says which is 0, the highest of a signed one which is -1.
+        # The lowest bit is 0 for 0 alone; the highest bit of a signed level is 1 for -1 alone.
         chosen = other.plus
         if select.shape().signed:
             chosen = Mux(select[-1], other.minus, chosen)

@@ -1,4 +1,4 @@
-"""Infinities and NaN among the products of a beat, beside a block that knows only numbers."""
+"""Flags of infinities and NaN among the products of a beat, beside a block of numbers."""
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import data
@@ -11,7 +11,7 @@ from hw.formats import level
 __all__ = ["Specials", "FLAGS"]
 
 FLAGS = data.StructLayout({"nan": 1, "up": 1, "down": 1})
-"""Whether any product is NaN, infinity, minus infinity."""
+"""Flags: a product is NaN, infinity, minus infinity."""
 
 
 KINDS = data.StructLayout({"nan": 1, "infinite": 1, "negative": 1, "zero": 1})
@@ -20,14 +20,14 @@ KINDS = data.StructLayout({"nan": 1, "infinite": 1, "negative": 1, "zero": 1})
 class Specials(Cell):
     """Flags of the products of a beat, kept in step with a block of the same latency.
 
-    They say of the products ``activations[k] * weights[k]`` whether any is NaN, infinity or minus
-    infinity. A product is NaN where a factor is, or where infinity meets 0. What a block makes of
-    such codes has no meaning, and the flags say that it is not to be used.
+    A flag is set if any product ``activations[k] * weights[k]`` is NaN, infinity or minus
+    infinity. A product is NaN if a factor is NaN, or if infinity meets 0. A block's sum with such
+    codes has no meaning; the flags mark it as not to be used.
 
     Parameters
     ----------
     weights, activations : Format
-        Of the elements.
+        Formats of the elements.
     lanes : int
         Elements of each vector.
     latency : int
@@ -36,7 +36,7 @@ class Specials(Cell):
     Members
     -------
     i : In(StructLayout)
-        Of ``activations`` and ``weights`` each what :meth:`edge` makes of their codes.
+        Kinds of the ``activations`` and ``weights``, see :meth:`edge`.
     o : Out(FLAGS.size)
         Flags.
     """
@@ -49,7 +49,7 @@ class Specials(Cell):
         self.lanes = lanes
         self._latency = latency
         kinds = data.ArrayLayout(KINDS, lanes)
-        super().__init__(sums=FLAGS.size, edges={"activations": kinds, "weights": kinds})
+        super().__init__(sum_shape=FLAGS.size, edges={"activations": kinds, "weights": kinds})
 
     @property
     def latency(self) -> int:
@@ -57,14 +57,14 @@ class Specials(Cell):
         return self._latency
 
     def edge(self, m: Module, operand: Operand, beat: data.View) -> list[Signal]:
-        """Return what each vector of an operand is, but for its magnitude."""
-        fmt, codes, found = getattr(self, operand), beat[operand], []
+        """Return the kinds of each vector of an operand: NaN, infinite, negative, zero."""
+        fmt, codes, vectors = getattr(self, operand), beat[operand], []
         for index in range(codes.shape().length):
             kinds = Signal(data.ArrayLayout(KINDS, self.lanes), name=f"{operand}_{index}_kinds")
             m.d.comb += [kinds[k].eq(_kinds(m, fmt, codes[index][k], f"{operand}_{index}_{k}"))
                          for k in range(self.lanes)]
-            found.append(kinds)
-        return found
+            vectors.append(kinds)
+        return vectors
 
     def body(self, platform):
         m = Module()
@@ -86,7 +86,7 @@ class Specials(Cell):
 
 
 def _kinds(m: Module, fmt: Format, code: Value, name: str) -> data.View:
-    """What an element is, but for its magnitude."""
+    """Kinds of an element: NaN, infinite, negative, zero."""
     kinds = Signal(KINDS, name=name)
     value = level(fmt, code)
     m.d.comb += kinds.zero.eq(value == 0)

@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""A registered adder tree."""
+"""Adder tree with registers."""
 
 from functools import cache
 
@@ -17,7 +17,7 @@ from hw.shared import Shared
 __all__ = ["SumTree", "tree_latency"]
 
 ARITY = 4
-"""Terms that are added between two registers: two levels of adders."""
+"""Terms added between two registers, by two levels of adders."""
 
 
 class SumTree(Shared):
@@ -29,16 +29,16 @@ class SumTree(Shared):
     Parameters
     ----------
     term : Range
-        What each term may be.
+        Range of each term.
     count : int
-        Terms.
+        Number of terms.
 
     Members
     -------
     i : In(ArrayLayout(shape_of(term.format), count))
         Terms.
     o : Out(shape_of(term.times(count).format))
-        Their sum, :attr:`latency` cycles later.
+        Sum of the terms, :attr:`latency` cycles later.
     """
 
     i: data.View
@@ -71,7 +71,7 @@ class SumTree(Shared):
 
     def total(self, m: Module) -> tuple[Value, int]:
         """Return the sum of the terms, and its registers."""
-        # Each partial sum and how many terms are in it, which bounds its width.
+        # Partial sums, each with its number of terms, which bounds its width.
         partials = [(self.i[k], 1) for k in range(self.count)]
         stage = 0
         while len(partials) > 1:
@@ -90,6 +90,6 @@ class SumTree(Shared):
 
 @cache
 def tree_latency(count: int) -> int:
-    """Latency of a :class:`SumTree` of ``count`` terms, whatever they are."""
+    """Latency of a :class:`SumTree` of ``count`` terms of any range."""
     _, stages = dry_run(SumTree(term=Range(0, 1), count=count).total)
     return stages

@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""Products looked up."""
+"""Products by constant tables."""
 
 from typing import Any
 
@@ -16,8 +16,8 @@ __all__ = ["TableDot", "TableGrid"]
 class TableDot(Dot):
     """Sum of products, each a constant function of the two codes; see :class:`Dot`.
 
-    As logic, a table of up to four bits is a LUT for each bit of the product, and one of up to six
-    bits a LUT of xc7.
+    As logic, a table of up to four bits takes a LUT per bit of the product; a table of up to six
+    bits takes a LUT of xc7.
     """
 
     def term(self, weight: Any, activation: Any) -> Value:

@@ -1,4 +1,4 @@
-"""Sums of a vector of an operand, which are multiplied by what the other one is offset by."""
+"""Sums of an operand's vectors, to be multiplied by the other operand's offset."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ class VectorSum(Cell):
     Parameters
     ----------
     fmt : Format
-        Of the elements.
+        Format of the elements.
     lanes : int
         Elements of the vector.
     latency : int
@@ -30,8 +30,8 @@ class VectorSum(Cell):
     Members
     -------
     i : In(StructLayout)
-        ``activations``: codes, ``[lanes]``. The other operand takes no part.
-    o : Out(shape_of(sums))
+        ``activations``: codes, ``[lanes]``. ``weights`` has no bits.
+    o : Out(shape_of(sum_format))
         Sum.
     """
 
@@ -41,7 +41,7 @@ class VectorSum(Cell):
         self.fmt = fmt
         self.lanes = lanes
         self._latency = latency
-        super().__init__(sums=shape_of(self.sums), edges={
+        super().__init__(sum_shape=shape_of(self.sum_format), edges={
             "activations": data.ArrayLayout(shape_of(fmt), lanes),
             "weights": data.StructLayout({})})
 
@@ -51,12 +51,12 @@ class VectorSum(Cell):
         return self._latency
 
     @property
-    def sums(self) -> IntFormat:
+    def sum_format(self) -> IntFormat:
         """Format of the sum."""
         return levels_range(self.fmt).times(self.lanes).format
 
     def edge(self, m: Module, operand: Operand, beat: data.View) -> list[Any]:
-        """Return the vectors that are summed, which only the activations have."""
+        """Return the vectors to sum: those of the activations."""
         return [*beat[operand]] if operand == "activations" else []
 
     def body(self, platform):

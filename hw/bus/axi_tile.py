@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""The tile with AXI4-Stream ports: the module that is emitted."""
+"""Tile with AXI4-Stream ports: the emitted module."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,22 +18,21 @@ __all__ = ["AxiTile", "check_width", "clock", "connect", "port_members"]
 class AxiTile(wiring.Component):
     """A :class:`~hw.tile.tile.MacTile` behind AXI4-Stream ports.
 
-    Only names and packing: element ``k`` of a payload lies at ``[k*bits, (k+1)*bits)`` of
-    ``tdata``, which zeros fill up to whole bytes; :func:`hw.tile.ports.ports` has the layouts.
-    Latency and throughput are the tile's. The tile counts beats: ``tlast`` of the operands is only
-    checked.
+    This adds names and packing only: element ``k`` of a payload lies at ``[k*bits, (k+1)*bits)`` of
+    ``tdata``, with zeros up to whole bytes; :func:`hw.tile.ports.ports` has the layouts. Latency
+    and throughput are the tile's. The tile counts beats; ``tlast`` of the operands is only checked.
 
     Parameters
     ----------
     config : TileConfig
-        What the tile is.
+        Configuration of the tile.
     clocking : Clocking
         Names of clock and reset in waves and in the emitted module.
 
     Members
     -------
     aclk : In(1)
-        Clock of everything.
+        Clock of the whole tile.
     aresetn : In(1)
         Reset, active low, synchronous.
     s_axis_*_tdata, _tvalid, _tlast : In; _tready : Out
@@ -41,8 +40,8 @@ class AxiTile(wiring.Component):
     m_axis_o_tdata, _tvalid, _tlast : Out; _tready : In
         Outputs.
     error : Out(1)
-        Whether a job was out of range, or a ``tlast`` of an operand not on its job's last beat; it
-        stays set until a reset.
+        Set by a job out of range, and by a ``tlast`` of an operand that is not on its job's last
+        beat; stays set until a reset.
     """
 
     aclk: Signal
@@ -59,7 +58,7 @@ class AxiTile(wiring.Component):
 
     @property
     def design(self) -> TileConfig:
-        """What a simulation of it simulates: :attr:`sim.backend.Backend.design`."""
+        """Design that a simulation runs: :attr:`sim.backend.Backend.design`."""
         return self.config
 
     def elaborate(self, platform):
@@ -86,7 +85,7 @@ def port_members(ports: Sequence[StreamPort]) -> dict[str, Any]:
 
 
 def clock(m: Module, top: Any):
-    """Clock and reset what is inside of ``m`` by the ports ``aclk`` and ``aresetn``."""
+    """Clock and reset the inside of ``m`` by the ports ``aclk`` and ``aresetn``."""
     # The port itself is the domain's clock, so that simulators find one signal to drive.
     m.domains.sync = domain = ClockDomain()
     domain.clk = top.aclk  # pyright: ignore[reportAttributeAccessIssue] - not in the stubs
@@ -94,7 +93,7 @@ def clock(m: Module, top: Any):
 
 
 def check_width(port: StreamPort, payload: Value, bits: int):
-    """Raise ``ValueError`` where a port of so many bits is not as wide as what is behind it."""
+    """Raise ``ValueError`` if a port's payload differs in width from the stream behind it."""
     if len(payload) != bits:
         raise ValueError(f"Payload of {port.name} must be as wide as that of {port.stream}, "
                          f"{len(payload)} bits, not {bits}")
@@ -106,7 +105,7 @@ def connect(m: Module, top: Any, port: StreamPort, inner: stream.Interface):
     Raises
     ------
     ValueError
-        Where their payloads are not of the same width.
+        If their payloads differ in width.
     """
     payload, bits = Value.cast(inner.payload), port.payload.bits
     check_width(port, payload, bits + port.last)

@@ -1,4 +1,4 @@
-"""What a host does for a tile: jobs of matrices, beats of jobs, and results of outputs."""
+"""Host side of a tile: matrices to jobs, jobs to beats, and outputs to results."""
 
 from hw.drive.beats import Beats
 from hw.drive.schedule import (

@@ -1,4 +1,4 @@
-"""Transfers that a port makes or is to make."""
+"""Transfers of a port."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ __all__ = ["Beats"]
 
 @dataclass(frozen=True, eq=False)
 class Beats:
-    """Transfers of one port, in order: those that an input is to make, or an output made.
+    """Transfers of one port, in order: those to send to an input, or those of an output.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ class Beats:
     last : array of bool, ``(beats,)``
         ``tlast``.
     after : mapping of str to array of int64, ``(beats,)``
-        Per port name: a beat is not offered before that port has made so many transfers.
+        Number of transfers, by port name, that the port must have made before a beat is offered.
     """
 
     data: np.ndarray

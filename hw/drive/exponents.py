@@ -1,4 +1,4 @@
-"""Exponents of block-scaled operands: of a matrix, and of its beats."""
+"""Exponents of block-scaled operands, for a matrix and for its beats."""
 
 from collections.abc import Mapping
 
@@ -12,29 +12,29 @@ __all__ = ["check_bases", "scaled_operands", "checked", "of_beats"]
 
 
 def scaled_operands(config: TileConfig) -> list[str]:
-    """Which of ``activations`` and ``weights`` are block-scaled."""
+    """Names of the block-scaled operands among ``activations`` and ``weights``."""
     return [name for name in ("activations", "weights")
             if isinstance(getattr(config, name), BlockScaled)]
 
 
 def checked(config: TileConfig, exponents: Mapping[str, np.ndarray], base: int | None,
             shapes: Mapping[str, tuple[int, ...]]) -> tuple[dict[str, np.ndarray], int]:
-    """Codes of the exponents of each operand that has some, by name, and the base.
+    """Codes of the exponents of each block-scaled operand, by name, and the base.
 
     Parameters
     ----------
     config : TileConfig
     exponents : mapping of str to array ``(vectors, ceil(K / 32))``
-        By default 127 everywhere.
+        Codes of the exponents; 127 everywhere for a missing operand.
     base : int or None
-        None for the least combined exponent of any two blocks.
+        Base of the jobs; None for the least combined exponent of any two blocks.
     shapes : mapping of str to ``(vectors, K)``
-        Of the operands.
+        Shapes of the operands.
 
     Raises
     ------
     ValueError
-        Where they do not fit the operand or the tile, or a block is outside of the window.
+        If exponents do not fit the operand or the tile, or a block is outside of the window.
     """
     scaled = scaled_operands(config)
     for name in exponents:
@@ -52,7 +52,8 @@ def checked(config: TileConfig, exponents: Mapping[str, np.ndarray], base: int |
                    for name in ("activations", "weights"))
     check_bases(base)
     if codes:
-        # Each vector of one operand meets each of the other: the ends of a block's exponents do.
+        # Each vector of one operand meets each vector of the other, so the ends of a block's
+        # exponents suffice.
         ends = [np.stack([each.min(axis=0), each.max(axis=0)], axis=-1) for each in (
             codes.get(name, np.full((1, -(-shapes[name][1] // BLOCK)), EXPONENT_BIAS))
             for name in ("activations", "weights"))]
@@ -61,7 +62,7 @@ def checked(config: TileConfig, exponents: Mapping[str, np.ndarray], base: int |
 
 
 def check_bases(base) -> np.ndarray:
-    """Return bases as an array, or raise where one is no combined code of exponents."""
+    """Return bases as an array; raise if one is no combined code of exponents."""
     if base is None:
         raise ValueError("Base must be given where operands are block-scaled, not None")
     bases = integers(base, "Base")
@@ -72,7 +73,7 @@ def check_bases(base) -> np.ndarray:
 
 
 def of_beats(config: TileConfig, codes: np.ndarray, vectors: int, beats: int) -> np.ndarray:
-    """Exponents of the beats of ``vectors``, of which those beyond the codes' are like their last.
+    """Exponents of the beats of ``vectors``; vectors beyond ``codes`` repeat the last one.
 
     Returns
     -------

@@ -1,7 +1,7 @@
-"""From matrices to jobs: what a driver of a tile makes of its operands.
+"""Jobs of a tile from matrices: the schedule of a driver.
 
-A driver pads what is ragged and folds what the hardware does not subtract (DESIGN of the tile:
-whole blocks, surplus lanes with a known product, zero points in the bias).
+A driver pads operands to whole blocks, with surplus lanes of a known product. It folds into the
+bias the zero points that the hardware does not subtract.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,27 +27,27 @@ class Phase:
     Parameters
     ----------
     formats : mapping of str to Format
-        Of ``weights``, ``activations`` and ``output``, as :func:`resolved` gives them: what a code
-        means while this set is in use.
+        Formats of ``weights``, ``activations`` and ``output`` while this set is in use, as
+        :func:`resolved` gives them.
     parameters : mapping of str to array ``(records,)``
-        One entry per field of the tile's record.
+        Values of each field of the tile's record.
     group, beats : array ``(jobs,)``
-        What each transfer of ``i_job`` says.
+        Fields of each transfer of ``i_job``.
     activations : array ``(sum(beats), rows, lanes)``
         Levels of every beat.
     weights : array ``(sum(beats), cols, lanes)``
         Levels of every beat.
     states : array ``(jobs, rows)``, optional
-        What the first output of each row draws, where the tile's contract draws.
+        Random state of the first output of each row, for contract ``stochastic``.
     table : array ``(256,)``, optional
-        Levels that the codes of results become, where the tile's table is loaded.
+        Levels that the codes of results become, for a tile with a loaded table.
     exponents : mapping of str to array ``(sum(beats), rows)`` or ``(sum(beats), cols)``
-        Codes of the exponents of ``activations`` and ``weights`` that are block-scaled.
+        Codes of the exponents of the block-scaled operands, by name.
     base : array ``(jobs,)``, optional
-        Least combined code of exponents, where an operand is block-scaled.
+        Least combined code of exponents, for block-scaled operands.
     surplus : int
-        Words of the set beyond its records, of no whole record that a job reads or beyond the
-        store: all ones.
+        Words of the set after its records, all ones: part of a record that no job reads, or beyond
+        the store.
     """
 
     formats: Mapping[str, Format]
@@ -65,26 +65,26 @@ class Phase:
 
 def resolved(config: TileConfig, codebooks: Mapping[str, Codebook] | None = None
              ) -> dict[str, Format]:
-    """Formats of ``weights``, ``activations`` and ``output``: of a loaded codebook, what is loaded.
+    """Formats of ``weights``, ``activations`` and ``output``, with loaded codebooks filled in.
 
     Raises
     ------
     ValueError
-        Where no codebook is given that the tile loads, or one that it does not.
+        If a codebook that the tile loads is missing, or one that it does not load is given.
     """
     codebooks, formats = codebooks or {}, {}
     for name, fmt in (("weights", config.weights), ("activations", config.activations),
                       ("output", config.output_format)):
-        loaded = isinstance(fmt, LoadedCodebook)
-        if loaded != (name in codebooks):
-            raise ValueError(f"Codebook of {name} must be given for {fmt}" if loaded else
+        is_loaded = isinstance(fmt, LoadedCodebook)
+        if is_loaded != (name in codebooks):
+            raise ValueError(f"Codebook of {name} must be given for {fmt}" if is_loaded else
                              f"Codebook of {name} must be left out for {fmt}, which is not loaded")
-        formats[name] = fmt.check_table(codebooks[name]) if loaded else fmt
+        formats[name] = fmt.check_table(codebooks[name]) if is_loaded else fmt
     return formats
 
 
 def record_of(config: TileConfig, formats: Mapping[str, Format]) -> dict[str, Format]:
-    """Fields of a parameter record: the ends of a loaded output's clamp are levels of its table."""
+    """Fields of a parameter record; the clamp of a loaded output has the format of its table."""
     return {name: formats["output"] if isinstance(fmt, LoadedCodebook) else fmt
             for name, fmt in config.record.items()}
 
@@ -92,12 +92,12 @@ def record_of(config: TileConfig, formats: Mapping[str, Format]) -> dict[str, Fo
 def fold(config: TileConfig, weights: np.ndarray, parameters: Mapping[str, np.ndarray], *,
          zero_point: int = 0, weight_zero_points: np.ndarray | int = 0,
          codebooks: Mapping[str, Codebook] | None = None) -> dict[str, np.ndarray]:
-    """Return parameters whose bias makes up for the zero points that the hardware ignores.
+    """Return parameters whose bias includes the zero points that the hardware ignores.
 
-    ``sum (x - zx)(w - zw) = sum x w - zw sum x - zx sum w + K zx zw``. The first term is what
-    every tile computes; the second is subtracted by hardware where ``zero_points`` is ``both``;
-    the last two join the bias. So do, with the other sign, the products of the lanes beyond K,
-    where neither format has a level 0 for them to carry.
+    ``sum (x - zx)(w - zw) = sum x w - zw sum x - zx sum w + K zx zw``. Every tile computes the
+    first term; with ``zero_points`` of ``both`` it subtracts the second; the last two join the
+    bias. If neither format has a level 0 for the lanes beyond K, their products are subtracted
+    from the bias too.
 
     Parameters
     ----------
@@ -107,15 +107,15 @@ def fold(config: TileConfig, weights: np.ndarray, parameters: Mapping[str, np.nd
     parameters : mapping of str to array ``(channels,)``
         Fields of the contract, with the layer's own bias.
     zero_point : int
-        Of the activations.
+        Zero point of the activations.
     weight_zero_points : array ``(channels,)`` or int
     codebooks : mapping of str to Codebook, optional
-        Those that are loaded.
+        Loaded codebooks, by operand or output.
 
     Raises
     ------
     ValueError
-        Where the tile has no such zero points, or the bias leaves its format.
+        If the tile has no such zero points, or the bias leaves its format.
     """
     channels, depth = weights.shape
     zw = np.broadcast_to(np.asarray(weight_zero_points, dtype=np.int64), (channels,))
@@ -148,7 +148,7 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
                   codebooks: Mapping[str, Codebook] | None = None,
                   exponents: Mapping[str, np.ndarray] | None = None,
                   base: int | None = None) -> Iterator[Phase]:
-    """Cut ``activations @ weights.T`` into the jobs of a tile; channels beyond its store follow.
+    """Cut ``activations @ weights.T`` into the jobs of a tile, a phase for each full store.
 
     Parameters
     ----------
@@ -158,29 +158,29 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
     weights : array ``(channels, K)``
         Levels.
     parameters : mapping of str to array ``(channels,)``
-        Folded; see :func:`fold`.
+        Folded parameters; see :func:`fold`.
     first_draw : int
-        What output 0 of ``vectors * channels`` draws, where the contract draws.
+        Random state of the first of ``vectors * channels`` outputs, for contract ``stochastic``.
     table : array ``(256,)``, optional
-        Levels that the codes of results become, where the tile's table is loaded; by default they
-        stay what they are.
+        Levels that the codes of results become, for a tile with a loaded table; by default each
+        result stays as it is.
     codebooks : mapping of str to Codebook, optional
-        Those that are loaded.
+        Loaded codebooks, by operand or output.
     exponents : mapping of str to array ``(vectors or channels, ceil(K / 32))``, optional
-        Codes, of the operands that are block-scaled; by default 127 everywhere.
+        Codes of the exponents of block-scaled operands; by default 127 everywhere.
     base : int, optional
-        Of the sums' units; by default the least combined exponent.
+        Combined code of the sums' unit; by default the least combined exponent.
 
     Yields
     ------
     Phase
-        Jobs in the order of the vectors, and for each block of vectors of the channels.
+        Jobs in the order of the vectors, and, for each block of vectors, of the channels.
 
     Raises
     ------
     ValueError
-        Where the operands do not match or do not fit the tile, or other parameters, or another
-        table, are fixed in the tile.
+        If the operands do not match or do not fit the tile, or the tile has other fixed
+        parameters, or another fixed table.
     """
     c = config
     vectors, depth = activations.shape
@@ -203,7 +203,7 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
     beats = -(-depth // c.lanes)
     blocks = -(-vectors // c.rows)
 
-    # Surplus rows and columns are computed and dropped. What surplus lanes add is in the bias.
+    # Surplus rows and columns are computed and dropped. The bias makes up for surplus lanes.
     formats = resolved(c, codebooks)
     scales, base = checked(c, exponents or {}, base, {"activations": activations.shape,
                                                       "weights": weights.shape})
@@ -221,14 +221,14 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
         shape = (blocks, groups, beats)
         _check_fixed(c, {name: values[start:start + count]
                          for name, values in parameters.items()})
-        own = {}
+        per_beat = {}
         if "activations" in scales:
             each = of_beats(c, scales["activations"], blocks * c.rows, beats)
-            own["activations"] = each.reshape(blocks, 1, c.rows, beats)
+            per_beat["activations"] = each.reshape(blocks, 1, c.rows, beats)
         if "weights" in scales:
             each = of_beats(c, scales["weights"][start:start + count], groups * c.cols, beats)
-            own["weights"] = each.reshape(1, groups, c.cols, beats)
-        # Of each job's rows, the place of the first output in the tensor, row-major.
+            per_beat["weights"] = each.reshape(1, groups, c.cols, beats)
+        # Row-major place, in the tensor, of the first output of each job's rows.
         first = (np.arange(blocks * c.rows).reshape(blocks, 1, c.rows) * channels
                  + start + np.arange(groups)[:, None] * c.cols)
         yield Phase(
@@ -241,29 +241,29 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
             np.broadcast_to(w[None], (*shape, c.cols, c.lanes)).reshape(-1, c.cols, c.lanes),
             leap(first_draw, first).reshape(-1, c.rows) if c.draws else None, table,
             {name: np.broadcast_to(each.swapaxes(2, 3), (*shape, each.shape[2])).reshape(
-                -1, each.shape[2]) for name, each in own.items()},
+                -1, each.shape[2]) for name, each in per_beat.items()},
             np.full(blocks * groups, base))
 
 
-def matmul_results(phases: Sequence[Phase], results: Levels, vectors: int, channels: int
+def matmul_results(schedule: Sequence[Phase], results: Levels, vectors: int, channels: int
                    ) -> Levels:
-    """Put the results of jobs together, as :func:`matmul_phases` has cut them.
+    """Join the results of the jobs that :func:`matmul_phases` has cut.
 
     Parameters
     ----------
-    phases : sequence of Phase
+    schedule : sequence of Phase
     results : array ``(jobs, rows, cols)``, or Blocks
     vectors, channels : int
-        Of the product.
+        Shape of the product.
 
     Returns
     -------
     array of int64 ``(vectors, channels)``, or Blocks
     """
     def joined(each: np.ndarray, count: int) -> np.ndarray:
-        # ``(jobs, rows, per group)``, one phase beside the other.
+        # `each` is ``(jobs, rows, columns per group)``; phases become neighbouring columns.
         start, parts = 0, []
-        for phase in phases:
+        for phase in schedule:
             groups = int(phase.group.max()) + 1
             jobs = each[start:start + len(phase.beats)]
             jobs = jobs.reshape(-1, groups, *each.shape[1:]).transpose(0, 2, 1, 3)
@@ -278,7 +278,7 @@ def matmul_results(phases: Sequence[Phase], results: Levels, vectors: int, chann
 
 
 def _padded(parameters: dict[str, np.ndarray], surplus: int) -> dict[str, np.ndarray]:
-    """Parameters with as many more as the last channel's, which request no exponent above its."""
+    """Parameters with surplus channels like the last; these prefer no exponent above its own."""
     padded = {name: np.pad(values, (0, surplus), mode="edge")
               for name, values in parameters.items()}
     if "exponent_max" in padded and surplus:
@@ -287,10 +287,10 @@ def _padded(parameters: dict[str, np.ndarray], surplus: int) -> dict[str, np.nda
 
 
 def _check_fixed(config: TileConfig, parameters: Mapping[str, np.ndarray]):
-    """Refuse parameters of the first channels that are not those that are fixed in the tile."""
-    for name, fixed in config.parameters or ():
-        for channel, given in enumerate(parameters[name].tolist()):
-            own = fixed[channel] if isinstance(fixed, tuple) else fixed
-            if given != own:
+    """Refuse parameters that differ from those fixed in the tile."""
+    for name, values in config.parameters or ():
+        for channel, value in enumerate(parameters[name].tolist()):
+            fixed = values[channel] if isinstance(values, tuple) else values
+            if value != fixed:
                 raise ValueError(f"{title_of(name)} of channel {channel} must "
-                                 f"be {own}, which is fixed in the tile, not {given}")
+                                 f"be {fixed}, which is fixed in the tile, not {value}")

@@ -1,6 +1,6 @@
-"""From jobs to beats of a tile's ports, and from its outputs to results.
+"""Beats of a tile's ports from jobs, and results from its outputs.
 
-Everything here is a pure function of the operands and the tile's configuration.
+All functions here are pure functions of the operands and the tile's configuration.
 """
 
 from collections.abc import Sequence
@@ -23,56 +23,55 @@ from hw.tile.ports import payloads, ports
 __all__ = ["streams", "output_beats", "output_levels"]
 
 
-def streams(config: TileConfig, phases: Sequence[Phase]) -> dict[str, Beats]:
-    """Beats of every input port that make a tile compute ``phases``, by port name.
+def streams(config: TileConfig, schedule: Sequence[Phase]) -> dict[str, Beats]:
+    """Beats of every input port, by port name, with which a tile computes ``schedule``.
 
     A phase's jobs are offered only once its parameter set is closed, and a set is closed only once
     the jobs of the phase before have been accepted: so every job meets its own parameters. Nothing
-    else waits: those of the first phase are held back by the tile, which has no set yet, and where
-    sets that follow one another are the same, a job may meet any of them. A tile whose parameters
-    are fixed has no sets.
+    else waits. The tile itself holds back the jobs of the first phase, since it has no set yet. If
+    consecutive sets are equal, a job may meet any of them. Fixed parameters need no sets.
     """
     c = config
     named = {port.stream: port for port in ports(c)}
     job, activations, weights = (
         named[name] for name in ("i_job", "i_activations", "i_weights"))
     words = named.get("i_parameters")
-    beats = np.concatenate([phase.beats for phase in phases])
+    beats = np.concatenate([phase.beats for phase in schedule])
     ends = np.zeros(int(beats.sum()), dtype=bool)
     ends[np.cumsum(beats) - 1] = True
-    told = {"beats": beats, "group": np.concatenate([phase.group for phase in phases])}
+    jobs = {"beats": beats, "group": np.concatenate([phase.group for phase in schedule])}
     if c.draws:
-        told["states"] = np.concatenate([check_states(phase.states, "State") for phase in phases])
+        jobs["states"] = np.concatenate([check_states(phase.states, "State") for phase in schedule])
     if c.block_scaled:
-        told["base"] = np.concatenate([check_bases(phase.base) for phase in phases])
+        jobs["base"] = np.concatenate([check_bases(phase.base) for phase in schedule])
 
     def operand(name):
         codes = {"codes": np.concatenate([
-            phase.formats[name].encode(getattr(phase, name)) for phase in phases])}
+            phase.formats[name].encode(getattr(phase, name)) for phase in schedule])}
         if name in scaled_operands(c):
             codes["exponents"] = np.concatenate([
-                EXPONENT.check(phase.exponents[name], "Exponent") for phase in phases])
+                EXPONENT.check(phase.exponents[name], "Exponent") for phase in schedule])
         return Beats(named[f"i_{name}"].payload.pack(codes), ends, {})
 
     sets, waits = {}, {}
     if words is not None:
-        each = [_words(c, phase) for phase in phases]
+        each = [_words(c, phase) for phase in schedule]
         ends_of = np.cumsum([0, *map(len, each)])
-        jobs = np.cumsum([0, *(len(phase.beats) for phase in phases)])
-        # Of each set the first of those, alike and in a row, that it belongs to.
-        since = list(range(len(phases)))
-        for index in range(1, len(phases)):
+        jobs_before = np.cumsum([0, *(len(phase.beats) for phase in schedule)])
+        # Index of the first of the equal, consecutive sets that each set belongs to.
+        since = list(range(len(schedule)))
+        for index in range(1, len(schedule)):
             if np.array_equal(each[index], each[index - 1]):
                 since[index] = since[index - 1]
         closes = np.zeros(ends_of[-1], dtype=bool)
         closes[ends_of[1:] - 1] = True
         accepted = np.zeros(ends_of[-1], dtype=np.int64)
-        accepted[closes] = jobs[since]
+        accepted[closes] = jobs_before[since]
         sets[words.name] = Beats(np.concatenate(each), closes, {job.name: accepted})
         closed = [ends_of[first + 1] if first else 0 for first in since]
-        waits[words.name] = np.repeat(closed, np.diff(jobs))
+        waits[words.name] = np.repeat(closed, np.diff(jobs_before))
     return {
-        job.name: Beats(job.payload.pack(told), np.zeros(len(beats), dtype=bool), waits),
+        job.name: Beats(job.payload.pack(jobs), np.zeros(len(beats), dtype=bool), waits),
         activations.name: operand("activations"),
         weights.name: operand("weights"),
         **sets,
@@ -86,31 +85,32 @@ def _words(config: TileConfig, phase: Phase) -> np.ndarray:
         for name, fmt in record_of(config, phase.formats).items()})
     size = WORD_BITS // 8
     records = np.pad(records, ((0, 0), (0, config.words * size - records.shape[1])))
-    head = []
+    tables = []
     if "lut" in config.head:
         fmt = config.output_format
         table = fmt.encode(check_table(phase.table, fmt)).astype(np.uint8)
-        head.append(table.reshape(-1, size))
+        tables.append(table.reshape(-1, size))
     for name, fmt in phase.formats.items():
         if name in config.head:
-            # Codes that the table has not are never sent; an output has its highest level there.
+            # Unused codes of an operand are never sent; those of an output repeat the highest
+            # level.
             levels = fmt.levels()
             levels = np.pad(levels, (0, config.head[name] - len(levels)), mode="edge")
-            head.append(WORDS.pack({"word": S32.encode(levels)}))
+            tables.append(WORDS.pack({"word": S32.encode(levels)}))
     surplus = np.full((phase.surplus, size), 255, np.uint8)
-    return np.concatenate([*head, records.reshape(-1, size), surplus])
+    return np.concatenate([*tables, records.reshape(-1, size), surplus])
 
 
-def output_beats(config: TileConfig, results: Levels, phases: Sequence[Phase] = ()) -> Beats:
-    """Beats of the output port that carry results, as :func:`expected` has them.
+def output_beats(config: TileConfig, results: Levels, schedule: Sequence[Phase] = ()) -> Beats:
+    """Beats of the output port with results ``(jobs, rows, cols)``.
 
-    Where the output is a loaded codebook, ``phases`` are those that the results are of: codes are
-    places in the table of each. Those of block-scaled operands say that none was outside of the
-    window, for golden refuses it.
+    A loaded codebook as the output needs the ``schedule`` of the results: codes are places in the
+    table of each phase. For block-scaled operands ``outside`` is 0, since golden refuses blocks
+    outside of the window.
     """
     c = config
     levels, exponents = results if isinstance(results, Blocks) else (results, None)
-    codes = np.concatenate([fmt.encode(part) for fmt, part in _by_format(c, phases, levels)])
+    codes = np.concatenate([fmt.encode(part) for fmt, part in _by_format(c, schedule, levels)])
     last = np.zeros((len(levels), c.steps), dtype=bool)
     last[:, -1] = True
     fields = {"codes": codes.reshape(-1, c.outputs), "outside": np.zeros(last.size, dtype=int)}
@@ -119,28 +119,28 @@ def output_beats(config: TileConfig, results: Levels, phases: Sequence[Phase] = 
     return Beats(payloads(c)["o"].pack(fields), last.reshape(-1), {})
 
 
-def _by_format(config: TileConfig, phases: Sequence[Phase], each: np.ndarray
+def _by_format(config: TileConfig, schedule: Sequence[Phase], each: np.ndarray
                ) -> list[tuple[Format, np.ndarray]]:
-    # Of ``each`` job: the format of its results, those of all jobs that have the same at once.
-    if not (phases and isinstance(config.output, LoadedCodebook)):
+    # Format of the results of ``each`` job; jobs of one format are returned together.
+    if not (schedule and isinstance(config.output, LoadedCodebook)):
         return [(config.output_format, each)]
-    ends = np.cumsum([len(phase.beats) for phase in phases])
+    ends = np.cumsum([len(phase.beats) for phase in schedule])
     return [(phase.formats["output"], each[end - len(phase.beats):end])
-            for phase, end in zip(phases, ends.tolist(), strict=True)]
+            for phase, end in zip(schedule, ends.tolist(), strict=True)]
 
 
-def output_levels(config: TileConfig, beats: np.ndarray, phases: Sequence[Phase] = ()) -> Levels:
+def output_levels(config: TileConfig, beats: np.ndarray, schedule: Sequence[Phase] = ()) -> Levels:
     """Results of ``tdata``: the inverse of :func:`output_beats`.
 
     Raises
     ------
     ValueError
-        Where the beats of a block have not one exponent.
+        If the beats of a block have several exponents.
     """
     c = config
     payload = payloads(c)["o"]
     codes = payload.unpack(beats, "codes").reshape(-1, c.rows, c.cols)
-    levels = np.concatenate([fmt.decode(part) for fmt, part in _by_format(c, phases, codes)])
+    levels = np.concatenate([fmt.decode(part) for fmt, part in _by_format(c, schedule, codes)])
     if not isinstance(c.output, BlockScaled):
         return levels
     exponents = payload.unpack(beats, "exponent").reshape(

@@ -1,4 +1,4 @@
-"""What describes a tile to other tools: Verilog, templates, testbench, manifest."""
+"""Files that describe a tile to other tools: Verilog, templates, testbench, manifest."""
 
 from hw.emit.describe import manifest
 from hw.emit.rtl import NameTaken, check_clocking, check_name, modules, verilog

@@ -1,4 +1,4 @@
-"""The manifest: what a driver of a tile must know."""
+"""Manifest of a tile, for the authors of drivers."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def _shifts(c: TileConfig) -> Range | None:
 
 
 def _draws() -> dict[str, str]:
-    """Say where the states of contract ``stochastic`` come from, as :mod:`golden.lfsr` does."""
+    """Describe the random states of contract ``stochastic``, as :mod:`golden.lfsr` has them."""
     bits, taps = LFSR_BITS, [tap for tap in LFSR_TAPS if tap]
     powers = [f"x^{tap}" for tap in (bits, *taps)]
     return {
@@ -32,28 +32,29 @@ def _draws() -> dict[str, str]:
 
 
 def _table(c: TileConfig, name: str) -> str:
-    """Say what is in the words of a table that is loaded."""
+    """Describe the words of a loaded table."""
     if name == "lut":
         return "code k at bits [8 * (k % 4), 8 * (k % 4) + 8) of word k // 4"
     fmt = getattr(c, name)
-    # Operands have no codes beyond their table's; results are found among all of them.
+    # Unused codes of an operand never occur; a result is compared with the levels of all codes.
     rest = "; ascending, the highest in all words that are left" * (name == "output")
     return f"level of code k in word k, {fmt.range} in its lowest bits{rest}"
 
 
 def _formula(c: TileConfig) -> dict[str, Any]:
-    """Say what becomes of a sum."""
-    taken = " - weight_zero_point * row_sum" * (c.zero_points == "both")
+    """Describe the way from a sum to its result."""
+    correction = " - weight_zero_point * row_sum" * (c.zero_points == "both")
     levels = "integers" if isinstance(c.output_format, IntFormat) else f"levels of {c.output}"
     return {
-        "formula": c.contract.formula(c.output_format), "x": f"sum{taken} + bias, {c.sum_format}",
+        "formula": c.contract.formula(c.output_format),
+        "x": f"sum{correction} + bias, {c.sum_format}",
         "rounded_to": levels if isinstance(c.contract, Clamped) else None,
         **({"exponent": _exponent(c.output)} if isinstance(c.output, BlockScaled) else {}),
     }
 
 
 def _exponent(fmt: BlockScaled) -> str:
-    """Say what code a block's exponent has."""
+    """Describe the code of a block's exponent."""
     most = fmt.max.bit_length() - 1
     return (f"largest that any of the block's {BLOCK} results asks for: floor(log2(abs(v))) - "
             f"{most} + {EXPONENT_BIAS}, between exponent_min and exponent_max, where v is the "
@@ -62,7 +63,7 @@ def _exponent(fmt: BlockScaled) -> str:
 
 
 def manifest(tile: AxiTile, name: str, **more) -> dict[str, Any]:
-    """Describe what was built: formats, shape, timing, ports, record, contract, and ``more``."""
+    """Describe a tile: formats, shape, timing, ports, record, contract, and ``more``."""
     c = tile.config
     record = Payload.of({field: element_of(fmt) for field, fmt in c.record.items()})
     return {

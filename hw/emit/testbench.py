@@ -1,11 +1,16 @@
 """Write a self-checking SystemVerilog testbench of a tile, and its vector files.
 
 The testbench needs nothing but a simulator. It has one driver per input port and one checker per
-output port, each with a file of words, one per beat: ``<name>_<stream>.hex``. From the left, a word
-has one 32-bit count for each port that this one waits for, in the order of their names (the beat is
-not offered before that port has made so many transfers), a digit for ``tlast`` where the port has
-one, and ``tdata``. ``<name>_stalls.hex`` has a word for each of :data:`hw.emit.stalls.PERIOD`
-cycles: from the right, what each port draws.
+output port, each with a file of words, one per beat: ``<name>_<stream>.hex``. A word has, from the
+left:
+
+- a 32-bit count for each port that this one waits for, in the order of their names: the beat is
+  not offered before that port has made so many transfers;
+- a digit for ``tlast``, if the port has it;
+- ``tdata``.
+
+``<name>_stalls.hex`` has a word for each of :data:`hw.emit.stalls.PERIOD` cycles: the draw of each
+port, from the right.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,9 +26,9 @@ __all__ = ["STALL", "STALL_SEED", "stall_words", "testbench", "vectors"]
 COUNT_BITS = 32
 
 STALL, STALL_SEED = 2, 0
-"""In how many of 8 cycles each port stalls unless another number is asked for; of its draws."""
+"""Default number of stalls of each port in 8 cycles, and seed of the draws."""
 
-# The drivers and the checkers, their names still to be completed.
+# Drivers and checkers, with the prefix NAME_ for the module's name.
 MODULES = Path(__file__).with_suffix(".sv")
 
 
@@ -33,31 +38,31 @@ def testbench(name: str, ports: tuple[StreamPort, ...], beats: Mapping[str, int]
               clocking: Clocking = CLOCKING) -> str:
     """Text of ``<name>_tb.sv``.
 
-    First the vectors begin once for each of ``resets``, which cuts them off; then they run
+    First the vectors start once for each of ``resets``, which cuts them off; then they run
     without stalls, and after another reset with stalls. A run ends with one line, ``PASS <outputs>
-    outputs`` or ``FAIL`` and the first thing wrong, and after a failure by ``$fatal``.
-    ``+dir=<folder>`` says where the vectors are, and ``+stall=<n>`` in how many of eight cycles, on
-    average, each port stalls.
+    outputs`` or ``FAIL`` and the first error, and after a failure by ``$fatal``.
+    ``+dir=<folder>`` is the folder of the vectors, and ``+stall=<n>`` the number of stalls of each
+    port in eight cycles, on average.
 
     Parameters
     ----------
     name : str
-        Of the module under test; helper modules are named after it too.
+        Name of the module under test, and prefix of helper modules.
     ports : tuple of StreamPort
-        One of them or more are outputs.
+        Ports of the module, at least one of them an output.
     beats : mapping of str to int
-        Per port name: beats in its vector file, of an output at least one. An input that is missing
-        makes no transfer.
+        Beats in the vector file of each port, by port name; at least one for an output. A missing
+        input makes no transfer.
     after : mapping of str to sequence of str
-        Per input port name: ports it waits for, if any. Its words have a count for each.
+        Ports that an input waits for, by the input's name. Its words have a count for each.
     error : bool
-        Whether the module has an output ``error``, which must stay 0.
+        True if the module has an output ``error``, which must stay 0.
     resets : sequence of (int, int)
-        After how many cycles of traffic each comes, and for how many cycles; by turns without
-        stalls and with them.
+        Cycles of traffic before each reset, and cycles of the reset; by turns without stalls and
+        with them.
     cycles : (int, int)
-        In which all outputs must have come without stalls, and with ``STALL``: neither earlier nor
-        later. 0 where that is not known.
+        Cycles until all outputs have come, without stalls and with ``STALL``: neither fewer nor
+        more. 0 if not known.
     clocking : Clocking
         Names of the module's clock and reset; the testbench's own are ``aclk`` and ``aresetn``.
     """
@@ -94,7 +99,7 @@ def testbench(name: str, ports: tuple[StreamPort, ...], beats: Mapping[str, int]
         if port.is_input:
             text.append(_source(name, port, beats.get(port.name, 0), waits, place))
         else:
-            # Generous to slow designs, and far from what a hang would take unnoticed.
+            # Generous to slow designs, and still soon enough to notice a hang.
             limit = 1000 + 64 * sum(beats.values())
             text.append(_sink(name, port, drains, limit, place))
     text.append(f"    assign done = {' && '.join(f'{drain}_done' for drain in drains)};\n")
@@ -113,9 +118,9 @@ def vectors(port: StreamPort, data: np.ndarray, last: np.ndarray,
     data : array of uint8, ``(beats, bytes)``
         ``tdata``, least significant byte first.
     last : array of bool, ``(beats,)``
-        ``tlast``; not used where the port has none.
+        ``tlast``; not used for a port without it.
     after : mapping of str to array of int, ``(beats,)``
-        Per port name: transfers to wait for. The names must be those of the testbench's ``after``.
+        Transfers to wait for, by port name. The names must be those of the testbench's ``after``.
     """
     after = dict(sorted((after or {}).items()))
     if data.dtype != np.uint8 or data.ndim != 2 or data.shape[1] != port.bytes:
@@ -141,7 +146,7 @@ def stall_words(ports: int) -> str:
 
 
 def _packed(bits: int, values: Sequence[int]) -> str:
-    # One constant of all, the first in its lowest bits.
+    # One constant of all values, the first in its lowest bits.
     return "{" + ", ".join(f"{bits}'d{value}" for value in reversed(values or [0])) + "}"
 
 

@@ -1,1 +1,1 @@
-"""Synthesis and placement by open tools, and what they report."""
+"""Synthesis and placement by open tools, and their reports."""

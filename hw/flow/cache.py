@@ -1,4 +1,4 @@
-"""Where tools keep what takes long to make, so that no state of a cache ever hurts."""
+"""Caches of the tools' slow results, in a way that no state of a cache does harm."""
 
 import atexit
 import hashlib
@@ -14,11 +14,11 @@ __all__ = ["cache_folder", "keep", "kept"]
 
 
 def cache_folder(tool: str) -> Path:
-    """Return the folder of a tool in the user's cache folder, or if it cannot be, in another.
+    """Return the folder of a tool in the user's cache folder, or else in a temporary folder.
 
-    The user's is that of ``XDG_CACHE_HOME``, unless that is empty or relative, which the XDG base
-    directory specification says to ignore; then ``~/.cache``. Where the tool's folder in it
-    cannot be made or written, it is in a temporary folder that this process keeps to its end.
+    The user's cache folder is ``XDG_CACHE_HOME``, or ``~/.cache`` if that is empty or relative, as
+    the XDG base directory specification says. If the tool's folder there cannot be made or
+    written, it is in a temporary folder that this process keeps to its end.
     """
     home = os.environ.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(home):
@@ -28,7 +28,7 @@ def cache_folder(tool: str) -> Path:
 
 @cache
 def _writable(home: Path, tool: str) -> Path:
-    # Where there is no home, the path is relative.
+    # Without a home, the path is relative.
     folder = home / tool
     if home.is_absolute():
         try:
@@ -45,7 +45,7 @@ def _writable(home: Path, tool: str) -> Path:
 
 @cache
 def _temporary() -> Path:
-    # For as long as the process runs, and no longer if it is interrupted.
+    # The folder lasts as long as the process, also if that is interrupted.
     held = undoing(lambda: tempfile.mkdtemp(prefix="exactmac_cache_"), shutil.rmtree)
     name = held.__enter__()
     atexit.register(held.__exit__, None, None, None)
@@ -56,7 +56,7 @@ def _temporary() -> Path:
 def keep(built: Path, place: Path) -> Path:
     """Keep a copy of a file in a cache; return the file to use, which is ``built`` if that fails.
 
-    At its end, where nothing that reads object files minds it, the copy has a digest of the rest.
+    The copy ends with a digest of the data, which readers of object files ignore.
     """
     data = built.read_bytes()
     try:
@@ -68,7 +68,7 @@ def keep(built: Path, place: Path) -> Path:
 
 
 def kept(place: Path) -> bool:
-    """Whether a cache has a file, and has all of it."""
+    """True if a cache has a file, and has all of it."""
     try:
         status = place.stat()
         return _whole(place, status.st_size, status.st_mtime_ns)
@@ -78,6 +78,6 @@ def kept(place: Path) -> bool:
 
 @cache
 def _whole(place: Path, _size: int, _time: int) -> bool:
-    # Looked at once in a process while it stays as it is: some are large, and used by every model.
+    # Read once per process while unchanged: some files are large, and used by every model.
     data, size = place.read_bytes(), hashlib.sha256().digest_size
     return hashlib.sha256(data[:-size]).digest() == data[-size:]

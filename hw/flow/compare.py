@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""Area of a block alone, beside that of the plain one."""
+"""Area of a block alone, compared with the plain block."""
 
 from dataclasses import dataclass
 
@@ -13,17 +13,17 @@ from hw.formats import level_shape
 __all__ = ["Comparison", "compare", "compared_shape"]
 
 BUDGET = 12_000
-"""Of the plain block: Yosys takes some 20 s for so much, counted as :func:`compared_shape` does."""
+"""Largest plain block, in units of :func:`compared_shape`: Yosys takes some 20 s for it."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A block and the plain one, of the same formats and shape, on one target.
+    """Areas of a block and of the plain one, of equal formats and shape, on one target.
 
     Parameters
     ----------
     rows, cols, lanes : int
-        Shape of both.
+        Shape of both blocks.
     chosen, plain : Area
     """
 
@@ -35,10 +35,10 @@ class Comparison:
 
 
 def compared_shape(block: Block) -> tuple[int, int, int]:
-    """Rows, columns and lanes that are compared: the block's own, or as much as does not take long.
+    """Rows, columns and lanes to compare: the block's own, or fewer to save time.
 
-    What takes long is wide multipliers, more than in proportion to their partial products:
-    17 x 17 bits for a product of ``e4m3fn``, 34 x 34 for one of ``cfloat8_1_5_2``.
+    Wide multipliers take long, more than in proportion to their partial products: 17 x 17 bits for
+    a product of ``e4m3fn``, 34 x 34 for a product of ``cfloat8_1_5_2``.
     """
     partials = level_shape(block.weights).width * level_shape(block.activations).width
     shapes = ((block.rows, block.cols, block.lanes),
@@ -50,7 +50,7 @@ def compared_shape(block: Block) -> tuple[int, int, int]:
 
 
 def compare(block: Block, target: Target) -> Comparison:
-    """Synthesize blocks like ``block`` and like the plain one, both without a tile around them."""
+    """Synthesize a block like ``block`` and a plain one, both without a tile around them."""
     rows, cols, lanes = compared_shape(block)
     areas = []
     for kind in (type(block), DotProductGrid):

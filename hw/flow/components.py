@@ -1,4 +1,4 @@
-"""Where the area of a tile goes: counts of each component, from a run that keeps hierarchy."""
+"""Area of a tile's components: counts of each, from a run that keeps hierarchy."""
 
 import json
 from collections import Counter
@@ -17,10 +17,10 @@ __all__ = ["Breakdown", "break_down"]
 
 @dataclass(frozen=True)
 class Breakdown:
-    """What each component of a tile takes on a target, before placement.
+    """Area of each component of a tile on a target, before placement.
 
-    Optimization stops at the borders of modules here, so the sum is not the area of the tile,
-    which :func:`hw.flow.yosys.synthesize` finds without them: most often it is a little larger.
+    Optimization stops at the borders of modules here. So the sum is not the area of the tile, as
+    :func:`hw.flow.yosys.synthesize` has it without borders, but mostly a little larger.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def break_down(verilog: Path, top: str, target: Target) -> Breakdown:
     Raises
     ------
     ToolFailed
-        With the error that Yosys gave.
+        If Yosys fails; the message is its error.
     """
     with scratch() as work:
         lines = mapping_script(work, [verilog], top, target, hierarchy=True)
@@ -71,7 +71,7 @@ def break_down(verilog: Path, top: str, target: Target) -> Breakdown:
 
 def _instances(modules: dict[str, Any], name: str, path: str = ""
                ) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    # Path of each instance of a module that is left, the top one's first, and its cells.
+    # Path and cells of each instance of a module that is kept, the top one first.
     cells = modules[name]["cells"]
     inner = {key: cell["type"] for key, cell in cells.items() if _is_module(modules, cell["type"])}
     yield path, [cell for key, cell in cells.items() if key not in inner]
@@ -86,7 +86,7 @@ def _is_module(modules: dict[str, Any], kind: str) -> bool:
 
 def _columns(target: Target, cells: list[dict[str, Any]]) -> dict[str, int]:
     columns = target.count(Counter(cell["type"] for cell in cells))
-    # What is left of memories is counted in bits.
+    # Memories that are not mapped are counted in bits.
     columns["ram"] += sum(int(cell["parameters"]["SIZE"], 2) * int(cell["parameters"]["WIDTH"], 2)
                           for cell in cells if cell["type"] == "$mem_v2")
     return columns

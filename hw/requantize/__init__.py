@@ -1,1 +1,1 @@
-"""From exact sums to codes: the stages of each contract, and tables."""
+"""Requantization of exact sums to codes: the stages of each contract, and tables."""

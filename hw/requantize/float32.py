@@ -1,4 +1,4 @@
-"""Stages in float32: those of the contracts whose source computes in it, and what they share."""
+"""Stages in float32, for the contracts whose source computes in float32."""
 
 from amaranth.hdl import Cat, Const, Mux, Signal, Value, signed
 
@@ -23,8 +23,8 @@ def float_scaled(pipe: Pipeline, contract: Onnx, total: Value, width: int
     ==========  ================================================================
     cycle       registers
     ==========  ================================================================
-    1           magnitude; its sign is held
-    2           with its leading one at the top; by how far it moved is held
+    1           magnitude; the sign is held
+    2           magnitude with its leading one at the top; its shift is held
     3           rounded to 24 bits: float32(total)
     4           times the scale's significand
     5           rounded to 24 bits: the float32 product; its exponent is held
@@ -54,8 +54,8 @@ def float_scaled(pipe: Pipeline, contract: Onnx, total: Value, width: int
     if contract.inside:
         return _add_inside(pipe, value, width)
 
-    # A shift to the left leaves at least 2**23, beyond any output, unless it is of zero; 31 to the
-    # right leave nothing.
+    # A shift to the left leaves at least 2**23, beyond any output, unless the value is zero. A
+    # shift by 31 to the right leaves nothing.
     right, most = pipe.take("right"), 1 << (width - 1)
     nearest = nearest_even_at(value, Mux(right > 31, 31, right)[:5])
     near = Mux(((right < 0) & (value != 0)) | (nearest >= most), most, nearest)
@@ -71,18 +71,18 @@ WHOLE = 19
 
 
 def _add_inside(pipe: Pipeline, value: Value, width: int) -> tuple[Value, Value]:
-    """Add the zero point to a float32, round to 24 bits, round to an integer, take it off again.
+    """Add the zero point to a float32, round to 24 bits and to an integer, subtract it again.
 
-    The sum is exact, as a fixed-point number with FRACTION bits below the point and a sticky bit
-    for all below them. As a float32 it keeps fewer of them the more it has above the point; where
-    it has none, 24 (what is less than a half gives 0 whichever way it is rounded).
+    The sum is exact: a fixed-point number with FRACTION bits below the point, and a sticky bit for
+    all lower bits. As a float32 it has 24 bits, fewer below the point the more are above it; with
+    none above, all 24 are below (a sum below a half becomes 0 in any case).
 
     ==========  ================================================================
     cycle       registers
     ==========  ================================================================
     1           the float32 as a fixed-point magnitude
-    2           with its sign, and the zero point added
-    3           magnitude of that
+    2           that with its sign, and the zero point added
+    3           magnitude of the sum
     4           rounded to 24 bits
     5           rounded to an integer, less the zero point, saturated
     ==========  ================================================================
@@ -97,7 +97,7 @@ def _add_inside(pipe: Pipeline, value: Value, width: int) -> tuple[Value, Value]
     pipe.hold("sticky", (wide & ((Const(1, 1) << shift) - 1)).any())
     aligned = pipe.shift_right(wide, shift, "aligned")
 
-    # Towards negative infinity, so that the sticky bit stands for something positive.
+    # Rounded to negative infinity, so that the sticky bit adds to the sum.
     floor = Mux(pipe["negative"], -aligned - pipe["sticky"], aligned)
     total = pipe.add(floor, pipe["zero_point"] << FRACTION, "sum_inside")
     below_zero = total < 0
@@ -119,7 +119,7 @@ def _add_inside(pipe: Pipeline, value: Value, width: int) -> tuple[Value, Value]
 
 
 def leading_zeros(pipe: Pipeline, value: Value, none: int | None = None) -> Signal:
-    """Zeros above the highest one of ``value``; ``none`` where there is no one in it, or 0."""
+    """Zeros above the highest one of ``value``; for a value of 0, ``none``, or 0 without it."""
     m, zeros = pipe.m, Signal(range(len(value) + 1))
     m.d.comb += zeros.eq(0 if none is None else none)
     for k in range(len(value)):
@@ -135,6 +135,6 @@ def nearest_even(value: Value, drop: int) -> Value:
 
 
 def nearest_even_at(value: Value, drop: Value) -> Value:
-    """Do the same where ``drop`` is known at run time, and may be more than there is."""
+    """``value`` without ``drop`` low bits, a number at run time that may exceed the width."""
     shifted, sticky = shift_right(Cat(value, Const(0, 1)).as_signed(), drop)
     return (shifted[1:] + round_up(shifted, sticky, Rounding.HALF_EVEN))[:len(value) + 1]

@@ -1,12 +1,12 @@
-"""From an exact scaled sum to the nearest level of a format.
+"""Nearest level of a format to an exact scaled sum.
 
-The number arrives as a product and the places by which it is to be shifted right. It is shifted to
-units of a level, keeping one bit below them (the *guard*) and whether anything is left below that
-(the *sticky* bit), and saturated to what the format needs; then each kind of format has its own
-way to the code. Beyond its ends a format saturates.
+The input is a product and its shift to the right. The product is shifted to units of a level. One
+bit below these is kept, the *guard*; the *sticky* bit says if any lower bit was set. The result is
+saturated to the width that the format needs; then each kind of format has its own function to the
+code. Beyond its ends a format saturates.
 
-An integer output without an exponent does not come here: its zero point is added at the rounding,
-see :func:`hw.requantize.scale.offset_and_clamp`.
+Integer outputs without an exponent use :func:`hw.requantize.scale.offset_and_clamp`, which adds
+their zero point in the rounding.
 """
 
 from collections.abc import Callable
@@ -39,13 +39,13 @@ def nearest_code(pipe: Pipeline, value: Value, right: Value, rounding: Rounding,
                  ) -> Value:
     """Code of the level of ``fmt`` nearest to ``value / 2**right``, clamped.
 
-    As :func:`golden.rounding.nearest_level`, then between the two codes that the pipeline holds as
-    ``clamp_min`` and ``clamp_max``. Registers hold what is shifted, then what the kind of format
-    has, then the code. Of a loaded codebook the pipeline also has the ``table``, which is read
-    after the first of them.
+    As :func:`golden.rounding.nearest_level`, then clamped to the codes that the pipeline holds as
+    ``clamp_min`` and ``clamp_max``. Registers: the shifted number, then those of the kind of
+    format, then the code. For a loaded codebook the pipeline also has the ``table``, which is read
+    after the first register.
     """
     shifted = guarded(pipe, value, right)
-    # One bit more than the levels have: what is cut off there is nearest to an end.
+    # One bit more than the levels need: a number that saturates there is nearest to an end.
     width = Range(min(fmt.min - 1, -1), fmt.max + 1).format.width
     near = Cat(shifted[0], saturate(shifted[1:].as_signed(), width)).as_signed()
     place = _CODERS[type(fmt)](pipe, near, pipe.take("sticky"), rounding, fmt)
@@ -54,10 +54,10 @@ def nearest_code(pipe: Pipeline, value: Value, right: Value, rounding: Rounding,
 
 
 def special_code(flags: data.View, code: Value, fmt: FloatFormat) -> Value:
-    """Code of a result whose products have these flags; ``code`` where none is set.
+    """Code of a result whose products have these flags; ``code`` if none is set.
 
-    NaN where a product is, or where infinities of both signs meet; of a format without infinities
-    NaN in their place.
+    The result is NaN if a product is NaN, or if infinities of both signs meet. A format without
+    infinities has NaN in their place.
     """
     codes = fmt.special_codes
     nan = codes[NAN]
@@ -67,10 +67,10 @@ def special_code(flags: data.View, code: Value, fmt: FloatFormat) -> Value:
 
 
 def sign_of(fmt: Format, code: Value) -> tuple[Value, Value]:
-    """Whether the level of a code is negative, and whether it is positive."""
+    """Two flags: the level of a code is negative; it is positive."""
     place = _place(fmt, code)
     if isinstance(fmt, FloatFormat | IntFormat):
-        # Of a code without a sign it would be a comparison of nothing.
+        # An unsigned code is never below 0; Yosys would warn of a constant comparison.
         return place < 0 if fmt.min < 0 else Const(0, 1), place > 0
     levels = fmt.levels()
     negative, positive = int((levels < 0).sum()), int((levels > 0).sum())
@@ -79,14 +79,14 @@ def sign_of(fmt: Format, code: Value) -> tuple[Value, Value]:
 
 
 def _place(fmt: Format, code: Value) -> Value:
-    """Integer that is in the order of the levels: a code's place among the others."""
+    """Place of a code: an integer in the order of the levels."""
     if isinstance(fmt, FloatFormat):
         return Mux(code[-1], -code[:-1], code[:-1])
     return code
 
 
 def _code(fmt: Format, place: Value) -> Value:
-    """Code at a place; of zero, the float without a sign."""
+    """Code at a place; zero is the float without a sign."""
     if isinstance(fmt, FloatFormat):
         magnitude = Mux(place < 0, -place, place)
         return Cat(magnitude[:fmt.bits - 1], place < 0)
@@ -95,25 +95,25 @@ def _code(fmt: Format, place: Value) -> Value:
 
 def _integer(pipe: Pipeline, near: Value, sticky: Value, rounding: Rounding, fmt: IntFormat
              ) -> Value:
-    """What is above the guard, rounded. One register."""
+    """Integer above the guard, rounded. One register."""
     return pipe.add(near[1:].as_signed(), round_up(near, sticky, rounding), "place")
 
 
 def _odd(pipe: Pipeline, near: Value, sticky: Value, rounding: Rounding, fmt: OddFormat) -> Value:
-    """Half of what is above the lowest level: the bit that goes is the guard. One register."""
+    """Half of the distance from the lowest level; its low bit is the guard. One register."""
     above = (near[1:].as_signed() + fmt.max).as_signed()
     up = round_up(above, near[0] | sticky, rounding, negative=near[-1])
     return pipe.add(above >> 1, up, "place")
 
 
 def _entry(pipe: Pipeline, near: Value, sticky: Value, rounding: Rounding, fmt: Codebook) -> Value:
-    """Count the levels that are reached, each compared with from where on. One register."""
+    """Count the levels that are reached, by comparison with their lower borders. One register."""
     reached = []
     for place, (lo, hi) in enumerate(pairwise(fmt.table), 1):
         # Twice the number is compared, like ``near``, which has one bit below the point.
         border = {Rounding.FLOOR: 2 * hi, Rounding.ZERO: 2 * hi if hi > 0 else 2 * lo}.get(
             rounding, lo + hi)
-        # Whether a number that is at the border has reached the upper level.
+        # True if a number at the border reaches the upper level.
         at = {Rounding.FLOOR: True, Rounding.ZERO: hi > 0, Rounding.HALF_UP: True,
               Rounding.HALF_EVEN: place % 2 == 0, Rounding.HALF_AWAY: border >= 0}[rounding]
         reached.append(near >= border if at else (near > border) | ((near == border) & sticky))
@@ -122,9 +122,9 @@ def _entry(pipe: Pipeline, near: Value, sticky: Value, rounding: Rounding, fmt: 
 
 def _loaded(pipe: Pipeline, near: Value, sticky: Value, rounding: Rounding, fmt: LoadedCodebook
             ) -> Value:
-    """Count as :func:`_entry` does, between the levels that the table has. One register.
+    """Count as :func:`_entry` does, between the levels of the table. One register.
 
-    Codes that the table has not repeat its highest level: what is counted beyond that is clamped.
+    Unused codes repeat the table's highest level; the clamp cuts off a count beyond it.
     """
     table, reached = data.View(table_layout(fmt), pipe["table"]), []
     for place, (lo, hi) in enumerate(pairwise(table[code] for code in range(1 << fmt.bits)), 1):
@@ -138,7 +138,7 @@ def _loaded(pipe: Pipeline, near: Value, sticky: Value, rounding: Rounding, fmt:
 
 
 def _highest(reached: list[Value], bits: int) -> Value:
-    """Place of the highest level that is reached: they are in order, so it decides."""
+    """Place of the highest level that is reached; levels are in ascending order."""
     count = Const(0, bits)
     for place, each in enumerate(reached, 1):
         count = Mux(each, place, count)
@@ -150,14 +150,14 @@ def _float(pipe: Pipeline, near: Value, sticky: Value, rounding: Rounding, fmt: 
     """Count levels up from 0, on magnitudes.
 
     With M bits of mantissa, a magnitude of ``d`` binary places more than ``M + 1`` loses ``d``.
-    What is left is rounded, and ``d * 2**M`` more is its code: where the rounding carries into
-    the next binade, the code carries into the exponent.
+    The rest is rounded, and ``d * 2**M`` added to it is the code: if the rounding carries into the
+    next binade, the code carries into the exponent.
 
     ==========  ================================================================
     cycle       registers
     ==========  ================================================================
-    1           magnitude; its sign is held
-    2           without the places it loses; how many is held
+    1           magnitude; the sign is held
+    2           magnitude without ``d`` places; ``d`` is held
     3           rounded: the place
     ==========  ================================================================
     """
@@ -165,7 +165,7 @@ def _float(pipe: Pipeline, near: Value, sticky: Value, rounding: Rounding, fmt: 
     negative = near < 0
     pipe.hold("negative", negative)
     pipe.hold("sticky", sticky)
-    # Towards negative infinity so far: the sticky bit of a negative number counts the other way.
+    # Rounded to negative infinity so far: a negative number's sticky bit lowers its magnitude.
     magnitude = pipe.register(
         Mux(negative, Mux(sticky, ~near, -near), near)[:len(near)], "magnitude")
 
@@ -177,9 +177,9 @@ def _float(pipe: Pipeline, near: Value, sticky: Value, rounding: Rounding, fmt: 
     lost = (magnitude & ((Const(1, 1) << places) - 1)).any() | pipe.take("sticky")
     base = places << mantissa
     if fmt.denormals == "paper":
-        # Each exponent is one more, and there is no level between 2**M - 1 and 2**(M + 1): there
-        # the guard says that a number is past the middle, and what is lost that it is at neither
-        # the lower end nor the middle.
+        # Each exponent is one more, and there is no level between 2**M - 1 and 2**(M + 1). In
+        # that gap the guard is set from the middle on, and `lost` is set except at the lower end
+        # and at the middle.
         base = Mux(places == 0, 0, places - 1)[:len(places)] << mantissa
         low, high = (1 << mantissa) - 1, 2 << mantissa
         gap = (magnitude >= 2 * low) & (magnitude < 2 * high)
@@ -207,4 +207,4 @@ _CODERS: dict[type, Callable] = {
     LoadedCodebook: _loaded,
     FloatFormat: _float,
 }
-"""By kind of format: the function from guarded number to place."""
+"""Function from guarded number to place, by kind of format."""

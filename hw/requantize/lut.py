@@ -24,26 +24,26 @@ _WRITE = head_word(LUT_WORDS)
 class Table(Shared):
     """Read a table of 256 codes, fixed or written at run time, one code per cycle.
 
-    The code follows its address by :attr:`latency` cycle, which is that of a block RAM. What is
-    written in a cycle is there for addresses of later cycles.
+    The code follows its address by :attr:`latency` cycle, as in a block RAM. A word written in a
+    cycle is read by addresses of later cycles.
 
     Parameters
     ----------
     codes : tuple of int, or None
-        What each code becomes; ``None`` for two banks of 64 words that are written.
+        Result for each code; ``None`` for two banks of 64 words written at run time.
 
     Members
     -------
     code : In(8)
-        Address.
+        Code to look up.
     enable : In(1)
         Read; else ``result`` stays.
     result : Out(8)
-        What the code became.
+        Result for the code.
     bank : In(1)
-        Which bank is read, where there are two.
+        Bank to read; only for a table with two.
     write : In(StructLayout)
-        Where there are two: ``valid``, ``bank``, ``index`` and ``word``.
+        Write port of a table with two banks: ``valid``, ``bank``, ``index`` and ``word``.
     """
 
     code: Signal
@@ -72,7 +72,7 @@ class Table(Shared):
     def body(self, platform):
         m = Module()
         if self.codes is not None:
-            # A case statement rather than a memory, for memories are emitted without contents.
+            # A case statement, since memories are emitted without contents.
             result = Signal(CODE_BITS, reset_less=True)
             with m.If(self.enable), m.Switch(self.code):
                 for code, becomes in enumerate(self.codes):
@@ -99,31 +99,29 @@ class Table(Shared):
 
 
 class Lut(Shared):
-    """Turn 8-bit codes on a stream into what a table says, ``outputs`` at a time.
+    """Map 8-bit codes on a stream by a table, ``outputs`` at a time.
 
     Latency is :attr:`latency` cycle, throughput one transfer per cycle. ``i.ready`` depends
-    combinationally on ``o.ready``. On its own, ``amaranth.back.verilog.convert`` makes Verilog
-    of it.
+    combinationally on ``o.ready``. ``amaranth.back.verilog.convert`` emits it on its own.
 
-    Of a table that is loaded, ``LUT_WORDS`` words make one. They go to the bank that is not in
-    use, and codes accepted after the last of them use it; none are accepted before the first
-    table is there.
+    A loaded table is ``LUT_WORDS`` words. They go to the bank that is not in use; codes accepted
+    after the last word use the new table. No code is accepted before the first table is complete.
 
     Parameters
     ----------
     outputs : int
         Codes per transfer; also the number of copies of the table.
     codes : tuple of int, or None
-        What each code becomes; ``None`` where that is loaded.
+        Result for each code; ``None`` for a loaded table.
 
     Members
     -------
     i : In(stream.Signature(StructLayout))
-        ``codes`` is ``[outputs]``; ``last`` is passed on.
+        ``codes``, ``[outputs]``, and ``last``, which is passed on.
     o : Out(stream.Signature(StructLayout))
-        The same.
+        Results, with the same fields.
     i_table : In(stream.Signature(32))
-        Words of tables, where they are loaded; always ready.
+        Words of loaded tables; always ready.
     """
 
     i: stream.Interface

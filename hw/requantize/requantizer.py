@@ -30,11 +30,11 @@ __all__ = ["Requantizer"]
 
 
 class Requantizer(Shared):
-    """Turn sums into output codes by a contract, with parameters that come beside each sum.
+    """Turn sums into output codes by a contract, with parameters as sidebands of each sum.
 
-    With ``total = sum + bias``, or ``sum - weight_zero_point * row_sum + bias`` where ``row_sum``
-    is given, the output is ``clamp(scaled(total) + zero_point)``; ``scaled`` is what the contract
-    says, and exact for every total that the contract takes. The contract ``none`` gives ``total``.
+    With ``total = sum + bias``, or ``sum - weight_zero_point * row_sum + bias`` for weight zero
+    points, the output is ``clamp(scaled(total) + zero_point)``. The contract defines ``scaled``,
+    which is exact for every total that the contract takes. The contract ``none`` gives ``total``.
     Parameters outside the ranges of their contract, and totals that it does not take, give
     results without meaning.
 
@@ -47,7 +47,7 @@ class Requantizer(Shared):
     weight zero point       2       ``weight_zero_point * row_sum``; the difference
     bias                    1       total
     multiply-shift          2       total * multiplier; that shifted right
-    ``pulp``, its twin      3       the same, with the addend between the two
+    with an addend          3       the same, with the addend between the two
     ``q31``                 3       total * multiplier; >> 31, rounded; shifted right
     ``tflite``              4       total << left; then as ``q31``
     ``onnx``                6       see :func:`hw.requantize.float32.float_scaled`
@@ -56,57 +56,56 @@ class Requantizer(Shared):
     clamp                   1       output
     ======================  ======  ===================================================
 
-    Where the output is no integer format, :func:`hw.requantize.levels.nearest_code` takes the
-    place of the last three stages of a multiply-shift: shift, zero point and clamp. Where it is
-    block-scaled, results are not rounded yet, for their exponent is still to be found: they are
-    what :class:`~hw.requantize.shared_exponent.SharedExponent` takes, three cycles after the
-    product.
+    For an output other than integers, :func:`hw.requantize.levels.nearest_code` takes the place of
+    the last three stages of a multiply-shift: shift, zero point and clamp. For a block-scaled
+    output, results leave unrounded, three cycles after the product, since their exponent is not
+    known yet; :class:`~hw.requantize.shared_exponent.SharedExponent` rounds them.
 
-    Multiply-shift are all that :class:`~golden.contracts.MultiplyShift` describes, and
-    ``stochastic``, whose state comes beside the sum too. The contract
-    ``none`` has only the first two stages; ``thresholds`` has these and then a cycle for each bit
-    of the output, highest first.
+    Multiply-shift contracts are those of :class:`~golden.contracts.MultiplyShift` and
+    ``stochastic``, whose state is a sideband of the sum too. The contract ``none`` has only the
+    first two stages; ``thresholds`` has these and then a cycle for each bit of the output, highest
+    first.
 
     Parameters
     ----------
     contract : Contract
-        What is computed.
-    sums : IntFormat
-        Of the sums that come in.
+        Contract of the results.
+    accumulator : IntFormat
+        Format of the input sums.
     total : IntFormat
-        Of sum plus bias.
+        Format of sum plus bias.
     output : Format
-        Of the results.
+        Format of the results.
     record : dict of str to Format
         Parameters of a channel, as :attr:`hw.tile.config.TileConfig.record` lists them.
     fixed : dict of str to int
-        Levels of those of them that never change: constants, which do not come in.
+        Levels of the parameters that never change: constants, and no inputs.
     row_sum : IntFormat or None
-        Of the sum of a row's activations, where weights have zero points.
+        Format of the sum of a row's activations; None for a tile without weight zero points.
     propagates : bool
-        Whether flags of infinities and NaN come with the sum, and decide where one is set.
+        True if sums have flags of infinities and NaN; a flag decides the result.
     fabric : Fabric
-        What it is made of.
+        Fabric of the arithmetic.
 
     Members
     -------
     i : In(stream.Signature(StructLayout, always_ready=True))
-        ``sum``, ``parameters`` (a StructLayout of the record), ``row_sum`` and ``flags`` (where
-        there are), and ``state`` (with contract ``stochastic``).
+        ``sum`` and ``parameters`` (a StructLayout of the record); ``row_sum``, ``flags`` and, with
+        contract ``stochastic``, ``state``, as the parameters above have them.
     o : Out(stream.Signature(shape_of(output), always_ready=True))
-        Results, in order; of a block-scaled output with the layout of
+        Results, in order; for a block-scaled output with the layout of
         :func:`hw.requantize.shared_exponent.unrounded`.
     table : In(ArrayLayout(shape_of(output.range), 1 << output.bits))
-        Of a loaded codebook as the output: level of each code, ascending, the highest repeated.
-        For a sum it is read :attr:`table_latency` cycles after that.
+        Table of a loaded codebook as the output: level of each code, ascending, the highest
+        repeated. It is read :attr:`table_latency` cycles after the sum.
     """
 
     i: stream.Interface
     o: stream.Interface
     table: data.View
 
-    def __init__(self, *, contract: Contract, sums: IntFormat, total: IntFormat, output: Format,
-                 record: dict[str, Format], fixed: dict[str, int] | None = None,
+    def __init__(self, *, contract: Contract, accumulator: IntFormat, total: IntFormat,
+                 output: Format, record: dict[str, Format], fixed: dict[str, int] | None = None,
                  row_sum: IntFormat | None = None, propagates: bool = False,
                  fabric: Fabric = GENERIC):
         if type(contract) not in (ExactSum, Thresholds, *SCALERS):
@@ -115,7 +114,7 @@ class Requantizer(Shared):
             raise ValueError("Row sum must be given where the record has a weight_zero_point, "
                              f"and only there, not {row_sum}")
         self.contract = contract
-        self.sums = sums
+        self.accumulator = accumulator
         self.total = total
         self.output = output
         self.record = record
@@ -124,7 +123,7 @@ class Requantizer(Shared):
         self.propagates = propagates
         self.fabric = fabric
         payload = {
-            "sum": shape_of(sums),
+            "sum": shape_of(accumulator),
             "parameters": Payload.of({
                 name: fmt for name, fmt in record.items() if name not in self.fixed}).layout,
         }
@@ -136,7 +135,7 @@ class Requantizer(Shared):
             payload["state"] = LFSR_BITS
         result = shape_of(output)
         if isinstance(output, BlockScaled):
-            assert isinstance(contract, MultiplyShift)  # or the contract had refused it
+            assert isinstance(contract, MultiplyShift)  # other contracts refuse the output
             result = unrounded(contract, total, output, propagates=propagates)
         super().__init__({
             "i": In(stream.Signature(data.StructLayout(payload), always_ready=True)),
@@ -151,7 +150,7 @@ class Requantizer(Shared):
 
     @property
     def table_latency(self) -> int:
-        """Cycles from a sum to where the table of a loaded output is read for it."""
+        """Cycles from a sum to its read of the table of a loaded output."""
         return self._dry.read["table"]
 
     @cached_property
@@ -166,12 +165,13 @@ class Requantizer(Shared):
         return m
 
     def _results(self, m: Module) -> Pipeline:
-        """Drive the results, and return the pipeline that they come from."""
-        loaded = isinstance(self.output, LoadedCodebook)
+        """Drive the results, and return their pipeline."""
+        has_table = isinstance(self.output, LoadedCodebook)
         pipe = Pipeline(m, {
             name: constant(fmt, self.fixed[name]) if name in self.fixed
             else self.i.p.parameters[name] for name, fmt in self.record.items()},
-            (lambda name, stage: Value.cast(self.table)) if loaded else None, fabric=self.fabric)
+            (lambda name, stage: Value.cast(self.table)) if has_table else None,
+            fabric=self.fabric)
         if isinstance(self.contract, Stochastic):
             pipe.hold("state", self.i.p.state)
         if self.propagates:
@@ -183,8 +183,8 @@ class Requantizer(Shared):
                                        "zero_point_product")
             unbiased = pipe.add(pipe.take("sum"), correction, "corrected", subtract=True)
 
-        # Wide enough for every sum and bias, or for all that the contract takes: golden has then
-        # proven that this sum with this bias is among it.
+        # Wide enough for every sum and bias, or for every total that the contract takes. In the
+        # second case golden has proven that the contract takes this sum with this bias.
         total = pipe.add(unbiased, pipe.take("bias"), "total", shape_of(self.total))
 
         if isinstance(self.contract, ExactSum):
@@ -192,7 +192,7 @@ class Requantizer(Shared):
         elif isinstance(self.contract, Thresholds):
             m.d.comb += self.o.payload.eq(self._count(pipe, total))
         elif not isinstance(self.output, IntFormat):
-            assert isinstance(self.contract, MultiplyShift)  # or the contract had refused it
+            assert isinstance(self.contract, MultiplyShift)  # other contracts refuse the output
             value, right = product(pipe, self.contract, total)
             if isinstance(self.output, BlockScaled):
                 pipe.hold("value", value)
@@ -203,30 +203,31 @@ class Requantizer(Shared):
             else:
                 code = nearest_code(pipe, value, right, self.contract.rounding, self.output)
                 if self.propagates:
-                    assert isinstance(self.output, FloatFormat)  # or the tile had been refused
+                    assert isinstance(self.output, FloatFormat)  # the tile refuses other outputs
                     code = special_code(data.View(FLAGS, pipe.take("flags")), code, self.output)
                 m.d.comb += self.o.payload.eq(code)
         else:
-            # One bit more than the output's: what saturates there is so far out of its range that
-            # the rounding and the zero point, themselves within it, only bring it to the end.
+            # One bit more than the output has. A value that saturates there is so far out of
+            # range that rounding and zero point, both within range, cannot bring it back: the
+            # clamp gives the same end.
             near, up = SCALERS[type(self.contract)](
                 pipe, self.contract, total, self.output.bits + 1)
             m.d.comb += self.o.payload.eq(offset_and_clamp(pipe, near, up))
         return pipe
 
     def _count(self, pipe: Pipeline, total):
-        """Find by bisection how many thresholds ``total`` has reached, from the highest bit on."""
+        """Count the thresholds that ``total`` reaches, by bisection from the highest bit on."""
         bits = self.output.bits
         count = None
         for bit in reversed(range(bits)):
-            # Those halfway between the ones that earlier bits compared with, by those bits. A
+            # Thresholds halfway between those of earlier bits; the earlier bits choose one. A
             # narrow format has no threshold for its last step, which is never reached.
             halfway = range(1 << bit, 1 << bits, 2 << bit)
             reached = [total >= pipe.take(f"threshold_{step}")
                        if f"threshold_{step}" in self.record else Const(0, 1)
                        for step in halfway]
-            found = reached[0] if count is None else Array(reached)[count]
-            count = found if count is None else Cat(found, count)
+            bit_value = reached[0] if count is None else Array(reached)[count]
+            count = bit_value if count is None else Cat(bit_value, count)
             if bit:
                 pipe.hold("total", total)
             count = pipe.register(count, f"count_{bit}")

@@ -1,4 +1,4 @@
-"""How each contract scales a total: the stages of a requantizer that differ.
+"""Scaling of a total by each contract: the stages of a requantizer that differ.
 
 A function takes the requantizer's pipeline, the contract, the total and the width that the output
 needs. It returns two values whose sum is the scaled total, rounded: a signed one, saturated to
@@ -48,16 +48,16 @@ def multiply_shift(pipe: Pipeline, contract: MultiplyShift, total: Value, width:
 
 
 def product(pipe: Pipeline, contract: MultiplyShift, total: Value) -> tuple[Value, Value]:
-    """``total * multiplier + addend``, a register for each, and by how much it goes to the right.
+    """``total * multiplier + addend``, a register for each, and its shift to the right.
 
-    The second is of the stage of the first.
+    Both are of the same stage.
     """
     value = pipe.multiply(total, pipe.take("multiplier"), "product")
     if contract.adds:
         value = pipe.add(value, pipe.take("addend"), "added")
     shift = pipe.take("shift")
     if contract.origin is not None:
-        # Never negative for a shift that the contract allows.
+        # The difference is never negative for a shift that the contract allows.
         most = contract.origin - (contract.shifts.lo if contract.shifts else 0)
         shift = (contract.origin - shift)[:most.bit_length()]
     return value, shift
@@ -67,7 +67,7 @@ def stochastic(pipe: Pipeline, contract: Stochastic, total: Value, width: int
                ) -> tuple[Value, Value]:
     """``(total * multiplier >> shift) + state / 2**32``: a register for each of the first two.
 
-    Below the point are as many bits as a state has. Adding the state to them carries, or not.
+    Below the point are as many bits as a state has; the carry of their sum with the state rounds.
     """
     product = pipe.multiply(total, pipe.take("multiplier"), "product")
     longer = Cat(Const(0, LFSR_BITS), product).as_signed()
@@ -83,7 +83,7 @@ def double_rounding(pipe: Pipeline, contract: DoubleRounding, total: Value, widt
         left = Mux(pipe["shift"] > 0, pipe["shift"], 0)[:5]
         total = pipe.shift_left(total, left, "scaled", signed(32))
     product = pipe.multiply(total, pipe.take("multiplier"), "product")
-    # Ties towards positive infinity; no saturation, for no multiplier is negative.
+    # Ties towards positive infinity. No saturation, since no multiplier is negative.
     high = pipe.register((product + (1 << 30)) >> 31, "high", signed(32))
     shift = pipe.take("shift")
     right = Mux(shift < 0, -shift, 0)[:5] if contract.left else shift
@@ -91,7 +91,7 @@ def double_rounding(pipe: Pipeline, contract: DoubleRounding, total: Value, widt
 
 
 def offset_and_clamp(pipe: Pipeline, near: Value, up: Value) -> Value:
-    """Add the zero point, and clamp: a register for each. What all these contracts end with."""
+    """Add the zero point, and clamp: the last two registers of all these contracts."""
     return clamped(pipe, pipe.add(near, pipe.take("zero_point"), "offset", carry=up))
 
 
@@ -106,4 +106,4 @@ SCALERS: dict[type, Callable] = {
     DoubleRounding: double_rounding,
     Onnx: float_scaled,
 }
-"""By contract: the function."""
+"""Function that scales, by class of contract."""

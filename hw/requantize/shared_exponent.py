@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""Results of a block-scaled format: 32 of them wait for the largest, which gives the exponent."""
+"""Results of a block-scaled format: 32 results wait for the largest, which decides the exponent."""
 
 from functools import cached_property
 
@@ -30,15 +30,15 @@ from hw.requantize.levels import nearest_code, sign_of, special_code
 from hw.shared import Shared
 from hw.targets.fabric import GENERIC, Fabric
 
-__all__ = ["SharedExponent", "ask", "code_beside", "unrounded"]
+__all__ = ["SharedExponent", "ask", "code_in_units", "unrounded"]
 
 
 def unrounded(contract: MultiplyShift, total: IntFormat, output: BlockScaled, *,
               propagates: bool) -> data.StructLayout:
     """Layout of a result that waits for its block's exponent.
 
-    It is ``value / 2**right``, then between the ends of the clamp, and asks for the exponent of
-    code ``asked``. Where infinities and NaN propagate it has their flags.
+    The result is ``value / 2**right``, clamped to the ends, and prefers the exponent of code
+    ``asked``. If infinities and NaN propagate, it has their flags.
     """
     value = levels_range(total) * levels_range(contract.multiplier)
     if contract.adds:
@@ -56,17 +56,17 @@ def unrounded(contract: MultiplyShift, total: IntFormat, output: BlockScaled, *,
 
 
 def ask(pipe: Pipeline, fmt: BlockScaled) -> Value:
-    """Code of the exponent that ``value / 2**right`` asks for, three registers later.
+    """Code of the exponent that ``value / 2**right`` prefers, three registers later.
 
-    As :func:`golden.block_scaled.requantize_blocks`. The pipeline holds both, and the record; all
-    but the ends of the exponent stays in it.
+    As :func:`golden.block_scaled.requantize_blocks`. The pipeline holds both values, and the
+    record; only the ends of the exponent are released.
 
     ==========  ================================================================
     cycle       registers
     ==========  ================================================================
-    1           magnitude; whether it asks
-    2           its places above those of the largest level
-    3           between ``exponent_min`` and ``exponent_max``, or the least
+    1           magnitude; a flag for a result that prefers an exponent
+    2           exponent that aligns it with the largest level
+    3           clamped to ``exponent_min`` and ``exponent_max``; or the least
     ==========  ================================================================
     """
     negative, positive = (sign_of(fmt.element, pipe[end])[place]
@@ -81,14 +81,14 @@ def ask(pipe: Pipeline, fmt: BlockScaled) -> Value:
     return pipe.register(Mux(pipe.take("asks"), clamp(code, lo, hi), lo)[:EXPONENT.bits], "asked")
 
 
-def code_beside(pipe: Pipeline, exponent: Value, rounding: Rounding, fmt: Format) -> Value:
+def code_in_units(pipe: Pipeline, exponent: Value, rounding: Rounding, fmt: Format) -> Value:
     """Code of the level of ``fmt`` nearest to ``value / 2**(right + exponent - 127)``, clamped.
 
-    The pipeline holds all but the exponent's code. One register more than
+    The pipeline holds all inputs but the exponent's code. It takes one register more than
     :func:`hw.requantize.levels.nearest_code`.
     """
-    # To the left as far as any level is; what goes further saturates just as well, and beyond its
-    # own width to the right nothing is left of a number but its sign.
+    # To the left by the places of the largest level: a longer shift saturates just the same. To
+    # the right by the number's width: a longer shift leaves the sign alone, just the same.
     left = levels_range(fmt).magnitude.bit_length()
     right = pipe.take("right") + exponent - (EXPONENT_BIAS - left)
     most = left + len(pipe["value"]) + 1
@@ -99,54 +99,54 @@ def code_beside(pipe: Pipeline, exponent: Value, rounding: Rounding, fmt: Format
 
 
 class SharedExponent(Shared):
-    """Give each 32 results the exponent that the largest of them asks for, and then their codes.
+    """Give each 32 results the largest exponent that any of them prefers, and then their codes.
 
-    A block's results arrive ``outputs`` at a time and are kept, as they come, in memories of two
-    blocks, one for each of these. With the last of them the largest code asked for is the block's;
-    they leave one transfer per cycle, rounded to the nearest level in units of it.
+    A block's results arrive ``outputs`` at a time and wait in ``outputs`` memories, each of two
+    blocks. When the last result arrives, the largest preferred code is the block's. The results
+    leave one transfer per cycle, rounded to the nearest level in units of the block's exponent.
 
     ==============  ================================================================
     cycle           registers
     ==============  ================================================================
-    32 / outputs    the last of the block is in the memory; its exponent
+    32 / outputs    last transfer of the block in the memory; its exponent
     1               a transfer read
-    1               by how much to the right, its exponent included
+    1               shift to the right, with the exponent
     ``nearest``     see :func:`hw.requantize.levels.nearest_code`
     ==============  ================================================================
 
-    Nothing stalls. Where results arrive one transfer per cycle, each leaves :attr:`latency` cycles
-    later; else with its block. A transfer per cycle.
+    Nothing stalls. If results arrive one transfer per cycle, each leaves :attr:`latency` cycles
+    later; else with its block. Throughput is one transfer per cycle.
 
     Parameters
     ----------
     contract : MultiplyShift
-        By which results are rounded.
+        Contract that rounds the results.
     total : IntFormat
-        Of the sums with bias that they are made of.
+        Format of sum plus bias, before the contract scales it.
     output : BlockScaled
-        Of the results.
+        Format of the results.
     outputs : int
         Results per transfer, a divisor of 32.
     propagates : bool
-        Whether they come with flags of infinities and NaN.
-    beside : int
+        True if results have flags of infinities and NaN.
+    sidebands : int
         Bits that go with each transfer.
     fabric : Fabric
-        What it is made of.
+        Fabric of the arithmetic.
 
     Members
     -------
     i : In(stream.Signature(StructLayout, always_ready=True))
-        ``items`` is ``[outputs]``, see :func:`unrounded`; and ``beside``.
+        ``items``, ``[outputs]``, each as :func:`unrounded`; and ``sidebands``.
     o : Out(stream.Signature(StructLayout, always_ready=True))
-        ``codes`` is ``[outputs]``, ``exponent`` their block's code; and ``beside``.
+        ``codes``, ``[outputs]``; ``exponent``, their block's code; and ``sidebands``.
     """
 
     i: stream.Interface
     o: stream.Interface
 
     def __init__(self, *, contract: MultiplyShift, total: IntFormat, output: BlockScaled,
-                 outputs: int, propagates: bool = False, beside: int = 0,
+                 outputs: int, propagates: bool = False, sidebands: int = 0,
                  fabric: Fabric = GENERIC):
         if outputs < 1 or BLOCK % outputs:
             raise ValueError(f"Outputs must divide the {BLOCK} results of a block, not be "
@@ -156,17 +156,17 @@ class SharedExponent(Shared):
         self.output = output
         self.outputs = outputs
         self.propagates = propagates
-        self.beside = beside
+        self.sidebands = sidebands
         self.fabric = fabric
         item = unrounded(contract, total, output, propagates=propagates)
-        # What is kept of it: all but the last field.
+        # Fields that wait in the memory: all but the last.
         self._kept = data.StructLayout({
             name: shape for name, shape in item.members.items() if name != "asked"})
         transfer = data.StructLayout({
-            "items": data.ArrayLayout(item, outputs), "beside": beside})
+            "items": data.ArrayLayout(item, outputs), "sidebands": sidebands})
         result = data.StructLayout({
             "codes": data.ArrayLayout(shape_of(output), outputs), "exponent": shape_of(EXPONENT),
-            "beside": beside})
+            "sidebands": sidebands})
         super().__init__({
             "i": In(stream.Signature(transfer, always_ready=True)),
             "o": Out(stream.Signature(result, always_ready=True)),
@@ -174,7 +174,7 @@ class SharedExponent(Shared):
 
     @cached_property
     def latency(self) -> int:
-        """Cycles from a transfer to its codes, where one arrives per cycle."""
+        """Cycles from a transfer to its codes, if transfers arrive in every cycle."""
         item, exponent = Signal(self._kept), Signal(shape_of(EXPONENT))
         _, stages = dry_run(lambda m: self._code(m, item, exponent))
         return BLOCK // self.outputs + 1 + stages
@@ -183,8 +183,8 @@ class SharedExponent(Shared):
         m = Module()
         steps = BLOCK // self.outputs
 
-        # Two halves of the memory, each for a block, by turns. The place of a transfer in its
-        # block wraps around by itself.
+        # Blocks use the two halves of the memory by turns. The place of a transfer in its block
+        # wraps around by itself.
         half = Signal()
         place = Signal(ceil_log2(steps))
         so_far = Signal(shape_of(EXPONENT), reset_less=True)
@@ -198,7 +198,7 @@ class SharedExponent(Shared):
         with m.If(self.i.valid):
             m.d.sync += [place.eq(place + 1), so_far.eq(largest), half.eq(half ^ ends)]
 
-        # A block leaves in as many cycles as the next one takes at least to arrive.
+        # A block leaves in the least number of cycles in which the next block can arrive.
         leaving = Signal()
         leaving_half = Signal(reset_less=True)
         leaving_place = Signal(ceil_log2(steps))
@@ -226,21 +226,21 @@ class SharedExponent(Shared):
             item = kept(Value.cast(item)[:self._kept.size], f"memory_{k}")
             code, rest = self._code(m, data.View(self._kept, item), shared)
             m.d.comb += self.o.p.codes[k].eq(code)
-        beside = kept(self.i.p.beside, "memory_beside") if self.beside else Const(0, 0)
+        sidebands = kept(self.i.p.sidebands, "memory_beside") if self.sidebands else Const(0, 0)
         m.d.comb += [
             self.o.p.exponent.eq(delay(m, shared, rest, "shared")),
-            self.o.p.beside.eq(delay(m, beside, rest, "beside")),
+            self.o.p.sidebands.eq(delay(m, sidebands, rest, "beside")),
             self.o.valid.eq(delay(m, leaving, rest + 1, "valid", reset_less=False)),
         ]
         return m
 
     def _code(self, m: Module, item: data.View, exponent: Value) -> tuple[Value, int]:
-        """Code of an item beside the block's exponent, and its registers."""
+        """Code of an item in units of the block's exponent, and its registers."""
         pipe = Pipeline(m, {name: Value.cast(item[name]) for name in self._kept.members},
                         fabric=self.fabric)
         element = self.output.element
-        code = code_beside(pipe, exponent, self.contract.rounding, element)
+        code = code_in_units(pipe, exponent, self.contract.rounding, element)
         if self.propagates:
-            assert isinstance(element, FloatFormat)  # or the tile had been refused
+            assert isinstance(element, FloatFormat)  # the tile refuses other outputs
             code = special_code(data.View(FLAGS, pipe.take("flags")), code, element)
         return code, pipe.stage

@@ -1,1 +1,1 @@
-"""Fabrics: what cells arithmetic may use."""
+"""Fabrics: the cells of arithmetic."""

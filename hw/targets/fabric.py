@@ -1,4 +1,4 @@
-"""Fabrics: what cells arithmetic may use, and so how many registers it takes."""
+"""Fabrics: the cells of arithmetic, and its registers."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -9,7 +9,7 @@ __all__ = ["FABRICS", "Fabric", "GENERIC", "Stages"]
 
 
 class Stages(Protocol):
-    """Where the registers of an operation go: a :class:`~hw.pipeline.Pipeline`."""
+    """Receiver of an operation's registers: a :class:`~hw.pipeline.Pipeline`."""
 
     def register(self, value: Value, name: str, shape: Any = None) -> Signal:
         """Return the register of ``value``: a new stage."""
@@ -20,14 +20,13 @@ class Stages(Protocol):
 class Fabric:
     """Multiplications, additions and shifts of a kind of chip, each with its registers.
 
-    An operation has one register, the result, and its cells are left to synthesis. A fabric of
-    which more is known is a subclass: it may use cells of its own, and more registers before the
-    last one. Whoever counts cycles asks the pipeline how many they were.
+    An operation has one register, the result, and synthesis chooses its cells. A subclass may use
+    cells of its own, and more registers before the last. The pipeline counts the registers.
 
     Parameters
     ----------
     name : str
-        By which it is chosen.
+        Name of the fabric, as options give it.
     """
 
     name: str
@@ -38,7 +37,7 @@ class Fabric:
 
     def add(self, stages: Stages, a: Value, b: Value, name: str, shape: Any = None, *,
             carry: Value | None = None, subtract: bool = False) -> Signal:
-        """Return ``a + b``, or ``a - b``, and ``carry`` more, which is one bit."""
+        """Return ``a + b``, or ``a - b``, plus ``carry``, which is one bit."""
         a = a if carry is None else a + carry
         return stages.register(a - b if subtract else a + b, name, shape)
 

@@ -1,1 +1,1 @@
-"""Tiles: what is chosen of one, and what it is made of."""
+"""Tiles: their choices, and their parts."""

@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""The MAC array: beats of operands in, the totals of a job out."""
+"""The MAC array: beats of operands in, totals of a job out."""
 
 import operator
 from collections.abc import Callable
@@ -26,45 +26,44 @@ __all__ = ["MacArray", "Part", "totals_layout"]
 Merge = Literal["add", "or"]
 
 LEAF = 16
-"""Cells that are not divided further."""
+"""Most cells of a part that is not divided further."""
 
 
 class Part(Shared):
     """Cells in rows and columns, each with two accumulators: a leaf, or two halves.
 
     One accumulator of a cell adds up its sums, the other holds the total of the job before. The
-    totals of a row shift to the left, ``outputs`` at a time; what is to the right follows.
+    totals of a row shift to the left, ``outputs`` at a time; totals from the right follow.
 
-    An array is one part, made of halves of halves. What crosses the border of each is in
-    proportion to its rows and columns and not to its cells; and since halves are alike, each size
-    is made once.
+    An array is one part, divided into halves again and again. The wires across a part's border
+    grow with its rows and columns, not with its cells. Halves of one size share one module.
 
     Parameters
     ----------
     cell : Cell
-        What makes the sums, for others like it.
+        Cell that computes the sums; each place gets one like it.
     total : IntFormat
-        Of the totals, wide enough for every job.
+        Format of the totals, wide enough for every job.
     rows, cols : int
     outputs : int
         Totals of a row per step; a divisor of ``cols``.
     merge : "add" or "or"
-        What becomes of the sums of a job's beats.
+        Operation that joins the sums of a job's beats.
 
     Members
     -------
     i : In(StructLayout)
-        ``activations``, ``[rows]``, and ``weights``, ``[cols]``, as edges make them.
+        Edges of the vectors: ``activations``, ``[rows]``, and ``weights``, ``[cols]``.
     valid, last : In(1)
-        The cells' sums are those of a beat, and of a job's last one.
+        The cells' sums belong to a beat, and to a job's last beat.
     step : In(1)
         Totals shift.
     follow : In(ArrayLayout(ArrayLayout(total, outputs), rows))
         Totals to the right of each row.
     totals : Out(ArrayLayout(ArrayLayout(total, outputs), rows))
-        The first ones of each row.
+        First totals of each row.
     outside : Out(1)
-        Whether any cell's is set; only where cells have it.
+        ``outside`` of any cell is set; only for cells that have it.
     """
 
     i: data.View
@@ -177,7 +176,7 @@ class Part(Shared):
 
 
 def totals_layout(config: TileConfig) -> data.StructLayout:
-    """Layout of the totals that an array hands over at once, and of what belongs to them."""
+    """Layout of a transfer of totals, with their sidebands."""
     c = config
     return data.StructLayout({
         "totals": data.ArrayLayout(shape_of(c.accumulator), c.outputs),
@@ -190,12 +189,12 @@ def totals_layout(config: TileConfig) -> data.StructLayout:
 
 
 def _known(fmt: Format) -> Format:
-    # What the block is given: of a loaded codebook the levels, of a block-scaled format elements.
+    # Format for the block: levels of a loaded codebook, elements of a block-scaled format.
     return fmt.range if isinstance(fmt, LoadedCodebook) else element_of(fmt)
 
 
 class _Side(NamedTuple):
-    # A part of the array: which of the totals' fields it gives, and what makes its edges.
+    # A part of the array: the field of the totals that it drives, and the function of its edges.
 
     member: str
     part: Part
@@ -203,7 +202,7 @@ class _Side(NamedTuple):
 
 
 class MacArray(Shared):
-    """Sums of a job's beats, each pair of vectors in a place of its own.
+    """Add up the sums of a job's beats, each pair of vectors in a cell of its own.
 
     There are two banks: one accumulates, the other holds the totals of the job before and hands
     them over row by row, ``outputs`` at a time. The beat marked ``last`` adds its sums, moves the
@@ -214,24 +213,24 @@ class MacArray(Shared):
     Nothing stalls: a last beat's sums must not arrive before the step that empties the second
     bank, at the earliest in the same cycle. The :class:`~hw.tile.entrance.Entrance` sees to that.
 
-    Beside the totals go, where the tile has them, the sum of the row's activations (of the raw
-    levels, for weight zero points), the flags of infinities and NaN, and whether a block of the
-    job or of one before was outside of the window.
+    Where the tile has them, sidebands go with the totals: the sum of the row's activations (raw
+    levels, for weight zero points), the flags of infinities and NaN, and ``outside``: a block of
+    this job or of an earlier one was outside of the window.
 
-    Totals are offered :attr:`latency` cycles after their job's last beat. A beat, and ``outputs``
-    totals, per cycle.
+    Totals are offered :attr:`latency` cycles after their job's last beat. Throughput is one beat,
+    and ``outputs`` totals, per cycle.
 
     Parameters
     ----------
     config : TileConfig
-        Of the tile.
+        Configuration of the tile.
 
     Members
     -------
     i : In(stream.Signature(StructLayout, always_ready=True))
-        What the block takes, and ``last``, which marks a job's last beat.
+        Fields of the block's beat, and ``last``, which marks a job's last beat.
     o : Out(stream.Signature(totals_layout(config)))
-        Totals. ``column`` counts the steps of a row; ``last`` marks a job's last.
+        Totals. ``column`` counts the steps of a row; ``last`` marks a job's last transfer.
     """
 
     i: stream.Interface
@@ -253,7 +252,7 @@ class MacArray(Shared):
 
     @cached_property
     def _sides(self) -> dict[str, "_Side"]:
-        # By the names of their submodules: the totals, and what else there is of each, or of rows.
+        # By submodule: the totals, then other sums for each total or for each row.
         c, block = self.config, self._block
         shape: dict[str, Any] = {"rows": c.rows, "cols": c.cols, "outputs": c.outputs}
         sums = Part(cell=block.cell, total=c.accumulator, **shape)
@@ -273,7 +272,7 @@ class MacArray(Shared):
 
     @property
     def block(self) -> Block:
-        """The block that makes the sums, of elements where these are block-scaled."""
+        """Block that computes the sums; for block-scaled operands, the block of their elements."""
         return self._block.block if isinstance(self._block, ScaledBlock) else self._block
 
     @property
@@ -288,7 +287,7 @@ class MacArray(Shared):
         last = delay(m, self.i.valid & beat.last, block.latency, "last", reset_less=False)
         step, row_ends = Signal(), Signal()
         for name, side in self._sides.items():
-            # Its rows follow one another; where it has but one total of each, they move with them.
+            # A row follows the row above. A part with one total per row steps at each row's end.
             part = m.submodules[name] = side.part
             m.d.comb += [
                 *(part.i[operand][k].eq(vector) for operand in OPERANDS
@@ -300,7 +299,7 @@ class MacArray(Shared):
                 Value.cast(self.o.p[side.member]).eq(Value.cast(part.totals[0])),
             ]
         if isinstance(block, ScaledBlock):
-            # It is sticky; with the results of a job goes what it is at the job's end.
+            # The flag is sticky; a job's results carry its state at the end of the job.
             now, outside = block.is_outside(
                 m, beat, self.i.valid, self._sides["sums"].part.outside), Signal()
             m.d.sync += outside.eq(outside | now)

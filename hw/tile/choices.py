@@ -1,4 +1,4 @@
-"""What is chosen of a tile: the choices, their defaults and limits; to JSON and back."""
+"""Choices of a tile, with their defaults and limits; to JSON and back."""
 
 import hashlib
 import json
@@ -15,23 +15,23 @@ from hw.targets.fabric import FABRICS, GENERIC
 __all__ = ["TileChoices", "VERSION", "usual_zero_points"]
 
 VERSION = 1
-"""Of the JSON. A change of the choices, or of what one means, is a new version."""
+"""Version of the JSON. A new choice, or a new meaning of one, is a new version."""
 
 _FORMATS = ("weights", "activations", "output")
 
 _MOST = {"rows": 1024, "cols": 1024, "lanes": 1024, "depth": 1 << 24, "outputs": 1024,
          "channels": 1 << 16, "window": 64}
-"""Largest values; the smallest are 1."""
+"""Largest value of each choice; the smallest is 1."""
 
 _AMONG = {"zero_points": ("none", "activations", "both"), "target": FABRICS}
-"""Names to choose from."""
+"""Allowed names of each choice."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TileChoices:
     """Everything that decides what a :class:`~hw.tile.tile.MacTile` is.
 
-    :meth:`meaning`, and with it ``--help``, has its words from here.
+    :meth:`meaning`, and so ``--help``, quotes the texts below.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class TileChoices:
     output : Format, str or None
         Format of the results; none for contract ``none``, whose output is the exact sum.
     contract : Contract or str
-        How sums become results.
+        Contract that turns sums into results.
     rows : int
         Activation vectors of a job.
     cols : int
@@ -75,7 +75,7 @@ class TileChoices:
     Raises
     ------
     TypeError, ValueError
-        Where a choice is not within its limits.
+        If a choice is outside of its limits.
     """
 
     weights: Format
@@ -95,9 +95,9 @@ class TileChoices:
     target: str = GENERIC.name
 
     def __post_init__(self):
-        for name, parsed in (*((name, parse) for name in _FORMATS), ("contract", contract)):
+        for name, parser in (*((name, parse) for name in _FORMATS), ("contract", contract)):
             if isinstance(value := getattr(self, name), str):
-                object.__setattr__(self, name, _parsed(name, parsed, value))
+                object.__setattr__(self, name, _parsed(name, parser, value))
         for name in _FORMATS:
             fmt = getattr(self, name)
             if not isinstance(fmt, Format) and (name, fmt) != ("output", None):
@@ -105,11 +105,11 @@ class TileChoices:
                 raise TypeError(f"{title_of(name)} must be {must}, not {fmt!r}")
             if isinstance(fmt, IntFormat) and fmt.width > MAX_BITS:
                 raise ValueError(f"{title_of(name)} must have at most {MAX_BITS} bits, not {fmt}")
-        own = self.contract
-        if not isinstance(own, Contract):
-            raise TypeError(f"Contract must be a Contract, not {own!r}")
-        if contract(own.name, multiplier_bits=own.multiplier_bits) != own:
-            raise ValueError(f"Contract must be the one called {own.name}, not {own!r}")
+        chosen = self.contract
+        if not isinstance(chosen, Contract):
+            raise TypeError(f"Contract must be a Contract, not {chosen!r}")
+        if contract(chosen.name, multiplier_bits=chosen.multiplier_bits) != chosen:
+            raise ValueError(f"Contract must be the one called {chosen.name}, not {chosen!r}")
         for name, most in _MOST.items():
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool):
@@ -123,19 +123,19 @@ class TileChoices:
 
     @classmethod
     def meaning(cls, name: str) -> str:
-        """What a choice is, as above, and its limits, as part of a sentence."""
-        found = re.search(rf"\n{name} : .*\n    (\w)((?:.*\n    )*.*)\.\n",
+        """Description of a choice, as above, and its limits, as part of a sentence."""
+        entry = re.search(rf"\n{name} : .*\n    (\w)((?:.*\n    )*.*)\.\n",
                           cleandoc(TileChoices.__doc__ or ""))
-        text = found[1].lower() + found[2] if found else name
+        text = entry[1].lower() + entry[2] if entry else name
         text = " ".join(text.replace("``", "").split())
         limits = f"1 to {_MOST[name]}" if name in _MOST else ", ".join(_AMONG.get(name, ()))
         return f"{text}: {limits}" if limits else text
 
     @classmethod
     def of(cls, *, multiplier_bits: int | None = None, **plain: Any) -> Self:
-        """Return what is described in plain types: formats and contract by name, lists, objects.
+        """Return the choices from plain types: formats and contract by name, lists, objects.
 
-        What is left out has its default, and zero points are those of :func:`usual_zero_points`.
+        Missing choices have their defaults; missing zero points, :func:`usual_zero_points`.
         """
         for name in _FORMATS:
             value = plain.get(name)
@@ -153,12 +153,12 @@ class TileChoices:
 
     @classmethod
     def from_json(cls, saved: Any) -> Self:
-        """Return what :meth:`to_json` made ``saved`` of.
+        """Return the choices that :meth:`to_json` saved.
 
         Raises
         ------
         TypeError, ValueError
-            Where it is damaged, or of another version.
+            If ``saved`` is damaged, or of another version.
         """
         if not isinstance(saved, dict):
             raise TypeError(f"Configuration must be an object, not of type {type(saved).__name__}")
@@ -173,7 +173,7 @@ class TileChoices:
         return cls.of(**{name: value for name, value in saved.items() if name != "version"})
 
     def to_json(self) -> dict[str, Any]:
-        """Every choice in plain types, equal where the choices are."""
+        """Every choice in plain types; equal choices give equal JSON."""
         plain = {each.name: getattr(self, each.name) for each in fields(self)}
         for name in _FORMATS:
             plain[name] = None if plain[name] is None else str(plain[name])
@@ -187,7 +187,7 @@ class TileChoices:
         return {"version": VERSION, **plain}
 
     def describe(self) -> dict[str, str | int | None]:
-        """Every choice in few letters, which differ where the choices do."""
+        """Every choice in few letters; different choices give different letters."""
         return {name: f"fixed, {_digest(value)[:8]}" if isinstance(value, list | dict) else value
                 for name, value in self.to_json().items() if name != "version"}
 
@@ -198,14 +198,14 @@ class TileChoices:
 
 
 def usual_zero_points(weights: Format, activations: Format) -> str:
-    """Which operands have a zero point where a command line does not say."""
+    """Operands that have zero points, unless a command line says otherwise."""
     movable = isinstance(activations, IntFormat) and activations.width > 1
     return "activations" if movable and not isinstance(weights, BlockScaled) else "none"
 
 
-def _parsed(name: str, parsed: Callable[[Any], Any], value: Any) -> Any:
+def _parsed(name: str, parser: Callable[[Any], Any], value: Any) -> Any:
     try:
-        return parsed(value)
+        return parser(value)
     except (TypeError, ValueError) as error:
         raise type(error)(f"{title_of(name)}: {error}") from None
 

@@ -1,4 +1,4 @@
-"""Components of a tile: which of them each instance below its top module belongs to."""
+"""Components of a tile, and the instances that belong to each."""
 
 from fnmatch import fnmatchcase
 
@@ -14,17 +14,17 @@ COMPONENTS = {
     "queues": ("tile.entrance.queue*", "tile.results.results*"),
     "control": ("", "tile", "tile.entrance", "tile.results"),
 }
-"""Patterns of the instances of each component: the first that matches decides.
+"""Patterns of the instances of each component: the first match decides.
 
-An instance is named by its path, the names of submodules from the top module's down with dots
-between them: ``tile.array.sums.cell_0_0``.
+An instance has its path as a name, such as ``tile.array.sums.cell_0_0``: the names of submodules
+from the top module down, with dots between them.
 """
 
 
 def component_of(path: str) -> str:
-    """Return the component to which the instance at ``path`` belongs.
+    """Return the component of the instance at ``path``.
 
-    An instance that no component knows is refused: left out, it would make the tile look smaller.
+    An instance of no component is refused: without it, the tile would look smaller than it is.
     """
     for name, patterns in COMPONENTS.items():
         if any(fnmatchcase(path, pattern) for pattern in patterns):

@@ -1,4 +1,4 @@
-"""A tile described as one small immutable value, and all that follows from it."""
+"""Description of a tile as one small immutable value, and all that follows from it."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +22,7 @@ __all__ = ["TileConfig", "CODE_BITS", "LUT_WORDS"]
 _MOST_MACS = 1 << 14
 
 CODE_BITS = 8
-"""Width of the codes that a table takes and gives."""
+"""Width of a table's input and output codes."""
 
 LUT_WORDS = (CODE_BITS << CODE_BITS) // WORD_BITS
 """Words of a table: code ``k`` at bits ``[8 * (k % 4), 8 * (k % 4) + 8)`` of word ``k // 4``."""
@@ -37,13 +37,13 @@ class TileConfig(TileChoices):
     Parameters
     ----------
     **choices
-        As :class:`~hw.tile.choices.TileChoices` says of each. Fixed parameters are kept in the
-        order of the record, and levels that are the same for every channel as one.
+        Choices of :class:`~hw.tile.choices.TileChoices`. Fixed parameters are kept in the order
+        of the record; equal levels for every channel become one.
 
     Raises
     ------
     TypeError, ValueError
-        Where a choice is not what it must be, or the contract does not take the sums.
+        If a choice is not allowed, or the contract does not take the sums.
     """
 
     def __post_init__(self):
@@ -126,10 +126,10 @@ class TileConfig(TileChoices):
         names = [name for name, _ in self.parameters]
         if sorted(names) != sorted(self.record):
             missing = [name for name in self.record if name not in names]
-            what = (f"lacking {', '.join(missing)}" if missing else
-                    f"having {', '.join(name for name in names if name not in self.record)}")
-            found = f"{', '.join(names)} ({what})" if names else "none"
-            raise ValueError(f"Parameters must be {', '.join(self.record)}, not {found}")
+            fault = (f"lacking {', '.join(missing)}" if missing else
+                     f"having {', '.join(name for name in names if name not in self.record)}")
+            listed = f"{', '.join(names)} ({fault})" if names else "none"
+            raise ValueError(f"Parameters must be {', '.join(self.record)}, not {listed}")
         if self.lut == "loaded":
             raise ValueError("Lut must not be loaded where parameters are fixed")
         for name in self.head:
@@ -146,35 +146,35 @@ class TileConfig(TileChoices):
                 raise ValueError(f"{title} must be one value or {self.channels}, one per channel, "
                                  f"not {len(value)}")
             self.record[name].check(value, title)
-        given = dict(self.parameters)
+        levels = dict(self.parameters)
         for name in ("clamp", "exponent"):
-            if f"{name}_min" in given:
-                check_ends(name.capitalize(), given[f"{name}_min"], given[f"{name}_max"])
-        # Tiles that do the same are equal, however their parameters were listed.
+            if f"{name}_min" in levels:
+                check_ends(name.capitalize(), levels[f"{name}_min"], levels[f"{name}_max"])
+        # Tiles of the same parameters are equal, whatever the order of these.
         object.__setattr__(self, "parameters", tuple(
-            (name, _alike(given[name])) for name in self.record))
+            (name, _alike(levels[name])) for name in self.record))
 
     @property
     def sums(self) -> Range:
-        """Range of a sum of at most ``depth`` products, and of those of the lanes that are left.
+        """Range of a sum of at most ``depth`` products, with the products of unused lanes.
 
-        Where a format has a level 0, unused lanes add nothing. Of block-scaled operands in units
-        of a job's base.
+        If a format has a level 0, unused lanes add nothing. Sums of block-scaled operands are in
+        units of a job's base.
         """
         idle = self.weights.idle * self.activations.idle
-        found = dot_range(self.weights, self.activations,
-                          self.max_beats * self.lanes if idle else self.depth)
+        products = dot_range(self.weights, self.activations,
+                             self.max_beats * self.lanes if idle else self.depth)
         most = 1 << self.window - 1 if self.block_scaled else 1
-        return Range(min(found.lo, 0), max(found.hi, 0)).times(most)
+        return Range(min(products.lo, 0), max(products.hi, 0)).times(most)
 
     @property
     def block_scaled(self) -> bool:
-        """Whether an operand has exponents, and sums are in units of a job's base."""
+        """True if an operand has exponents, and sums are in units of a job's base."""
         return any(isinstance(fmt, BlockScaled) for fmt in (self.weights, self.activations))
 
     @property
     def propagates(self) -> bool:
-        """Whether infinities and NaN of an operand reach the output."""
+        """True if infinities and NaN of an operand reach the output."""
         return self.weights.propagates or self.activations.propagates
 
     @property
@@ -194,12 +194,12 @@ class TileConfig(TileChoices):
 
     @property
     def sum_format(self) -> IntFormat:
-        """Format of sum plus bias, which the requantizer takes."""
+        """Format of sum plus bias, the total that the requantizer scales."""
         return self.contract.sum_format(self.unbiased)
 
     @property
     def draws(self) -> bool:
-        """Whether results draw from a register, of which a job brings a state for each row."""
+        """True if results draw random bits from a state that a job brings for each row."""
         return isinstance(self.contract, Stochastic)
 
     @property
@@ -223,7 +223,7 @@ class TileConfig(TileChoices):
 
     @cached_property
     def fixed_per_channel(self) -> dict[str, tuple[int, ...]]:
-        """Fields that never change, for each record; surplus ones are as the last channel's."""
+        """Fields that never change, for each record; surplus records repeat the last channel."""
         surplus = self.groups * self.cols - self.channels
         return {name: value + value[-1:] * surplus for name, value in self.parameters or ()
                 if isinstance(value, tuple)}
@@ -235,15 +235,15 @@ class TileConfig(TileChoices):
 
     @property
     def words(self) -> int:
-        """Words of the parameter stream in one record."""
+        """Words of one record on the parameter stream."""
         return -(-self.record_bits // WORD_BITS)
 
     @property
     def head(self) -> dict[str, int]:
-        """Words of the parameter stream in front of the records of a set, by what they load.
+        """Words in front of the records of a parameter set, by the table that they load.
 
-        A table for results, and one for each operand that is a loaded codebook, then for such an
-        output: level ``k`` in word ``k``.
+        First comes the table for results; then one for each operand and for the output that is a
+        loaded codebook, with level ``k`` in word ``k``.
         """
         head = {"lut": LUT_WORDS} if self.lut == "loaded" else {}
         return head | {name: 1 << fmt.bits for name, fmt in (
@@ -252,7 +252,7 @@ class TileConfig(TileChoices):
 
     @property
     def fabric(self) -> Fabric:
-        """What the tile is made of."""
+        """Fabric of the tile's arithmetic."""
         return FABRICS[self.target]
 
     @property
@@ -277,9 +277,9 @@ class TileConfig(TileChoices):
 
     @property
     def name(self) -> str:
-        """Default name of the emitted module: formats, shape, and whatever is not the default.
+        """Default name of the emitted module: formats, shape, and choices other than the defaults.
 
-        Where that does not tell a configuration from all others, also digits of its digest.
+        Digits of the digest are added where the name alone would not be unique.
         """
         formats = self.weights, self.activations, self.output_format
         usual_contract = "none" if self.output is None else TileConfig.contract.name
@@ -301,5 +301,5 @@ class TileConfig(TileChoices):
 
 
 def _alike(value: int | tuple[int, ...]) -> int | tuple[int, ...]:
-    """Return what a field has for every channel, if that is the same."""
+    """Return one level for a field whose levels are equal for every channel."""
     return value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value

@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""Where jobs and beats enter a tile: what is out of range is dropped, what is left may enter."""
+"""Entrance of a tile: jobs and beats in, those of jobs out of range dropped."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream
@@ -13,81 +13,82 @@ from hw.tile.ports import payloads
 __all__ = ["Entrance", "JOB_QUEUE", "bank_bits", "current_layout", "told_layout"]
 
 JOB_QUEUE = 3
-"""Jobs that wait beside the one whose beats enter; a buffered FIFO of 3 takes one per cycle."""
+"""Depth of the job queue; a buffered FIFO of 3 takes one job per cycle."""
 
 
 def bank_bits(config: TileConfig) -> int:
-    """Width of the number of a bank of parameters: none where these are fixed."""
+    """Width of the number of a parameter bank: 0 for fixed parameters."""
     return 1 if config.parameters is None else 0
 
 
 def current_layout(config: TileConfig) -> data.StructLayout:
-    """Layout of what a job must know of the parameter set that it would use.
+    """Layout of the state of the current parameter set, which a new job would use.
 
-    Whether there is one (``ready``), its ``bank``, and how many reads of ``outputs`` records each
-    are ``whole`` in it.
+    ``ready`` is set once there is a set; ``bank`` is its bank; ``whole`` counts its complete reads
+    of ``outputs`` records.
     """
     return data.StructLayout({"ready": 1, "bank": bank_bits(config), "whole": range(
         config.groups * config.cols // config.outputs + 1)})
 
 
 def told_layout(config: TileConfig) -> data.StructLayout:
-    """Layout of what results must know of a job, and of its parameter set."""
+    """Layout of a job's fields that its results need, with the bank of its parameter set."""
     job = payloads(config)["i_job"].layout.members
     return data.StructLayout({"bank": bank_bits(config), **{
         name: job[name] for name in ("group", "states") if name in job}})
 
 
 class Entrance(Shared):
-    """Accept jobs, and take as many beats of both operands as each of them has.
+    """Accept jobs, and take the beats of both operands for each.
 
-    A job is accepted once there is a parameter set, and uses the one that is current then. It is
-    out of range where its ``beats`` is 0 or above the most that a sum takes, or where that set
-    has not all records of its group. Such a job is dropped whole: its beats are taken, and none of
-    them enters; of 0 beats none is taken. It uses no set.
+    A job is accepted once there is a parameter set, and uses the set that is current then. A job
+    is out of range if its ``beats`` is 0 or above the longest job's, or if that set lacks records
+    of its group. Such a job is dropped whole: its beats are taken, but none enters the array. It
+    uses no set.
 
     Beats enter freely except a job's last one, which moves the totals over to the accumulator's
     second bank. It enters only when that bank is sure to be free by the time it gets there:
 
-    - *promised* outputs (of every earlier last beat, which have not left the tile yet) fit the
-      output queue, so that the drain of the second bank cannot stall any more, and
-    - *backlog*, the cycles by which that drain, without a stall, would outlast the way from
-      here to the accumulator, is zero. After a stall it may be too small, but then it does not
-      count: a drain that has stalled keeps the queue full, but for one place, until its end; so
-      when its promised outputs fit at most one total is left.
+    - *promised* outputs fit the output queue, so that the drain of the second bank cannot stall
+      any more. These are the outputs of all earlier last beats that have not left the tile yet.
+    - *backlog* is zero. It counts the cycles by which that drain, without a stall, would outlast
+      the path from here to the accumulator. After a stall it may be too small, but then it does
+      not count: a stalled drain keeps the queue full, but for one place, until its end; so when
+      its promised outputs fit, at most one total is left.
 
     A job of at least ``rows * cols / outputs`` beats never waits while the tile's outputs leave.
     There is no combinational path from ``leaves`` to any ready. The two operands' readies depend on
     each other's valid.
 
-    Throughput is one job, and one beat, per cycle; a job's beats enter from two cycles after it.
+    Throughput is one job, and one beat, per cycle. A job's first beat may enter two cycles after
+    the job.
 
     Parameters
     ----------
     config : TileConfig
-        Of the tile.
+        Configuration of the tile.
     room : int
         Transfers that the output queue holds.
 
     Members
     -------
     i_job : In(stream.Signature(StructLayout))
-        As the tile's.
+        Jobs, as on the tile's stream.
     i_activations, i_weights : In(stream.Signature(1))
-        Of the operands' beats ``tlast``, which marks the last one of a job.
+        ``tlast`` of the operands' beats, which marks the last beat of a job.
     current : In(current_layout(config))
     accept : Out(1)
-        A job that will use the current set is accepted in this cycle. No bits, as ``bank``, where
-        parameters are fixed.
+        A job that will use the current set is accepted in this cycle. No bits, like ``bank``, for
+        fixed parameters.
     job : Out(StructLayout)
-        The job whose beats enter, and its set's ``bank``.
+        Job whose beats enter, and its set's ``bank``.
     enter, last : Out(1)
-        A beat of it enters in this cycle, and it is the last one.
+        A beat of that job enters in this cycle, and it is the last one.
     leaves : In(1)
         An output leaves the tile in this cycle.
     error : Out(1)
-        Set in the cycle after a job out of range is accepted, or a beat is taken whose ``tlast`` of
-        either operand is not what it should be; it stays until reset.
+        Set in the cycle after a job out of range is accepted, or after a beat with a wrong
+        ``tlast`` of either operand; stays set until a reset.
     """
 
     i_job: stream.Interface
@@ -125,24 +126,24 @@ class Entrance(Shared):
         layout = data.StructLayout({**self.job.shape().members, "dropped": 1})
         queue = m.submodules.queue = SyncFIFOBuffered(width=layout.size, depth=JOB_QUEUE)
 
-        # Jobs are accepted. Those of 0 beats are done with at once.
-        given = self.i_job.p
+        # Jobs are accepted. A job of 0 beats ends at once.
+        job = self.i_job.p
         arrives = Signal()
         accepted = Signal(layout)
         m.d.comb += [
             self.i_job.ready.eq(queue.w_rdy & self.current.ready),
             arrives.eq(self.i_job.valid & self.i_job.ready),
-            *(accepted[name].eq(given[name]) for name in self.i_job.payload.shape().members),
+            *(accepted[name].eq(job[name]) for name in self.i_job.payload.shape().members),
             accepted.bank.eq(self.current.bank),
             accepted.dropped.eq(self._out_of_range()),
             self.accept.eq(arrives & ~accepted.dropped),
             queue.w_data.eq(accepted),
-            queue.w_en.eq(arrives & (given.beats != 0)),
+            queue.w_en.eq(arrives & (job.beats != 0)),
         ]
 
-        # Beats are taken, as many as the job at the head of the queue has.
+        # Beats of the job at the head of the queue are taken.
         head = Signal(layout)
-        beat = Signal(range((1 << len(given.beats)) - 1))
+        beat = Signal(range((1 << len(job.beats)) - 1))
         ends = Signal()
         last_may_enter = Signal()
         may_be_taken = Signal()
@@ -184,7 +185,7 @@ class Entrance(Shared):
     def _out_of_range(self):
         c, job = self.config, self.i_job.p
         reads = c.cols // c.outputs
-        found = (job.beats == 0) | ((job.group + 1) * reads > self.current.whole)
+        out_of_range = (job.beats == 0) | ((job.group + 1) * reads > self.current.whole)
         if c.max_beats < (1 << len(job.beats)) - 1:  # or no code is above
-            found |= job.beats > c.max_beats
-        return found
+            out_of_range |= job.beats > c.max_beats
+        return out_of_range

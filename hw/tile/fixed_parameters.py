@@ -14,32 +14,31 @@ __all__ = ["FixedParameters"]
 
 
 class FixedParameters(Shared):
-    """A read-only memory in the place of a :class:`~hw.tile.parameters.ParameterStore`.
+    """Read fixed records, in the place of a :class:`~hw.tile.parameters.ParameterStore`.
 
-    It has that one's ports, but for the stream that fills it and what belongs to its banks: there
-    is one, so ``current``, ``accept``, ``finish`` and ``address.bank`` have no bits. Jobs can be
-    accepted at any time.
+    The ports are those of the store without its input stream. There is one bank, so ``current``,
+    ``accept``, ``finish`` and ``address.bank`` have no bits. Jobs can be accepted at any time.
 
     ``records`` follow ``address`` by :attr:`latency` cycle; a read per cycle.
 
     Parameters
     ----------
     record : dict of str to Format
-        Fields of a record. Those that are the same for every channel are none of them.
+        Fields of a record, without those whose level is equal for every channel.
     values : dict of str to tuple of int
-        For each field, its level in every record.
+        Levels of each field, one per record.
     channels : int
         Records.
     outputs : int
-        Records that are read at once, ``index * outputs`` and on.
+        Records per read, ``index * outputs`` and on.
 
     Members
     -------
     ready : Out(1)
-        Always 1.
+        Constant 1.
     current : Out(0)
     whole : Out(range(channels / outputs + 1))
-        Always all reads of ``outputs`` records.
+        Constant: the number of reads of ``outputs`` records.
     accept : In(0)
     finish : In(StructLayout)
         ``valid`` and ``bank``, of no bits.
@@ -81,14 +80,14 @@ class FixedParameters(Shared):
         m = Module()
         m.d.comb += [self.ready.eq(1), self.whole.eq(self._entries)]
         for k in range(self.outputs if self.record else 0):
-            # A case for each record: what synthesizes makes a memory or logic of it.
-            found = Signal(self.records[k].shape().size, name=f"found_{k}")
+            # A case for each record: synthesis turns it into a memory or into logic.
+            record = Signal(self.records[k].shape().size, name=f"found_{k}")
             with m.Switch(self.address.index):
                 for index, channel in enumerate(range(k, self.channels, self.outputs)):
                     with m.Case(index):
-                        m.d.comb += found.eq(Cat(constant(fmt, self.values[name][channel])
-                                                 for name, fmt in self.record.items()))
-            read = Signal(found.shape(), name=f"record_{k}", reset_less=True)
-            m.d.sync += read.eq(found)
+                        m.d.comb += record.eq(Cat(constant(fmt, self.values[name][channel])
+                                                  for name, fmt in self.record.items()))
+            read = Signal(record.shape(), name=f"record_{k}", reset_less=True)
+            m.d.sync += read.eq(record)
             m.d.comb += self.records[k].as_value().eq(read)
         return m

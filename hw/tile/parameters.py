@@ -1,4 +1,4 @@
-"""The store of per-channel parameters, written word by word, read record by record."""
+"""Store of per-channel parameters, written word by word, read record by record."""
 
 from typing import Any
 
@@ -16,24 +16,23 @@ from hw.shared import Shared
 __all__ = ["ParameterStore", "WORDS", "head_word"]
 
 WORDS = Payload((Field("word", WORD_BITS),), "last word of a parameter set")
-"""What brings a parameter set: the words of its tables, if any, then of its records."""
+"""Payload of a parameter set's words: words of tables, if any, then of records."""
 
 
 def head_word(words: int) -> data.StructLayout:
-    """Layout of a word that is written to one of two banks of ``words``, where ``valid``."""
+    """Layout of a write to one of two banks of ``words``, active while ``valid``."""
     return data.StructLayout({"valid": 1, "bank": 1, "index": range(words), "word": WORD_BITS})
 
 
 class ParameterStore(Shared):
-    """Two banks of records: one set in use, the next one being written.
+    """Store two banks of records: one set in use, the next one being written.
 
     Words arrive on ``i`` record by record from channel 0, the low bits of a record in its first
-    word. ``last`` closes the set, which may be shorter than the store (words beyond the store are
-    dropped); it is then *current*, and jobs accepted afterwards use it. A closed set stays until
-    a later one is closed, so writing waits while the other bank is still in use by jobs of an
-    earlier set.
+    word. ``last`` closes the set. A set may be shorter than the store; words beyond the store are
+    dropped. A closed set is *current*: jobs accepted afterwards use it, until a later set is
+    closed. So writing waits while jobs of an earlier set still use the other bank.
 
-    The first ``head`` words of a set are no records: they are handed on as they are written.
+    The first ``head`` words of a set are no records: ``write`` hands them on to tables.
 
     ``records`` follow ``address`` by :attr:`latency` cycle; a read per cycle. A word per cycle.
 
@@ -44,7 +43,7 @@ class ParameterStore(Shared):
     channels : int
         Records of each bank.
     outputs : int
-        Records that are read at once, ``index * outputs`` and on.
+        Records per read, ``index * outputs`` and on.
     max_jobs : int
         Most jobs accepted and not yet finished.
     head : int
@@ -57,20 +56,20 @@ class ParameterStore(Shared):
     ready : Out(1)
         A set is current, so jobs can be accepted.
     current : Out(1)
-        Its bank.
+        Bank of the current set.
     whole : Out(range(channels / outputs + 1))
-        Reads of ``outputs`` records each that it has all words of.
+        Complete reads, of ``outputs`` records each, in the current set.
     accept : In(1)
         A job that will use the current bank is accepted in this cycle.
     finish : In(StructLayout)
-        ``valid``: a job that uses ``bank`` reads its last record, or the last of what it has
-        of the head, in this cycle.
+        ``valid``: a job that uses ``bank`` makes its last use of the set in this cycle, of a
+        record or of a table.
     address : In(StructLayout)
         ``index`` and ``bank`` of the records to read.
     records : Out(ArrayLayout(StructLayout, outputs))
         Records read.
     write : Out(StructLayout)
-        A word of the head, where there is one: ``valid``, ``bank``, ``index`` and ``word``.
+        Word of the head, if the set has one: ``valid``, ``bank``, ``index`` and ``word``.
     """
 
     i: stream.Interface
@@ -120,13 +119,13 @@ class ParameterStore(Shared):
         bits = self._payload.bits
         words = -(-bits // WORD_BITS)
 
-        # Where the next word goes: to a read of records that is not whole yet.
+        # Address of the next word, in a read of records that is not whole yet.
         writing = Signal()
         whole = Signal.like(self.whole)
         slot = Signal(range(self.outputs))
         word = Signal(range(words))
 
-        # Jobs that have yet to read from each bank.
+        # Jobs that still use each bank.
         users = [Signal(range(self.max_jobs + 1), name=f"users_{bank}") for bank in range(2)]
         free = Signal()
         m.d.comb += [

@@ -1,4 +1,4 @@
-"""The AXI4-Stream ports of an emitted tile, and what each of its transfers carries."""
+"""AXI4-Stream ports of an emitted tile, and the payload of each."""
 
 from dataclasses import dataclass
 
@@ -14,14 +14,14 @@ __all__ = ["CLOCKING", "Clocking", "StreamPort", "payloads", "port_of", "ports"]
 
 @dataclass(frozen=True)
 class StreamPort:
-    """One AXI4-Stream port: ``<name>_tdata``, ``_tvalid``, ``_tready`` and ``_tlast``.
+    """AXI4-Stream port: ``<name>_tdata``, ``_tvalid``, ``_tready`` and ``_tlast``.
 
     Parameters
     ----------
     name : str
-        Prefix of its signals, such as ``s_axis_job``.
+        Prefix of the port's signals, such as ``s_axis_job``.
     stream : str
-        The tile's own stream, such as ``i_job``.
+        Name of the tile's stream, such as ``i_job``.
     payload : Payload
         ``tdata`` is padded with zeros to whole bytes; without ``last`` there is no ``tlast``.
     """
@@ -32,7 +32,7 @@ class StreamPort:
 
     @property
     def is_input(self) -> bool:
-        """Whether the tile receives on it."""
+        """True for an input of the tile."""
         return self.name.startswith("s_axis")
 
     @property
@@ -42,12 +42,12 @@ class StreamPort:
 
     @property
     def last(self) -> bool:
-        """Whether it has ``tlast``."""
+        """True for a port with ``tlast``."""
         return bool(self.payload.last)
 
     @property
     def signals(self) -> dict[str, int]:
-        """Width of each of its signals, by name."""
+        """Width of each signal, by name."""
         signals = {f"{self.name}_tdata": 8 * self.bytes, f"{self.name}_tvalid": 1,
                    f"{self.name}_tready": 1}
         return signals | ({f"{self.name}_tlast": 1} if self.last else {})
@@ -55,14 +55,14 @@ class StreamPort:
 
 @dataclass(frozen=True)
 class Clocking:
-    """Names that the emitted module has for its clock and its reset.
+    """Names of the emitted module's clock and reset.
 
     Parameters
     ----------
     clock : str
         Name of the clock.
     reset : str
-        Name of the reset, which is active low and synchronous.
+        Name of the reset, active low and synchronous.
     """
 
     clock: str = "aclk"
@@ -70,7 +70,7 @@ class Clocking:
 
 
 CLOCKING = Clocking()
-"""The usual names, which an :class:`~hw.bus.axi_tile.AxiTile` has in any case."""
+"""Default names; an :class:`~hw.bus.axi_tile.AxiTile` always has these."""
 
 
 def payloads(config: TileConfig) -> dict[str, Payload]:

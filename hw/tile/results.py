@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""From a job's totals to its outputs: records, requantizers, tables, a shared exponent, a queue."""
+"""Results of a job's totals: records, requantizers, tables, a shared exponent, a queue."""
 
 from typing import Any
 
@@ -28,21 +28,22 @@ __all__ = ["Results", "States"]
 
 
 class States(Shared):
-    """States that the totals of a step draw, given those of each row's first one.
+    """Random states for the totals of a step, from the state of each row's first total.
 
     Parameters
     ----------
     rows : int
     outputs : int
-        Totals of a step, of one row; each draws the state after that of the one before.
+        Totals of a step, all of one row; each total has the state after that of the one before.
 
     Members
     -------
     first : In(ArrayLayout(LFSR_BITS, rows))
-        Of the job whose last sums arrive.
+        States of the job whose last sums arrive.
     arrives, step, row_ends : In(1)
-        They do; totals leave; they are the last ones of their row.
+        The last sums of a job arrive; totals leave; these are the last totals of their row.
     o : Out(ArrayLayout(LFSR_BITS, outputs))
+        State of each total.
     """
 
     first: data.View
@@ -74,7 +75,7 @@ class States(Shared):
 
 
 class Results(Shared):
-    """Requantize a job's totals as they come, and queue the results.
+    """Requantize a job's totals in order, and queue the results.
 
     ::
 
@@ -85,36 +86,36 @@ class Results(Shared):
 
     ``outputs`` totals of a row go through as many requantizers, with the records of their columns:
     column ``c`` of a job has record ``group * cols + c`` of the set that was current when the job
-    was accepted. With ``lut``, a :class:`~hw.requantize.lut.Table` follows each; where the output
-    is block-scaled, a :class:`~hw.requantize.shared_exponent.SharedExponent` follows all.
+    was accepted. With ``lut``, a :class:`~hw.requantize.lut.Table` follows each requantizer. For a
+    block-scaled output, one :class:`~hw.requantize.shared_exponent.SharedExponent` follows all.
 
-    Totals wait only while the queue has no room for all that is under way. Latency from totals to
-    their outputs is :attr:`latency` cycles; ``outputs`` results per cycle.
+    Totals wait only while the queue has no room for all results under way. Latency from totals to
+    their outputs is :attr:`latency` cycles; throughput is ``outputs`` results per cycle.
 
     Parameters
     ----------
     config : TileConfig
-        Of the tile.
+        Configuration of the tile.
     before : int
         Cycles from a job's last beat to its totals.
 
     Members
     -------
     i_parameters : In(stream.Signature(StructLayout))
-        As the tile's.
+        Words of parameter sets, as on the tile's stream.
     current : Out(current_layout(config))
-        The parameter set that a job would use.
+        Parameter set that a new job would use.
     accept : In(1)
-        A job is accepted that will use it.
+        A job that will use the current set is accepted.
     write : Out(StructLayout)
-        Words that load tables, as they are written; only where there are tables.
+        Words that load tables; only for a tile with such tables.
     arrives : In(1)
-        The last sums of a job do in this cycle; its totals are offered in the next.
+        The last sums of a job arrive in this cycle; its totals are offered in the next.
     job : In(told_layout(config))
-        That job.
+        Job whose last sums arrive.
     totals : In(stream.Signature(totals_layout(config)))
     o : Out(stream.Signature(StructLayout))
-        As the tile's.
+        Outputs, as on the tile's stream.
     leaves : Out(1)
         An output leaves in this cycle.
     """
@@ -133,7 +134,7 @@ class Results(Shared):
         self.config = c = config
         self.before = before
         self._requantizers = [
-            Requantizer(contract=c.contract, sums=c.accumulator, total=c.sum_format,
+            Requantizer(contract=c.contract, accumulator=c.accumulator, total=c.sum_format,
                         output=c.output_format, record=c.record, fixed=c.fixed,
                         row_sum=c.row_sum if c.zero_points == "both" else None,
                         propagates=c.propagates, fabric=c.fabric)
@@ -143,13 +144,14 @@ class Results(Shared):
             codes = tuple(c.output_format.encode(codes).tolist())
         self._tables = [Table(codes=None if codes == "loaded" else codes)
                         for _ in range(0 if codes is None else c.outputs)]
-        self._beside = data.StructLayout({**({"outside": 1} if c.block_scaled else {}), "last": 1})
+        self._sidebands = data.StructLayout(
+            {**({"outside": 1} if c.block_scaled else {}), "last": 1})
         self._shared = None
         if isinstance(c.output, BlockScaled):
             assert isinstance(c.contract, MultiplyShift)  # or the contract had refused it
             self._shared = SharedExponent(contract=c.contract, total=c.sum_format, output=c.output,
                                           outputs=c.outputs, propagates=c.propagates,
-                                          beside=self._beside.size, fabric=c.fabric)
+                                          sidebands=self._sidebands.size, fabric=c.fabric)
         streams = payloads(c)
         super().__init__({
             **({"i_parameters": In(stream.Signature(streams["i_parameters"].layout))}
@@ -172,15 +174,15 @@ class Results(Shared):
 
     @property
     def queue(self) -> int:
-        """Transfers that the output queue holds: as many as one per cycle has under way."""
+        """Depth of the output queue: the transfers under way at one per cycle."""
         return self.before + self.latency
 
     @property
     def release_latency(self) -> int:
         """Cycles from a job's last total to its last use of its parameter set.
 
-        A table is read so much later than the records: its bank is in use until a job's last
-        result has been looked up or found in it.
+        A loaded table is read later than the records; its bank is in use until a job's last
+        result has been read from it.
         """
         requantizer, head = self._requantizers[0], self.config.head
         if "lut" in head:
@@ -189,7 +191,7 @@ class Results(Shared):
 
     @property
     def _result_latency(self) -> int:
-        # From a total and its record to its result, but for a shared exponent.
+        # Cycles from a total and its record to its result, without a shared exponent.
         return self._requantizers[0].latency + (Table.latency if self._tables else 0)
 
     def body(self, platform):
@@ -231,14 +233,14 @@ class Results(Shared):
                 bank.eq(self.job.bank),
             ]
 
-        # The read of the records takes a cycle, and so do the totals.
+        # The read of the records takes a cycle, so the totals are delayed by one.
         late: Any = delay(m, totals, store.latency, "totals")
         valid = delay(m, step, store.latency, "step", reset_less=False)
-        beside: dict[str, list[Value]] = {"sum": [late.totals[k] for k in range(c.outputs)]}
+        inputs: dict[str, list[Value]] = {"sum": [late.totals[k] for k in range(c.outputs)]}
         if c.zero_points == "both":
-            beside["row_sum"] = [late.row_sum] * c.outputs
+            inputs["row_sum"] = [late.row_sum] * c.outputs
         if c.propagates:
-            beside["flags"] = [late.flags[k] for k in range(c.outputs)]
+            inputs["flags"] = [late.flags[k] for k in range(c.outputs)]
         if c.draws:
             states = m.submodules.states = States(rows=c.rows, outputs=c.outputs)
             m.d.comb += [
@@ -248,11 +250,11 @@ class Results(Shared):
                 states.row_ends.eq(totals.column == steps_per_row - 1),
             ]
             drawn: Any = delay(m, states.o, store.latency, "states")
-            beside["state"] = [drawn[k] for k in range(c.outputs)]
+            inputs["state"] = [drawn[k] for k in range(c.outputs)]
         for k, requantizer in enumerate(self._requantizers):
             m.submodules[f"requantizer_{k}"] = requantizer
             m.d.comb += [
-                *(requantizer.i.p[name].eq(values[k]) for name, values in beside.items()),
+                *(requantizer.i.p[name].eq(values[k]) for name, values in inputs.items()),
                 requantizer.i.p.parameters.eq(store.records[k]),
                 requantizer.i.valid.eq(valid),
             ]
@@ -265,8 +267,8 @@ class Results(Shared):
         if self._tables:
             codes = look_up(m, c, self._tables, codes, finished_bank, write)
             valid = delay(m, valid, Table.latency, "looked_up", reset_less=False)
-        marks: Any = Signal(self._beside)
-        m.d.comb += [marks[name].eq(late[name]) for name in self._beside.members]
+        marks: Any = Signal(self._sidebands)
+        m.d.comb += [marks[name].eq(late[name]) for name in self._sidebands.members]
         marks = delay(m, marks, self._result_latency, "marks")
 
         result: Any = Signal(self.o.payload.shape())
@@ -274,15 +276,15 @@ class Results(Shared):
             shared = m.submodules.shared_exponent = self._shared
             m.d.comb += [
                 *(shared.i.p.items[k].eq(code) for k, code in enumerate(codes)),
-                shared.i.p.beside.eq(marks),
+                shared.i.p.sidebands.eq(marks),
                 shared.i.valid.eq(valid),
                 result.exponent.eq(shared.o.p.exponent),
             ]
             codes, valid = shared.o.p.codes, shared.o.valid
-            marks = data.View(self._beside, shared.o.p.beside)
+            marks = data.View(self._sidebands, shared.o.p.sidebands)
         m.d.comb += [
             *(result.codes[k].eq(code) for k, code in enumerate(codes)),
-            *(result[name].eq(marks[name]) for name in self._beside.members),
+            *(result[name].eq(marks[name]) for name in self._sidebands.members),
             results.w_data.eq(result),
             results.w_en.eq(valid),
             self.o.payload.eq(results.r_data),
@@ -290,7 +292,7 @@ class Results(Shared):
             results.r_en.eq(self.o.ready),
         ]
 
-        # What is under way always fits the output queue.
+        # The results under way always fit the output queue.
         under_way = Signal(range(self.queue + 1))
         m.d.sync += under_way.eq(under_way + step - self.leaves)
         m.d.comb += [
@@ -301,13 +303,13 @@ class Results(Shared):
 
     @property
     def _max_jobs(self) -> int:
-        # Those that wait, and those from whose last beat on the set is in use: last beats are as
-        # far apart as a job's totals take, but for cycles in which totals wait.
+        # Jobs that wait, and jobs between their last beat and their last use of the set. Last
+        # beats are `steps` cycles apart or more, but for cycles in which totals wait.
         steps = self.config.steps
         return JOB_QUEUE + -(-(self.before + steps - 1 + self.release_latency) // steps)
 
     def _store(self) -> ParameterStore | FixedParameters:
-        """What the records are read from."""
+        """Source of the records: a store, or fixed parameters."""
         c = self.config
         if c.parameters is None:
             return ParameterStore(

@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""What the words in front of a parameter set's records load: tables, beside a tile's datapath."""
+"""Tables beside a tile's datapath, loaded by the first words of a parameter set."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from amaranth.lib import data
 
 from golden.formats import LoadedCodebook
 from hw.formats import beat_layout
-from hw.requantize.loaded_table import LoadedTable
+from hw.requantize.level_table import LoadedTable
 from hw.requantize.lut import Table
 from hw.tile.config import TileConfig
 
@@ -17,19 +17,19 @@ __all__ = ["levels_of", "look_up", "table_of"]
 
 def look_up(m: Module, config: TileConfig, tables: Sequence[Table], codes: Sequence[Value],
             bank: Value, write: data.View | None) -> list[Value]:
-    """What the tables make of ``codes``, one each.
+    """Results of the tables for ``codes``, one code each.
 
     Parameters
     ----------
     m : Module
-        The tile's.
+        Module of the tile.
     config : TileConfig
     tables : sequence of Table
     codes : sequence of Value
     bank : Value
-        Of the parameter set of their job, as old as they are.
+        Bank of the job's parameter set, in the same cycle as the codes.
     write : View or None
-        A word that loads tables; None where none are loaded.
+        Write of a word to the loaded tables; None if there are none.
     """
     for k, (table, code) in enumerate(zip(tables, codes, strict=True)):
         m.submodules[f"table_{k}"] = table
@@ -45,9 +45,9 @@ def look_up(m: Module, config: TileConfig, tables: Sequence[Table], codes: Seque
 
 def levels_of(m: Module, config: TileConfig, name: str, codes: data.View, bank: Value,
               write: data.View | None) -> data.View:
-    """Levels of a beat of ``weights`` or ``activations``, by :func:`look_up`'s bank and word.
+    """Levels of a beat of ``weights`` or ``activations``; ``bank`` and ``write`` as for `look_up`.
 
-    Of any other format than a loaded codebook they are the codes themselves.
+    For formats other than a loaded codebook, the codes are returned as they are.
     """
     fmt = getattr(config, name)
     if not isinstance(fmt, LoadedCodebook):
@@ -61,12 +61,12 @@ def levels_of(m: Module, config: TileConfig, name: str, codes: data.View, bank: 
 
 def table_of(m: Module, config: TileConfig, name: str, bank: Value, write: data.View | None
              ) -> data.View:
-    """Levels of the codebook that is loaded for ``name``, by :func:`look_up`'s bank and word."""
+    """Levels of the codebook loaded for ``name``; ``bank`` and ``write`` as for `look_up`."""
     head = config.head
     before = list(head)[:list(head).index(name)]
     table = m.submodules[f"{name}_table"] = LoadedTable(
         fmt=getattr(config, name), first=sum(head[other] for other in before),
         words=sum(head.values()))
-    assert write is not None  # or there is no such table
+    assert write is not None  # or no table is loaded
     m.d.comb += [table.write.eq(write), table.bank.eq(bank)]
     return table.levels

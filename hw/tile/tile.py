@@ -23,7 +23,7 @@ class MacTile(Shared):
     """Compute jobs of ``rows * cols`` sums over ``K <= depth`` products, and requantize each.
 
     A job is one transfer on ``i_job`` and ``beats = ceil(K / lanes)`` transfers on each of
-    ``i_activations`` and ``i_weights``, which are taken together. Its ``rows * cols`` outputs
+    ``i_activations`` and ``i_weights``. The two are taken together. A job's ``rows * cols`` outputs
     leave row by row, ``outputs`` at a time. Column ``c`` of a job uses record
     ``group * cols + c`` of the parameter set that was current when the job was accepted; see
     :class:`~hw.tile.parameters.ParameterStore`. Jobs follow one another in order, without a gap.
@@ -37,55 +37,55 @@ class MacTile(Shared):
                         +--> (beat) --> cells, two banks -----> Requantizer --> queue --> o
         i_weights ------+                                        ``outputs``
 
-    An operand that is a loaded codebook becomes its levels in front of the array, by the table
-    that the first words of a parameter set bring: that of the set whose records the job uses. An
-    output that is one has the levels nearest to the results likewise.
+    Loaded codebooks: the first words of a parameter set are the tables of levels, and a job uses
+    the tables of its own set. Codes of an operand become levels in front of the array. If the
+    output is a loaded codebook, each result becomes the nearest level of its table.
 
-    Where an operand is block-scaled, sums are in units of the job's ``base``: see
-    :class:`~hw.blocks.scaled.ScaledBlock`. A beat is of one block of each vector, and brings their
-    exponents. A job one of whose blocks is outside of the window has results without meaning; with
-    them, and with all results after them until a reset, ``outside`` is set.
+    Block-scaled operands: sums are in units of the job's ``base``, see
+    :class:`~hw.blocks.scaled.ScaledBlock`. A beat holds elements of one block of each vector, and
+    brings the blocks' exponents. A job with a block outside of the window has results without
+    meaning; ``outside`` is set with these and with all later results until a reset.
 
-    Where the output is block-scaled, each 32 results of a row share an exponent, which their
-    largest one decides: see :class:`~hw.requantize.shared_exponent.SharedExponent`.
+    Block-scaled output: each 32 results of a row share an exponent, which the largest decides; see
+    :class:`~hw.requantize.shared_exponent.SharedExponent`.
 
-    With ``lut``, a :class:`~hw.requantize.lut.Table` follows each requantizer; where it is loaded,
-    the first words of a parameter set are its, and a job uses the one that came with its records.
+    With ``lut``, a :class:`~hw.requantize.lut.Table` follows each requantizer. A loaded table
+    comes in the first words of a parameter set, and a job uses the table of its own set.
 
-    Inside, nothing stalls: a valid bit travels with the data. What enters, and when, is up to the
-    :class:`~hw.tile.entrance.Entrance`: a job with at least ``rows * cols / outputs`` beats never
-    waits while ``o`` is ready, and there is no combinational path from ``o.ready`` to any other
-    ready. A job out of range is dropped whole there, and sets ``error``.
+    Inside, nothing stalls: a valid bit travels with the data. The
+    :class:`~hw.tile.entrance.Entrance` decides what enters, and when: a job with at least
+    ``rows * cols / outputs`` beats never waits while ``o`` is ready, and there is no combinational
+    path from ``o.ready`` to any other ready. It drops a job out of range whole, and sets ``error``.
 
     Latency from a job's last beat to its first output is :attr:`latency` cycles, unstalled.
     Throughput is one beat, and ``outputs`` results, per cycle.
 
-    A reset at any time leaves the tile idle; parameters are then to be sent again.
+    A reset at any time leaves the tile idle; the host then sends parameters again.
 
     Parameters
     ----------
     config : TileConfig
-        What the tile is.
+        Configuration of the tile.
 
     Members
     -------
     i_job : In(stream.Signature(StructLayout))
-        ``beats``, 1 to ``ceil(depth / lanes)``, and ``group``; with contract ``stochastic`` also
-        ``states``, ``[rows]``: what each row's first output draws. Column ``c`` draws ``c`` draws
-        later. Where an operand is block-scaled also ``base``, the least combined code of exponents.
+        ``beats``, 1 to ``ceil(depth / lanes)``, and ``group``. With contract ``stochastic`` also
+        ``states``, ``[rows]``, the random state of each row's first output; column ``c`` is ``c``
+        draws later. For block-scaled operands also ``base``, the least combined code of exponents.
     i_activations : In(stream.Signature(StructLayout))
-        ``codes`` of activations, ``[rows][lanes]``; where these are block-scaled also
-        ``exponents``, ``[rows]``. ``last`` marks a job's last beat.
+        ``codes`` of activations, ``[rows][lanes]``; for a block-scaled format also ``exponents``,
+        ``[rows]``. ``last`` marks a job's last beat.
     i_weights : In(stream.Signature(StructLayout))
-        Of weights, ``[cols][lanes]``, likewise.
+        ``codes`` of weights, ``[cols][lanes]``; else as ``i_activations``.
     i_parameters : In(stream.Signature(StructLayout))
-        ``word`` and ``last``. There is none where parameters are fixed.
+        ``word`` and ``last``. A tile with fixed parameters has no such stream.
     o : Out(stream.Signature(StructLayout))
-        ``codes`` is ``[outputs]``; ``exponent``, where the output is block-scaled, is the code of
-        their block's; ``outside``, where an operand is block-scaled, says whether a
-        block was, of this job or before; ``last`` marks a job's last.
+        ``codes``, ``[outputs]``; for a block-scaled output ``exponent``, the code of the block's
+        exponent; for block-scaled operands ``outside``, set after a block outside of the window,
+        of this job or an earlier one. ``last`` marks a job's last transfer.
     error : Out(1)
-        Whether a job was out of range, or a ``last`` of an operand not where its job ends; it
+        Set by a job out of range, and by a ``last`` of an operand that is not at its job's end;
         stays set until a reset.
     """
 
@@ -108,7 +108,7 @@ class MacTile(Shared):
 
     @property
     def block(self) -> Block:
-        """The block that makes the sums, of elements where these are block-scaled."""
+        """Block that computes the sums; for block-scaled operands, the block of their elements."""
         return self._array.block
 
     @property
@@ -128,7 +128,7 @@ class MacTile(Shared):
 
     @property
     def output_queue(self) -> int:
-        """Transfers that the output queue holds: as many as one per cycle has under way."""
+        """Depth of the output queue: the transfers under way at one per cycle."""
         return self._results.queue
 
     def body(self, platform):
@@ -165,12 +165,12 @@ class MacTile(Shared):
         if c.block_scaled:
             m.d.comb += beat.base.eq(job.base)
 
-        # What a job carries goes along with its last beat, to where the sums arrive.
+        # Fields of a job reach the results together with the sums of its last beat.
         told = Signal(told_layout(c))
-        way = array.latency - 1
+        cycles = array.latency - 1
         m.d.comb += [
             *(told[name].eq(job[name]) for name in told.shape().members),
-            results.job.eq(delay(m, told, way, "job")),
-            results.arrives.eq(delay(m, entrance.last, way, "last", reset_less=False)),
+            results.job.eq(delay(m, told, cycles, "job")),
+            results.arrives.eq(delay(m, entrance.last, cycles, "last", reset_less=False)),
         ]
         return m

@@ -1,4 +1,4 @@
-"""Units that bring tensors of unequal scales together: vectors in, vectors out."""
+"""Units that combine tensors of unequal scales: vectors in, vectors out."""
 
 from hw.units.add import Add
 from hw.units.concat import Concat

@@ -21,9 +21,9 @@ __all__ = ["Add"]
 class Add(Elementwise):
     """``clamp(scaled(a' +- b') + zero_point)``, ``a' = scaled((a - a_zero_point) * 2**left)``.
 
-    ``b'`` likewise; how often the operands are doubled, the intermediate format and the contract
-    are the scheme's. Parameters with which an operand leaves that format give results without
-    meaning; golden refuses them.
+    ``b'`` is computed likewise. The scheme defines ``left``, the intermediate format and the
+    contract. Parameters with which an operand leaves that format give results without meaning;
+    golden refuses them.
 
     ==============================  =======================================
     cycle                           registers
@@ -42,14 +42,14 @@ class Add(Elementwise):
     Parameters
     ----------
     operation : Addition
-        By a scheme other than ``onnx``, for which there is :class:`~hw.units.FusedAdd`.
+        Operation by a scheme other than ``onnx``, which :class:`~hw.units.FusedAdd` computes.
     lanes : int
     fabric : Fabric
 
     Members
     -------
     i_a, i_b, o, parameters
-        As :class:`~hw.units.unit.Elementwise` has them.
+        Members of :class:`~hw.units.unit.Elementwise`.
     """
 
     i_a: stream.Interface
@@ -65,25 +65,25 @@ class Add(Elementwise):
         super().__init__(operation=operation, lanes=lanes, fabric=fabric)
 
     def lane(self, pipe: Pipeline, *operands: Value) -> Value:
-        operation, way = self.operation, self.scheme
+        operation, contract = self.operation, self.scheme.contract
         (a, stages), (b, _) = (
             self._operand(pipe.m, name, x) for name, x in zip("ab", operands, strict=True))
         pipe.advance(stages)
         total = pipe.add(a, b, "total", shape_of(operation.sums.format),
                          subtract=operation.subtract)
-        return rescaled(pipe, way.contract, total, operation.output)
+        return rescaled(pipe, contract, total, operation.output)
 
     def _operand(self, m: Module, name: str, x: Value) -> tuple[Value, int]:
-        # Returns it scaled, and its registers. The zero point that a scaler may look at is that of
-        # the intermediate format.
+        # Returns the scaled operand, and its registers. Scalers see the zero point of the
+        # intermediate format, which is 0.
         def parameter(field: str, stage: int) -> Value:
             return Const(0) if field == "zero_point" else self.parameter(f"{name}_{field}", stage)
 
-        way = self.scheme
+        scheme = self.scheme
         pipe = Pipeline(m, {}, parameter, fabric=self.fabric)
         centred = pipe.add(x, self.parameter(f"{name}_zero_point", 0),
                            f"{name}_centred", subtract=True)
-        near, up = SCALERS[type(way.contract)](
-            pipe, way.contract, widened(centred << way.left), way.intermediate.width)
-        scaled = pipe.add(near, up, f"{name}_scaled", shape_of(way.intermediate))
+        near, up = SCALERS[type(scheme.contract)](
+            pipe, scheme.contract, widened(centred << scheme.left), scheme.intermediate.width)
+        scaled = pipe.add(near, up, f"{name}_scaled", shape_of(scheme.intermediate))
         return scaled, pipe.stage

@@ -1,4 +1,4 @@
-"""Tensors joined, each rescaled to the output's scale."""
+"""Concatenation of tensors, each rescaled to the output's scale."""
 
 from typing import Any
 
@@ -16,25 +16,25 @@ __all__ = ["Concat"]
 
 
 class Concat(Unit):
-    """Runs of vectors from each input in turn, each with the parameters of its input.
+    """Take runs of vectors from each input in turn, each with the parameters of its input.
 
-    A run ends with the vector that is marked ``last``; after that of the last input it is the
-    first one's turn again. One rescaling serves all: which input a beat comes from goes with it,
-    and picks the parameters. With a multiplier that stands for 1 a beat passes unchanged.
+    A run ends with the vector marked ``last``. After the last input's run comes the first input
+    again. One rescaling serves all inputs: the number of a beat's input goes with the beat, and
+    selects the parameters. With a multiplier that stands for 1 a beat passes unchanged.
 
-    Stages are those of :class:`~hw.units.Rescale`; throughput and stalls those of
-    :class:`~hw.units.unit.Unit`, but that one input's beats are taken at a time.
+    Stages are those of :class:`~hw.units.Rescale`; throughput and stalls are those of
+    :class:`~hw.units.unit.Unit`, except that beats are taken from one input at a time.
 
     Parameters
     ----------
     operation : Rescaling
-        Of each input.
+        Operation on each input.
     tensors : int
-        How many are joined, at least 2.
+        Number of inputs, at least 2.
     lanes : int
         Elements of a vector.
     fabric : Fabric
-        What it is made of.
+        Fabric of the arithmetic.
 
     Members
     -------

@@ -18,16 +18,17 @@ PRODUCT = 33
 """Bits of a level, with the sign that a u8 needs, times a significand."""
 
 LEFT_PRODUCT = 27
-"""Places above which a product leaves an addend no more than a say in ties."""
+"""Places of a product above an addend from which the addend decides ties only."""
 
 LEFT_ADDEND = 35
-"""Places above which an addend leaves a product nothing at all."""
+"""Places of an addend above a product from which the product does not count at all."""
 
 
 class Float(NamedTuple):
-    """``(-1)**negative * significand * 2**(exponent - 150)``: a float32 in pieces.
+    """Parts of a float32: ``(-1)**negative * significand * 2**(exponent - 150)``.
 
-    The significand is 0, or in ``[2**23, 2**24]``: the upper end is a carry that nobody resolves.
+    The significand is 0, or in ``[2**23, 2**24]``; the upper end is a carry of the rounding that is
+    not normalized.
     """
 
     negative: Value
@@ -44,17 +45,17 @@ class FusedAdd(Elementwise):
     cycle   registers
     ======  ========================================================================
     1       the level times the scale's significand
-    2       the addend to it, either of them shifted to the left
+    2       the product plus the addend, either of them shifted to the left
     3       magnitude of the sum
-    4       that with its leading one at the top
+    4       the magnitude with its leading one at the top
     5       rounded to 24 bits
     ======  ========================================================================
 
-    No shift exceeds what can make a difference: where the product's unit is more than 2**27 that of
-    the addend, the addend, below 2**25, decides only ties of the product, which it does as well
-    at a distance of 2**27; and where the addend's is more than 2**35 that of the product, below
-    2**32, the rounded sum is the addend, as it is at a distance of 2**35. A product or addend of 0
-    gives way entirely. ``exactmac prove`` proves it, for each distance.
+    Shifts are limited to the distances that make a difference. If the product's unit is more than
+    2**27 times the addend's, the addend, below 2**25, decides only ties of the product; it does so
+    at a distance of 2**27 too. If the addend's unit is more than 2**35 times the product's, below
+    2**32, the rounded sum is the addend, as at a distance of 2**35. A product or addend of 0 does
+    not count: the other one decides the unit. ``exactmac prove`` proves this for each distance.
 
     After both, one cycle rounds to an integer and one clamps. Latency, throughput and stalls are
     those of :class:`~hw.units.unit.Unit`.
@@ -62,14 +63,14 @@ class FusedAdd(Elementwise):
     Parameters
     ----------
     operation : Addition
-        By scheme ``onnx``.
+        Operation by scheme ``onnx``.
     lanes : int
     fabric : Fabric
 
     Members
     -------
     i_a, i_b, o, parameters
-        As :class:`~hw.units.unit.Elementwise` has them.
+        Members of :class:`~hw.units.unit.Elementwise`.
     """
 
     i_a: stream.Interface
@@ -90,8 +91,8 @@ class FusedAdd(Elementwise):
         inner = multiply_add(pipe, "b", addend)
         outer = multiply_add(pipe, "a", inner)
 
-        # A shift to the left leaves at least 2**23, beyond any output, unless it is of zero; 31 to
-        # the right leave nothing.
+        # A shift to the left leaves at least 2**23, beyond any output, unless the value is zero. A
+        # shift by 31 to the right leaves nothing.
         most = 1 << self.operation.output.bits
         right = BIAS + SIGNIFICAND - 1 - outer.exponent
         nearest = nearest_even_at(outer.significand, Mux(right > 31, 31, right)[:5])
@@ -102,7 +103,7 @@ class FusedAdd(Elementwise):
 
 
 def multiply_add(pipe: Pipeline, name: str, addend: Float) -> Float:
-    """``float32(level * scale + addend)`` of the level held as ``name``, which it takes."""
+    """Return ``float32(level * scale + addend)``; ``pipe`` holds the level as ``name``."""
     scale = pipe[f"{name}_scale"]
     significand = Cat(scale[:SIGNIFICAND - 1], Const(1, 1))
     for field, value in addend._asdict().items():
@@ -119,7 +120,7 @@ def multiply_add(pipe: Pipeline, name: str, addend: Float) -> Float:
     by_addend = Mux((product == 0) | (distance < -LEFT_ADDEND), LEFT_ADDEND,
                     Mux(distance > 0, 0, -distance))[:6]
     by_addend = Mux((magnitude == 0) & (product != 0), 0, by_addend)
-    # The unit of the sum: that of the operand which is not shifted, or is negligible.
+    # Unit of the sum: that of the operand that is shifted, less its shift.
     pipe.hold(f"{name}_unit", Mux(by_product > 0, own - by_product, other - by_addend))
     width = max(PRODUCT + LEFT_PRODUCT, SIGNIFICAND + 2 + LEFT_ADDEND) + 1
     total = pipe.register((product << by_product) + (term << by_addend), f"{name}_total",

@@ -36,7 +36,7 @@ class Multiply(Elementwise):
     Members
     -------
     i_a, i_b, o, parameters
-        As :class:`~hw.units.unit.Elementwise` has them.
+        Members of :class:`~hw.units.unit.Elementwise`.
     """
 
     i_a: stream.Interface
@@ -51,7 +51,7 @@ class Multiply(Elementwise):
         (a, b), operation = operands, self.operation
         pipe.hold("b", b - pipe.take("b_zero_point"))
         a = pipe.add(a, pipe.take("a_zero_point"), "a_centred", subtract=True)
-        # Where the contract takes fewer bits golden has proven that these suffice.
+        # If the contract takes fewer bits, golden has proven that these suffice.
         product = pipe.multiply(a, pipe.take("b"), "centred_product",
                                 shape_of(operation.sums.format))
         return rescaled(pipe, operation.contract, product, operation.output)

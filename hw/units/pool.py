@@ -1,4 +1,4 @@
-"""Average and maximum of windows, which come beat by beat."""
+"""Average and maximum of windows that arrive beat by beat."""
 
 import operator
 
@@ -18,11 +18,11 @@ from hw.units.unit import Unit, vector
 __all__ = ["AveragePool", "MaxPool", "reciprocals"]
 
 MOST = 1 << 12
-"""Largest window of an average pool: so many constants stand in a table."""
+"""Largest window of an average pool: the size of its table of constants."""
 
 
 class _Pool(Unit):
-    """Shared by the pools: one result for each beat that is marked last, of taps in any order."""
+    """Base class of the pools: one result for each beat marked last, of taps in any order."""
 
     i: stream.Interface
 
@@ -53,16 +53,16 @@ class MaxPool(_Pool):
     Parameters
     ----------
     values : IntFormat
-        Of the elements, in and out.
+        Format of the elements, in and out.
     lanes : int
         Elements of a vector, each with a window of its own.
     fabric : Fabric
-        What it is made of.
+        Fabric of the arithmetic.
 
     Members
     -------
     i, o, parameters
-        Vectors of taps, the last one of a window marked; vectors; ``clamp_min``, ``clamp_max``.
+        Vectors of taps, with ``last`` at a window's last; vectors; ``clamp_min``, ``clamp_max``.
     """
 
     def compute(self, m: Module, taken: Value) -> tuple[Value, int]:
@@ -85,16 +85,16 @@ class AveragePool(_Pool):
 
     As in TFLite no zero point is subtracted, and a window has as many taps as were sent. The
     division is exact: ``|mean| = floor((|sum| + floor(n / 2)) / n)`` is a multiplication by
-    ``ceil(2**k / n)`` and a shift, with a ``k`` for which :func:`reciprocals` proves that no sum
-    of ``n`` levels, for any ``n`` up to ``window``, comes out otherwise.
+    ``ceil(2**k / n)`` and a shift. :func:`reciprocals` finds a ``k`` that is exact for every sum
+    of ``n`` levels and every ``n`` up to ``window``.
 
     ======  ==========================================
     cycle   registers
     ======  ==========================================
     1       sum, and the number of taps
-    2       its magnitude plus half the number; the reciprocal of that
-    3       their product
-    4       shifted, with its sign, clamped
+    2       magnitude of the sum plus half the number; reciprocal of the number
+    3       product of the two
+    4       product shifted, with its sign, clamped
     ======  ==========================================
 
     Latency, throughput (a beat per cycle, windows of one tap among them) and stalls are those of
@@ -103,18 +103,18 @@ class AveragePool(_Pool):
     Parameters
     ----------
     values : IntFormat
-        Of the elements, in and out.
+        Format of the elements, in and out.
     lanes : int
         Elements of a vector, each with a window of its own.
     window : int
         Most taps of a window; one with more gives a result without meaning.
     fabric : Fabric
-        What it is made of.
+        Fabric of the arithmetic.
 
     Members
     -------
     i, o, parameters
-        Vectors of taps, the last one of a window marked; vectors; ``clamp_min``, ``clamp_max``.
+        Vectors of taps, with ``last`` at a window's last; vectors; ``clamp_min``, ``clamp_max``.
     """
 
     def __init__(self, *, values: IntFormat, lanes: int, window: int, fabric: Fabric = GENERIC):
@@ -127,7 +127,7 @@ class AveragePool(_Pool):
         places, table = reciprocals(self.values, self.window)
         total = shape_of(levels_range(self.values).times(self.window).format)
 
-        # Cycle 1, and the taps before the one that is taken.
+        # Cycle 1, and the number of taps before the current one.
         before, taps = Signal(range(self.window)), Signal(range(self.window + 1), reset_less=True)
         m.d.sync += taps.eq(before + 1)
         with m.If(taken):
@@ -145,7 +145,7 @@ class AveragePool(_Pool):
                     partial.eq(Mux(self.i.p["last"], 0, partial + self.i.p["values"][k])),
                 ]
             pipe.advance(1)
-            # Comparing what has no sign would be a constant.
+            # An unsigned sum is never below 0.
             below = sums < 0 if self.values.signed else Const(0)
             pipe.hold("negative", below)
             magnitude = Mux(below, -sums, sums)[:total.width] if self.values.signed else sums
@@ -165,13 +165,13 @@ def reciprocals(values: IntFormat, window: int) -> tuple[int, list[int]]:
 
     With ``r = ceil(2**k / n)`` and ``e = n * r - 2**k`` a dividend ``d`` gives ``d * r / 2**k =
     d / n + d * e / (n * 2**k)``. The fraction of ``d / n`` is at most ``1 - 1 / n``, so the floor
-    is the same where ``d * e < 2**k``. ``k`` is the smallest for which that holds for the largest
+    is the same if ``d * e < 2**k``. ``k`` is the smallest for which that holds for the largest
     dividend of every ``n``.
 
     Parameters
     ----------
     values : IntFormat
-        Of the elements.
+        Format of the elements.
     window : int
         Largest ``n``.
     """
@@ -185,5 +185,5 @@ def reciprocals(values: IntFormat, window: int) -> tuple[int, list[int]]:
 
 
 def _dividend(values: IntFormat, taps: int) -> int:
-    # Largest magnitude of a sum of so many, plus half their number.
+    # Largest magnitude of a sum of so many taps, plus half their number.
     return levels_range(values).magnitude * taps + taps // 2

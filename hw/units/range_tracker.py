@@ -1,4 +1,4 @@
-"""The smallest and the largest of the results that pass by."""
+"""Smallest and largest result on a stream."""
 
 import operator
 
@@ -18,33 +18,33 @@ __all__ = ["RangeTracker"]
 class RangeTracker(Shared):
     """Track minimum and maximum of a stream of integers, as dynamic quantization needs them.
 
-    It stands beside a stream, such as a tile's ``o``, and takes part in nothing: ``i`` is valid in
-    the cycle of each transfer (``o.valid & o.ready``).
-    :func:`golden.runtimes.onnx_ops.dynamic_range` tells what scale and zero point follow.
+    The tracker only observes a stream, such as a tile's ``o``: ``i`` is valid in the cycle of each
+    transfer (``o.valid & o.ready``). :func:`golden.runtimes.onnx_ops.dynamic_range` has the scale
+    and zero point that follow.
 
-    ``minimum`` and ``maximum`` are those of all results since ``clear``, or since the reset. Where
-    there were none they are the ends of the format the wrong way round, ``minimum > maximum``.
+    ``minimum`` and ``maximum`` are those of all results since ``clear``, or since the reset.
+    Without any result they are the ends of the format, exchanged: ``minimum > maximum``.
 
     Latency is :attr:`latency` cycles, one for each level of a tree of comparisons and one for the
-    two registers: a transfer ``k`` cycles ago is counted where ``k >= latency``. A transfer per
-    cycle.
+    two registers: a transfer ``k`` cycles ago is counted if ``k >= latency``. Throughput is one
+    transfer per cycle.
 
     Parameters
     ----------
     results : IntFormat
-        Of each result.
+        Format of each result.
     outputs : int
         Results per transfer.
 
     Members
     -------
     i : In(stream.Signature(StructLayout, always_ready=True))
-        ``codes`` is ``[outputs]``; ``keep``, a bit for each, is 0 for results that do not count,
+        ``codes``, ``[outputs]``, and ``keep``, a bit for each: 0 for results that do not count,
         such as those of rows and columns that only fill a job.
     clear : In(1)
-        Forget what came before this cycle; a transfer in this cycle is the first that counts.
+        Forget all earlier cycles; a transfer in this cycle is the first that counts.
     minimum, maximum : Out(results)
-        ``clear`` takes as long to show in them as a transfer.
+        Smallest and largest result; ``clear`` has the same latency as a transfer.
     """
 
     i: stream.Interface
@@ -73,21 +73,21 @@ class RangeTracker(Shared):
 
     @property
     def latency(self) -> int:
-        """Cycles from a transfer to the first in which it is counted."""
+        """Cycles from a transfer to the first cycle in which it is counted."""
         return ceil_log2(self.outputs) + 1
 
     def body(self, platform):
         m = Module()
         fmt = self.results
 
-        # What does not count is an end of the format, which changes nothing.
+        # Results that do not count become an end of the format, which changes nothing.
         lows, highs = [], []
         for k in range(self.outputs):
             counts = self.i.valid & self.i.p.keep[k]
             lows.append(Mux(counts, self.i.p.codes[k], fmt.max))
             highs.append(Mux(counts, self.i.p.codes[k], fmt.min))
 
-        # A level of the tree per cycle. Its registers are reset, for what is in them would count.
+        # A level of the tree per cycle. Its registers are reset, since their values would count.
         for level in range(1, self.latency):
             lows = self._level(m, lows, lambda a, b: a < b, f"low_{level}", fmt.max)
             highs = self._level(m, highs, lambda a, b: a > b, f"high_{level}", fmt.min)
@@ -103,7 +103,7 @@ class RangeTracker(Shared):
         return m
 
     def _level(self, m, values, wins, name, init):
-        """Registers of the winner of each pair, and of what is left over."""
+        """Registers of the winner of each pair, and of a value without a partner."""
         winners = [Mux(wins(*pair), *pair)
                    for pair in zip(values[::2], values[1::2], strict=False)]
         winners += values[2 * len(winners):]

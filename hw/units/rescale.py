@@ -1,4 +1,4 @@
-"""The same real numbers on another scale."""
+"""Rescaling of a tensor: the same real numbers on another scale."""
 
 from amaranth.hdl import Value
 from amaranth.lib import stream
@@ -35,7 +35,7 @@ class Rescale(Elementwise):
     Members
     -------
     i, o, parameters
-        As :class:`~hw.units.unit.Elementwise` has them.
+        Members of :class:`~hw.units.unit.Elementwise`.
     """
 
     i: stream.Interface
@@ -51,7 +51,7 @@ class Rescale(Elementwise):
 
 
 def rescaling(pipe: Pipeline, operation: Rescaling, x: Value) -> Value:
-    """Rescale an element, by the parameters that the pipeline has."""
+    """Rescale an element, by the parameters that ``pipe`` has."""
     centred = pipe.add(x, pipe.take("input_zero_point"), "centred",
                        shape_of(operation.sums.format), subtract=True)
     return rescaled(pipe, operation.contract, centred, operation.output)

@@ -1,4 +1,4 @@
-"""What the units have in common: streams, a pipeline that never stalls, a queue behind it."""
+"""Base of the units: streams, a pipeline that never stalls, and a queue after it."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
@@ -24,10 +24,10 @@ __all__ = ["Unit", "Elementwise", "vector", "check_contract", "rescaled", "widen
            "CREDIT_LATENCY"]
 
 CREDIT_LATENCY = 1
-"""Cycles from an output's transfer to the beat that may take its place."""
+"""Cycles from an output's transfer to the beat that may take its place in the queue."""
 
 
-def vector(fmt: IntFormat, lanes: int, last: str = "what the driver likes") -> Payload:
+def vector(fmt: IntFormat, lanes: int, last: str = "any mark of the driver") -> Payload:
     """Payload of a vector stream: ``values`` is ``[lanes]``."""
     if lanes < 1:
         raise ValueError(f"Lanes must be a positive integer, not {lanes!r}")
@@ -35,16 +35,16 @@ def vector(fmt: IntFormat, lanes: int, last: str = "what the driver likes") -> P
 
 
 class Unit(Shared):
-    """Shared by the units: beats are taken, and their results queued for the output.
+    """Base class of the units: beats are taken, and their results queued for the output.
 
     The operands' beats are taken together, one of each stream. Nothing stalls inside: a beat is
-    taken only while the output queue has room for its result beside those of all that is under
-    way. So ``o.ready`` reaches no input's ready in the same cycle; the ready of an operand depends
-    on the valid of the other.
+    taken only while the output queue has room for its result and for all results under way. So
+    ``o.ready`` reaches no input's ready in the same cycle; the ready of an operand depends on the
+    valid of the other.
 
-    ``parameters`` must hold while beats are under way, that is from the transfer of a beat to
-    that of its result. A design that has them fixed drives them with constants, and synthesis
-    folds these into the logic.
+    ``parameters`` must hold while beats are under way: from the transfer of a beat to the transfer
+    of its result. A design with fixed parameters drives constants, which synthesis folds into the
+    logic.
 
     Latency is :attr:`latency`, :attr:`stages` plus the 2 cycles of the queue; throughput is one
     beat per cycle.
@@ -52,18 +52,18 @@ class Unit(Shared):
     Parameters
     ----------
     inputs : mapping of str to Payload
-        Of each input stream.
+        Payload of each input stream.
     output, parameters : Payload
-        All of them are found under their names in :attr:`payloads`.
+        Payloads of the output stream and of the parameters. :attr:`payloads` has all by name.
     lanes : int
         Elements of a vector.
     fabric : Fabric
-        What it is made of.
+        Fabric of the arithmetic.
 
     Members
     -------
     <input> : In(stream.Signature(StructLayout))
-        One for each input.
+        Stream of each input.
     o : Out(stream.Signature(StructLayout))
     parameters : In(StructLayout)
     """
@@ -96,22 +96,22 @@ class Unit(Shared):
 
     @abstractmethod
     def compute(self, m: Module, taken: Value) -> tuple[Value, int]:
-        """Return the output's payload, and in how many cycles after its beat was ``taken``."""
+        """Return the output's payload, and its delay in cycles after its beat was ``taken``."""
 
     def each_lane(self, m: Module, lane: Callable[[Pipeline, int], Value],
                   last: Value | None = None,
                   parameter: Callable[[str, int], Value] | None = None) -> tuple[Value, int]:
-        """Return the payload of what ``lane`` makes of each lane, and its stages.
+        """Return the payload of the results of all lanes, and its stages.
 
         Parameters
         ----------
         m : Module
         lane : callable
-            Gives the result of a lane, by its pipeline and number.
+            Function from pipeline and lane number to the lane's result.
         last : Value, optional
-            What goes with the results as ``last``.
+            Field ``last`` of the results.
         parameter : callable, optional
-            Gives a parameter by name and stage; otherwise it is one of :attr:`parameters`.
+            Function from name and stage to a parameter; by default :attr:`parameters` has it.
         """
         result: Any = Signal(self.o.payload.shape())
         pipes = [Pipeline(m, {}, parameter or self.parameter, fabric=self.fabric)
@@ -126,7 +126,7 @@ class Unit(Shared):
         return self.parameters[name]
 
     def take(self, m: Module, room: Value) -> Value:
-        """Drive the inputs' ready, given whether there is room; return whether a beat is taken."""
+        """Drive the inputs' ready from ``room``; return the flag of a beat that is taken."""
         streams = [getattr(self, name) for name in self.inputs]
         for one in streams:
             others = [other.valid for other in streams if other is not one]
@@ -134,7 +134,7 @@ class Unit(Shared):
         return reduce(and_, (one.valid for one in streams), room)
 
     def completes(self) -> Value:
-        """Whether the beat that is taken completes a result."""
+        """Flag of a taken beat that completes a result."""
         return Const(1)
 
     def body(self, platform):
@@ -144,7 +144,7 @@ class Unit(Shared):
         depth = stages + FIFO_LATENCY + CREDIT_LATENCY
         m.submodules.queue = queue = SyncFIFOBuffered(width=len(result), depth=depth)
 
-        # Places in the queue that are neither taken nor promised to what is under way.
+        # Places in the queue that are neither filled nor promised to a result under way.
         free = Signal(range(depth + 1), init=depth)
         m.d.comb += [
             taken.eq(self.take(m, free != 0)),
@@ -163,34 +163,34 @@ class Unit(Shared):
 
 
 def rescaled(pipe: Pipeline, contract, total: Value, output: IntFormat) -> Value:
-    """``clamp(scaled(total) + zero_point)``, the stages of a requantizer after its total."""
+    """Return ``clamp(scaled(total) + zero_point)``, by the last stages of a requantizer."""
     scale = SCALERS[type(contract)]
     return offset_and_clamp(pipe, *scale(pipe, contract, widened(total), output.bits + 1))
 
 
 def widened(total: Value) -> Value:
-    """``total`` in at least the 32 bits that the scalers of float32 contracts count on."""
+    """Return ``total`` with at least the 32 bits that the scalers of float32 contracts need."""
     wide = total | Const(0, 32).as_signed()
     assert wide.shape().signed
     return wide
 
 
 class Elementwise(Unit):
-    """Shared by the units that compute each lane on its own; ``last`` goes with the beat.
+    """Base class of the units that compute each lane on its own; ``last`` goes with the beat.
 
     Parameters
     ----------
     operation : Operation
-        What each lane computes.
+        Operation of each lane.
     lanes : int
         Elements of a vector.
     fabric : Fabric
-        What it is made of.
+        Fabric of the arithmetic.
 
     Members
     -------
     <operand> : In(stream.Signature(vector(operand, lanes)))
-        One for each operand of the operation. Where there are two, the first one's ``last`` counts.
+        Stream of each operand. Of two operands, the first one's ``last`` counts.
     o : Out(stream.Signature(vector(output, lanes)))
     parameters : In(StructLayout)
         The operation's fields.
@@ -206,7 +206,7 @@ class Elementwise(Unit):
 
     @abstractmethod
     def lane(self, pipe: Pipeline, *operands: Value) -> Value:
-        """Return a lane's result, in the pipeline that its operands enter."""
+        """Return a lane's result, computed in ``pipe`` from its operands."""
 
     def compute(self, m: Module, taken: Value) -> tuple[Value, int]:
         payloads = [getattr(self, name).p for name in self.inputs]

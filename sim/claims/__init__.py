@@ -1,4 +1,4 @@
-"""Parts of the hardware beside their definitions, written without them."""
+"""Claims: parts of the hardware equal independent definitions."""
 
 from collections.abc import Iterator
 
@@ -24,20 +24,20 @@ __all__ = ["Claim", "asked", "beside", "claims", "conversion", "float_product",
            "requantizer", "shifter", "to_levels"]
 
 INTEGERS = IntFormat(8), IntFormat(4, signed=False)
-"""Outputs that are integers."""
+"""Integer outputs."""
 
 LEVELS = {"odd4": False, "e2m1": False, "codebook:-9/-4/-1/0/2/3/11": False,
           "codebook:43/54/93/97": False,
           "e4m3fn": True, "cfloat8_1_4_3:denormals=paper": True}
-"""Outputs that are no integers, and whether their levels are too many to begin at the product."""
+"""Other outputs; True for those with too many levels to begin at the product."""
 
 ELEMENTS = ("s4", "u4", "odd4", "e2m1", "codebook:-9/-4/-1/0/2/3/11", "codebook:-100/-7/0/3",
             "codebook:1/24/44/71")
-"""Of outputs whose blocks share an exponent, of each kind."""
+"""Element formats of block-scaled outputs, some of each kind."""
 
 
 def claims() -> Iterator[Claim]:
-    """Everything that is proven."""
+    """All claims to prove."""
     names = [f"{kind}{width}" for kind in ("s", "u", "odd") for width in range(1, 7)]
     formats = [parse(name) for name in (*names, "ternary")]
     yield from (multiplier(w, a) for w in formats for a in formats if multiplies(w, a))
@@ -58,5 +58,5 @@ def claims() -> Iterator[Claim]:
     yield from (conversion(), float_product())
     for output in INTEGERS:
         yield from (float_requantizer(output), inside(output), inside_rounded(output))
-    # Beyond these the hardware takes the ends' shifts, and the rounded sum is theirs.
+    # Beyond these distances the hardware shifts as at the ends, with the same rounded sum.
     yield from (fused(distance) for distance in range(-LEFT_ADDEND - 2, LEFT_PRODUCT + 3))

@@ -1,4 +1,4 @@
-"""What a claim is, and what definitions and parts are made of."""
+"""Claims, and what their definitions and parts share."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True)
 class Claim:
-    """A part of the hardware beside its definition.
+    """Claim that a part of the hardware equals its definition.
 
     Parameters
     ----------
     subject, instance : str
-        What it is about, and which of its kind.
+        Kind of part, and the part among its kind.
     circuit : callable
-        Makes the RTLIL of a module ``claim``, all whose inputs are free and whose output
-        ``differs`` is 1 where part and definition differ.
+        Function that returns the RTLIL of a module ``claim``. Its inputs are free, and its output
+        ``differs`` is 1 if part and definition differ.
     """
 
     subject: str
@@ -35,31 +35,31 @@ class Claim:
 
 
 def claim(subject: str, instance: str) -> Callable[[Callable[P, str]], Callable[P, Claim]]:
-    """Make of a function that returns a circuit one that returns the claim, of the same arguments.
+    """Decorate a function that returns a circuit, so that it returns the claim.
 
-    These are formatted into ``instance``.
+    The arguments are formatted into ``instance``.
     """
     def claiming(make: Callable[P, str]) -> Callable[P, Claim]:
         @wraps(make)
-        def made(*args: P.args, **kwargs: P.kwargs) -> Claim:
+        def claimed(*args: P.args, **kwargs: P.kwargs) -> Claim:
             return Claim(subject, instance.format(*args), partial(make, *args, **kwargs))
-        return made
+        return claimed
     return claiming
 
 
-def circuit(m: Module, inputs: Sequence[Signal], got: Value, want: Value) -> str:
-    """RTLIL of a claim that ``got``, the part's, is ``want``, whatever the inputs."""
-    # As wide as both, so that nothing is lost before they are compared.
-    shape = signed(1 + max(len(got), len(want)))
+def circuit(m: Module, inputs: Sequence[Signal], got: Value, expected: Value) -> str:
+    """RTLIL of a claim that ``got``, from the part, is ``expected`` for all inputs."""
+    # As wide as both, so that the comparison loses no bit.
+    shape = signed(1 + max(len(got), len(expected)))
     one, other = Signal(shape, name="part"), Signal(shape, name="definition")
     differs = Signal(name="differs")
-    m.d.comb += [one.eq(got), other.eq(want), differs.eq(one != other)]
+    m.d.comb += [one.eq(got), other.eq(expected), differs.eq(one != other)]
     ports = [(signal.name, signal, None) for signal in (*inputs, differs)]
     return rtlil.convert(m, name="claim", ports=ports, emit_src=False)
 
 
 def divided(x: Value, shift: Value, rounding: Rounding) -> Value:
-    """``x / 2**shift`` by its definition: the floor, and one more where the remainder says so."""
+    """``x / 2**shift`` by its definition: the floor, plus one if the remainder rounds up."""
     most = (1 << len(shift)) - 1
     power = Const(1, 1) << shift
     extended = Cat(x, x[-1].replicate(most))
@@ -77,42 +77,42 @@ def divided(x: Value, shift: Value, rounding: Rounding) -> Value:
 
 
 class Transparent(Pipeline):
-    """A pipeline without registers, whose product is an input of its own.
+    """Pipeline without registers, with its product as a free input.
 
     Parameters
     ----------
     m : Module
     held : mapping of str to Value
-        As of any :class:`~hw.pipeline.Pipeline`.
-    given : mapping of str to Value
-        What takes the place of results, or of values held on the way, by their names.
+        Input values, as for any :class:`~hw.pipeline.Pipeline`.
+    replaced : mapping of str to Value
+        Values that take the place of results or held values, by name.
 
     Members
     -------
     product : Signal or None
-        That input.
-    made : dict of str to Value
-        What the part computed: results, and values held on the way, by name.
+        Free input for the product.
+    computed : dict of str to Value
+        Results and held values that the part computed, by name.
     """
 
     def __init__(self, m: Module, held: Mapping[str, Value],
-                 given: Mapping[str, Value] | None = None):
+                 replaced: Mapping[str, Value] | None = None):
         super().__init__(m, held)
-        self._given = given or {}
+        self._replaced = replaced or {}
         self.product: Signal | None = None
-        self.made: dict[str, Value] = {}
+        self.computed: dict[str, Value] = {}
 
     def hold(self, name: str, value: Value):
-        """Hold ``value``, or what is given for it."""
-        self.made[name] = value
-        super().hold(name, self._given.get(name, value))
+        """Hold ``value``, or its replacement."""
+        self.computed[name] = value
+        super().hold(name, self._replaced.get(name, value))
 
     def register(self, value: Value, name: str, shape=None) -> Signal:
-        """Return ``value`` at once, or for a product something free of its shape."""
+        """Return ``value`` at once; for a product, a free input of its shape."""
         wire = Signal(value.shape() if shape is None else shape, name=name)
-        self.made[name] = value
+        self.computed[name] = value
         if name.endswith("product"):
             self.product = wire
         else:
-            self.m.d.comb += wire.eq(self._given.get(name, value))
+            self.m.d.comb += wire.eq(self._replaced.get(name, value))
         return wire

@@ -1,4 +1,4 @@
-"""Requantizers in float32, which ONNX's contracts are."""
+"""Claims on requantizers in float32, those of ONNX's contracts."""
 
 from collections.abc import Mapping
 
@@ -15,117 +15,117 @@ from sim.claims.base import Transparent, circuit, claim, divided
 __all__ = ["conversion", "float_product", "float_requantizer", "inside", "inside_rounded"]
 
 DEEPEST = 70
-"""Binary places below its point at which a float32, then below 2**-45, is less than any half."""
+"""Binary places below the point at which a float32, below 2**-45, is surely less than a half."""
 
 
 @claim("int32 to float32", "every int32")
 def conversion() -> str:
-    """The float32 that an int32 becomes, against the int32 rounded to 24 bits."""
-    m, way = Module(), contract("onnx")
-    assert isinstance(way, Onnx)
+    """Conversion of an int32 to a float32, against the int32 rounded to 24 bits."""
+    m, chosen = Module(), contract("onnx")
+    assert isinstance(chosen, Onnx)
     total = Signal(shape_of(IntFormat(32)), name="total")
     pipe = Transparent(m, {"scale": Const(BIAS << SIGNIFICAND - 1, 31), "zero_point": Const(0, 1)})
-    float_scaled(pipe, way, total, 9)
+    float_scaled(pipe, chosen, total, 9)
     magnitude, length = _measured(m, total, "total")
-    # Longer ones lose what is beyond 24 bits, shorter ones are filled up with zeros.
+    # Longer numbers lose bits beyond 24, shorter ones are filled up with zeros.
     lost = Mux(length > SIGNIFICAND, length - SIGNIFICAND, 0)[:4]
     added = Mux(length < SIGNIFICAND, SIGNIFICAND - length, 0)[:5]
-    want = _rounded(magnitude, lost) << added
-    return circuit(m, (total,), pipe.made["significand"], want)
+    expected = _rounded(magnitude, lost) << added
+    return circuit(m, (total,), pipe.computed["significand"], expected)
 
 
 @claim("float32 product, product free", "every exponent")
 def float_product() -> str:
-    """The float32 that a product of significands becomes, against its 24 highest bits, rounded."""
-    way = contract("onnx")
-    assert isinstance(way, Onnx)
+    """Rounding of a product of significands to a float32, against its 24 highest bits, rounded."""
+    chosen = contract("onnx")
+    assert isinstance(chosen, Onnx)
     m = Module()
-    part = _Part(m, way, IntFormat(8))
+    part = _Part(m, chosen, IntFormat(8))
     significand, places = part.defined()
-    # The carry of the rounding stays; of 0, any places will do.
-    got = Cat(part.pipe.made["float"][:SIGNIFICAND + 1],
-              Mux(part.product == 0, 0, part.pipe.made["right"])[:10])
-    want = Cat(significand, Mux(part.product == 0, 0, places)[:10])
-    return circuit(m, part.inputs, Mux(part.sound, got, 0), Mux(part.sound, want, 0))
+    # The carry of the rounding stays; for 0, any number of places is right.
+    got = Cat(part.pipe.computed["float"][:SIGNIFICAND + 1],
+              Mux(part.product == 0, 0, part.pipe.computed["right"])[:10])
+    expected = Cat(significand, Mux(part.product == 0, 0, places)[:10])
+    return circuit(m, part.inputs, Mux(part.sound, got, 0), Mux(part.sound, expected, 0))
 
 
 @claim("float32 requantizer, product free", "onnx to {}")
 def float_requantizer(output: IntFormat) -> str:
     """Contract ``onnx`` from its product of significands on, against exact arithmetic."""
-    way = contract("onnx")
-    assert isinstance(way, Onnx)
+    chosen = contract("onnx")
+    assert isinstance(chosen, Onnx)
     m = Module()
-    part = _Part(m, way, output)
+    part = _Part(m, chosen, output)
     significand, places = part.defined()
-    # Without places below its point it is beyond every output, and with so many it is 0.
+    # Without places below its point a number is beyond every output; with DEEPEST it rounds to 0.
     depth = Mux(places < 0, 0, Mux(places > DEEPEST, DEEPEST, places))[:7]
-    want = part.clamped(_signed(_rounded(significand, depth), part.negative)
+    expected = part.clamped(_signed(_rounded(significand, depth), part.negative)
                         + part.held["zero_point"])
-    return circuit(m, part.inputs, Mux(part.sound, part.got, 0), Mux(part.sound, want, 0))
+    return circuit(m, part.inputs, Mux(part.sound, part.got, 0), Mux(part.sound, expected, 0))
 
 
 @claim("float32 plus zero point, float32 free", "to {}")
 def inside(output: IntFormat) -> str:
     """Contract ``onnx_zp_inside``, float32 plus zero point, against division with remainder."""
-    m, way = Module(), contract("onnx_zp_inside")
-    assert isinstance(way, Onnx)
+    m, chosen = Module(), contract("onnx_zp_inside")
+    assert isinstance(chosen, Onnx)
     value, places = Signal(SIGNIFICAND + 1, name="float32"), Signal(signed(10), name="places")
-    part = _Part(m, way, output, {"float": value, "right": places})
-    made = part.pipe.made
-    # As multiples of 2**-26 rounded down, and whether that loses anything. From 2**18 on, which is
-    # with fewer places below the point than these, a number is beyond what any zero point mends.
+    part = _Part(m, chosen, output, {"float": value, "right": places})
+    computed = part.pipe.computed
+    # Multiples of 2**-26, rounded down, and a flag for lost bits. From 2**18 on, with fewer places
+    # below the point than `fewest`, a number is so large that no zero point brings it back.
     fewest = SIGNIFICAND - (WHOLE - 1)
     beyond = (value != 0) & (places < fewest)
     numerator = _signed(value << FRACTION - fewest, part.negative)
     shift = Mux(places < fewest, 0, Mux(places > fewest + 63, 63, places - fewest))[:6]
-    want = divided(numerator, shift, Rounding.FLOOR)
-    inexact = (want << shift) != numerator
-    want = want + (part.held["zero_point"] << FRACTION)
-    right = (made["beyond"] == beyond) & (
-        beyond | ((made["sum_inside"] == want) & (made["sticky"] == inexact)))
+    expected = divided(numerator, shift, Rounding.FLOOR)
+    inexact = (expected << shift) != numerator
+    expected = expected + (part.held["zero_point"] << FRACTION)
+    right = (computed["beyond"] == beyond) & (
+        beyond | ((computed["sum_inside"] == expected) & (computed["sticky"] == inexact)))
     return circuit(m, (*part.inputs, value, places), ~_normal(value) | right, Const(1))
 
 
 @claim("float32 requantizer, sum free", "onnx_zp_inside to {}")
 def inside_rounded(output: IntFormat) -> str:
-    """Contract ``onnx_zp_inside`` from that sum on, against two exact roundings."""
-    m, way = Module(), contract("onnx_zp_inside")
-    assert isinstance(way, Onnx)
+    """Contract ``onnx_zp_inside`` from the sum on, against two exact roundings."""
+    m, chosen = Module(), contract("onnx_zp_inside")
+    assert isinstance(chosen, Onnx)
     total = Signal(signed(FRACTION + WHOLE + 1), name="sum")
     sticky, beyond = Signal(name="sticky"), Signal(name="beyond")
-    part = _Part(m, way, output, {"sum_inside": total, "sticky": sticky, "beyond": beyond})
+    part = _Part(m, chosen, output, {"sum_inside": total, "sticky": sticky, "beyond": beyond})
     zero_point, lo, hi = (part.held[each] for each in ("zero_point", "clamp_min", "clamp_max"))
 
-    # What is between two multiples of 2**-26 rounds as their middle does: all that a float32 keeps
-    # of a sum from 1/4 on, and the halves of that, are such multiples; less than 1/4 gives 0.
+    # A number between two multiples of 2**-26 rounds like their middle: a float32 from 1/4 on, and
+    # its borders, are such multiples; less than 1/4 gives 0.
     exact = Cat(sticky, total).as_signed()
     size, length = _measured(m, exact, "exact")
     lost = Mux(length > SIGNIFICAND, length - SIGNIFICAND, 0)[:5]
     rounded = _rounded(size, lost) << lost
-    want = part.clamped(_signed(_rounded(rounded, Const(FRACTION + 1, 5)), exact < 0))
-    want = Mux(beyond, Mux(part.negative, lo, hi), want)
+    expected = part.clamped(_signed(_rounded(rounded, Const(FRACTION + 1, 5)), exact < 0))
+    expected = Mux(beyond, Mux(part.negative, lo, hi), expected)
 
     # A float32 that is not beyond is at most 2**18.
     scaled = total - (zero_point << FRACTION)
     most = 1 << FRACTION + WHOLE - 1
     sound = part.filled & (scaled >= -most) & (scaled <= most)
     inputs = (*part.inputs, total, sticky, beyond)
-    return circuit(m, inputs, Mux(sound, part.got, 0), Mux(sound, want, 0))
+    return circuit(m, inputs, Mux(sound, part.got, 0), Mux(sound, expected, 0))
 
 
 class _Part:
-    # A requantizer without registers, what its inputs may be, and its definition's first half.
+    # A requantizer without registers, the bounds of its inputs, and half of its definition.
 
-    def __init__(self, m: Module, way: Onnx, output: IntFormat,
-                 given: Mapping[str, Value] | None = None):
+    def __init__(self, m: Module, chosen: Onnx, output: IntFormat,
+                 replaced: Mapping[str, Value] | None = None):
         self.m = m
         total = Signal(shape_of(IntFormat(32)), name="total")
         self.held = {field: Signal(shape_of(fmt), name=field)
-                     for field, fmt in way.fields(levels_range(IntFormat(20)), output).items()
+                     for field, fmt in chosen.fields(levels_range(IntFormat(20)), output).items()
                      if field != "bias"}
-        self.pipe = Transparent(m, self.held, given)
+        self.pipe = Transparent(m, self.held, replaced)
         self.got = offset_and_clamp(
-            self.pipe, *float_scaled(self.pipe, way, total, output.bits + 1))
+            self.pipe, *float_scaled(self.pipe, chosen, total, output.bits + 1))
         assert self.pipe.product is not None
         self.total, self.product = total, self.pipe.product
         self.inputs = (total, self.product, *self.held.values())
@@ -133,7 +133,7 @@ class _Part:
         self.exponent = self.held["scale"][SIGNIFICAND - 1:]
         # A clamp that is not empty.
         self.filled = self.held["clamp_min"] <= self.held["clamp_max"]
-        # What significands multiply to, and normal scales.
+        # Possible products of significands, and normal scales.
         least, most = 1 << SIGNIFICAND - 1, 1 << SIGNIFICAND
         self.sound = (self.filled & (self.exponent >= 1) & (self.exponent <= 2 * BIAS)
                       & Mux(total == 0, self.product == 0,
@@ -141,11 +141,11 @@ class _Part:
                             & (self.product <= most * (most - 1))))
 
     def defined(self) -> tuple[Value, Value]:
-        # Of the product as a float32: its significand, and how many places are below its point.
+        # Significand of the product as a float32, and the number of places below its point.
         # As integers of 24 bits, the significand of float32(total) counts 2**(length - 24), that of
-        # the scale 2**(exponent - BIAS - 23), and the product is rounded to 24 bits again. What is
-        # too small or too large for a float32 stays here what it is: the former rounds to 0, or
-        # leaves a zero point as it is, and the latter is clamped.
+        # the scale 2**(exponent - BIAS - 23), and the product is rounded to 24 bits again. Numbers
+        # too small or too large for a float32 are kept here: the former round to 0, or leave a
+        # zero point as it is, and the latter are clamped.
         _, length = _measured(self.m, self.total, "total")
         _, bits = _measured(self.m, self.product, "product")
         lost = Mux(self.product == 0, 0, bits - SIGNIFICAND)[:5]
@@ -164,7 +164,7 @@ def _normal(value: Value) -> Value:
 
 
 def _rounded(value: Value, drop: Value) -> Value:
-    # Not negative, to nearest even.
+    # A number that is not negative, rounded to nearest even.
     return divided(Cat(value, Const(0, 1)).as_signed(), drop, Rounding.HALF_EVEN).as_unsigned()
 
 
@@ -173,7 +173,7 @@ def _signed(magnitude: Value, negative: Value) -> Value:
 
 
 def _measured(m: Module, value: Value, name: str) -> tuple[Signal, Signal]:
-    # Magnitude, and how many bits it has: 0 of 0.
+    # Magnitude, and its number of bits: 0 for 0.
     magnitude = Signal(len(value), name=f"{name}_size")
     length = Signal(range(len(value) + 1), name=f"{name}_length")
     m.d.comb += magnitude.eq(Mux(value < 0, -value, value))

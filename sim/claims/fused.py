@@ -1,4 +1,4 @@
-"""Fused multiply-adds in float32."""
+"""Claims on fused multiply-adds in float32."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 
@@ -12,7 +12,7 @@ __all__ = ["fused"]
 
 @claim("multiply-add, product free", "distance {}")
 def fused(distance: int) -> str:
-    """A fused multiply-add, its exponents so far apart, against the exact sum rounded."""
+    """Fused multiply-add, with exponents ``distance`` apart, against the exact sum, rounded."""
     m = Module()
     level = Signal(signed(9), name="level")
     negative, significand = Signal(name="negative"), Signal(SIGNIFICAND + 1, name="significand")
@@ -32,14 +32,14 @@ def fused(distance: int) -> str:
         with m.If(magnitude[bit]):
             m.d.comb += drop.eq(bit + 1 - SIGNIFICAND)
     rounded = divided(Cat(magnitude, Const(0, 1)).as_signed(), drop, Rounding.HALF_EVEN)
-    # The hardware's is normalized, where the exact sum has as few as one bit.
+    # The hardware normalizes; the exact sum may have a single bit.
     places = got.exponent - (BIAS - max(distance, 0)) - drop
     same = Mux(places < 0, (rounded << (-places)[:5]) == got.significand,
                rounded == got.significand << places[:5])
     right = Mux(rounded == 0, got.significand == 0,
                 same & (places > -32) & (places < 32) & (got.negative == (exact < 0)))
 
-    # What levels and significands multiply to, and what an addend may be.
+    # Possible products of levels and significands, and possible addends.
     size = Mux(product < 0, -product, product)
     sound = (((product == 0) | ((size >= least) & (size < 1 << PRODUCT - 1)))
              & ((significand == 0) | ((significand >= least) & (significand <= most))))

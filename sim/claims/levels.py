@@ -1,4 +1,4 @@
-"""Requantizers whose output is not an integer format."""
+"""Claims on requantizers to other outputs than integers."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,84 +15,84 @@ from sim.claims.base import Claim, Transparent, circuit, claim, divided
 __all__ = ["guarded", "right_level", "to_levels"]
 
 SUMS = IntFormat(20)
-"""Of the sums, as of those of integer outputs."""
+"""Format of the sums, as in the claims on integer outputs."""
 
 
 @claim("shift to levels, product free", "{}")
 def guarded(name: str) -> str:
-    """The number that a format's own way to a code begins with, against quotient and remainder."""
-    # Of every output the same but for the clamp: of the least.
-    way, m = contract(name), Module()
-    assert isinstance(way, MultiplyShift)
-    total, held = _inputs(way, parse("e2m1"))
+    """Shifted number, from which each format finds its code, against quotient and remainder."""
+    # Equal for every output but for the clamp; this is the narrowest output.
+    chosen, m = contract(name), Module()
+    assert isinstance(chosen, MultiplyShift)
+    total, held = _inputs(chosen, parse("e2m1"))
     pipe = Transparent(m, held)
-    nearest_code(pipe, *product(pipe, way, total), way.rounding, parse("e2m1"))
-    exact = _exact(pipe, way, held)
+    nearest_code(pipe, *product(pipe, chosen, total), chosen.rounding, parse("e2m1"))
+    exact = _exact(pipe, chosen, held)
     shift, twice = held["shift"], exact << 1
-    want = divided(twice, shift, Rounding.FLOOR)
-    got = Cat((want << shift) != twice, want)
-    made = Cat(pipe.made["sticky"], pipe.made["shifted"])
-    sound = _allowed(way, shift)
+    expected = divided(twice, shift, Rounding.FLOOR)
+    got = Cat((expected << shift) != twice, expected)
+    computed = Cat(pipe.computed["sticky"], pipe.computed["shifted"])
+    sound = _allowed(chosen, shift)
     assert pipe.product is not None
-    return circuit(m, (total, pipe.product, *held.values()), Mux(sound, made.as_signed(), 0),
+    return circuit(m, (total, pipe.product, *held.values()), Mux(sound, computed.as_signed(), 0),
                    Mux(sound, got.as_signed(), 0))
 
 
 def to_levels(name: str, output: Format, *, shifted: bool = False) -> Claim:
-    """A requantizer to the nearest level, against the levels beside the one it gives.
+    """Requantizer to the nearest level, against the neighbouring levels.
 
-    From its product on, or from the shifted number, whose shift :func:`guarded` claims.
+    The claim begins at the product, or at the shifted number, whose shift :func:`guarded` claims.
     """
     return Claim(f"requantizer to levels, {'shifted' if shifted else 'product'} free",
                  f"{name} to {output}", lambda: _to_levels(name, output, shifted))
 
 
-def _inputs(way: MultiplyShift, output: Format) -> tuple[Signal, dict[str, Signal]]:
+def _inputs(chosen: MultiplyShift, output: Format) -> tuple[Signal, dict[str, Signal]]:
     sums = levels_range(SUMS)
     held = {field: Signal(shape_of(fmt), name=field)
-            for field, fmt in way.fields(sums, output).items() if field != "bias"}
-    return Signal(shape_of(way.sum_format(sums)), name="total"), held
+            for field, fmt in chosen.fields(sums, output).items() if field != "bias"}
+    return Signal(shape_of(chosen.sum_format(sums)), name="total"), held
 
 
-def _exact(pipe: Transparent, way: MultiplyShift, held: dict[str, Signal]) -> Value:
+def _exact(pipe: Transparent, chosen: MultiplyShift, held: dict[str, Signal]) -> Value:
     assert pipe.product is not None
-    return pipe.product + (held["addend"] if way.adds else 0)
+    return pipe.product + (held["addend"] if chosen.adds else 0)
 
 
-def _allowed(way: MultiplyShift, shift: Value) -> Value:
-    allowed = way.shift_range(way.sum_format(levels_range(SUMS)))
+def _allowed(chosen: MultiplyShift, shift: Value) -> Value:
+    allowed = chosen.shift_range(chosen.sum_format(levels_range(SUMS)))
     return (shift >= allowed.lo) & (shift <= allowed.hi)
 
 
 def _to_levels(name: str, output: Format, shifted: bool) -> str:
-    way, m = contract(name), Module()
-    assert isinstance(way, MultiplyShift)
-    total, held = _inputs(way, output)
-    number = Signal(signed(len(total * held["multiplier"]) + 1 + way.adds), name="number")
+    chosen, m = contract(name), Module()
+    assert isinstance(chosen, MultiplyShift)
+    total, held = _inputs(chosen, output)
+    number = Signal(signed(len(total * held["multiplier"]) + 1 + chosen.adds), name="number")
     sticky = Signal(name="sticky")
     pipe = Transparent(m, held, {"shifted": number, "sticky": sticky} if shifted else None)
-    code = nearest_code(pipe, *product(pipe, way, total), way.rounding, output)
+    code = nearest_code(pipe, *product(pipe, chosen, total), chosen.rounding, output)
     if shifted:
-        # Borders are multiples of 1/2: what is between two of these is as good as their middle.
+        # Borders are multiples of 1/2, so the middle between two of them stands for all between.
         exact, shift = Cat(sticky, number).as_signed(), Const(2, 2)
         inputs = (number, sticky, *held.values())
     else:
-        exact, shift = _exact(pipe, way, held), held["shift"]
+        exact, shift = _exact(pipe, chosen, held), held["shift"]
         assert pipe.product is not None
         inputs = (total, pipe.product, *held.values())
 
-    return right_level(m, inputs, held, code, exact, shift, _allowed(way, held["shift"]),
-                       way.rounding, output)
+    return right_level(m, inputs, held, code, exact, shift, _allowed(chosen, held["shift"]),
+                       chosen.rounding, output)
 
 
 def right_level(m: Module, inputs: Sequence[Signal], held: Mapping[str, Signal], code: Value,
                 exact: Value, shift: Value, allowed: Value, rounding: Rounding, output: Format
                 ) -> str:
-    """RTLIL of a claim that ``code`` is that of ``exact / 2**shift``, rounded and clamped.
+    """RTLIL of a claim that ``code`` is the code of ``exact / 2**shift``, rounded and clamped.
 
-    Where ``allowed``, and where the ends of the clamp that are ``held`` are codes that have levels.
+    The claim holds if ``allowed``, and if the ``held`` ends of the clamp are codes of levels.
     """
-    # The level of the code, and of those beside it; that of a code without one is none.
+    # Level of the code, and the levels next to it; a code without a level is not sound.
     levels = output.levels().tolist()
     codes = output.encode(output.levels()).tolist()
     shape = signed(1 + max(-output.min, output.max).bit_length())
@@ -101,9 +101,9 @@ def right_level(m: Module, inputs: Sequence[Signal], held: Mapping[str, Signal],
     sound = {end: Signal(name=f"{end}_sound") for end in places}
     level, below, above = (Signal(shape, name=each) for each in ("level", "below", "above"))
     even = {each: Signal(name=f"{each}_even") for each in ("level", "above")}
-    for end, given in {**{end: held[end] for end in ("clamp_min", "clamp_max")},
-                       "given": code}.items():
-        with m.Switch(given.as_unsigned()):
+    for end, end_code in {**{end: held[end] for end in ("clamp_min", "clamp_max")},
+                          "given": code}.items():
+        with m.Switch(end_code.as_unsigned()):
             for place, each in enumerate(codes):
                 with m.Case(each):
                     m.d.comb += [places[end].eq(place), sound[end].eq(1)]
@@ -126,7 +126,7 @@ def right_level(m: Module, inputs: Sequence[Signal], held: Mapping[str, Signal],
 
 def _reached(x: Value, shift: Value, lo: Value, hi: Value, even: Value, rounding: Rounding
              ) -> Value:
-    """Whether ``x / 2**shift`` is rounded to ``hi`` or beyond, rather than to ``lo`` or below."""
+    """True if ``x / 2**shift`` is rounded to ``hi`` or beyond, False if to ``lo`` or below."""
     upper, lower = hi << shift, lo << shift
     twice, middle = x << 1, (lo + hi) << shift
     return {

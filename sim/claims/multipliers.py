@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""Products of two codes, be they made of multiplexers or tables."""
+"""Claims on products of two codes, by multipliers, multiplexers or tables."""
 
 from amaranth.hdl import Const, Module, Mux, Signal, Value
 
@@ -16,7 +16,7 @@ __all__ = ["multiplier", "multiplies"]
 
 @claim("multiplier", "{} x {}")
 def multiplier(weights: Format, activations: Format) -> str:
-    """A product, as the block that suits two formats forms it, against its partial products."""
+    """Product in the block for two formats, against the sum of its partial products."""
     m, kind = Module(), kind_for(weights, activations)
     assert issubclass(kind, Grid)
     dot = kind.dot(weights=weights, activations=activations, lanes=1)
@@ -34,17 +34,17 @@ def multiplier(weights: Format, activations: Format) -> str:
         factors.append(factor)
     got = Value.cast(dot.term(*factors))
     x, y = _level(weights, w), _level(activations, a)
-    want: Value = Const(0, 1)
+    expected: Value = Const(0, 1)
     for bit in range(len(y)):
         partial = Mux(y[bit], x, 0) << bit
         negative = y.shape().signed and bit == len(y) - 1
-        want = want - partial if negative else want + partial
-    # The code of a narrow format that has no level may give anything.
+        expected = expected - partial if negative else expected + partial
+    # The result for a narrow format's code without a level has no meaning.
     sound = Const(1, 1)
     for fmt, code in ((weights, w), (activations, a)):
         if isinstance(fmt, IntFormat) and fmt.narrow:
             sound = sound & (code >= fmt.min) & (code <= fmt.max)
-    return circuit(m, (w, a), Mux(sound, got, 0), Mux(sound, want, 0))
+    return circuit(m, (w, a), Mux(sound, got, 0), Mux(sound, expected, 0))
 
 
 def _level(fmt: Format, code: Signal) -> Value:
@@ -53,6 +53,6 @@ def _level(fmt: Format, code: Signal) -> Value:
 
 
 def multiplies(weights: Format, activations: Format) -> bool:
-    """Whether a block has a product in it, rather than a part of one or a count of many."""
+    """True if the cells of a block have products, not parts of products or counts."""
     kind = kind_for(weights, activations)
     return issubclass(kind, Grid) and kind is not XnorPopcountGrid

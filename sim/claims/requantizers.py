@@ -33,37 +33,37 @@ def shifter(rounding: Rounding) -> str:
 @claim("requantizer, product free", "{} to {}")
 def requantizer(name: str, output: IntFormat) -> str:
     """A requantizer from its product on, against divisions of the product."""
-    way, m = contract(name), Module()
-    assert isinstance(way, MultiplyShift | DoubleRounding)
-    sums = levels_range(way.takes or IntFormat(20))
-    total = Signal(shape_of(way.sum_format(sums)), name="total")
+    chosen, m = contract(name), Module()
+    assert isinstance(chosen, MultiplyShift | DoubleRounding)
+    sums = levels_range(chosen.takes or IntFormat(20))
+    total = Signal(shape_of(chosen.sum_format(sums)), name="total")
     held = {field: Signal(shape_of(fmt), name=field)
-            for field, fmt in way.fields(sums, output).items() if field != "bias"}
-    if isinstance(way, Stochastic):
+            for field, fmt in chosen.fields(sums, output).items() if field != "bias"}
+    if isinstance(chosen, Stochastic):
         held["state"] = Signal(LFSR_BITS, name="state")
     pipe = Transparent(m, held)
     got = offset_and_clamp(
-        pipe, *SCALERS[type(way)](pipe, way, total, output.bits + 1))
+        pipe, *SCALERS[type(chosen)](pipe, chosen, total, output.bits + 1))
     assert pipe.product is not None
 
     shift = held["shift"]
-    if isinstance(way, DoubleRounding):
+    if isinstance(chosen, DoubleRounding):
         # The first rounding gives an int32, whatever is multiplied; else nothing is free.
         high = divided(pipe.product, Const(31, 6), Rounding.HALF_UP)[:32].as_signed()
-        right = Mux(shift < 0, -shift, 0)[:5] if way.left else shift
+        right = Mux(shift < 0, -shift, 0)[:5] if chosen.left else shift
         scaled = divided(high, right, Rounding.HALF_AWAY)
     else:
-        product = pipe.product + (held["addend"] if way.adds else 0)
-        if isinstance(way, Stochastic):
+        product = pipe.product + (held["addend"] if chosen.adds else 0)
+        if isinstance(chosen, Stochastic):
             # As many of the state's highest bits as are shifted out.
             product = product + ((held["state"] << shift) >> LFSR_BITS)
-        right = shift if way.origin is None else (way.origin - shift)[:6]
-        scaled = divided(product, right, way.rounding)
-    want = scaled + held["zero_point"]
+        right = shift if chosen.origin is None else (chosen.origin - shift)[:6]
+        scaled = divided(product, right, chosen.rounding)
+    expected = scaled + held["zero_point"]
     lo, hi = held["clamp_min"], held["clamp_max"]
-    want = Mux(want < lo, lo, Mux(want > hi, hi, want))
+    expected = Mux(expected < lo, lo, Mux(expected > hi, hi, expected))
     # An allowed shift, and a clamp that is not empty.
-    allowed = way.shift_range(way.sum_format(sums))
+    allowed = chosen.shift_range(chosen.sum_format(sums))
     sound = (shift >= allowed.lo) & (shift <= allowed.hi) & (lo <= hi)
     inputs = (total, pipe.product, *held.values())
-    return circuit(m, inputs, Mux(sound, got, 0), Mux(sound, want, 0))
+    return circuit(m, inputs, Mux(sound, got, 0), Mux(sound, expected, 0))

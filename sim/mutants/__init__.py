@@ -1,1 +1,1 @@
-"""How many faults in a tile its verification finds, and which it does not."""
+"""Faults in a tile: those that its verification finds, and those that it misses."""

@@ -1,4 +1,4 @@
-"""Which faults change nothing: a tile and its mutant are compared for all inputs, for ever."""
+"""Faults that change nothing: a tile and its mutant are compared for all inputs, for ever."""
 
 import importlib.util
 import re
@@ -14,16 +14,16 @@ from sim.mutants.faults import SELECTOR, Fault, Mutated
 __all__ = ["Prover"]
 
 STEPS = (0, 3, 1000)
-"""How many registers upstream of a fault's reach are modelled, in one attempt after the other."""
+"""Registers upstream of a fault's reach that are modelled, for each attempt in turn."""
 
 MEMORY = re.compile(r"\[\d+\]\[\d+\]$")
-"""Name of a register that is a bit of a word of a memory."""
+"""Pattern of the name of a memory's bit."""
 
 
 @dataclass
 class _Netlist:
-    # Gates by the net that they drive: the nets they read, and the lines of their table. Latches
-    # likewise: the net read, and the initial value.
+    # Gates by the net that they drive: input nets, and the lines of the table. Latches by the net
+    # that they drive: input net, and initial value.
     inputs: list[str]
     outputs: list[str]
     gates: dict[str, tuple[list[str], list[str]]]
@@ -31,11 +31,11 @@ class _Netlist:
 
 
 class Prover:
-    """Proofs that a fault of a tile shows at no port, whatever comes in.
+    """Proofs that a fault of a tile shows at no port, for any inputs.
 
-    Two copies of the design, one of them without a fault, get the same inputs, resets among them,
-    from the initial values of their registers on; memories begin with zeros. They are equal where
-    in each cycle every ``ready`` and ``valid`` is, and what is offered with ``valid``.
+    Two copies of the design, one of them without a fault, get the same inputs, including resets,
+    from the initial values of their registers on; memories begin with zeros. They are equal if, in
+    each cycle, every ``ready`` and ``valid`` is equal, and all data offered with ``valid``.
 
     Parameters
     ----------
@@ -72,18 +72,18 @@ write_blif netlist.blif
             self._readers.setdefault(read, []).append(net)
 
     def equal(self, fault: Fault, seconds: int) -> bool:
-        """Whether a fault is proven to show nowhere, in about so many seconds for each attempt.
+        """Return True for a proof that a fault shows nowhere; each attempt has ``seconds``.
 
-        First whatever the registers hold that it cannot reach, which is a small problem; then
-        from what those close upstream make of it, and at last from states that the tile can be in.
+        The first attempt allows any values in registers that the fault cannot reach, a small
+        problem. The second models the registers close upstream; the last models all of them.
         """
         return any(_proven(self.miter(fault, steps), seconds) for steps in STEPS)
 
     def miter(self, fault: Fault, steps: int) -> str:
-        """BLIF of both copies and of ``differed``; what the fault cannot reach is there once.
+        """BLIF of both copies and of ``differed``; logic that the fault cannot reach is shared.
 
-        Of that, memories hold anything, another value in each cycle, and so do registers that
-        are more than ``steps`` registers upstream of what it can reach.
+        In the shared part, memories have any value in each cycle; so have registers more than
+        ``steps`` registers upstream of the fault's reach.
         """
         n = self._netlist
         selected = {f"{SELECTOR}[{bit}]": fault.number >> bit & 1 for bit in range(self._bits)}
@@ -134,25 +134,25 @@ write_blif netlist.blif
         text.append(f".names {' '.join(differing)} differs")
         text += [f"{'-' * place}1{'-' * (len(differing) - place - 1)} 1"
                  for place in range(len(differing))]
-        # One register at least: without any, ABC would refuse what is not sequential.
+        # At least one register, since ABC refuses a circuit that is not sequential.
         return "\n".join([*text, ".latch differs differed 0", ".end", ""])
 
     def _upstream(self, nets: set[str]) -> set[str]:
-        # Registers that decide, in the same cycle, these gates' and the next values of these
-        # registers.
+        # Registers that decide, in the same cycle, the values of gates among `nets`, and the next
+        # values of registers among them.
         n = self._netlist
         waiting = [n.latches[net][0] if net in n.latches else net for net in nets]
-        seen, found = set(waiting), set()
+        seen, registers = set(waiting), set()
         while waiting:
             net = waiting.pop()
             if net in n.latches:
-                found.add(net)
+                registers.add(net)
                 continue
             for each in n.gates[net][0] if net in n.gates else ():
                 if each not in seen:
                     seen.add(each)
                     waiting.append(each)
-        return found
+        return registers
 
     def _settled(self, values: dict[str, int]) -> dict[str, int]:
         # Nets that the selector alone decides.
@@ -200,12 +200,12 @@ def _proven(miter: str, seconds: int) -> bool:
         done = run_tool("abc", [
             _abc(), "-c", "read_blif miter.blif; strash; scleanup; &get -n; &scorr; &put; "
                           f"print_stats; pdr -T {seconds}"], cwd=folder)
-    # Where induction alone has left nothing to differ, the search finds no registers to start from.
+    # If induction alone proves all equal, the search has no registers to start from.
     return bool("Property proved" in done.stdout
                 or re.search(r"lat = +0 +and = +0 ", done.stdout))
 
 
 def _abc() -> Path:
-    found = importlib.util.find_spec("pyosys")
-    assert found is not None and found.origin is not None
-    return Path(found.origin).with_name("yosys-abc")
+    spec = importlib.util.find_spec("pyosys")
+    assert spec is not None and spec.origin is not None
+    return Path(spec.origin).with_name("yosys-abc")

@@ -1,4 +1,4 @@
-"""Faults in a Verilog file, all in one mutated copy whose input says which is there."""
+"""Faults in a Verilog file, all in one mutated copy with an input that selects one."""
 
 import re
 from collections.abc import Callable
@@ -12,16 +12,16 @@ from hw.folder import scratch
 __all__ = ["SELECTOR", "Fault", "Mutated", "mutate"]
 
 SELECTOR = "selected_fault"
-"""Input of the mutated module: the number of the fault that is there, 0 for none."""
+"""Input of the mutated module: number of the active fault, 0 for none."""
 
 SEED = 1
-"""Yosys draws the same faults of a design each time."""
+"""Seed with which Yosys draws the same faults of a design each time."""
 
 EXEMPT = re.compile(r"-port CLK |-cell \S*\$memrd\S* -port (EN|ARST|SRST) ")
-"""Faults that are dropped: of clocks, and of what a read without a clock does not have."""
+"""Faults that are dropped: of clocks, and of unused pins of a read without a clock."""
 
 SPARE = 2
-"""How many faults are drawn for each that is asked for, since some are dropped."""
+"""Faults drawn for each requested one, since some are dropped."""
 
 MODES = {
     "inv": "inverted",
@@ -34,22 +34,22 @@ MODES = {
 
 @dataclass(frozen=True)
 class Fault:
-    """One bit of the design that is wrong.
+    """Fault of one bit of the design.
 
     Parameters
     ----------
     number : int
-        Value of :data:`SELECTOR` that selects it, from 1.
+        Value of :data:`SELECTOR` that selects the fault, from 1.
     line : int
         Line of the Verilog file.
     module : str
-        Module that the line is in.
+        Module of the line.
     source : str
         Text of the line.
     place : str
-        Instance, and the bit: a net, or a port of a cell that Yosys made of the line.
+        Instance, and the bit: of a net, or of a port of a cell that Yosys made from the line.
     kind : str
-        What is wrong with the bit.
+        Effect on the bit.
     """
 
     number: int
@@ -65,7 +65,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Mutated:
-    """A design with faults to select.
+    """Design with faults to select.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class Mutated:
         Name of the only module.
     verilog : str
     rtlil : str
-        The same for Yosys, before memories and operators are mapped.
+        Design as RTLIL, before memories and operators are mapped.
     bits : int
         Width of :data:`SELECTOR`.
     faults : tuple of Fault
@@ -99,13 +99,13 @@ def mutate(verilog: str, top: str, count: int) -> Mutated:
     verilog : str
         Text of the file, complete.
     top : str
-        Its top module, with an input ``aresetn``.
+        Top module, with an input ``aresetn``.
     count : int
 
     Raises
     ------
     ToolMissing, ToolFailed
-        Without Yosys, or where it fails.
+        If Yosys is missing, or fails.
     """
     require("pyosys", "pyosys", "pip install pyosys==0.68")
     with scratch() as folder:
@@ -143,11 +143,11 @@ def _yosys(folder: Path, script: str):
 
 
 def _describer(verilog: str) -> Callable[[int, str], Fault]:
-    # Of a line of a list of mutations: where it is in the file, and what it does.
+    # Return a function from a line of Yosys's list of mutations to the fault.
     lines, modules, module = verilog.splitlines(), [], ""
     for line in lines:
-        if found := re.match(r"module (\w+)", line):
-            module = found[1]
+        if header := re.match(r"module (\w+)", line):
+            module = header[1]
         modules.append(module)
 
     def describe(number: int, mutation: str) -> Fault:

@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""A tile's faults, and what became of them."""
+"""Report on a tile's faults."""
 
 import os
 from collections import Counter
@@ -20,7 +20,7 @@ from sim.mutants.trial import KINDS, Bench
 __all__ = ["TILES", "Report", "summary", "survey"]
 
 SECONDS = 10
-"""Of each attempt to prove that a fault changes nothing."""
+"""Seconds of each attempt to prove that a fault changes nothing."""
 
 _SMALL = "--rows 2 --cols 2 --lanes 2 --channels 6 --depth"
 
@@ -44,16 +44,16 @@ TILES = {
 
 @dataclass(frozen=True)
 class Report:
-    """What became of a tile's faults.
+    """Results of a tile's faults.
 
     Parameters
     ----------
     name : str
-        Of the tile.
+        Name of the tile.
     killed : mapping of str to int
-        Per kind of :data:`sim.mutants.trial.KINDS`: faults that it gave away.
+        Number of faults found, by kind of :data:`sim.mutants.trial.KINDS`.
     equal, living : tuple of Fault
-        Those not found: proven to change nothing, and the rest.
+        Faults not found: those proven to change nothing, and the rest.
     """
 
     name: str
@@ -63,12 +63,12 @@ class Report:
 
     @property
     def found(self) -> float:
-        """Share of the faults that are found, of those that are not proven equal."""
-        found = sum(self.killed.values())
-        return found / (found + len(self.living)) if self.living else 1.0
+        """Share of faults found, among all that are not proven equal."""
+        killed = sum(self.killed.values())
+        return killed / (killed + len(self.living)) if self.living else 1.0
 
     def lines(self) -> list[str]:
-        """For people: every fault that lives, with its line."""
+        """Text of every living fault, with its line of Verilog."""
         return [f"{self.name}.v:{fault.line}: {fault}: {fault.source}" for fault in self.living]
 
     def to_json(self) -> dict[str, Any]:
@@ -77,7 +77,7 @@ class Report:
 
 
 def summary(reports: Sequence[tuple[str, Report]]) -> Table:
-    """For people: a row of counts for each tile, by its title."""
+    """Table of counts, a row for each tile, by its title."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("tile")
     for column in (*(f"by {kind}" for kind in KINDS), "equal", "live", "found"):
@@ -95,17 +95,17 @@ def survey(config: TileConfig, name: str, count: int, track: Callable) -> Report
     ----------
     config : TileConfig
     name : str
-        Of its module.
+        Name of its module.
     count : int
     track : function of an iterable, ``total`` and ``description``
-        Shows the progress of going through it.
+        Function that yields the iterable's items, and shows the progress.
 
     Raises
     ------
     Mismatch
-        Where the tile fails without a fault.
+        If the tile fails without a fault.
     ToolMissing, ToolFailed
-        Where a tool is not there or fails.
+        If a tool is missing or fails.
     """
     tile = AxiTile(config)
     mutated = mutate(emit.verilog(tile, name), name, count)

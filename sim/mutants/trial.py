@@ -1,4 +1,4 @@
-"""Which faults of a tile its verification finds."""
+"""Verification of a tile with each of its faults."""
 
 import copy
 import os
@@ -18,17 +18,17 @@ from sim.verilator import VerilatorSimulation
 __all__ = ["KINDS", "Bench"]
 
 KINDS = ("outputs", "streams", "cycles")
-"""What gives a fault away: an output or its ``tlast``; outputs that do not come, are too many, or
-do not hold; and transfers in other cycles than they should be in."""
+"""Symptoms of a fault: a wrong output or ``tlast``; outputs that do not come, are too many, or do
+not hold; and transfers in wrong cycles."""
 
 PATIENCE = 2
-"""A run is given up after so many times the cycles that it should take."""
+"""Factor of the cycles of a good run, after which a run is given up."""
 
 FLAGS = ("-Wno-lint", "-Wno-style", "-Wno-UNOPTFLAT", "-Wno-MULTIDRIVEN")
 
 
 class _Watched:
-    """A backend that notes the cycles of its runs, or gives them up after those that are due."""
+    """Backend that notes the cycles of its runs, or limits them by those of a good run."""
 
     def __init__(self, backend: Backend, due: Sequence[int] | None = None):
         self.backend, self.due = backend, due
@@ -44,27 +44,27 @@ class _Watched:
 
 
 class Bench:
-    """The verification of :mod:`exactmac.build` on a mutated tile.
+    """Verification, as in :mod:`exactmac.build`, of a mutated tile.
 
     Parameters
     ----------
     config : TileConfig
     ports : tuple of StreamPort
     mutated : Mutated
-        That tile.
+        Mutated tile.
 
     Raises
     ------
     Mismatch
-        Where the tile fails without a fault.
+        If the tile fails without a fault.
     ToolMissing, ToolFailed
-        Where there is no Verilator or C++ compiler, or one of them fails.
+        If there is no Verilator or C++ compiler, or one of them fails.
     """
 
     def __init__(self, config: TileConfig, ports: tuple[StreamPort, ...], mutated: Mutated):
         self.config, self.mutated = config, mutated
-        self.phases, _ = verification_phases(config)
-        self.want = expected(config, self.phases)
+        self.schedule, _ = verification_phases(config)
+        self.expected = expected(config, self.schedule)
         with scratch() as folder:
             source = folder / f"{mutated.top}.v"
             source.write_text(mutated.verilog)
@@ -75,11 +75,11 @@ class Bench:
         self.due = good.cycles
 
     def _verify(self, backend: Backend):
-        verify(self.config, backend, self.phases, self.want, subject="Verilog",
+        verify(self.config, backend, self.schedule, self.expected, subject="Verilog",
                simulator="Verilator")
 
     def killed(self, fault: Fault) -> str | None:
-        """Say what gives a fault away, one of :data:`KINDS`; None where it lives."""
+        """Return the symptom of a fault, one of :data:`KINDS`; None if the fault lives."""
         backend = copy.copy(self.backend)
         backend.selected = fault.number
         try:
@@ -91,7 +91,7 @@ class Bench:
         return None
 
     def trials(self) -> Iterator[tuple[Fault, str | None]]:
-        """Try every fault, on every core; each as soon as it is known, in any order."""
+        """Try every fault, on every core; yield each result at once, in any order."""
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             tried = {pool.submit(self.killed, fault): fault for fault in self.mutated.faults}
             try:

@@ -1,4 +1,4 @@
-"""Jobs to verify a tile with: the digits network where it fits, corners, and random ones."""
+"""Jobs that verify a tile: the digits network if it fits, corners, and random jobs."""
 
 from sim.vectors.aim import aimed
 from sim.vectors.corners import corner_phase, deep_phase, revealing_parameters

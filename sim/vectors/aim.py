@@ -30,12 +30,12 @@ __all__ = ["aimed"]
 def aimed(config: TileConfig, rng: np.random.Generator, phase: Phase) -> Phase:
     """Return ``phase`` with most of its records, and states, chosen for one of their own sums.
 
-    That sum plus bias, scaled, is an *edge* or the next sum before or behind one: half-way between
-    two levels of the output, or a level; as often as not at an end of the clamp, or beside 0; or a
-    power of two beyond them all. It is brought there by multipliers of few bits, powers of two, the
-    neighbours of these, or any. Thresholds are totals, or beside them. Where the contract might
-    refuse a record, with any sum of the tile, those of its group stay what they are; so do all
-    where parameters are fixed.
+    That sum plus bias, scaled, is an *edge*, or the sum just below or above it. An edge is half-way
+    between two levels of the output, or a level, often at an end of the clamp or near 0; or a
+    power of two beyond all levels. Multipliers have few bits, are powers of two or their
+    neighbours, or are arbitrary. Thresholds are totals, or next to them. If the contract might
+    refuse a record with any sum of the tile, the records of its group stay as they are; so do
+    fixed parameters.
     """
     sums = sums_of(config, phase)
     if config.parameters is None:
@@ -49,7 +49,7 @@ def _parameters(config: TileConfig, rng: np.random.Generator, phase: Phase, sums
                 ) -> dict[str, np.ndarray]:
     c = config
     before = {name: values.tolist() for name, values in phase.parameters.items()}
-    found = {name: list(values) for name, values in before.items()}
+    after = {name: list(values) for name, values in before.items()}
     fmt = None if c.output is None else phase.formats["output"]
     allowed = bias_range(c)
     of_group = {group: sums[phase.group == group] for group in set(phase.group.tolist())}
@@ -62,43 +62,43 @@ def _parameters(config: TileConfig, rng: np.random.Generator, phase: Phase, sums
         if isinstance(c.contract, Thresholds):
             own |= _thresholds(rng, c.sum_format, own, mine)
         elif isinstance(c.contract, Clamped):
-            assert fmt is not None  # or the contract had refused it
+            assert fmt is not None  # the contract needs an output
             own |= _ends(rng, fmt, own)
             unbiased = mine[rng.integers(len(mine))]
             scaling, total = _scaling(rng, c, _edge(rng, fmt, own), unbiased + own["bias"])
             bias = total + int(rng.integers(-1, 2)) - unbiased
             own |= scaling | {"bias": min(max(bias, allowed.lo), allowed.hi)}
         for name, value in own.items():
-            found[name][record] = value
-    _settle(c, fmt, before, found, 0, len(before["bias"]))
-    return {name: integers(values, name) for name, values in found.items()}
+            after[name][record] = value
+    _settle(c, fmt, before, after, 0, len(before["bias"]))
+    return {name: integers(values, name) for name, values in after.items()}
 
 
-def _settle(config: TileConfig, fmt: Format | None, before: dict[str, list], found: dict[str, list],
+def _settle(config: TileConfig, fmt: Format | None, before: dict[str, list], after: dict[str, list],
             start: int, end: int):
-    """Put back what was ``before`` for those records that the contract might refuse.
+    """Restore the records ``before`` for those that the contract might refuse.
 
-    It takes any sum where it takes the smallest and the largest there are.
+    A contract that takes the smallest and the largest sum takes every sum.
     """
     c = config
     ends = np.repeat([[c.unbiased.lo], [c.unbiased.hi]], end - start, axis=1)
     try:
         requantize_tensor(ends, c.contract, fmt, {
-            name: integers(values[start:end], name) for name, values in found.items()
+            name: integers(values[start:end], name) for name, values in after.items()
             if name != "weight_zero_point"}, unbiased=c.unbiased,
             draws=np.ones_like(ends) if c.draws else None)
     except ValueError:
         middle = (start + end) // (2 * c.cols) * c.cols
         if middle > start:
-            _settle(c, fmt, before, found, start, middle)
-            _settle(c, fmt, before, found, middle, end)
+            _settle(c, fmt, before, after, start, middle)
+            _settle(c, fmt, before, after, middle, end)
             return
         for name, values in before.items():
-            found[name][start:end] = values[start:end]
+            after[name][start:end] = values[start:end]
 
 
 def _ends(rng: np.random.Generator, fmt: Format, record: dict[str, int]) -> dict[str, int]:
-    """Of every other record: zero point at an end of the output, and no clamp within it."""
+    """Ends for every other record: zero point at an end of the output, and clamps at both."""
     if rng.integers(2):
         return {}
     ends = [int(fmt.min), int(fmt.max)]
@@ -107,7 +107,7 @@ def _ends(rng: np.random.Generator, fmt: Format, record: dict[str, int]) -> dict
 
 
 def _edge(rng: np.random.Generator, fmt: Format, record: dict[str, int]) -> Fraction:
-    """Where rounding, or the clamp, changes its mind; less the zero point, if there is one."""
+    """Edge of rounding or of the clamp, less the zero point, if there is one."""
     if not rng.integers(4):
         return Fraction(int(rng.choice([-1, 1])) << int(rng.integers(fmt.bits, 64)))
     levels = fmt.levels()
@@ -116,8 +116,8 @@ def _edge(rng: np.random.Generator, fmt: Format, record: dict[str, int]) -> Frac
     zero = min(max(zero, low), high)
     place = [low, high, min(max(zero + int(rng.integers(-4, 5)), low), high),
              int(rng.integers(low, high + 1))][rng.integers(4)]
-    beside = min(max(place + int(rng.choice([-1, 1])), 0), len(levels) - 1)
-    edge = Fraction(sum(levels[[place, beside if rng.integers(4) else place]].tolist()), 2)
+    neighbour = min(max(place + int(rng.choice([-1, 1])), 0), len(levels) - 1)
+    edge = Fraction(sum(levels[[place, neighbour if rng.integers(4) else place]].tolist()), 2)
     if isinstance(fmt, BlockScaled):
         return edge * Fraction(2) ** int(rng.integers(-12, 6))
     return edge - record.get("zero_point", 0)
@@ -133,7 +133,7 @@ def _multiplier(rng: np.random.Generator, fmt: IntFormat) -> int:
 
 def _scaling(rng: np.random.Generator, config: TileConfig, edge: Fraction, total: int
              ) -> tuple[dict[str, Any], int]:
-    """What scales, and the total that it brings nearest to ``edge``."""
+    """Fields that scale, and the total that they bring nearest to ``edge``."""
     contract = config.contract
     bits = int(rng.integers(1, config.sum_format.width))
     if isinstance(contract, Onnx):
@@ -150,7 +150,7 @@ def _scaling(rng: np.random.Generator, config: TileConfig, edge: Fraction, total
     allowed = contract.shift_range(config.sum_format)
     power = config.output_format.bits < _bits(edge)
     if power:
-        # Of both factors: only then is the product one, and the next ones beside it are near.
+        # Both factors are powers of two, so that the product is one, with near neighbours.
         bits = min(_bits(edge), config.sum_format.width - 1) - 1
         least, most = _bits(edge) - 1 - bits, contract.multiplier.max.bit_length() - 1
         multiplier = 1 << min(int(rng.integers(least, max(least, most) + 1)), most)
@@ -171,16 +171,16 @@ def _scaling(rng: np.random.Generator, config: TileConfig, edge: Fraction, total
     total = round(edge * Fraction(2) ** right / multiplier)
     if power:
         total += (1 if edge > 0 else -1) * int(rng.integers(4))
-    found: dict[str, Any] = {"multiplier": multiplier, "shift": shift}
+    scaling: dict[str, Any] = {"multiplier": multiplier, "shift": shift}
     if isinstance(contract, MultiplyShift) and contract.adds:
         rest = int(edge * Fraction(2) ** right) - total * multiplier
         limit = 1 << 31
-        found["addend"] = min(max(rest, -limit), limit - 1)
-    return found, total
+        scaling["addend"] = min(max(rest, -limit), limit - 1)
+    return scaling, total
 
 
 def _bits(edge: Fraction) -> int:
-    """Places of a number above its point."""
+    """Number of places above a number's point; negative for zeros below it."""
     return int(abs(edge)).bit_length() or 1 - int(1 / abs(edge)).bit_length() if edge else 1
 
 
@@ -188,19 +188,19 @@ def _thresholds(rng: np.random.Generator, fmt: IntFormat,
                 record: dict[str, int], mine: list[int]) -> dict[str, int]:
     names = [name for name in record if name.startswith("threshold")]
     limits = levels_range(fmt)
-    found = []
+    thresholds = []
     for name in names:
         near = mine[rng.integers(len(mine))] + record["bias"] + int(rng.integers(-1, 2))
         far = [limits.lo, limits.hi, limits.lo // 2, limits.hi // 2][rng.integers(4)]
-        found.append([near, near, near, near, record[name], far][rng.integers(6)])
-    found = sorted(min(max(each, limits.lo), limits.hi) for each in found)
-    return dict(zip(names, found, strict=True))
+        thresholds.append([near, near, near, near, record[name], far][rng.integers(6)])
+    thresholds = sorted(min(max(each, limits.lo), limits.hi) for each in thresholds)
+    return dict(zip(names, thresholds, strict=True))
 
 
-def _states(config: TileConfig, rng: np.random.Generator, phase: Phase, given: np.ndarray,
+def _states(config: TileConfig, rng: np.random.Generator, phase: Phase, before: np.ndarray,
             sums: np.ndarray) -> np.ndarray:
-    """Of half of the rows: states with which one of the draws just rounds up, or just does not."""
-    states, period = np.array(given), (1 << LFSR_BITS) - 1
+    """States with which, in half of the rows, one draw just rounds up, or just does not."""
+    states, period = np.array(before), (1 << LFSR_BITS) - 1
     names = ("bias", "multiplier", "shift")
     for job, row in np.argwhere(rng.integers(2, size=states.shape) == 0).tolist():
         col = int(rng.integers(config.cols))
@@ -208,6 +208,6 @@ def _states(config: TileConfig, rng: np.random.Generator, phase: Phase, given: n
             int(phase.parameters[name][phase.group[job] * config.cols + col]) for name in names)
         scaled = (int(sums[job, row, col]) + bias) * multiplier << LFSR_BITS >> shift
         draw = -scaled - int(rng.integers(2)) & period
-        # Draws follow one another in a cycle: those before a state are behind it, too.
-        states[job, row] = leap(draw, period - col) if draw else given[job, row]
+        # Draws follow one another in a cycle, so earlier ones are reached by leaping ahead.
+        states[job, row] = leap(draw, period - col) if draw else before[job, row]
     return states

@@ -22,13 +22,13 @@ from sim.vectors.random import (
 __all__ = ["corner_phase", "deep_phase", "revealing_parameters"]
 
 SHIPPED_BEATS, DEEPEST_BEATS = 256, 1 << 15
-"""Beats of the longest job among the shipped vectors, and in a verification."""
+"""Most beats of a job, among the shipped vectors and in a verification."""
 
 
 def deep_phase(config: TileConfig, rng: np.random.Generator) -> Phase | None:
     """Jobs longer than the shipped ones, up to the depth, at the ends of the accumulator's range.
 
-    None where the shipped ones reach the depth. At most ``DEEPEST_BEATS`` beats each, and fewer
+    None if the shipped jobs reach the depth. Jobs have at most ``DEEPEST_BEATS`` beats, and fewer
     in a large tile.
     """
     most = min(DEEPEST_BEATS, (1 << 22) // (config.lanes * max(config.rows, config.cols)))
@@ -40,9 +40,9 @@ def deep_phase(config: TileConfig, rng: np.random.Generator) -> Phase | None:
 def corner_phase(config: TileConfig, rng: np.random.Generator, most: int = SHIPPED_BEATS) -> Phase:
     """Jobs at the ends of every range: the longest, the shortest, the largest sums of each sign.
 
-    The longest has as many beats as ``depth`` products fill, or ``most``. Those with the largest
-    sums are scaled so that these just fit the output: a sum that lost its highest bit shows. Where
-    parameters are fixed, they scale.
+    The longest job has as many full beats as ``depth`` products fill, but at most ``most``. The
+    largest sums are scaled to just fit the output, so that the loss of a highest bit shows; fixed
+    parameters scale as they do.
     """
     c = config
     longest = min(c.depth // c.lanes, most)
@@ -73,13 +73,13 @@ def corner_phase(config: TileConfig, rng: np.random.Generator, most: int = SHIPP
 
 def revealing_parameters(config: TileConfig, products: int,
                          formats: Mapping[str, Format] | None = None) -> dict[str, int]:
-    """Parameters that bring the largest sums of so many products to the ends of the output."""
+    """Parameters that bring the largest sums of ``products`` to the ends of the output."""
     c = config
-    found: dict[str, int] = {"bias": 0}
+    record: dict[str, int] = {"bias": 0}
     if "weight_zero_point" in c.record:
-        found["weight_zero_point"] = 0
+        record["weight_zero_point"] = 0
     if isinstance(c.contract, ExactSum):
-        return found
+        return record
     fmt = (formats or resolved(c))["output"]
     middle = 0 if fmt.min < 0 or not isinstance(fmt, IntFormat) else (fmt.max + 1) // 2
     largest = max(1, dot_range(c.weights, c.activations, products).magnitude)
@@ -87,16 +87,16 @@ def revealing_parameters(config: TileConfig, products: int,
     real = max(fmt.max - middle, 1) / largest
     if isinstance(c.contract, Thresholds):
         scaling = threshold_parameters([real], fmt, c.sum_format, zero_point=middle)
-        return found | {name: int(value[0]) for name, value in scaling.items()}
+        return record | {name: int(value[0]) for name, value in scaling.items()}
     assert isinstance(c.contract, Clamped)
     scaling = _largest_scale(c.contract, real, c.sum_format)
-    found |= {name: int(value) for name, value in scaling.items()}
+    record |= {name: int(value) for name, value in scaling.items()}
     if "zero_point" in c.record:
-        found["zero_point"] = middle
-    found |= {"clamp_min": fmt.min, "clamp_max": fmt.max}
+        record["zero_point"] = middle
+    record |= {"clamp_min": fmt.min, "clamp_max": fmt.max}
     if isinstance(fmt, BlockScaled):
-        found |= {"exponent_min": EXPONENT.min, "exponent_max": EXPONENT.max}
-    return found
+        record |= {"exponent_min": EXPONENT.min, "exponent_max": EXPONENT.max}
+    return record
 
 
 def _largest_scale(contract: Clamped, real: float, sum_format: IntFormat) -> dict[str, np.ndarray]:

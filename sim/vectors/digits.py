@@ -1,4 +1,4 @@
-"""The digits network as jobs, where a tile can run it."""
+"""Digits network as jobs of a tile."""
 
 from dataclasses import replace
 
@@ -26,26 +26,26 @@ def digits_phases(config: TileConfig, images: int) -> list[Phase]:
     Raises
     ------
     ValueError
-        Where the network cannot be quantized to the tile's formats or does not fit the tile.
+        If the network cannot be quantized to the tile's formats or does not fit the tile.
     """
     data = digits.load()
     network = digits_network(config, data)
     tensors = run_golden(network, quantize(data.images[:images], network.input))
-    phases = []
+    schedule = []
     for layer in network.layers:
         assert isinstance(layer, Dense)
-        phases += matmul_phases(config, **operands(config, network, layer,
-                                                   tensors[layer.inputs[0]]))
-    return phases
+        schedule += matmul_phases(config, **operands(config, network, layer,
+                                                     tensors[layer.inputs[0]]))
+    return schedule
 
 
 def digits_network(config: TileConfig, data: digits.Digits) -> Network:
     """Return the digits network in the formats of a tile.
 
-    Where the output is not what another layer takes, a tile gets the first layer alone: of the
-    contract ``none``, whose output is the exact sum, without its ReLU. A tile's own table follows
-    every layer, as it must; where tables are loaded, results stay what they are. Of a loaded
-    codebook the table has levels that are closer the nearer they are to 0.
+    If another layer cannot take the output, a tile gets the first layer alone; for contract
+    ``none``, whose output is the exact sum, without its ReLU. A tile's fixed table follows every
+    layer; a loaded table changes nothing. The table of a loaded codebook has levels that are
+    closer together near 0.
     """
     output = None if config.output is None else _table_of(config.output)
     if isinstance(config.contract, ExactSum):
@@ -64,7 +64,7 @@ def digits_network(config: TileConfig, data: digits.Digits) -> Network:
 
 
 def _table_of(fmt: Format) -> Format:
-    """Codebook that is loaded for the digits network; any other format is what it is."""
+    """Codebook that is loaded for the digits network; other formats are returned as they are."""
     if not isinstance(fmt, LoadedCodebook):
         return fmt
     count = 1 << fmt.bits

@@ -1,4 +1,4 @@
-"""Traffic that begins with what is out of range: a tile drops it, and sets ``error``."""
+"""Traffic that begins with a job or beat out of range: a tile drops it, and sets ``error``."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,24 +15,24 @@ from sim.vectors.traffic import random_phase
 __all__ = ["Malformed", "among", "malformed"]
 
 JOBS = 6
-"""Jobs in range that follow."""
+"""Jobs in range that follow a malformed transfer."""
 
 LONGEST = 256
-"""Beats of the longest of them, at most."""
+"""Most beats of the jobs in range."""
 
 
 @dataclass(frozen=True, eq=False)
 class Malformed:
-    """Beats of which the first transfer of a port is wrong, and what a tile makes of them.
+    """Traffic with a wrong first transfer on one port, and the tile's expected outputs.
 
     Parameters
     ----------
     what : str
-        What is wrong, for messages.
+        Name of the fault, for messages.
     port : str
-        Name of the port. ``error`` is to be set in the cycle after its first transfer.
+        Name of the port. ``error`` must be set in the cycle after its first transfer.
     inputs : mapping of str to Beats
-        As for a run.
+        Transfers of each input, as for a run.
     outputs : Beats
         Outputs of the jobs that are in range.
     """
@@ -44,12 +44,12 @@ class Malformed:
 
     @property
     def cycles(self) -> int:
-        """Cycles in which all of it is done, stalls included."""
+        """Cycles that suffice for all transfers, with stalls."""
         return 500 + 8 * sum(len(beats.last) for beats in (*self.inputs.values(), self.outputs))
 
 
 def malformed(config: TileConfig, rng: np.random.Generator) -> list[Malformed]:
-    """Traffic for each way to be out of range that the ports' fields can express.
+    """Traffic for each kind of job out of range that the ports' fields can express.
 
     The first job has 0 beats, one too many, or as many as its field holds; its group is the first
     beyond the records of its set; or the first beat has a wrong ``tlast``, early or missing, on
@@ -57,22 +57,22 @@ def malformed(config: TileConfig, rng: np.random.Generator) -> list[Malformed]:
     """
     c = config
     groups = min(c.groups, 2)
-    found = []
+    attacks = []
     most = (1 << c.max_beats.bit_length()) - 1
     for beats in sorted({0, min(c.max_beats + 1, most), most} - {c.max_beats}):
-        found.append(_job(c, rng, groups, f"a job of {beats} beats", beats=beats))
+        attacks.append(_job(c, rng, groups, f"a job of {beats} beats", beats=beats))
     beyond = c.groups if c.parameters is not None else groups
     if beyond < 1 << ceil_log2(c.groups):
-        found.append(_job(c, rng, groups, f"a job of group {beyond}", group=beyond))
+        attacks.append(_job(c, rng, groups, f"a job of group {beyond}", group=beyond))
     for name in ("activations", "weights"):
-        found.append(_last(c, rng, groups, name, "missing", beats=1))
+        attacks.append(_last(c, rng, groups, name, "missing", beats=1))
         if c.max_beats > 1:
-            found.append(_last(c, rng, groups, name, "early", beats=2))
-    return found
+            attacks.append(_last(c, rng, groups, name, "early", beats=2))
+    return attacks
 
 
 def among(phase: Phase, jobs: np.ndarray) -> Phase:
-    """Return the phase with those of its jobs that a mask chooses."""
+    """Return the phase with the jobs that a mask selects."""
     beats = np.repeat(jobs, phase.beats)
     return replace(
         phase, group=phase.group[jobs], beats=phase.beats[jobs],
@@ -106,8 +106,8 @@ def _outputs(config: TileConfig, phase: Phase) -> Beats:
 
 
 def _phase(config: TileConfig, rng: np.random.Generator, groups: int, beats: int) -> Phase:
-    # The first job has so many beats. Of the others the longest, with no more than ``depth``
-    # products for sure, have a power of two.
+    # The first job has `beats` beats. The longest of the others have a power of two, with at most
+    # ``depth`` products for sure.
     powers = [1 << place for place in range(LONGEST.bit_length())
               if 1 << place < config.max_beats]
     phase = random_phase(config, rng, jobs=1 + JOBS + len(powers), groups=groups)
@@ -116,7 +116,7 @@ def _phase(config: TileConfig, rng: np.random.Generator, groups: int, beats: int
 
 
 def _of_beats(phase: Phase, beats: Sequence[int]) -> Phase:
-    # Jobs of other numbers of beats, which repeat, or are the first of, those they had.
+    # Jobs with other numbers of beats: their own beats, repeated or cut.
     starts = np.cumsum(phase.beats) - phase.beats
     index = np.concatenate([start + np.arange(count) % had for start, count, had in zip(
         starts, beats, phase.beats, strict=True)])

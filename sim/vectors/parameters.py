@@ -53,7 +53,7 @@ def random_parameters(config: TileConfig, rng: np.random.Generator, records: int
 
     largest = [max(abs(c.unbiased.lo + b), abs(c.unbiased.hi + b)) for b in bias.tolist()]
     bits = np.array([total.bit_length() for total in largest])
-    # Binary places by which the largest total exceeds the output, give or take a few.
+    # Binary places by which the largest total exceeds the output, plus or minus a few.
     fmt = formats["output"]
     size = fmt.bits if isinstance(fmt, IntFormat) else fmt.max.bit_length()
     aim = bits - size + rng.integers(-4, 5, size=records)
@@ -62,7 +62,7 @@ def random_parameters(config: TileConfig, rng: np.random.Generator, records: int
         allowed = c.contract.shift_range(c.sum_format)
         most = np.full(records, allowed.hi)
         if c.contract.shifts_left:
-            # Only as far as what is shifted, or what results, surely stays within int32.
+            # Only as far as the shifted number, or the result, surely stays within int32.
             least = 0 if isinstance(c.contract, DoubleRounding) else allowed.lo
             most = (31 - bits).clip(least, allowed.hi)
             aim = -aim
@@ -85,7 +85,7 @@ def random_parameters(config: TileConfig, rng: np.random.Generator, records: int
         parameters["clamp_min"] = np.where(whole, fmt.min, ends[0])
         parameters["clamp_max"] = np.where(whole, fmt.max, ends[1])
     if isinstance(fmt, BlockScaled):
-        # Mostly all that is asked for, else a few about what the tensor's own scale is.
+        # Half of the records allow every exponent, the others a few near the tensor's own scale.
         near = rng.integers(EXPONENT_BIAS - 12, EXPONENT_BIAS + 6, size=(2, records))
         lo, hi = np.sort(near, axis=0)
         parameters["exponent_min"] = np.where(whole, EXPONENT.min, lo)

@@ -30,7 +30,7 @@ def random_states(config: TileConfig, rng: np.random.Generator, jobs: int) -> np
 
 
 def random_table(config: TileConfig, rng: np.random.Generator) -> np.ndarray | None:
-    """Every level of the output once, in any order, where a table is loaded: nothing is hidden."""
+    """Every level of the output once, in any order, for a loaded table; it hides no level."""
     if config.lut != "loaded":
         return None
     fmt = config.output_format
@@ -41,12 +41,12 @@ def random_table(config: TileConfig, rng: np.random.Generator) -> np.ndarray | N
 
 
 def random_codebooks(config: TileConfig, rng: np.random.Generator) -> dict[str, Codebook]:
-    """Any levels for each operand that loads some, and for such an output.
+    """Any levels for each operand, and for the output, that is a loaded codebook.
 
-    Those at the ends of their range are among them; of an output's only one where rounding is to
-    be towards a level 0. An output has, every other time, a level less than it could.
+    Both ends of the range are among the levels; if results round to zero, an output has 0 and one
+    end. Every other time an output has a level less than it could.
     """
-    found = {}
+    codebooks = {}
     for name in ("weights", "activations", "output"):
         fmt = getattr(config, name)
         if not isinstance(fmt, LoadedCodebook):
@@ -59,21 +59,21 @@ def random_codebooks(config: TileConfig, rng: np.random.Generator) -> dict[str, 
             count = max(2, count - int(rng.integers(2)))
         between = np.setdiff1d(fmt.levels(), list(levels))
         rest = rng.choice(between, size=min(count - len(levels), len(between)), replace=False)
-        found[name] = Codebook(sorted(levels.union(rest.tolist())))
-    return found
+        codebooks[name] = Codebook(sorted(levels.union(rest.tolist())))
+    return codebooks
 
 
 def any_levels(rng: np.random.Generator, fmt: Format, shape) -> np.ndarray:
-    """Levels of ``fmt``, each as likely as any."""
+    """Random levels of ``fmt``, all equally likely."""
     if isinstance(fmt, IntFormat):
         return between(rng, fmt.min, fmt.max, shape)
     return rng.choice(fmt.levels(), size=shape)
 
 
 def any_operands(rng: np.random.Generator, fmt: Format, shape) -> np.ndarray:
-    """Levels of ``fmt`` for each beat, and where it has them infinities and NaN.
+    """Levels of ``fmt`` for each beat, with infinities and NaN if the format propagates them.
 
-    Some beats have none, some a few, and some are half of them and of zeros.
+    Most beats have no specials, some a few; in some beats half of the elements are specials or 0.
     """
     levels = any_levels(rng, fmt, shape)
     fmt = element_of(fmt)
@@ -99,10 +99,10 @@ def between(rng: np.random.Generator, lo: int, hi: int, shape) -> np.ndarray:
 def random_exponents(config: TileConfig, rng: np.random.Generator, beats: np.ndarray,
                      largest: np.ndarray | None = None
                      ) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
-    """Exponents of jobs of so many beats, by operand, and the jobs' bases: all in the window.
+    """Exponents of jobs of ``beats``, by operand, and the jobs' bases: all in the window.
 
-    Each beat of a job divides the window between both operands, anew, and has its exponents
-    anywhere in its share or, every other beat, at the ends of it.
+    Each beat of a job divides the window anew between both operands. Its exponents are anywhere in
+    an operand's share or, every other beat, at the ends of the share.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def random_exponents(config: TileConfig, rng: np.random.Generator, beats: np.nda
     rng : numpy.random.Generator
     beats : array ``(jobs,)``
     largest : array of bool ``(jobs,)``, optional
-        Jobs all of whose exponents are as large as can be.
+        Jobs with the largest exponents that the window allows.
     """
     scaled = scaled_operands(config)
     if not scaled:
@@ -132,6 +132,6 @@ def random_exponents(config: TileConfig, rng: np.random.Generator, beats: np.nda
         count = config.rows if name == "activations" else config.cols
         share = share[:, None]
         anywhere = rng.integers(np.broadcast_to(share, (total, count)), endpoint=True)
-        found = np.where(ends[:, None], share * rng.integers(2, size=(total, count)), anywhere)
-        exponents[name] = np.repeat(least, beats)[:, None] + np.where(top[:, None], share, found)
+        above = np.where(ends[:, None], share * rng.integers(2, size=(total, count)), anywhere)
+        exponents[name] = np.repeat(least, beats)[:, None] + np.where(top[:, None], share, above)
     return exponents, base

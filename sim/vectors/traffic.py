@@ -1,4 +1,4 @@
-"""The phases that every tile is verified with."""
+"""Schedule that verifies every tile."""
 
 from dataclasses import replace
 
@@ -21,33 +21,33 @@ from sim.vectors.random import (
 __all__ = ["random_phase", "verification_phases"]
 
 RECORDS, SETS = 1024, 128
-"""Records chosen for sums of their own, at least, in so many sets at most."""
+"""Least number of records chosen for their own sums, and most sets for these."""
 
 SET_WORDS = 4096
-"""Words of the largest set among the vectors, unless one group of records has more."""
+"""Most words of a set among the vectors, unless one group of records has more."""
 
 SUMS = 32
-"""Sums that are enough to choose one of a record from."""
+"""Sums of a record that are enough to choose one from."""
 
 SHORT = 5
-"""Beats of a short job, at most: enough of these fill the output's queue while that is held."""
+"""Most beats of a short job; many of these fill the output queue while ``o`` stalls."""
 
 
 def verification_phases(config: TileConfig, seed: int = 0) -> tuple[list[Phase], str]:
-    """Phases that a build verifies a tile with and ships, and a word on what they are.
+    """Phases that verify a tile in a build, and are shipped with it; and a short description.
 
-    Sets of all sizes, used by many jobs or by few or by none, some longer than the store, some
-    twice the same in a row, with jobs that may meet either.
+    Sets have all sizes and serve many jobs, few or none. Some are longer than the store; some are
+    sent twice in a row, with jobs that may meet either.
     """
     rng = np.random.default_rng(seed)
     groups = min(config.groups, max(1, SET_WORDS // (config.cols * config.words)))
     few = min(groups, 4)
-    phases = [replace(_aimed(config, rng, few, jobs=7), surplus=1),
-              _aimed(config, rng, 1, jobs=1)]
+    schedule = [replace(_aimed(config, rng, few, jobs=7), surplus=1),
+                _aimed(config, rng, 1, jobs=1)]
     twin = _aimed(config, rng, few, jobs=9)
-    phases += [twin, random_phase(config, rng, jobs=24, longest=SHORT, like=twin),
-               random_phase(config, rng, jobs=0, groups=1),
-               random_phase(config, rng, jobs=3, like=twin)]
+    schedule += [twin, random_phase(config, rng, jobs=24, longest=SHORT, like=twin),
+                 random_phase(config, rng, jobs=0, groups=1),
+                 random_phase(config, rng, jobs=3, like=twin)]
     try:
         network = digits_phases(config, IMAGES)
     except ValueError as reason:
@@ -55,21 +55,21 @@ def verification_phases(config: TileConfig, seed: int = 0) -> tuple[list[Phase],
     else:
         what = f"digits network, {IMAGES} images; corners; random"
     sets = min(SETS, max(2, -(-RECORDS // (groups * config.cols))))
-    # A record's sums are those of all rows of its jobs.
+    # All rows of a record's jobs give it sums.
     least = min(max(SUMS // config.rows, 2), 8)
     jobs = min(max(3 * groups, least), 96) * (1 if network or sets == SETS else 2)
-    phases += [_aimed(config, rng, groups, jobs=jobs, longest=SHORT) for _ in range(sets)]
+    schedule += [_aimed(config, rng, groups, jobs=jobs, longest=SHORT) for _ in range(sets)]
     full = replace(random_phase(config, rng, jobs=min(2 * groups, 48), groups=groups),
                    surplus=_surplus(config, groups))
-    return [*phases, full, corner_phase(config, rng), *network], what
+    return [*schedule, full, corner_phase(config, rng), *network], what
 
 
 def random_phase(config: TileConfig, rng: np.random.Generator, *, jobs: int,
                  groups: int | None = None, longest: int = 16, like: Phase | None = None) -> Phase:
     """Jobs of random lengths on random operands, with random parameters for ``groups`` of records.
 
-    The longest have so many beats. Of every third job most operands are idle, so that its sums are
-    small. With ``like``, the parameters and tables are those of that phase.
+    The longest jobs have ``longest`` beats. In every third job most operands are idle, so that its
+    sums are small. With ``like``, the parameters and tables are those of that phase.
     """
     c = config
     if like is not None:
@@ -82,7 +82,7 @@ def random_phase(config: TileConfig, rng: np.random.Generator, *, jobs: int,
     weights = any_operands(rng, w, (beats.sum(), c.cols, c.lanes))
     quiet = np.repeat(rng.integers(3, size=jobs) == 0, beats)[:, None, None]
     activations[quiet & (rng.integers(8, size=activations.shape) > 0)] = x.idle
-    # A sum has at most `depth` products: the lanes beyond, of a longest job's last beat, are idle.
+    # A sum has at most `depth` products; lanes beyond, in a longest job's last beat, are idle.
     full = np.cumsum(beats)[beats == c.max_beats] - 1
     used = c.depth - (c.max_beats - 1) * c.lanes
     activations[full, :, used:] = x.idle
@@ -100,7 +100,7 @@ def _aimed(config: TileConfig, rng: np.random.Generator, groups: int, **how) -> 
 
 
 def _surplus(config: TileConfig, groups: int) -> int:
-    """Words of a set beyond so many groups of records: with them an address comes around."""
+    """Words of a set beyond ``groups`` of records, enough for the address to wrap around."""
     records = groups * config.cols
     more = (1 << (records - 1).bit_length()) - records
     return config.words * (more + config.outputs) + 1

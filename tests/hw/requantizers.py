@@ -36,7 +36,7 @@ class Case:
             record["weight_zero_point"] = WEIGHTS
             row_sum = levels_range(ACTIVATIONS).times(DEPTH).format
         self.dut = Requantizer(
-            contract=self.contract, sums=sums.format, total=self.total,
+            contract=self.contract, accumulator=sums.format, total=self.total,
             output=self.contract.output_format(self.unbiased, self.output), record=record,
             row_sum=row_sum)
 
@@ -47,7 +47,7 @@ class Case:
     def payloads(self, rows):
         """Packed low bits first: the sum, the record, the row sum, the state."""
         dut = self.dut
-        formats = {"sum": dut.sums, **dut.record}
+        formats = {"sum": dut.accumulator, **dut.record}
         if self.zero_points:
             formats["row_sum"] = dut.row_sum
         if self.draws:

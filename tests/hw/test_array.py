@@ -21,7 +21,8 @@ class Plus(Cell):
     latency = 0
 
     def __init__(self):
-        super().__init__(edges={"activations": signed(6), "weights": signed(6)}, sums=signed(7))
+        super().__init__(
+            edges={"activations": signed(6), "weights": signed(6)}, sum_shape=signed(7))
 
     def body(self, platform):
         m = Module()

@@ -59,11 +59,11 @@ def payloads(dut, activations, weights):
 
 
 def sums_of(dut, received):
-    bits = dut.sums.bits
+    bits = dut.sum_format.bits
     width = -(-dut.rows * dut.cols * bits // 8)
     raw = np.array([list(payload.as_value().value.to_bytes(width, "little"))
                     for payload in received], np.uint8)
-    return dut.sums.decode(unpack(raw, bits, dut.rows * dut.cols)).reshape(
+    return dut.sum_format.decode(unpack(raw, bits, dut.rows * dut.cols)).reshape(
         -1, dut.rows, dut.cols)
 
 
@@ -160,8 +160,8 @@ def test_sums_are_exactly_as_wide_as_they_must_be(weights, activations, lanes):
     dut = grid(weights, activations, 1, 1, lanes)
     a, w = dut.activations, dut.weights
     extremes = [lanes * x * y for x in (a.min, a.max) for y in (w.min, w.max)]
-    assert dut.sums == Range(min(extremes), max(extremes)).format
-    narrower = IntFormat(dut.sums.width - 1, signed=dut.sums.signed)
+    assert dut.sum_format == Range(min(extremes), max(extremes)).format
+    narrower = IntFormat(dut.sum_format.width - 1, signed=dut.sum_format.signed)
     assert not narrower.contains(extremes).all()
 
 
@@ -188,7 +188,7 @@ def test_vector_sums_in_step_with_a_block(rng, activations, lanes):
     block = grid("s4", activations, 3, 1, lanes)
     rows = [VectorSum(fmt=block.activations, lanes=lanes, latency=block.latency)
             for _ in range(3)]
-    assert rows[0].sums == levels_range(block.activations).times(lanes).format
+    assert rows[0].sum_format == levels_range(block.activations).times(lanes).format
     m = Module()
     m.submodules.block = block
     m.submodules += rows

@@ -107,7 +107,7 @@ def test_each_operation_is_asked_of_the_fabric():
     """What half_up does, counted: a product, a shift, and sums with bias and zero point."""
     def latency(fabric):
         config = gallery.tile("s4n", "s4", "s4")
-        return Requantizer(contract=config.contract, sums=config.accumulator,
+        return Requantizer(contract=config.contract, accumulator=config.accumulator,
                            total=config.sum_format, output=config.output, record=config.record,
                            fabric=fabric).latency
 

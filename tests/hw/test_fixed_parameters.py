@@ -85,7 +85,7 @@ def test_constants_in_a_requantizer(rng, name, zero_points):
     for channel in range(3):
         chosen = values(c, rng, per_channel=False)
         row_sum = c.row_sum if zero_points == "both" else None
-        dut = Requantizer(contract=c.contract, sums=c.accumulator, total=c.sum_format,
+        dut = Requantizer(contract=c.contract, accumulator=c.accumulator, total=c.sum_format,
                           output=c.output_format, record=c.record, fixed=chosen, row_sum=row_sum)
         x, w = rng.integers(0, 16, (30, c.depth)), rng.integers(-8, 8, (30, c.depth))
         x[0], w[0], x[1], w[1] = 15, -8, 15, 7
@@ -121,7 +121,7 @@ def test_constants_make_a_requantizer_smaller(tmp_path, name):
     c = config(name, depth=1024)
     areas = []
     for number, own in enumerate([{}, revealing_parameters(c, c.depth) | {"bias": 1001}]):
-        dut = Requantizer(contract=c.contract, sums=c.accumulator, total=c.sum_format,
+        dut = Requantizer(contract=c.contract, accumulator=c.accumulator, total=c.sum_format,
                           output=c.output_format, record=c.record, fixed=own)
         text = tmp_path / f"{number}.v"
         text.write_text(emit.modules(AxiComponent(dut), "dut"))

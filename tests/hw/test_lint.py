@@ -73,7 +73,7 @@ REQUANTIZED = [
 
 def requantizer(name, output):
     c = tile("s4", "u4", output, name)
-    return Requantizer(contract=c.contract, sums=c.accumulator, total=c.sum_format,
+    return Requantizer(contract=c.contract, accumulator=c.accumulator, total=c.sum_format,
                        output=c.output_format, record=c.record)
 
 

@@ -221,7 +221,7 @@ def test_bad_parameters():
         def __repr__(self):
             return "Other()"
 
-    kwargs = dict(sums=S32, total=S32, output=IntFormat(8))
+    kwargs = dict(accumulator=S32, total=S32, output=IntFormat(8))
     for bad in (Other("other"), "tflite", Contract):
         with pytest.raises(TypeError, match=(
                 f"^{re.escape(f'Contract must be one with hardware, not {bad!r}')}$")):

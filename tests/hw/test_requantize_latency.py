@@ -62,8 +62,8 @@ def test_every_contract_has_its_latency_and_is_golden(rng, name):
     config = TileConfig(
         weights=WEIGHTS, activations=ACTIVATIONS, contract=contract(name), depth=DEPTH,
         output=None if name == "none" else parse("s4"))
-    dut = Requantizer(contract=config.contract, sums=config.accumulator, total=config.sum_format,
-                      output=config.output_format, record=config.record)
+    dut = Requantizer(contract=config.contract, accumulator=config.accumulator,
+                      total=config.sum_format, output=config.output_format, record=config.record)
     sums = rng.integers(config.unbiased.lo, config.unbiased.hi + 1, size=200)
     parameters = random_parameters(config, rng, len(sums))
     layout = dut.i.payload.shape()

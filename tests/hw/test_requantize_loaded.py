@@ -44,7 +44,7 @@ def rows_of(dut, way, tables, rng):
             for name in ("clamp_min", "clamp_max"):
                 p[name] = table.encode(p[name])
             packed, lsb = np.zeros(len(sums), object), 0
-            for name, fmt in {"sum": dut.sums, **dut.record}.items():
+            for name, fmt in {"sum": dut.accumulator, **dut.record}.items():
                 values = sums if name == "sum" else p[name]
                 packed += (values.astype(object) & ((1 << fmt.bits) - 1)) << lsb
                 lsb += fmt.bits
@@ -64,7 +64,7 @@ def test_levels_of_the_table_of_each_sum(rng, name, loaded):
     tables = [parse(f"codebook:{text}") for text in TABLES[loaded]]
     if name == "zero":  # golden refuses those without a level 0
         tables = [table for table in tables if table.contains(0)]
-    dut = Requantizer(contract=way, sums=SUMS.format, total=way.sum_format(SUMS), output=fmt,
+    dut = Requantizer(contract=way, accumulator=SUMS.format, total=way.sum_format(SUMS), output=fmt,
                       record=way.fields(SUMS, fmt))
     rows, found = rows_of(dut, way, tables, rng), []
     if loaded != "codebook3:loaded=s6":

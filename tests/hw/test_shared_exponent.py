@@ -27,7 +27,7 @@ TOTAL = IntFormat(20)
 
 def shared_exponent(output="mx_e2m1", name="half_even", **more):
     return SharedExponent(contract=contract(name), total=TOTAL, output=parse(output),
-                          **(dict(outputs=4, beside=3) | more))
+                          **(dict(outputs=4, sidebands=3) | more))
 
 
 def items_of(dut, rng, blocks):
@@ -42,13 +42,13 @@ def items_of(dut, rng, blocks):
             for v, r, a, lo, hi in zip(value.flat, right.flat, asked.flat, *ends, strict=True)]
 
 
-def payloads_of(dut, items, beside):
+def payloads_of(dut, items, sidebands):
     encode = dut.output.element.encode
     coded = [item | {end: int(encode(item[end])) for end in ("clamp_min", "clamp_max")}
              for item in items]
     if isinstance(dut.output.element, IntFormat):
         coded = items
-    return [{"items": coded[k:k + dut.outputs], "beside": beside[k // dut.outputs]}
+    return [{"items": coded[k:k + dut.outputs], "sidebands": sidebands[k // dut.outputs]}
             for k in range(0, len(items), dut.outputs)]
 
 
@@ -79,14 +79,14 @@ def test_codes_are_in_units_of_the_largest_exponent(rng, output, name, outputs, 
     dut = shared_exponent(output, name, outputs=outputs)
     items = items_of(dut, rng, blocks=8)
     transfers = len(items) // outputs
-    beside = rng.integers(8, size=transfers).tolist()
+    sidebands = rng.integers(8, size=transfers).tolist()
     got = streams.transform(
-        dut, payloads_of(dut, items, beside), transfers,
+        dut, payloads_of(dut, items, sidebands), transfers,
         stall_i=(lambda: rng.random() < stall) if stall else None)
     codes, exponents = wanted(dut, items)
     assert [int(code) for one in got for code in one.codes] == codes
     assert [int(one.exponent) for one in got] == exponents[::outputs]
-    assert [int(one.beside) for one in got] == beside
+    assert [int(one.sidebands) for one in got] == sidebands
 
 
 @pytest.mark.parametrize("output", [

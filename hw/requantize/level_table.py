@@ -1,4 +1,4 @@
-"""The levels of a codebook that is loaded at run time."""
+"""Table of the levels of a codebook, loaded at run time."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data
@@ -13,26 +13,26 @@ __all__ = ["LoadedTable"]
 
 
 class LoadedTable(Shared):
-    """Two tables, and the levels of one of them.
+    """Two banks of levels, of which one is read.
 
-    ``levels = table[bank]``, combinationally. A word that is written to a bank is there in the
-    next cycle.
+    ``levels = table[bank]``, combinationally. A word written to a bank is read from the next
+    cycle on.
 
     Parameters
     ----------
     fmt : LoadedCodebook
-        Whose levels they are.
+        Format of the codes; its ``range`` is the format of the levels.
     first : int
-        Index of the word that is level 0 of a table.
+        Index of the word with level 0 of this table.
     words : int
-        Words that are written, of which the table's are some.
+        Words of all tables of a parameter set.
 
     Members
     -------
     write : In(StructLayout)
-        ``word`` to ``index`` of ``bank``, where ``valid``.
+        Write of ``word`` to ``index`` of ``bank``, while ``valid``.
     bank : In(1)
-        Table to read.
+        Bank to read.
     levels : Out(ArrayLayout(shape_of(fmt.range), 1 << fmt.bits))
         Level of each code.
     """
