@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from golden.contracts import contract
+    from golden.contracts import parse as contract
     from golden.formats import parse
     from golden.multipliers import linear_parameters
     from golden.networks import Network
@@ -38,12 +38,14 @@ _HOMES = {
     "sim.layers": ("run_network",),
     "sim.simulation": ("simulation",),
 }
+# Names that are others in their modules.
+_OWN_NAMES = {"contract": "parse"}
 
 
 def __getattr__(name: str) -> Any:
     for home, names in _HOMES.items():
         if name in names:
-            return getattr(import_module(home), name)
+            return getattr(import_module(home), _OWN_NAMES.get(name, name))
     if name == "__version__":
         return import_module("importlib.metadata").version("exactmac")
     raise AttributeError(f"module 'exactmac' has no attribute {name!r}")

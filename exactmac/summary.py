@@ -9,7 +9,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from golden.contracts import CONTRACTS, contract
+from golden import contracts
+from golden.contracts import CONTRACTS
 from golden.formats import FLOATS, MAX_BITS, FloatFormat, parse
 from hw.flow.compare import Comparison
 from hw.flow.components import Breakdown
@@ -50,7 +51,7 @@ def listing_json() -> dict[str, dict[str, str]]:
     """Formats, contracts and targets by name, each with a short description."""
     return {
         "formats": _FORMATS,
-        "contracts": {name: contract(name).formula() for name in CONTRACTS},
+        "contracts": {name: contracts.parse(name).formula() for name in CONTRACTS},
         "targets": {target.name: target.title for target in TARGETS.values()},
     }
 

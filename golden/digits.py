@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from golden import contracts
 from golden.block_scaled import Blocks, Levels, shift_levels
-from golden.contracts import Contract, contract
+from golden.contracts import Contract
 from golden.formats import Format
 from golden.networks import Network
 from golden.quantize import FloatDense, ZeroPoints, quantize_network
@@ -75,7 +76,8 @@ def quantized(digits: Digits, *, weights: Format, activations: Format,
     """
     return quantize_network(
         digits.layers, digits.calibration, weights=weights, activations=activations,
-        output=output, contract=requantization or contract("half_up"), zero_points=zero_points,
+        output=output, contract=requantization or contracts.parse("half_up"),
+        zero_points=zero_points,
         weight_ranges="least_error", window=window, classifier=True, name="digits")
 
 

@@ -15,16 +15,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from golden import contracts
 from golden.command import Parser
-from golden.contracts import (
-    CONTRACTS,
-    LFSR_BITS,
-    S32,
-    Clamped,
-    Stochastic,
-    Thresholds,
-    contract,
-)
+from golden.contracts import CONTRACTS, LFSR_BITS, S32, Clamped, Stochastic, Thresholds
 from golden.formats import Format, IntFormat
 from golden.multipliers import scale_parameters, threshold_parameters
 from golden.ranges import levels_range
@@ -47,7 +40,7 @@ def accumulators_per_second(name: str, *, per_channel: bool, count: int = 1 << 2
     count, runs : int
         Number of accumulators, and of runs.
     """
-    own = contract(name)
+    own = contracts.parse(name)
     output = {"none": None, "thresholds": IntFormat(4)}.get(name, IntFormat(8))
     rng = np.random.default_rng(0)
     sums = rng.integers(-2**31, 2**31, (count // CHANNELS, CHANNELS), dtype=np.int32)
@@ -63,7 +56,7 @@ def accumulators_per_second(name: str, *, per_channel: bool, count: int = 1 << 2
 
 def _parameters(name: str, output: Format | None, channels: int) -> Mapping[str, int | np.ndarray]:
     # All but the outermost accumulators stay within the output.
-    own, total = contract(name), contract(name).sum_format(levels_range(S32))
+    own, total = contracts.parse(name), contracts.parse(name).sum_format(levels_range(S32))
     bias, real = np.arange(channels), np.geomspace(2.0**-25, 2.0**-24, channels)
     match own:
         case Thresholds():

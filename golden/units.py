@@ -9,12 +9,13 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from golden.contracts import Clamped, Contract, Stochastic, contract
+from golden import contracts
+from golden.contracts import Clamped, Contract, Stochastic
 from golden.formats import Format, IntFormat
 from golden.ranges import Range, levels_range
 
 __all__ = [
-    "Scheme", "FusedScheme", "FUSED_EXPONENTS", "SCHEMES", "scheme", "Operation", "Rescaling",
+    "Scheme", "FusedScheme", "FUSED_EXPONENTS", "SCHEMES", "parse", "Operation", "Rescaling",
     "Multiplication", "Addition",
 ]
 
@@ -80,16 +81,17 @@ integer does not saturate.
 """
 
 SCHEMES: dict[str, Scheme | FusedScheme] = {each.name: each for each in (
-    Scheme("tflite", contract("tflite"), IntFormat(31), 20, "TFLite reference kernels: int8"),
-    Scheme("tflite_int16", contract("tflite"), IntFormat(31), 15,
+    Scheme("tflite", contracts.parse("tflite"), IntFormat(31), 20,
+           "TFLite reference kernels: int8"),
+    Scheme("tflite_int16", contracts.parse("tflite"), IntFormat(31), 15,
            "TFLite reference kernels: int16"),
-    Scheme("int16", contract("half_up"), IntFormat(16)),
+    Scheme("int16", contracts.parse("half_up"), IntFormat(16)),
     FusedScheme(),
 )}
 """Schemes by name. ``int16`` may have any contract that scales, ``half_up`` by default."""
 
 
-def scheme(name: str, *, contract: Contract | None = None) -> Scheme | FusedScheme:
+def parse(name: str, *, contract: Contract | None = None) -> Scheme | FusedScheme:
     """Return the scheme called ``name``.
 
     Parameters

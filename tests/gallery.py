@@ -1,9 +1,11 @@
 # amaranth: UnusedElaboratable=no
 """Designs of every kind: formats, shapes, contracts, options of tiles; and units."""
 
-from golden.contracts import CONTRACTS, contract
+from golden.contracts import CONTRACTS
+from golden.contracts import parse as contract
 from golden.formats import parse
-from golden.units import SCHEMES, Addition, Multiplication, Rescaling, scheme
+from golden.units import SCHEMES, Addition, Multiplication, Rescaling
+from golden.units import parse as scheme
 from hw.requantize.lut import Lut
 from hw.tile.config import TileConfig
 from hw.units import Add, AveragePool, Concat, FusedAdd, MaxPool, Multiply, Rescale

@@ -8,14 +8,16 @@ import time
 
 import numpy as np
 
-from golden.contracts import Clamped, contract
+from golden.contracts import Clamped
+from golden.contracts import parse as contract
 from golden.formats import IntFormat, parse
 from golden.multipliers import linear_parameters
 from golden.networks import INPUT, Add, Conv2d, Dense, Linear, Network, Pool, Quantization, Tensor
 from golden.ops import same_padding
 from golden.run import prove, run
 from golden.unit_scales import parameters_of
-from golden.units import Addition, scheme
+from golden.units import Addition
+from golden.units import parse as scheme
 
 S8, S32, TFLITE = parse("s8"), IntFormat(32), contract("tflite")
 BLOCKS = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1),

@@ -10,7 +10,8 @@ import pytest
 from exactmac import options, request
 from exactmac.docs import PAGES, contracts, formats, page
 from exactmac.docs.__main__ import main
-from golden.contracts import CONTRACTS, Rounding, contract
+from golden.contracts import CONTRACTS, Rounding
+from golden.contracts import parse as contract
 from golden.formats import FLOATS, parse
 from golden.rounding import shift_right
 from sim.checks import check_fixed

@@ -10,7 +10,7 @@ import pytest
 
 import exactmac
 from exactmac.__main__ import COMMANDS
-from golden.contracts import contract
+from golden.contracts import parse as contract
 from golden.formats import FLOATS, parse
 from hw.tile.config import TileConfig
 
@@ -31,7 +31,7 @@ def test_the_public_names_are_these():
     assert exactmac.__all__ == PUBLIC
     assert dir(exactmac) == sorted([*PUBLIC, "__version__"])
     for name in PUBLIC:
-        assert getattr(exactmac, name).__name__ == name
+        assert getattr(exactmac, name).__name__ == exactmac._OWN_NAMES.get(name, name)
     assert exactmac.TileConfig is TileConfig
     assert exactmac.__version__ == metadata.version("exactmac")
     with pytest.raises(AttributeError, match="^module 'exactmac' has no attribute 'nothing'$"):
@@ -41,7 +41,8 @@ def test_the_public_names_are_these():
 def test_type_checkers_see_the_same_names():
     tree = ast.parse((ROOT / "exactmac" / "__init__.py").read_text())
     [block] = [node for node in tree.body if isinstance(node, ast.If)]
-    seen = {node.module: tuple(alias.name for alias in node.names) for node in block.body}
+    seen = {node.module: tuple(alias.asname or alias.name for alias in node.names)
+            for node in block.body}
     assert seen == exactmac._HOMES
     assert sorted(sum(seen.values(), ())) == sorted(PUBLIC)
 

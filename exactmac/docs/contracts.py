@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from exactmac.docs.markdown import item, paragraph, table
+from golden import contracts
 from golden.contracts import (
     CONTRACTS,
     LFSR_BITS,
@@ -13,7 +14,6 @@ from golden.contracts import (
     Scaled,
     Stochastic,
     Thresholds,
-    contract,
 )
 from golden.formats import Format, IntFormat, parse
 from golden.multipliers import linear_parameters
@@ -37,7 +37,7 @@ def result(name: str, x: int, n: int, zero_point: int = 0) -> int:
     The output is s8. For contract ``thresholds`` it is s4, with thresholds that round as
     ``half_up``; contract ``stochastic`` has a state of one half.
     """
-    chosen, output, draws = contract(name), S8, None
+    chosen, output, draws = contracts.parse(name), S8, None
     ends = {"bias": 0}
     if isinstance(chosen, ExactSum):
         output = None
@@ -72,15 +72,15 @@ def _results(names: Iterable[str], zero_point: int) -> Iterator[str]:
 def users() -> Iterator[str]:
     """Table of users and their contracts."""
     rows = sorted(((user.project, user.part, f"`{name}`") for name in CONTRACTS
-                   for user in contract(name).users), key=lambda row: row[0].lower())
+                   for user in contracts.parse(name).users), key=lambda row: row[0].lower())
     return table(("project", "part", "contract"), rows)
 
 
-def contracts() -> Iterator[str]:
+def overview() -> Iterator[str]:
     """Table of the contracts: sums, multiplier, shift and output."""
     rows = []
     for name in CONTRACTS:
-        chosen = contract(name)
+        chosen = contracts.parse(name)
         rows.append((f"`{name}`", chosen.takes or "any", _multiplier(chosen), _shifts(chosen),
                      _outputs(chosen)))
     return table(("name", "sum plus bias", "multiplier", "shift", "output"), rows)
@@ -122,7 +122,7 @@ def _output(chosen: Contract) -> Format | None:
 
 def facts(name: str) -> Iterator[str]:
     """Formula of a contract, its parameters, users and comparisons."""
-    chosen = contract(name)
+    chosen = contracts.parse(name)
     output = _output(chosen)
     yield from ("```text", chosen.formula(), "```", "")
     fields = chosen.fields(TYPICAL, output)
@@ -140,5 +140,5 @@ def facts(name: str) -> Iterator[str]:
                         f"0 mismatches.")
 
 
-PARTS = {"sums": sums, "inside": inside, "users": users, "contracts": contracts, "contract": facts}
+PARTS = {"sums": sums, "inside": inside, "users": users, "contracts": overview, "contract": facts}
 """Functions of the parts, by their names in the text."""

@@ -14,7 +14,7 @@ from golden.formats import IntFormat
 from golden.ranges import Range
 from golden.suggest import suggestion
 
-__all__ = ["CONTRACTS", "MAX_MULTIPLIER_BITS", "contract"]
+__all__ = ["CONTRACTS", "MAX_MULTIPLIER_BITS", "parse"]
 
 MAX_MULTIPLIER_BITS = 32
 """Widest multiplier of a contract whose source does not fix the width."""
@@ -67,7 +67,7 @@ _ALIASES = {
 """Patterns of other projects' names, and the contract here, for suggestions."""
 
 
-def contract(name: str, *, multiplier_bits: int | None = None) -> Contract:
+def parse(name: str, *, multiplier_bits: int | None = None) -> Contract:
     """Return the contract called ``name``.
 
     Parameters

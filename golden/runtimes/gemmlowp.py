@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from golden.contracts import S32, MultiplyShift, contract
+from golden import contracts
+from golden.contracts import S32, MultiplyShift
 from golden.formats import IntFormat, integers
 from golden.scaling import double_rounding, multiply_shift
 
@@ -58,7 +59,7 @@ def multiply_by_quantized_multiplier_single(x, multiplier, shift) -> np.ndarray:
         If an operand is out of range, or the result is beyond int32.
     """
     x, multiplier, shift = _quantized(x, multiplier, shift, 30)
-    single = contract("tflite_single")
+    single = contracts.parse("tflite_single")
     assert isinstance(single, MultiplyShift)
     return multiply_shift(x, single, {"multiplier": multiplier, "shift": shift})
 

@@ -10,8 +10,9 @@ and a format gives their codes.
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from golden import contracts
 from golden.casts import cast, to_float
-from golden.contracts import S32, Clamped, Rounding, contract
+from golden.contracts import S32, Clamped, Rounding
 from golden.formats import Format, IntFormat, floats, integers
 from golden.multipliers import linear_parameters
 from golden.networks import check_scale
@@ -252,7 +253,7 @@ def qlinear_conv(x, x_scale, x_zero_point, weights, w_scale, w_zero_point, y_sca
 
 
 def _rescaled(sums: np.ndarray, bias, scales: tuple, zero_point, output: Format) -> np.ndarray:
-    onnx, (first, weights, result) = contract("onnx"), scales
+    onnx, (first, weights, result) = contracts.parse("onnx"), scales
     assert isinstance(onnx, Clamped)
     scale = linear_parameters(onnx, _one(first, "Scale of the input"), weights,
                               _one(result, "Scale of the output"), S32)

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from golden.contracts import S32, Clamped, contract
+from golden import contracts
+from golden.contracts import S32, Clamped
 from golden.formats import IntFormat
 from golden.multipliers import linear_parameters
 from golden.networks import check_scale
@@ -76,7 +77,7 @@ def qlinear_average_pool(x, x_scale: float, x_zero_point: int, y_scale: float, y
                          f"{tuple(kernel_shape)}, not {tuple(pads)}")
 
     if tuple(kernel_shape) == x.shape[2:] and not any(pads):
-        onnx, taps = contract("onnx"), np.float32(rows * columns)
+        onnx, taps = contracts.parse("onnx"), np.float32(rows * columns)
         assert isinstance(onnx, Clamped)
         sums = (x - x_zero_point).sum(axis=(2, 3), keepdims=True)
         return requantize(sums, onnx, output, {

@@ -8,7 +8,8 @@ from dataclasses import dataclass, fields
 from inspect import cleandoc
 from typing import Any, Literal, Self
 
-from golden.contracts import Contract, contract, title_of
+from golden import contracts
+from golden.contracts import Contract, title_of
 from golden.formats import MAX_BITS, BlockScaled, Format, IntFormat, parse
 from hw.targets.fabric import FABRICS, GENERIC
 
@@ -81,7 +82,7 @@ class TileChoices:
     weights: Format
     activations: Format
     output: Format | None
-    contract: Contract = contract("half_up")
+    contract: Contract = contracts.parse("half_up")
     rows: int = 4
     cols: int = 4
     lanes: int = 4
@@ -95,7 +96,7 @@ class TileChoices:
     target: str = GENERIC.name
 
     def __post_init__(self):
-        for name, parser in (*((name, parse) for name in _FORMATS), ("contract", contract)):
+        for name, parser in (*((name, parse) for name in _FORMATS), ("contract", contracts.parse)):
             if isinstance(value := getattr(self, name), str):
                 object.__setattr__(self, name, _parsed(name, parser, value))
         for name in _FORMATS:
@@ -108,7 +109,7 @@ class TileChoices:
         chosen = self.contract
         if not isinstance(chosen, Contract):
             raise TypeError(f"Contract must be a Contract, not {chosen!r}")
-        if contract(chosen.name, multiplier_bits=chosen.multiplier_bits) != chosen:
+        if contracts.parse(chosen.name, multiplier_bits=chosen.multiplier_bits) != chosen:
             raise ValueError(f"Contract must be the one called {chosen.name}, not {chosen!r}")
         for name, most in _MOST.items():
             value = getattr(self, name)
@@ -141,7 +142,7 @@ class TileChoices:
             value = plain.get(name)
             plain[name] = None if value is None else _parsed(name, parse, value)
         plain.setdefault("zero_points", usual_zero_points(plain["weights"], plain["activations"]))
-        plain["contract"] = contract(plain.get("contract", cls.contract.name),
+        plain["contract"] = contracts.parse(plain.get("contract", cls.contract.name),
                                      multiplier_bits=multiplier_bits)
         if isinstance(plain.get("lut"), list):
             plain["lut"] = tuple(plain["lut"])

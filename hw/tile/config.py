@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from golden.contracts import WORD_BITS, Stochastic, Thresholds, contract, title_of
+from golden import contracts
+from golden.contracts import WORD_BITS, Stochastic, Thresholds, title_of
 from golden.formats import (
     BLOCK,
     BlockScaled,
@@ -285,7 +286,8 @@ class TileConfig(TileChoices):
         usual_contract = "none" if self.output is None else TileConfig.contract.name
         choices = [
             ("", self.contract.name, usual_contract),
-            ("m", self.contract.multiplier_bits, contract(self.contract.name).multiplier_bits),
+            ("m", self.contract.multiplier_bits,
+             contracts.parse(self.contract.name).multiplier_bits),
             *((name[0], getattr(self, name), getattr(TileConfig, name))
               for name in ("depth", "outputs", "channels", "window")),
             ("zero_points_", self.zero_points, usual_zero_points(*formats[:2])),

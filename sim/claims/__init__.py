@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from golden.contracts import CONTRACTS, DoubleRounding, MultiplyShift, Rounding, contract
+from golden import contracts
+from golden.contracts import CONTRACTS, DoubleRounding, MultiplyShift, Rounding
 from golden.formats import BlockScaled, IntFormat, parse
 from hw.units.fused_add import LEFT_ADDEND, LEFT_PRODUCT
 from sim.claims.base import Claim
@@ -43,7 +44,7 @@ def claims() -> Iterator[Claim]:
     yield from (multiplier(w, a) for w in formats for a in formats if multiplies(w, a))
     yield from (shifter(rounding) for rounding in Rounding)
     for name in CONTRACTS:
-        if isinstance(contract(name), MultiplyShift | DoubleRounding):
+        if isinstance(contracts.parse(name), MultiplyShift | DoubleRounding):
             yield from (requantizer(name, output) for output in INTEGERS)
     for name in ("half_up", "half_even", "half_away", "floor", "zero", "pulp"):
         yield guarded(name)

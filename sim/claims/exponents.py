@@ -2,7 +2,8 @@
 
 from amaranth.hdl import Const, Module, Mux, Signal, signed
 
-from golden.contracts import MultiplyShift, contract
+from golden import contracts
+from golden.contracts import MultiplyShift
 from golden.formats import EXPONENT, EXPONENT_BIAS, BlockScaled
 from golden.ranges import levels_range
 from hw.formats import shape_of
@@ -20,7 +21,7 @@ RIGHT = 6
 
 
 def _held(output: BlockScaled) -> dict[str, Signal]:
-    chosen = contract("half_up")
+    chosen = contracts.parse("half_up")
     assert isinstance(chosen, MultiplyShift)
     fields = chosen.fields(levels_range(EXPONENT), output)
     return {"value": Signal(VALUE, name="value"), "right": Signal(RIGHT, name="right"),
@@ -53,7 +54,7 @@ def asked(output: BlockScaled) -> str:
 @claim("levels of an exponent, product free", "{} to {}")
 def beside(name: str, output: BlockScaled) -> str:
     """Level of a product for any exponent, against the neighbouring levels."""
-    chosen, m, held = contract(name), Module(), _held(output)
+    chosen, m, held = contracts.parse(name), Module(), _held(output)
     assert isinstance(chosen, MultiplyShift)
     exponent = Signal(shape_of(EXPONENT), name="exponent")
     code = code_in_units(Transparent(m, held), exponent, chosen.rounding, output.element)

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 
-from golden.contracts import Onnx, Rounding, contract
+from golden import contracts
+from golden.contracts import Onnx, Rounding
 from golden.formats import IntFormat
 from golden.ranges import levels_range
 from hw.formats import shape_of
@@ -21,7 +22,7 @@ DEEPEST = 70
 @claim("int32 to float32", "every int32")
 def conversion() -> str:
     """Conversion of an int32 to a float32, against the int32 rounded to 24 bits."""
-    m, chosen = Module(), contract("onnx")
+    m, chosen = Module(), contracts.parse("onnx")
     assert isinstance(chosen, Onnx)
     total = Signal(shape_of(IntFormat(32)), name="total")
     pipe = Transparent(m, {"scale": Const(BIAS << SIGNIFICAND - 1, 31), "zero_point": Const(0, 1)})
@@ -37,7 +38,7 @@ def conversion() -> str:
 @claim("float32 product, product free", "every exponent")
 def float_product() -> str:
     """Rounding of a product of significands to a float32, against its 24 highest bits, rounded."""
-    chosen = contract("onnx")
+    chosen = contracts.parse("onnx")
     assert isinstance(chosen, Onnx)
     m = Module()
     part = _Part(m, chosen, IntFormat(8))
@@ -52,7 +53,7 @@ def float_product() -> str:
 @claim("float32 requantizer, product free", "onnx to {}")
 def float_requantizer(output: IntFormat) -> str:
     """Contract ``onnx`` from its product of significands on, against exact arithmetic."""
-    chosen = contract("onnx")
+    chosen = contracts.parse("onnx")
     assert isinstance(chosen, Onnx)
     m = Module()
     part = _Part(m, chosen, output)
@@ -67,7 +68,7 @@ def float_requantizer(output: IntFormat) -> str:
 @claim("float32 plus zero point, float32 free", "to {}")
 def inside(output: IntFormat) -> str:
     """Contract ``onnx_zp_inside``, float32 plus zero point, against division with remainder."""
-    m, chosen = Module(), contract("onnx_zp_inside")
+    m, chosen = Module(), contracts.parse("onnx_zp_inside")
     assert isinstance(chosen, Onnx)
     value, places = Signal(SIGNIFICAND + 1, name="float32"), Signal(signed(10), name="places")
     part = _Part(m, chosen, output, {"float": value, "right": places})
@@ -89,7 +90,7 @@ def inside(output: IntFormat) -> str:
 @claim("float32 requantizer, sum free", "onnx_zp_inside to {}")
 def inside_rounded(output: IntFormat) -> str:
     """Contract ``onnx_zp_inside`` from the sum on, against two exact roundings."""
-    m, chosen = Module(), contract("onnx_zp_inside")
+    m, chosen = Module(), contracts.parse("onnx_zp_inside")
     assert isinstance(chosen, Onnx)
     total = Signal(signed(FRACTION + WHOLE + 1), name="sum")
     sticky, beyond = Signal(name="sticky"), Signal(name="beyond")

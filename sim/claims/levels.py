@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 
-from golden.contracts import MultiplyShift, Rounding, contract
+from golden import contracts
+from golden.contracts import MultiplyShift, Rounding
 from golden.formats import Format, IntFormat, parse
 from golden.ranges import levels_range
 from hw.formats import shape_of
@@ -22,7 +23,7 @@ SUMS = IntFormat(20)
 def guarded(name: str) -> str:
     """Shifted number, from which each format finds its code, against quotient and remainder."""
     # Equal for every output but for the clamp; this is the narrowest output.
-    chosen, m = contract(name), Module()
+    chosen, m = contracts.parse(name), Module()
     assert isinstance(chosen, MultiplyShift)
     total, held = _inputs(chosen, parse("e2m1"))
     pipe = Transparent(m, held)
@@ -65,7 +66,7 @@ def _allowed(chosen: MultiplyShift, shift: Value) -> Value:
 
 
 def _to_levels(name: str, output: Format, shifted: bool) -> str:
-    chosen, m = contract(name), Module()
+    chosen, m = contracts.parse(name), Module()
     assert isinstance(chosen, MultiplyShift)
     total, held = _inputs(chosen, output)
     number = Signal(signed(len(total * held["multiplier"]) + 1 + chosen.adds), name="number")

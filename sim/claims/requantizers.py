@@ -2,14 +2,8 @@
 
 from amaranth.hdl import Const, Module, Mux, Signal, signed
 
-from golden.contracts import (
-    LFSR_BITS,
-    DoubleRounding,
-    MultiplyShift,
-    Rounding,
-    Stochastic,
-    contract,
-)
+from golden import contracts
+from golden.contracts import LFSR_BITS, DoubleRounding, MultiplyShift, Rounding, Stochastic
 from golden.formats import IntFormat
 from golden.ranges import levels_range
 from hw.arith import round_up, shift_right
@@ -33,7 +27,7 @@ def shifter(rounding: Rounding) -> str:
 @claim("requantizer, product free", "{} to {}")
 def requantizer(name: str, output: IntFormat) -> str:
     """A requantizer from its product on, against divisions of the product."""
-    chosen, m = contract(name), Module()
+    chosen, m = contracts.parse(name), Module()
     assert isinstance(chosen, MultiplyShift | DoubleRounding)
     sums = levels_range(chosen.takes or IntFormat(20))
     total = Signal(shape_of(chosen.sum_format(sums)), name="total")

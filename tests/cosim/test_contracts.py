@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from golden.block_scaled import Blocks
-from golden.contracts import CONTRACTS, ExactSum, contract
+from golden.contracts import CONTRACTS, ExactSum
+from golden.contracts import parse as contract
 from golden.formats import BLOCK, parse
 from hw.drive import Phase, resolved
 from hw.tile.config import TileConfig

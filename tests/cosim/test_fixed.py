@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from golden.contracts import CONTRACTS, contract
+from golden.contracts import CONTRACTS
+from golden.contracts import parse as contract
 from golden.formats import parse
 from hw.tile.config import TileConfig
 from sim.jobs import expected

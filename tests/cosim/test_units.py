@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from golden import elementwise, ops
-from golden.contracts import contract
+from golden.contracts import parse as contract
 from golden.formats import parse
 from golden.networks import Quantization
 from golden.unit_scales import parameters_of
-from golden.units import Addition, Multiplication, Rescaling, scheme
+from golden.units import Addition, Multiplication, Rescaling
+from golden.units import parse as scheme
 from hw.units import Add, AveragePool, Concat, FusedAdd, MaxPool, Multiply, Rescale
 from sim.components import component_simulation
 from sim.units import run_concat, run_elementwise, run_pool

@@ -8,7 +8,8 @@ import pytest
 from golden import affine, block_scaled, digits, ops, specials
 from golden.block_scaled import Blocks
 from golden.casts import cast
-from golden.contracts import CONTRACTS, contract
+from golden.contracts import CONTRACTS
+from golden.contracts import parse as contract
 from golden.formats import BlockScaled, IntFormat, parse
 from golden.multipliers import combined_scale, threshold_parameters
 from golden.networks import Conv2d, Dense, Network, Pool, Quantization, Tensor
@@ -25,7 +26,8 @@ from golden.requantize import requantize
 from golden.rounding import fraction
 from golden.run import run
 from golden.runtimes.onnx_ops import conv_integer, dynamic_range, quantize_linear
-from golden.units import Rescaling, scheme
+from golden.units import Rescaling
+from golden.units import parse as scheme
 
 S8, MX, HALF_UP = parse("s8"), parse("mx_s8"), contract("half_up")
 HALF = dict(bias=[0], multiplier=[1], shift=[1], zero_point=[0], clamp_min=[-128], clamp_max=[127])

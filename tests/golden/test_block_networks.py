@@ -8,7 +8,8 @@ import pytest
 
 from golden import digits
 from golden.block_scaled import Blocks, parts
-from golden.contracts import Rounding, contract
+from golden.contracts import Rounding
+from golden.contracts import parse as contract
 from golden.formats import BLOCK, INFINITY, NAN, parse
 from golden.layers.linear import linear_sums, sum_ends
 from golden.networks import (

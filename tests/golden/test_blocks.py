@@ -5,7 +5,8 @@ import pytest
 
 import golden.requantize
 from golden import speed
-from golden.contracts import CONTRACTS, LFSR_BITS, contract
+from golden.contracts import CONTRACTS, LFSR_BITS
+from golden.contracts import parse as contract
 from golden.formats import parse
 from golden.requantize import requantize
 from tests.golden.definitions import parameters

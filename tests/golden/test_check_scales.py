@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from golden.contracts import CONTRACTS, ScaleRule, contract
+from golden.contracts import CONTRACTS, ScaleRule
+from golden.contracts import parse as contract
 from golden.formats import parse
 from golden.layers.elementwise import operations
 from golden.multipliers import linear_parameters, real_scale, scale_parameters

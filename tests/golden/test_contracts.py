@@ -13,7 +13,9 @@ from golden.contracts import (
     Rounding,
     Stochastic,
     Thresholds,
-    contract,
+)
+from golden.contracts import (
+    parse as contract,
 )
 from golden.formats import IntFormat, parse
 from golden.ranges import Range, levels_range

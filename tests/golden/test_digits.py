@@ -7,7 +7,8 @@ import pytest
 
 from golden import digits
 from golden.affine import quantize
-from golden.contracts import CONTRACTS, contract
+from golden.contracts import CONTRACTS
+from golden.contracts import parse as contract
 from golden.formats import parse
 from golden.quantize import run_float
 from golden.run import prove, run

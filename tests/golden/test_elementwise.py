@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from golden.contracts import contract
+from golden.contracts import parse as contract
 from golden.elementwise import check, compute, concat, fused_multiply_add
 from golden.formats import IntFormat, parse
 from golden.units import (
@@ -17,7 +17,9 @@ from golden.units import (
     Operation,
     Rescaling,
     Scheme,
-    scheme,
+)
+from golden.units import (
+    parse as scheme,
 )
 from tests.golden.definitions import SCALED, SCALES, scale_bits, to_float32
 

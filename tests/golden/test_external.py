@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 from golden import ops
-from golden.contracts import contract
+from golden.contracts import parse as contract
 from golden.elementwise import compute
 from golden.formats import parse
 from golden.networks import Quantization
 from golden.requantize import requantize
 from golden.unit_scales import parameters_of
-from golden.units import Addition, Multiplication, scheme
+from golden.units import Addition, Multiplication
+from golden.units import parse as scheme
 
 FOLDER = os.environ.get("EXACTMAC_MODELS")
 

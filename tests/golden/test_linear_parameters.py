@@ -6,7 +6,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from golden.contracts import CONTRACTS, ScaleRule, contract
+from golden.contracts import CONTRACTS, ScaleRule
+from golden.contracts import parse as contract
 from golden.formats import IntFormat, parse
 from golden.multipliers import (
     combined_scale,

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from golden.contracts import CONTRACTS, S32, contract
+from golden.contracts import CONTRACTS, S32
+from golden.contracts import parse as contract
 from golden.formats import IntFormat, parse
 from golden.multipliers import (
     quantize_multiplier,

@@ -4,7 +4,7 @@ import re
 import numpy as np
 import pytest
 
-from golden.contracts import contract
+from golden.contracts import parse as contract
 from golden.formats import parse
 from golden.networks import (
     INPUT,
@@ -20,7 +20,7 @@ from golden.networks import (
     Rescale,
     Tensor,
 )
-from golden.units import scheme
+from golden.units import parse as scheme
 
 S8, U8 = Quantization(parse("s8")), Quantization(parse("u8"))
 TFLITE = contract("tflite")

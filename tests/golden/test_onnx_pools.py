@@ -9,7 +9,7 @@ import re
 import numpy as np
 import pytest
 
-from golden.contracts import contract
+from golden.contracts import parse as contract
 from golden.formats import parse
 from golden.multipliers import linear_parameters
 from golden.requantize import requantize

@@ -6,7 +6,7 @@ Its function for MultiThreshold is called without the operator around it.
 import numpy as np
 import pytest
 
-from golden.contracts import contract
+from golden.contracts import parse as contract
 from golden.formats import parse
 from golden.requantize import requantize
 

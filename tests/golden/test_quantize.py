@@ -5,7 +5,8 @@ import pytest
 
 from golden import quantize as q
 from golden.affine import dequantize, quantize, symmetric
-from golden.contracts import CONTRACTS, ExactSum, contract
+from golden.contracts import CONTRACTS, ExactSum
+from golden.contracts import parse as contract
 from golden.formats import parse
 from golden.networks import Dense, Network, Quantization
 from golden.quantize import FloatDense, quantize_network, quantize_weights, run_float

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from golden.contracts import CONTRACTS, Rounding, contract
+from golden.contracts import CONTRACTS, Rounding
+from golden.contracts import parse as contract
 from golden.formats import IntFormat, parse
 from golden.ranges import levels_range
 from golden.requantize import requantize

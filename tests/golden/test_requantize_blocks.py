@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from golden.block_scaled import dequantize_blocks, quantize_blocks, requantize_blocks
-from golden.contracts import contract
+from golden.contracts import parse as contract
 from golden.formats import BLOCK, BlockScaled, parse
 from golden.ranges import Range
 from golden.requantize import requantize

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from golden.contracts import S32, contract
+from golden.contracts import S32
+from golden.contracts import parse as contract
 from golden.formats import IntFormat, parse
 from golden.ranges import Range, levels_range
 from golden.requantize import requantize

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from golden import ops
-from golden.contracts import contract
+from golden.contracts import parse as contract
 from golden.formats import IntFormat, parse
 from golden.layers.linear import linear_sums, sum_ends
 from golden.networks import INPUT, Conv2d, Dense, Layer, Linear, Network, Pool, Quantization, Tensor

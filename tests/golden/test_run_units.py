@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from golden import elementwise, ops
-from golden.contracts import contract
+from golden.contracts import parse as contract
 from golden.formats import parse
 from golden.layers.elementwise import operations
 from golden.networks import (
@@ -25,7 +25,8 @@ from golden.networks import (
 )
 from golden.run import prove, run
 from golden.unit_scales import parameters_of
-from golden.units import Addition, Multiplication, Rescaling, scheme
+from golden.units import Addition, Multiplication, Rescaling
+from golden.units import parse as scheme
 
 S8, U8 = parse("s8"), parse("u8")
 TFLITE = contract("tflite")

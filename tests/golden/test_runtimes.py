@@ -10,7 +10,8 @@ Pools are in :mod:`tests.golden.test_onnx_pools`, tflite-micro in
 import numpy as np
 import pytest
 
-from golden.contracts import S32, contract
+from golden.contracts import S32
+from golden.contracts import parse as contract
 from golden.formats import parse
 from golden.multipliers import linear_parameters, scale_parameters
 from golden.requantize import requantize

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from golden import digits, saved
-from golden.contracts import CONTRACTS, contract
+from golden.contracts import CONTRACTS
+from golden.contracts import parse as contract
 from golden.formats import parse
 from golden.networks import (
     INPUT,

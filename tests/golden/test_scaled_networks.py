@@ -7,7 +7,7 @@ import pytest
 
 from golden import digits
 from golden.block_scaled import blocks_of, quantize_blocks
-from golden.contracts import contract
+from golden.contracts import parse as contract
 from golden.formats import parse
 from golden.layers.linear import linear_sums
 from golden.networks import Conv2d, Dense, Network

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from golden import specials
-from golden.contracts import contract
+from golden.contracts import parse as contract
 from golden.formats import INFINITY, NAN, parse
 from golden.networks import Conv2d, Dense, Network, Quantization, Tensor
 from golden.requantize import requantize

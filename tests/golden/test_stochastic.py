@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from golden import digits
-from golden.contracts import MultiplyShift, Rounding, Stochastic, contract
+from golden.contracts import MultiplyShift, Rounding, Stochastic
+from golden.contracts import parse as contract
 from golden.formats import IntFormat, parse
 from golden.layers.linear import linear_sums
 from golden.lfsr import draws

@@ -8,7 +8,8 @@ import importlib
 import numpy as np
 import pytest
 
-from golden.contracts import S32, contract
+from golden.contracts import S32
+from golden.contracts import parse as contract
 from golden.formats import parse
 from golden.multipliers import linear_parameters, scale_parameters
 from golden.requantize import requantize

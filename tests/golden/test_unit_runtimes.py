@@ -16,12 +16,13 @@ import numpy as np
 import pytest
 
 from golden import ops
-from golden.contracts import contract
+from golden.contracts import parse as contract
 from golden.elementwise import compute, concat
 from golden.formats import parse
 from golden.networks import Quantization
 from golden.unit_scales import parameters_of
-from golden.units import Addition, Multiplication, Rescaling, scheme
+from golden.units import Addition, Multiplication, Rescaling
+from golden.units import parse as scheme
 from tests.golden.micro import operator
 from tests.golden.test_runtimes import execute
 

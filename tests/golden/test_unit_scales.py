@@ -5,13 +5,14 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from golden.contracts import contract
+from golden.contracts import parse as contract
 from golden.elementwise import check, compute
 from golden.formats import parse
 from golden.multipliers import quantize_multiplier
 from golden.networks import Quantization
 from golden.unit_scales import parameters_of
-from golden.units import Addition, Multiplication, Rescaling, scheme
+from golden.units import Addition, Multiplication, Rescaling
+from golden.units import parse as scheme
 from tests.golden.definitions import half_up, to_float32
 
 S8, U8, S16 = (parse(name) for name in ("s8", "u8", "s16"))

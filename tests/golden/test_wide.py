@@ -8,7 +8,7 @@ import pytest
 
 from golden import ops
 from golden.block_scaled import matmul
-from golden.contracts import contract
+from golden.contracts import parse as contract
 from golden.formats import BLOCK, IntFormat, parse
 from golden.layers.linear import sum_ends
 from golden.networks import Conv2d, Dense, Network, Quantization, Tensor

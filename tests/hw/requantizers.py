@@ -4,7 +4,8 @@
 import numpy as np
 from amaranth.hdl import Value
 
-from golden.contracts import S32, contract
+from golden.contracts import S32
+from golden.contracts import parse as contract
 from golden.formats import IntFormat, parse
 from golden.ranges import Range, dot_range, levels_range
 from golden.requantize import requantize

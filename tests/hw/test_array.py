@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from amaranth.hdl import Module, ResetInserter, Signal, Value, signed
 
-from golden.contracts import contract
+from golden.contracts import parse as contract
 from golden.formats import IntFormat, parse
 from hw import emit
 from hw.blocks.interface import Cell

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 import pytest
 
 from exactmac.options import config_of, parser
-from golden.contracts import contract
+from golden.contracts import parse as contract
 from golden.formats import parse
 from hw.emit import check_name
 from hw.tile.choices import VERSION

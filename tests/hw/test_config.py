@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from amaranth.hdl import Fragment, Value
 
-from golden.contracts import contract
+from golden.contracts import parse as contract
 from golden.formats import IntFormat, parse
 from golden.ranges import Range
 from hw.bus.axi_tile import AxiTile

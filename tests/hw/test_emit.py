@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from golden.contracts import CONTRACTS, contract
+from golden.contracts import CONTRACTS
+from golden.contracts import parse as contract
 from golden.formats import parse
 from hw import drive, emit
 from hw.bus.axi_tile import AxiTile

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from amaranth.hdl import Const, Module, Value
 
-from golden.contracts import CONTRACTS, contract
+from golden.contracts import CONTRACTS
+from golden.contracts import parse as contract
 from golden.formats import parse
 from golden.requantize import requantize
 from hw import drive, emit

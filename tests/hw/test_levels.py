@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from golden.contracts import contract
+from golden.contracts import parse as contract
 from golden.formats import INFINITY, NAN, parse
 from golden.multipliers import scale_parameters
 from golden.networks import Quantization

@@ -11,7 +11,8 @@ from amaranth.hdl import Const, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.contracts import CONTRACTS, contract
+from golden.contracts import CONTRACTS
+from golden.contracts import parse as contract
 from golden.formats import parse
 from hw import emit, lint
 from hw.bus.axi_tile import AxiTile

@@ -6,7 +6,8 @@ from itertools import cycle
 import numpy as np
 import pytest
 
-from golden.contracts import S32, Contract, MultiplyShift, contract
+from golden.contracts import S32, Contract, MultiplyShift
+from golden.contracts import parse as contract
 from golden.formats import IntFormat
 from golden.ranges import Range, dot_range, levels_range
 from hw.requantize.requantizer import Requantizer

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from amaranth.hdl import Value
 
-from golden.contracts import contract
+from golden.contracts import parse as contract
 from golden.formats import parse
 from golden.ranges import Range
 from golden.requantize import requantize

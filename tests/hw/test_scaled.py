@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from golden import block_scaled, ops
-from golden.contracts import contract
+from golden.contracts import parse as contract
 from golden.formats import BLOCK, parse
 from golden.requantize import requantize
 from hw import drive

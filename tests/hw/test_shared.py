@@ -11,7 +11,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.contracts import contract
+from golden.contracts import parse as contract
 from golden.formats import parse
 from hw.bus.axi_tile import AxiTile
 from hw.emit import verilog

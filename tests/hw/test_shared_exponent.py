@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from golden.block_scaled import Blocks, requantize_blocks
-from golden.contracts import contract
+from golden.contracts import parse as contract
 from golden.formats import BLOCK, IntFormat, parse
 from golden.rounding import nearest_level
 from hw import drive

@@ -11,11 +11,13 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden import elementwise, ops
-from golden.contracts import ExactSum, contract
+from golden.contracts import ExactSum
+from golden.contracts import parse as contract
 from golden.formats import parse
 from golden.networks import Quantization
 from golden.unit_scales import parameters_of
-from golden.units import Addition, Multiplication, Rescaling, scheme
+from golden.units import Addition, Multiplication, Rescaling
+from golden.units import parse as scheme
 from hw.delay import FIFO_LATENCY
 from hw.packing import unpack
 from hw.units import Add, AveragePool, Concat, FusedAdd, MaxPool, Multiply, Rescale

@@ -5,7 +5,7 @@ import numpy as np
 from amaranth.sim import Simulator
 
 from golden.block_scaled import parts
-from golden.contracts import contract
+from golden.contracts import parse as contract
 from golden.formats import parse
 from hw import drive
 from hw.bus.axi_tile import AxiTile

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from golden import digits
-from golden.contracts import contract
+from golden.contracts import parse as contract
 from golden.formats import IntFormat, parse
 from golden.networks import Quantization
 from golden.quantize import quantize

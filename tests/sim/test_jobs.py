@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from golden import ops
-from golden.contracts import contract
+from golden.contracts import parse as contract
 from golden.formats import parse
 from golden.requantize import requantize
 from hw import drive

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from golden.contracts import contract
+from golden.contracts import parse as contract
 from golden.formats import parse
 from hw.drive import streams
 from hw.tile.config import TileConfig
