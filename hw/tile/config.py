@@ -154,7 +154,7 @@ class TileConfig(TileChoices):
         object.__setattr__(self, "parameters", tuple(
             (name, _alike(given[name])) for name in self.record))
 
-    @property
+    @cached_property
     def sums(self) -> Range:
         """Range of a sum of at most ``depth`` products, and of those of the lanes that are left.
 
