@@ -155,7 +155,7 @@ class TileConfig(TileChoices):
         object.__setattr__(self, "parameters", tuple(
             (name, _alike(levels[name])) for name in self.record))
 
-    @property
+    @cached_property
     def sums(self) -> Range:
         """Range of a sum of at most ``depth`` products, with the products of unused lanes.
 

@@ -45,10 +45,24 @@ MEMORIES = {"wide": (81, 9, 81), "lanes": (72, 9, 9), "half": (18, 10, 9), "byte
             "nibble": (4, 12, 4), "pair": (2, 13, 2), "bit": (1, 14, 1)}
 
 
-def memory(name):
-    """A memory with two ports that often meet, contents, and a read register with enable."""
+FEW = 1 << 10
+"""Words at most that a loop fills: Yosys keeps each of these apart, and takes 16 s for 2**14."""
+
+
+def memory(name, folder=None):
+    """A memory with two ports that often meet, contents, and a read register with enable.
+
+    Contents of many words are read from a file in ``folder``.
+    """
     width, address, lane = MEMORIES[name]
     lanes = width // lane
+    if 1 << address <= FEW:
+        fill = (f"for (i = 0; i < {2**address}; i = i + 1)\n"
+                "        memory[i] = (i + 3) * 96'h9e3779b97f4a7c15f39cc;")
+    else:
+        words = [(i + 3) * 0x9e3779b97f4a7c15f39cc % 2**width for i in range(2**address)]
+        (folder / "contents.hex").write_text("".join(f"{word:x}\n" for word in words))
+        fill = f'$readmemh("{folder / "contents.hex"}", memory);'
     verilog = f"""
 module dut (input clk, input re, input meet, input [{lanes - 1}:0] we,
     input [{address - 1}:0] wa, input [{address - 1}:0] ra,
@@ -56,8 +70,7 @@ module dut (input clk, input re, input meet, input [{lanes - 1}:0] we,
     reg [{width - 1}:0] memory [0:{2**address - 1}];
     integer i, k;
     initial rd = 0;
-    initial for (i = 0; i < {2**address}; i = i + 1)
-        memory[i] = (i + 3) * 96'h9e3779b97f4a7c15f39cc;
+    initial {fill}
     always @(posedge clk) begin
         for (k = 0; k < {lanes}; k = k + 1)
             if (we[k]) memory[wa][{lane}*k+:{lane}] <= wd[{lane}*k+:{lane}];
@@ -165,7 +178,7 @@ def test_arithmetic(tmp_path, netlist_of, name, x, y):
             for kind in ("half", "byte", "nibble", "bit"))))])
 def test_memory(tmp_path, netlist_of, name, kind, blocks):
     target = TARGETS[name]
-    verilog, ports = memory(kind)
+    verilog, ports = memory(kind, tmp_path)
     area, netlist = netlist_of(target, verilog)
     assert area.ram == blocks
     assert mismatches(tmp_path / "sim", target, ports, verilog, netlist) == 0
