@@ -13,7 +13,7 @@ from golden.contracts import parse as contract
 from golden.formats import parse
 from golden.multipliers import linear_parameters, scale_parameters
 from golden.requantize import requantize
-from tests.golden.test_runtimes import MILLION, agree, product, scales_for
+from tests.golden.runtimes.test_runtimes import MILLION, agree, product, scales_for
 
 
 def convolution(x, w, bias, scale, *, x_zero, y_zero):

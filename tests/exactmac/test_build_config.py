@@ -8,7 +8,7 @@ import pytest
 
 from exactmac.options import parser
 from exactmac.request import request_of
-from tests.test_build import CONFIG, files, refused, run
+from tests.exactmac.test_build import CONFIG, files, refused, run
 
 
 def test_a_build_is_made_again_from_its_manifest(tmp_path):
