@@ -18,8 +18,8 @@ class OddFormat(Format):
     """Odd levels ``2 * code - (2**width - 1)``, symmetric about 0.
 
     ``odd4`` is the symmetric int4 ``-15, -13 .. 15``, ``odd2`` is ``-3, -1, 1, 3``, and ``binary``,
-    another name of ``odd1``, is -1 and 1. Over the same range these levels are twice as fine as
-    two's complement integers of the same width, but 0 is none. DoReFa's weights have them.
+    another name of ``odd1``, is -1 and 1. All codes are used and the range is symmetric, but 0 is
+    no level. DoReFa's weights have these levels.
 
     Parameters
     ----------
