@@ -195,8 +195,8 @@ def parser() -> Parser:
         description="Emit a quantized multiply-accumulate tile as Verilog, verify it bit by bit\n"
                     "against the numpy reference, and estimate its area.")
     parser.add_argument("--config", metavar="FILE",
-                        help="a manifest.json, of the same version, whose tile to build again; in "
-                             "place of --bits and of all options of numbers and shape")
+                        help="a manifest.json, of the same version, whose tile to build again, with its "
+                             "names of clock and reset; in place of --bits and of all options of numbers and shape")
     add_bits(parser)
     add_numbers(parser, parameters=True)
     add_shape(parser)
@@ -241,10 +241,12 @@ def parser() -> Parser:
     output.add_argument("--name", metavar="NAME",
                         help="name of module and files (default: formats, shape, and choices "
                              "other than the default)")
-    output.add_argument("--clock-name", default=Clocking.clock, metavar="NAME",
-                        help="name of the module's clock (default: %(default)s)")
-    output.add_argument("--reset-name", default=Clocking.reset, metavar="NAME",
-                        help="name of the module's reset, active low (default: %(default)s)")
+    output.add_argument("--clock-name", metavar="NAME",
+                        help=f"name of the module's clock (default: {Clocking.clock}, or that of "
+                             "--config)")
+    output.add_argument("--reset-name", metavar="NAME",
+                        help=f"name of the module's reset, active low (default: {Clocking.reset}, "
+                             "or that of --config)")
     output.add_argument("--json", action="store_true",
                         help="print the result, or the error, as JSON")
     output.add_argument("--list", action="store_true",
