@@ -195,8 +195,9 @@ def parser() -> Parser:
         description="Emit a quantized multiply-accumulate tile as Verilog, verify it bit by bit\n"
                     "against the numpy reference, and estimate its area.")
     parser.add_argument("--config", metavar="FILE",
-                        help="a manifest.json, of the same version, whose tile to build again, with its "
-                             "names of clock and reset; in place of --bits and of all options of numbers and shape")
+                        help="a manifest.json, of the same version, whose tile to build again, with "
+                             "its names of clock and reset; in place of --bits and of all options "
+                             "of numbers and shape")
     add_bits(parser)
     add_numbers(parser, parameters=True)
     add_shape(parser)

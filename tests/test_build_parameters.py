@@ -69,8 +69,8 @@ def test_its_testbench(tmp_path):
     from tests.cosim.test_shipped import simulate
     run(*arguments(tmp_path, OWN), "--no-verify", out=tmp_path)
     folder = tmp_path / "mine"
-    outputs = len((folder / "mine_o.hex").read_text().splitlines())
-    assert simulate(folder, icarus(folder, "mine")) == (0, [f"PASS {outputs} outputs"])
+    transfers = len((folder / "mine_o.hex").read_text().splitlines())
+    assert simulate(folder, icarus(folder, "mine")) == (0, [f"PASS {transfers} transfers"])
 
 
 FIELDS = "bias, multiplier, shift, zero_point, clamp_min, clamp_max"
