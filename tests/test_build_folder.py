@@ -68,6 +68,8 @@ def test_files_of_others_stay_and_another_configuration_is_said(tmp_path, capsys
     run(*arguments, out=tmp_path)
     said = capsys.readouterr().out
     assert "a tile of the same name with depth 16" in said
+    assert "1 x 1 sum of 1 product a cycle" in said and "1 channel " in said
+    assert "jobs of 1 beat or more" in said
     found = files(tmp_path / "mine")
     assert found["notes"] == b"kept" and "mine.vcd" not in found
     assert sorted([*json.loads(found["manifest.json"])["files"], "notes"]) == sorted(found)
