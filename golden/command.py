@@ -20,11 +20,13 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn, TypeVar
+from typing import Any, ClassVar, NoReturn, TypeVar
+
+from golden.suggest import nearest
 
 __all__ = ["Parser", "committing", "integer", "number", "output_file", "replace_file", "run",
            "undoing", "write_file"]
@@ -41,6 +43,23 @@ _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP")
 
 class Parser(argparse.ArgumentParser):
     """Parser whose errors are one line."""
+
+    aliases: ClassVar[Mapping[str, str]] = {}
+    """Patterns of other names, without dashes in front, and the option's name here."""
+
+    def parse_args(self, args=None, namespace=None):
+        """Parse as :class:`argparse.ArgumentParser` does; suggest a name for an unknown option."""
+        parsed, rest = self.parse_known_args(args, namespace)
+        if rest:
+            self.error(f"unrecognized arguments: {' '.join(rest)}{self._meant(rest[0])}")
+        return parsed
+
+    def _meant(self, text: str) -> str:
+        names = {name[2:].replace("-", "_"): name for action in self._actions
+                 for name in action.option_strings if name.startswith("--")}
+        near = (nearest(text[2:].split("=")[0], names, self.aliases) if text.startswith("--")
+                else "")
+        return f" (did you mean {names[near]}?)" if near in names else ""
 
     def error(self, message: str) -> NoReturn:
         """End with one line and status 2."""
