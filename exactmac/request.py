@@ -93,7 +93,8 @@ def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
     if args.area_only:
         others = ("no_area", "netlist", "vcd", "plot", "require_verilog")
         if unfit := [each for each in others if getattr(args, each)]:
-            raise ValueError(f"Area only must be off for --{unfit[0].replace('_', '-')}")
+            raise ValueError("Area only (--area-only) must be off for --"
+                             f"{unfit[0].replace('_', '-')}, not on")
         if args.out is not None:
             raise ValueError(f"Out must be left out for --area-only, not {args.out!r}")
     if args.pnr and not any(each.name == "ecp5" for each in areas):
@@ -102,7 +103,8 @@ def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
     placing = {name: value for name in ("device", "speed", "seed", "frequency")
                if (value := getattr(args, name)) is not None}
     if placing and not args.pnr:
-        raise ValueError(f"Pnr must be on (--pnr) for --{next(iter(placing))}")
+        name, value = next(iter(placing.items()))
+        raise ValueError(f"Pnr (--pnr) must be on for --{name} {value}, not off")
     check_options(**placing)
     if args.netlist and not areas:
         raise ValueError("Area must be at least one target for --netlist, not none")

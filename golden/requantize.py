@@ -112,8 +112,8 @@ def prepared(sums, contract: Contract, output: Format | None, parameters: Mappin
     channels = _channels(sums)
     for name, value in values.items():
         if value.size not in (1, channels):
-            raise ValueError(f"{title_of(name)} must have 1 entry or {channels}, one per channel, "
-                             f"not {value.size}")
+            several = f" or {channels}, one per channel" * (channels != 1)
+            raise ValueError(f"{title_of(name)} must have 1 entry{several}, not {value.size}")
     return sums, values
 
 

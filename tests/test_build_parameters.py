@@ -83,7 +83,8 @@ BAD = [
     ({"bias": 1}, f"Parameters must be {FIELDS}, not bias (lacking multiplier, shift, zero_point, "
                   "clamp_min, clamp_max)"),
     ({}, f"Parameters must be {FIELDS}, not none"),
-    (OWN | {"bias": [1, 2]}, "Bias must be one value or 3, one per channel, not 2"),
+    (OWN | {"bias": [1, 2]},
+     "Bias must be one value, or a list of 3, one per channel, not a list of 2"),
     (OWN | {"bias": 1 << 31},
      "Bias must be in range [-2147483648, 2147483647] of s32, not 2147483648"),
     (OWN | {"bias": [0, 0, 1 << 31]},

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from inspect import cleandoc
 from typing import Any, Literal, Self
@@ -96,10 +95,11 @@ class TileChoices:
     target: str = GENERIC.name
 
     def __post_init__(self):
-        for name, parser in (*((name, parse) for name in _FORMATS), ("contract", contracts.parse)):
-            if isinstance(value := getattr(self, name), str):
-                object.__setattr__(self, name, _parsed(name, parser, value))
+        if isinstance(self.contract, str):
+            object.__setattr__(self, "contract", contracts.parse(self.contract))
         for name in _FORMATS:
+            if isinstance(value := getattr(self, name), str):
+                object.__setattr__(self, name, _parsed(name, value))
             fmt = getattr(self, name)
             if not isinstance(fmt, Format) and (name, fmt) != ("output", None):
                 must = "a Format or None" if name == "output" else "a Format"
@@ -140,7 +140,7 @@ class TileChoices:
         """
         for name in _FORMATS:
             value = plain.get(name)
-            plain[name] = None if value is None else _parsed(name, parse, value)
+            plain[name] = None if value is None else _parsed(name, value)
         plain.setdefault("zero_points", usual_zero_points(plain["weights"], plain["activations"]))
         plain["contract"] = contracts.parse(plain.get("contract", cls.contract.name),
                                      multiplier_bits=multiplier_bits)
@@ -204,9 +204,9 @@ def usual_zero_points(weights: Format, activations: Format) -> str:
     return "activations" if movable and not isinstance(weights, BlockScaled) else "none"
 
 
-def _parsed(name: str, parser: Callable[[Any], Any], value: Any) -> Any:
+def _parsed(name: str, value: Any) -> Format:
     try:
-        return parser(value)
+        return parse(value)
     except (TypeError, ValueError) as error:
         raise type(error)(f"{title_of(name)}: {error}") from None
 
