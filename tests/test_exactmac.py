@@ -7,6 +7,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import exactmac
@@ -60,6 +61,9 @@ def test_a_configuration_takes_names():
     got = TileConfig(weights="s4n", activations="u8", output="e4m3fn", contract="half_even")
     assert got == TileConfig(weights=parse("s4n"), activations=parse("u8"),
                              output=parse("e4m3fn"), contract=contract("half_even"))
+    assert TileConfig(weights="s4n", activations="u8", output="s8", rows=np.int64(4),
+                      lut=tuple(np.arange(-128, 128))).digest == TileConfig(
+        weights="s4n", activations="u8", output="s8", lut=tuple(range(-128, 128))).digest
     with pytest.raises(ValueError, match=r"^Output: Format must be one of .*, not 's0x'$"):
         TileConfig(weights="s4n", activations="u8", output="s0x")
     with pytest.raises(ValueError, match=r"^Contract must be one of .*, not 'up'$"):

@@ -8,7 +8,7 @@ from numbers import Real
 
 import numpy as np
 
-__all__ = ["Format", "integers", "floats", "finite"]
+__all__ = ["Format", "check_format", "integers", "floats", "finite"]
 
 
 class Format(ABC):
@@ -117,6 +117,12 @@ class Format(ABC):
     @abstractmethod
     def describe(self) -> str:
         """Constraint on a level, as messages state it: ``in range [-8, 7] of s4``."""
+
+
+def check_format(fmt: Format, name: str = "Format"):
+    """Raise ``TypeError`` if the argument is no format."""
+    if not isinstance(fmt, Format):
+        raise TypeError(f"{name} must be a format (see exactmac.parse), not {fmt!r}")
 
 
 def _refuse_first(name: str, array: np.ndarray, bad: np.ndarray, must: str):

@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 from inspect import cleandoc
 from typing import Any, Literal, Self
 
+import numpy as np
+
 from golden import contracts
 from golden.contracts import Contract, title_of
 from golden.formats import MAX_BITS, BlockScaled, Format, IntFormat, parse
@@ -111,6 +113,8 @@ class TileChoices:
             raise TypeError(f"Contract must be a Contract, not {chosen!r}")
         if contracts.parse(chosen.name, multiplier_bits=chosen.multiplier_bits) != chosen:
             raise ValueError(f"Contract must be the one called {chosen.name}, not {chosen!r}")
+        for name in (*_MOST, "lut", "parameters"):
+            object.__setattr__(self, name, _plain(getattr(self, name)))
         for name, most in _MOST.items():
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool):
@@ -209,6 +213,13 @@ def _parsed(name: str, value: Any) -> Format:
         return parse(value)
     except (TypeError, ValueError) as error:
         raise type(error)(f"{title_of(name)}: {error}") from None
+
+
+def _plain(value: Any) -> Any:
+    # Integers of numpy become Python's, which JSON has.
+    if isinstance(value, tuple):
+        return tuple(_plain(each) for each in value)
+    return int(value) if isinstance(value, np.integer) else value
 
 
 def _digest(plain: Any) -> str:
