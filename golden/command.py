@@ -17,6 +17,7 @@ import io
 import os
 import re
 import signal
+import stat
 import sys
 import tempfile
 import threading
@@ -99,7 +100,7 @@ def run(module: str) -> NoReturn:
 
     SIGINT, SIGTERM and SIGHUP undo every open :func:`undoing` and end the program with one line. If
     standard output is closed, the program ends without a message; if it cannot be written, with
-    one line.
+    one line, which says so if files were written before.
     """
     own = module.startswith("exactmac.")
     prog, results, errors = module.replace(".", " ") if own else f"python -m {module}", [], []
@@ -156,8 +157,9 @@ class _Output(io.TextIOWrapper):
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
             if isinstance(error, BrokenPipeError):
                 raise SystemExit(BROKEN_PIPE) from None
+            stays = "; the files were written" * _written.is_set()
             sys.stderr.write(f"{self.prog}: error: Standard output must be writable "
-                             f"({error.strerror})\n")
+                             f"({error.strerror}){stays}\n")
             raise SystemExit(2) from None
 
 
@@ -239,10 +241,22 @@ def output_file(name: str, text: str) -> Path:
             path.stat()
         place = _place(path)
         if (number := _descriptor(place)) is not None:
-            os.fstat(number)
+            _try(number)
         elif not _special(place):
             tempfile.TemporaryFile(dir=place.parent).close()
+        elif not place.is_fifo():  # a pipe's reader would take the closing for the end
+            number = os.open(place, os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY)
+            try:
+                _try(number)
+            finally:
+                os.close(number)
     return path
+
+
+def _try(number: int):
+    # Nothing is written, but a full device refuses even that. A socket would send it.
+    if not stat.S_ISSOCK(os.fstat(number).st_mode):
+        os.write(number, b"")
 
 
 def write_file(name: str, path: Path, data: bytes):

@@ -9,7 +9,7 @@ import pytest
 
 from exactmac import bench, network
 from exactmac.options import config_of, parser
-from golden import digits
+from golden import command, digits
 from golden.networks import Conv2d, Dense
 from golden.quantize import quantize
 from golden.run import run as run_golden
@@ -170,6 +170,7 @@ def test_a_row_names_the_table(tmp_path, monkeypatch, capsys, lut, named):
 
 def test_the_table_is_shown_where_its_file_is_full(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(command, "_try", lambda number: None)  # as if it filled up later
     monkeypatch.setattr(network, "simulation", lambda *arguments: None)
     monkeypatch.setattr(network, "run_network", lambda config, backend, quantized, x: (
         run_golden(quantized, x)["dense1"], [Trace()]))
