@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from golden.formats.base import Format
-from golden.formats.integer import IntFormat
 
 __all__ = ["OddFormat"]
 
@@ -70,7 +69,7 @@ class OddFormat(Format):
 
     def decode(self, codes) -> np.ndarray:
         """Levels of ``codes``."""
-        return 2 * IntFormat(self.width, signed=False).check(codes, f"Code of {self}") - self.max
+        return 2 * self._check_codes(codes, self.max) - self.max
 
     def describe(self) -> str:
         """Constraint on a level, as messages state it."""
