@@ -13,7 +13,7 @@ COMMANDS = {
     "build": "write, verify and measure a tile",
     "network": "run the digits network on the emitted Verilog",
     "bench": "measure what a tile costs in time",
-    "prove": "prove parts of the hardware, or count the faults that verification finds",
+    "prove": "prove parts of the hardware, or count the faults that are found",
 }
 """Subcommands; ``exactmac --bits 4`` is short for ``exactmac build --bits 4``."""
 

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -178,8 +179,8 @@ def build(request: Request, console: Console | None = None) -> tuple[dict[str, A
     Returns
     -------
     dict, Build
-        Manifest, with the area report as ``area``, and the run. If a tile of another configuration
-        was replaced, ``replaced`` has the choices in which that tile differed.
+        Manifest, with the area report as ``area``, and the run. If another tile was replaced,
+        ``replaced`` has the choices, and the names of clock and reset, in which it differed.
     """
     place = request.out / request.name
     before = standing(place)
@@ -193,9 +194,10 @@ def build(request: Request, console: Console | None = None) -> tuple[dict[str, A
             _work(run, run.emit, report)
         manifest = run.report()
         with committing():
-            install(run.folder, place, work / "before", before[1] if before else [])
-    if before and before[0] != request.config:
-        other, own = before[0].describe() if before[0] else {}, request.config.describe()
+            install(run.folder, place, work / "before", before.files if before else [])
+    if before and (before.config, before.clocking) != (request.config, request.clocking):
+        other = (before.config.describe() | asdict(before.clocking)) if before.config else {}
+        own = request.config.describe() | asdict(request.clocking)
         manifest["replaced"] = {name: value for name, value in other.items() if value != own[name]}
     return manifest, run
 

@@ -142,7 +142,7 @@ def widths(text: str) -> list[int]:
     first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
     if not 1 <= first <= last <= MAX_BITS:
         raise argparse.ArgumentTypeError(
-            f"Bits must be N or N..M with widths in range [1, {MAX_BITS}], not {text!r}")
+            f"must be N or N..M with widths in range [1, {MAX_BITS}], not {text!r}")
     return list(range(first, last + 1))
 
 
@@ -193,7 +193,8 @@ def main(argv: list[str] | None = None) -> int:
             picture = output_file("Plot", args.plot)
         if args.export is not None:
             if len(args.bits or [None]) != 1:
-                raise ValueError(f"Bits must be one width for --export, not {len(args.bits)}")
+                raise ValueError(f"Bits must be one width for --export, not {len(args.bits)} "
+                                 "widths")
             check_export(Path(args.export))
         configs = []
         for bits in args.bits or [None]:

@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any, NoReturn
@@ -27,6 +27,14 @@ __all__ = ["NUMBERS", "Parser", "add_bits", "add_numbers", "add_shape", "choices
 
 FIRST = ("--bits", "--requant", "--rows", "--cols", "--lanes", "--area")
 """Options of a build that ``--help`` shows."""
+
+OTHERS = {
+    "formats one by one": ("--weights", "--activations", "--output"),
+    "files": ("--out", "--name"),
+    "place and route": ("--pnr",),
+    "all": ("--help-all",),
+}
+"""Options of a build that ``--help`` only names, by purpose."""
 
 _WIDTH = 85
 
@@ -70,13 +78,19 @@ class Parser(command.Parser):
     ----------
     first : sequence of str
         Options that ``--help`` shows; ``--help-all`` then shows all options.
+    others : mapping of str to sequence of str
+        Options that ``--help`` names under them, by purpose.
     **more
         Arguments of :class:`argparse.ArgumentParser`.
     """
 
-    def __init__(self, *, first: Sequence[str] = (), **more: Any):
+    aliases = {"contract|requanti[sz](e|er|ation)": "requant"}
+
+    def __init__(self, *, first: Sequence[str] = (),
+                 others: Mapping[str, Sequence[str]] | None = None, **more: Any):
         super().__init__(**more)
         self._first = first
+        self._others = others or {}
         self._json = False
         if first:
             self.add_argument("--help-all", action=_HelpAll, nargs=0,
@@ -93,9 +107,12 @@ class Parser(command.Parser):
         formatter.add_arguments(action for action in self._actions
                                 if set(action.option_strings) & set(self._first))
         formatter.end_section()
-        others = [f"exactmac {name}" for name in COMMANDS if f"exactmac {name}" != self.prog]
-        formatter.add_text(f"{self.prog} --help-all shows every option, all formats and contracts."
-                           f"\nOther commands: {', '.join(others)}")
+        formatter.add_text("\n".join(
+            f"{purpose}: {' '.join(options)}" for purpose, options in self._others.items())
+            or f"{self.prog} --help-all shows every option, all formats and contracts.")
+        commands = {f"exactmac {name}": what for name, what in COMMANDS.items()}
+        formatter.add_text("Other commands\n" + "\n".join(
+            f"  {name:<17} {what}" for name, what in commands.items() if name != self.prog))
         return formatter.format_help()
 
     def format_help_all(self) -> str:
@@ -190,13 +207,14 @@ def option(name: str) -> str:
 def parser() -> Parser:
     """Return the parser of the command line."""
     parser = Parser(
-        prog="exactmac build", allow_abbrev=False, first=FIRST,
+        prog="exactmac build", allow_abbrev=False, first=FIRST, others=OTHERS,
         formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EPILOG,
         description="Emit a quantized multiply-accumulate tile as Verilog, verify it bit by bit\n"
                     "against the numpy reference, and estimate its area.")
     parser.add_argument("--config", metavar="FILE",
-                        help="a manifest.json, of the same version, whose tile to build again; in "
-                             "place of --bits and of all options of numbers and shape")
+                        help="a manifest.json, of the same version, whose tile to build again, "
+                             "with its names of clock and reset; in place of --bits and of all "
+                             "options of numbers and shape")
     add_bits(parser)
     add_numbers(parser, parameters=True)
     add_shape(parser)
@@ -241,10 +259,12 @@ def parser() -> Parser:
     output.add_argument("--name", metavar="NAME",
                         help="name of module and files (default: formats, shape, and choices "
                              "other than the default)")
-    output.add_argument("--clock-name", default=Clocking.clock, metavar="NAME",
-                        help="name of the module's clock (default: %(default)s)")
-    output.add_argument("--reset-name", default=Clocking.reset, metavar="NAME",
-                        help="name of the module's reset, active low (default: %(default)s)")
+    output.add_argument("--clock-name", metavar="NAME",
+                        help=f"name of the module's clock (default: {Clocking.clock}, or that of "
+                             "--config)")
+    output.add_argument("--reset-name", metavar="NAME",
+                        help=f"name of the module's reset, active low (default: {Clocking.reset}, "
+                             "or that of --config)")
     output.add_argument("--json", action="store_true",
                         help="print the result, or the error, as JSON")
     output.add_argument("--list", action="store_true",

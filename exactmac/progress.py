@@ -1,6 +1,7 @@
-"""Progress of a build: a bar on a terminal, else a line every few seconds."""
+"""Progress of a build: a bar on a terminal, else lines of what is under way."""
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -11,10 +12,10 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from golden.command import undoing
 
-__all__ = ["EVERY", "Report", "reporting", "tell"]
+__all__ = ["EVERY", "REPEATED", "Report", "reporting", "tell"]
 
-EVERY = 5.0
-"""Seconds between lines."""
+EVERY, REPEATED = 5.0, 30.0
+"""Least number of seconds between lines: of different work, and of the same work."""
 
 Report = Callable[[str, int | None], None]
 """Function of the current work, and of the total number of steps, if known."""
@@ -53,8 +54,16 @@ def _lines() -> Iterator[Report]:
         thread.join()
 
 
-def tell(doing: list[str], wait: Callable[[float], bool]):
-    """Write the text in ``doing`` to standard error, each time that ``wait`` returns false."""
+def tell(doing: list[str], wait: Callable[[float], bool],
+         clock: Callable[[], float] = time.monotonic):
+    """Write the text in ``doing``, and the time, to standard error until ``wait`` returns true.
+
+    A text that is the same as the last one is written only after `REPEATED` seconds.
+    """
+    start, last, said = clock(), "", 0.0
     while not wait(EVERY):
-        sys.stderr.write(f"exactmac build: working on {doing[0]}\n")
-        sys.stderr.flush()
+        now = clock() - start
+        if doing[0] != last or now - said >= REPEATED:
+            last, said = doing[0], now
+            sys.stderr.write(f"exactmac build: {now:.0f} s, working on {last}\n")
+            sys.stderr.flush()

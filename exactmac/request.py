@@ -71,12 +71,12 @@ def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
     if args.out == "":
         raise ValueError("Out must name a folder, not ''")
     if args.config is None:
-        config = config_of(args)
+        config, saved = config_of(args), Clocking()
     else:
         for name, value in choices_of(args).items():
             raise ValueError(f"Config must be left out for {option(name)} {value}, "
                              f"not {args.config!r}")
-        config = saved_of(args.config)
+        config, saved = saved_of(args.config)
     if args.area is not None and args.no_area:
         raise ValueError(f"Area must not be off (--no-area) for --area {args.area!r}")
     names = list(TARGETS) if args.area is None else args.area.split(",")
@@ -93,7 +93,8 @@ def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
     if args.area_only:
         others = ("no_area", "netlist", "vcd", "plot", "require_verilog")
         if unfit := [each for each in others if getattr(args, each)]:
-            raise ValueError(f"Area only must be off for --{unfit[0].replace('_', '-')}")
+            raise ValueError("Area only (--area-only) must be off for --"
+                             f"{unfit[0].replace('_', '-')}, not on")
         if args.out is not None:
             raise ValueError(f"Out must be left out for --area-only, not {args.out!r}")
     if args.pnr and not any(each.name == "ecp5" for each in areas):
@@ -102,7 +103,8 @@ def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
     placing = {name: value for name in ("device", "speed", "seed", "frequency")
                if (value := getattr(args, name)) is not None}
     if placing and not args.pnr:
-        raise ValueError(f"Pnr must be on (--pnr) for --{next(iter(placing))}")
+        name, value = next(iter(placing.items()))
+        raise ValueError(f"Pnr (--pnr) must be on for --{name} {value}, not off")
     check_options(**placing)
     if args.netlist and not areas:
         raise ValueError("Area must be at least one target for --netlist, not none")
@@ -113,7 +115,9 @@ def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
     return Request(
         config=config, name=check_name(config.name if args.name is None else args.name),
         out=Path(args.out or "build"),
-        clocking=check_clocking(Clocking(args.clock_name, args.reset_name)), areas=areas,
+        clocking=check_clocking(Clocking(
+            saved.clock if args.clock_name is None else args.clock_name,
+            saved.reset if args.reset_name is None else args.reset_name)), areas=areas,
         dsp=args.dsp, area_only=args.area_only, verify=not (args.no_verify or args.area_only),
         require_verilog=args.require_verilog, netlist=args.netlist, pnr=args.pnr, vcd=args.vcd,
         plot=args.plot, placing=placing, command=shlex.join(["exactmac", "build", *argv]))

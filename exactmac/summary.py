@@ -76,6 +76,10 @@ def _table(*columns: str) -> Table:
     return table
 
 
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def summary(manifest: dict[str, Any], folder: Path, areas: list[Area],
             placement: Placement | None, seconds: float, *,
             comparisons: Sequence[Comparison] = (),
@@ -85,19 +89,20 @@ def summary(manifest: dict[str, Any], folder: Path, areas: list[Area],
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="bold")
     facts.add_column(overflow="fold")
-    sums = f"{c['rows']} x {c['cols']} sums of {c['lanes']} products a cycle"
+    sums = (f"{c['rows']} x {c['cols']} sum{'s' * (c['rows'] * c['cols'] > 1)} of "
+            f"{_count(c['lanes'], 'product')} a cycle")
     facts.add_row("tile", f"{sums}, depth {c['depth']}, accumulator {manifest['accumulator']}")
     facts.add_row("formats", f"weights {c['weights']}, activations {c['activations']}, output "
                              f"{manifest['output']}, zero points {c['zero_points']}")
-    facts.add_row("requantizer", f"{c['contract']}, {c['outputs']} result"
-                                 f"{'s' * (c['outputs'] > 1)} a cycle, {c['channels']} channels"
+    facts.add_row("requantizer", f"{c['contract']}, {_count(c['outputs'], 'result')} a cycle, "
+                                 f"{_count(c['channels'], 'channel')}"
                                  f"{', parameters fixed' * (c['parameters'] is not None)}")
     if c["lut"] is not None:
         facts.add_row("table", "behind the results, " + (
             "loaded with each parameter set" if c["lut"] == "loaded" else "fixed"))
-    facts.add_row("timing", f"latency {manifest['latency']['cycles']} cycles, jobs of "
-                            f"{c['rows'] * c['cols'] // c['outputs']} beats or more keep the "
-                            "block busy")
+    busy = _count(c["rows"] * c["cols"] // c["outputs"], "beat")
+    facts.add_row("timing", f"latency {_count(manifest['latency']['cycles'], 'cycle')}, jobs of "
+                            f"{busy} or more keep the block busy")
     facts.add_row("verified", _verified(manifest))
     facts.add_row("files", f"{folder}/")
     if "replaced" in manifest:
@@ -143,7 +148,8 @@ def _verified(manifest: dict[str, Any]) -> Text:
                  f"{each['cycles']:,} cycles, 0 mismatches")
     longest = max((each["longest_job"] for each in manifest["verified"]), default=0)
     if manifest["verified"] and longest < manifest["job"]["max_beats"]:
-        text += f"\nlongest job {longest:,} beats, of {manifest['job']['max_beats']:,} that fit"
+        text += (f"\nlongest job {_count(longest, 'beat')}, of "
+                 f"{manifest['job']['max_beats']:,} that fit")
     if manifest["verified"]:
         text += f"\nvectors: {manifest['vectors']}"
     return Text(text, style="" if "equals" in text and "not simulated" not in text else "yellow")

@@ -17,14 +17,17 @@ import io
 import os
 import re
 import signal
+import stat
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn, TypeVar
+from typing import Any, ClassVar, NoReturn, TypeVar
+
+from golden.suggest import nearest
 
 __all__ = ["Parser", "committing", "integer", "number", "output_file", "replace_file", "run",
            "undoing", "write_file"]
@@ -41,6 +44,23 @@ _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP")
 
 class Parser(argparse.ArgumentParser):
     """Parser whose errors are one line."""
+
+    aliases: ClassVar[Mapping[str, str]] = {}
+    """Patterns of other names, without dashes in front, and the option's name here."""
+
+    def parse_args(self, args=None, namespace=None):
+        """Parse as :class:`argparse.ArgumentParser` does; suggest a name for an unknown option."""
+        parsed, rest = self.parse_known_args(args, namespace)
+        if rest:
+            self.error(f"unrecognized arguments: {' '.join(rest)}{self._meant(rest[0])}")
+        return parsed
+
+    def _meant(self, text: str) -> str:
+        names = {name[2:].replace("-", "_"): name for action in self._actions
+                 for name in action.option_strings if name.startswith("--")}
+        near = (nearest(text[2:].split("=")[0], names, self.aliases) if text.startswith("--")
+                else "")
+        return f" (did you mean {names[near]}?)" if near in names else ""
 
     def error(self, message: str) -> NoReturn:
         """End with one line and status 2."""
@@ -80,7 +100,7 @@ def run(module: str) -> NoReturn:
 
     SIGINT, SIGTERM and SIGHUP undo every open :func:`undoing` and end the program with one line. If
     standard output is closed, the program ends without a message; if it cannot be written, with
-    one line.
+    one line, which says so if files were written before.
     """
     own = module.startswith("exactmac.")
     prog, results, errors = module.replace(".", " ") if own else f"python -m {module}", [], []
@@ -137,8 +157,9 @@ class _Output(io.TextIOWrapper):
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
             if isinstance(error, BrokenPipeError):
                 raise SystemExit(BROKEN_PIPE) from None
+            stays = "; the files were written" * _written.is_set()
             sys.stderr.write(f"{self.prog}: error: Standard output must be writable "
-                             f"({error.strerror})\n")
+                             f"({error.strerror}){stays}\n")
             raise SystemExit(2) from None
 
 
@@ -220,10 +241,22 @@ def output_file(name: str, text: str) -> Path:
             path.stat()
         place = _place(path)
         if (number := _descriptor(place)) is not None:
-            os.fstat(number)
+            _try(number)
         elif not _special(place):
             tempfile.TemporaryFile(dir=place.parent).close()
+        elif not place.is_fifo():  # a pipe's reader would take the closing for the end
+            number = os.open(place, os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY)
+            try:
+                _try(number)
+            finally:
+                os.close(number)
     return path
+
+
+def _try(number: int):
+    # Nothing is written, but a full device refuses even that. A socket would send it.
+    if not stat.S_ISSOCK(os.fstat(number).st_mode):
+        os.write(number, b"")
 
 
 def write_file(name: str, path: Path, data: bytes):

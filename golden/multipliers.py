@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from fractions import Fraction
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from golden.contracts import (
     Onnx,
     Scaled,
     ScaleRule,
+    check_contract,
+    parse,
 )
 from golden.formats import Format, IntFormat
 from golden.networks import check_scale
@@ -28,7 +31,7 @@ __all__ = ["linear_parameters", "combined_scale", "quantize_multiplier", "real_s
            "reduce_multiplier", "scale_parameters", "threshold_parameters"]
 
 
-def linear_parameters(contract: Clamped, input, weights, output, sum_format: IntFormat, *,
+def linear_parameters(contract: Clamped | str, input, weights, output, sum_format: IntFormat, *,
                       rule: ScaleRule | None = None) -> dict[str, np.ndarray]:
     """Return the parameters with which a contract scales the sums of a layer.
 
@@ -40,8 +43,8 @@ def linear_parameters(contract: Clamped, input, weights, output, sum_format: Int
 
     Parameters
     ----------
-    contract : Clamped
-        Contract that scales.
+    contract : Clamped or str
+        Contract that scales, or its name.
     input, weights, output : float or array of float
         Real value of one level of each (:attr:`golden.networks.Quantization.step`), per tensor or
         per channel.
@@ -61,8 +64,10 @@ def linear_parameters(contract: Clamped, input, weights, output, sum_format: Int
         If a scale is negative or not finite, the output's is 0, or the contract cannot represent
         the factor.
     """
+    chosen: Any = parse(contract) if isinstance(contract, str) else contract
     return scale_parameters(
-        contract, combined_scale(contract, input, weights, output=output, rule=rule), sum_format)
+        chosen, combined_scale(chosen, input, weights, output=output, rule=rule), sum_format,
+        name="Input scale times weight scale over output scale")
 
 
 def combined_scale(contract: Contract, *factors, output, rule: ScaleRule | None = None
@@ -90,8 +95,7 @@ def combined_scale(contract: Contract, *factors, output, rule: ScaleRule | None 
     ValueError
         If a scale is negative, not finite or beyond the source's type, or the output's is 0.
     """
-    if not isinstance(contract, Contract):
-        raise TypeError(f"Contract must be a contract, not {contract!r}")
+    check_contract(contract)
     rule = contract.scale_rule if rule is None else rule
     product, *rest = (_held(check_scale(each, zero=True), rule) for each in factors)
     divisor = _held(check_scale(output), rule).astype(rule.quotient)
@@ -162,7 +166,8 @@ def quantize_multiplier(real: float, *, single_rounding: bool = False) -> tuple[
     return multiplier, shift
 
 
-def scale_parameters(contract: Clamped, real, sum_format: IntFormat) -> dict[str, np.ndarray]:
+def scale_parameters(contract: Clamped, real, sum_format: IntFormat, *, name: str = "Scale"
+                     ) -> dict[str, np.ndarray]:
     """Return the parameters with which a contract scales by real factors.
 
     A multiplier is rounded half away from zero and normalized: its highest bit is set, unless the
@@ -184,6 +189,8 @@ def scale_parameters(contract: Clamped, real, sum_format: IntFormat) -> dict[str
         Factor of the tensor, or of each channel.
     sum_format : IntFormat
         Format of sum plus bias (:meth:`golden.contracts.Contract.sum_format`).
+    name : str
+        Name of the factors in messages.
 
     Returns
     -------
@@ -195,13 +202,15 @@ def scale_parameters(contract: Clamped, real, sum_format: IntFormat) -> dict[str
     ValueError
         If a scale is negative or not finite, or the contract cannot represent it.
     """
+    check_contract(contract)
     if not isinstance(contract, Clamped):
         raise ValueError(f"Contract must be one that scales, not {contract.name}")
-    real = check_scale(real, zero=True).astype(np.float64)
+    real = check_scale(real, zero=True, name=name).astype(np.float64)
     if isinstance(contract, Onnx):
-        return {"scale": _float_bits(real)}
+        return {"scale": _float_bits(real, name)}
     assert isinstance(contract, Scaled)
-    pairs = [_multiplier_shift(contract, value, sum_format) for value in real.ravel().tolist()]
+    pairs = [_multiplier_shift(contract, value, sum_format, name)
+             for value in real.ravel().tolist()]
     multiplier, shift = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
     values = {"multiplier": multiplier.reshape(real.shape), "shift": shift.reshape(real.shape)}
     if isinstance(contract, MultiplyShift) and contract.adds:
@@ -270,16 +279,17 @@ def _held(scale: np.ndarray, rule: ScaleRule) -> np.ndarray:
     return held.astype(rule.product)
 
 
-def _float_bits(real: np.ndarray) -> np.ndarray:
+def _float_bits(real: np.ndarray, name: str) -> np.ndarray:
     with np.errstate(over="ignore", under="ignore"):
         narrow = real.astype(np.float32)
     if (bad := real[~np.isfinite(narrow)]).size:
-        raise ValueError(f"Scale must be finite as a float32, not {bad.flat[0].item()!r}")
+        raise ValueError(f"{name} must be finite as a float32, not {bad.flat[0].item()!r}")
     normal = np.maximum(narrow, np.finfo(np.float32).smallest_normal)
     return normal.view(np.uint32).astype(np.int64)
 
 
-def _multiplier_shift(contract: Scaled, real: float, sum_format: IntFormat) -> tuple[int, int]:
+def _multiplier_shift(contract: Scaled, real: float, sum_format: IntFormat, name: str
+                      ) -> tuple[int, int]:
     allowed = contract.shift_range(sum_format)
     if real == 0:
         return 0, max(0, allowed.lo)
@@ -302,10 +312,10 @@ def _multiplier_shift(contract: Scaled, real: float, sum_format: IntFormat) -> t
             shift = allowed.hi
             multiplier = _half_up(Fraction(real) * 2**(shift + fixed))
             if multiplier == 0:
-                raise ValueError(f"Scale must be at least 2**-{shift + fixed + 1} for contract "
+                raise ValueError(f"{name} must be at least 2**-{shift + fixed + 1} for contract "
                                  f"{contract.name}, not {real!r}")
     if not allowed.lo <= shift <= allowed.hi:
-        raise ValueError(f"Scale must be less than {limit!r} for contract {contract.name} with "
+        raise ValueError(f"{name} must be less than {limit!r} for contract {contract.name} with "
                          f"{contract.multiplier.width}-bit multipliers, not {real!r}")
     return multiplier, shift
 

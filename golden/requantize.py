@@ -20,9 +20,10 @@ from golden.contracts import (
     Scaled,
     Stochastic,
     Thresholds,
+    check_contract,
     title_of,
 )
-from golden.formats import NAN, BlockScaled, Format, IntFormat, integers
+from golden.formats import NAN, BlockScaled, Format, IntFormat, check_format, integers
 from golden.lfsr import check_states
 from golden.ranges import Range, check_ends, levels_range, values_range
 from golden.rounding import nearest_level
@@ -97,8 +98,9 @@ def requantize(sums, contract: Contract, output: Format | None, parameters: Mapp
 def prepared(sums, contract: Contract, output: Format | None, parameters: Mapping, *,
              unbiased: Range | None = None) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Check sums and parameters and return them as arrays; arguments as of :func:`requantize`."""
-    if not isinstance(contract, Contract):
-        raise TypeError(f"Contract must be a contract, not {contract!r}")
+    check_contract(contract)
+    if output is not None:
+        check_format(output, "Output")
     sums = _sums(sums)
     actual = values_range(sums)
     if unbiased is None:
@@ -112,8 +114,8 @@ def prepared(sums, contract: Contract, output: Format | None, parameters: Mappin
     channels = _channels(sums)
     for name, value in values.items():
         if value.size not in (1, channels):
-            raise ValueError(f"{title_of(name)} must have 1 entry or {channels}, one per channel, "
-                             f"not {value.size}")
+            several = f" or {channels}, one per channel" * (channels != 1)
+            raise ValueError(f"{title_of(name)} must have 1 entry{several}, not {value.size}")
     return sums, values
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from golden import contracts
-from golden.contracts import Clamped, Contract, Stochastic
+from golden.contracts import Clamped, Contract, Stochastic, check_contract
 from golden.formats import Format, IntFormat
 from golden.ranges import Range, levels_range
 
@@ -21,8 +21,7 @@ __all__ = [
 
 
 def _check_contract(contract: Contract):
-    if not isinstance(contract, Contract):
-        raise TypeError(f"Contract must be a contract, not {contract!r}")
+    check_contract(contract)
     if not isinstance(contract, Clamped) or isinstance(contract, Stochastic):
         raise ValueError(f"Contract must be one that scales, by its parameters alone, "
                          f"not {contract.name}")

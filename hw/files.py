@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from hw.tile.config import TileConfig
+from hw.tile.ports import Clocking
 
-__all__ = ["lut_of", "parameters_of", "read_json", "saved_of"]
+__all__ = ["clocking_of", "lut_of", "parameters_of", "read_json", "saved_of"]
 
 MOST_BYTES = 1 << 26
 """Largest file: some three times the size of 65,536 records of 15 thresholds."""
@@ -40,16 +41,26 @@ def lut_of(text: str) -> list[Any] | str:
     return levels
 
 
-def saved_of(file: str) -> TileConfig:
-    """Return the configuration in the file of ``--config``: a manifest, or the JSON alone."""
-    saved = _read("Config", file)
+def saved_of(file: str) -> tuple[TileConfig, Clocking]:
+    """Return what the file of ``--config``, a manifest or a configuration's JSON, describes.
+
+    The names of clock and reset are the default ones if the file has none.
+    """
+    saved, clocking = _read("Config", file), Clocking()
     if isinstance(saved, dict) and "config" in saved:
-        saved = saved["config"]
+        saved, clocking = saved["config"], clocking_of(saved)
     try:
-        return TileConfig.from_json(saved)
+        return TileConfig.from_json(saved), clocking
     except (TypeError, ValueError) as error:
         raise ValueError(f"Config must be that of a tile, not the contents of {file} "
                          f"({error})") from None
+
+
+def clocking_of(manifest: dict[str, Any]) -> Clocking:
+    """Return the names of clock and reset in a manifest; the default one if it lacks one."""
+    # A reset's name is followed by its kind.
+    return Clocking(**{name: str(manifest[name]).split(" ")[0] for name in ("clock", "reset")
+                       if name in manifest})
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

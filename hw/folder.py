@@ -4,13 +4,15 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from golden.command import undoing
-from hw.files import read_json
+from hw.files import clocking_of, read_json
 from hw.tile.config import TileConfig
+from hw.tile.ports import Clocking
 
-__all__ = ["FolderError", "install", "scratch", "standing", "workspace"]
+__all__ = ["FolderError", "Standing", "install", "scratch", "standing", "workspace"]
 
 
 class FolderError(Exception):
@@ -39,10 +41,27 @@ def _named(what: str, place: Path, within: Path | None = None) -> Iterator[None]
         raise FolderError(what, place, str(error.strerror or error)) from error
 
 
-def standing(place: Path) -> tuple[TileConfig | None, list[str]] | None:
-    """Return the configuration and the files of the tile that the build will replace, if any.
+@dataclass(frozen=True)
+class Standing:
+    """Tile of an earlier build.
 
-    The configuration is None if its JSON is of another version.
+    Parameters
+    ----------
+    config : TileConfig or None
+        Configuration; None if its JSON is of another version.
+    clocking : Clocking
+        Names of the module's clock and reset.
+    files : list of str
+        Names of the files of the build.
+    """
+
+    config: TileConfig | None
+    clocking: Clocking
+    files: list[str]
+
+
+def standing(place: Path) -> Standing | None:
+    """Return the tile that the build will replace, if any.
 
     Raises
     ------
@@ -62,12 +81,13 @@ def standing(place: Path) -> tuple[TileConfig | None, list[str]] | None:
     try:
         manifest = read_json(place / "manifest.json")
         saved, files = manifest["config"], list(manifest["files"])
+        clocking = clocking_of(manifest)
     except (OSError, ValueError, LookupError, TypeError):
         raise ValueError("Output folder must be new, empty or of an earlier build, "
                          f"not {place}") from None
     with suppress(TypeError, ValueError):
-        return TileConfig.from_json(saved), files
-    return None, files
+        return Standing(TileConfig.from_json(saved), clocking, files)
+    return Standing(None, clocking, files)
 
 
 @contextmanager

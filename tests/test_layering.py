@@ -25,7 +25,7 @@ ALLOWED |= {"hw.drive": (*ALLOWED["hw"], "golden.block_scaled", "golden.lfsr", "
 # of a package, "", is what all of it uses, and may be imported by every wing.
 WINGS = {
     "hw": {
-        "": ("arith", "targets.fabric", "tile.config"),
+        "": ("arith", "targets.fabric", "tile.config", "tile.ports"),
         "arith": (),
         "targets": (),
         "blocks": ("arith", "targets"),

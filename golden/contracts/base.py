@@ -134,8 +134,8 @@ class Contract(ABC):
         if unbiased not in levels_range(self.takes):
             raise ValueError(
                 f"Accumulator must be in range {levels_range(self.takes)} of {self.takes} for "
-                f"contract {self.name}, not {unbiased} ({unbiased.format}): fewer products or "
-                f"narrower formats are needed")
+                f"contract {self.name}, not {unbiased} ({unbiased.format}): fewer products "
+                f"(a tile's depth, --depth) or narrower formats are needed")
         return self.takes
 
     def accepted(self, sums: Range) -> Range:

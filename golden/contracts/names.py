@@ -14,7 +14,7 @@ from golden.formats import IntFormat
 from golden.ranges import Range
 from golden.suggest import suggestion
 
-__all__ = ["CONTRACTS", "MAX_MULTIPLIER_BITS", "parse"]
+__all__ = ["CONTRACTS", "MAX_MULTIPLIER_BITS", "check_contract", "parse"]
 
 MAX_MULTIPLIER_BITS = 32
 """Widest multiplier of a contract whose source does not fix the width."""
@@ -65,6 +65,12 @@ _ALIASES = {
     "exact|sum": "none",
 }
 """Patterns of other projects' names, and the contract here, for suggestions."""
+
+
+def check_contract(contract: Contract):
+    """Raise ``TypeError`` if the argument is no contract."""
+    if not isinstance(contract, Contract):
+        raise TypeError(f"Contract must be a contract (see exactmac.contract), not {contract!r}")
 
 
 def parse(name: str, *, multiplier_bits: int | None = None) -> Contract:

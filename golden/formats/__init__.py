@@ -4,7 +4,7 @@ A *code* is the bit pattern that travels on a wire, an integer from 0 to ``2**bi
 is the integer that it stands for. Reference arithmetic works on levels, wires carry codes.
 """
 
-from golden.formats.base import Format, finite, floats, integers
+from golden.formats.base import Format, check_format, finite, floats, integers
 from golden.formats.block_scaled import (
     BLOCK,
     EXPONENT,
@@ -19,5 +19,6 @@ from golden.formats.names import ELSEWHERE, MAX_BITS, parse
 from golden.formats.odd import OddFormat
 
 __all__ = ["Format", "IntFormat", "OddFormat", "FloatFormat", "Codebook", "LoadedCodebook",
-           "BlockScaled", "element_of", "parse", "integers", "floats", "finite", "FLOATS",
-           "INFINITY", "NAN", "MAX_BITS", "ELSEWHERE", "BLOCK", "EXPONENT", "EXPONENT_BIAS"]
+           "BlockScaled", "check_format", "element_of", "parse", "integers", "floats", "finite",
+           "FLOATS", "INFINITY", "NAN", "MAX_BITS", "ELSEWHERE", "BLOCK", "EXPONENT",
+           "EXPONENT_BIAS"]

@@ -8,7 +8,7 @@ from numbers import Real
 
 import numpy as np
 
-__all__ = ["Format", "integers", "floats", "finite"]
+__all__ = ["Format", "check_format", "integers", "floats", "finite"]
 
 
 class Format(ABC):
@@ -99,16 +99,38 @@ class Format(ABC):
         (``dtype=object``).
         """
         array = integers(levels, name)
-        bad = np.argwhere(~self.contains(array))
-        if len(bad):
-            index: tuple[int, ...] = tuple(bad[0].tolist())
-            place = f" at index {index if index[1:] else index[0]}" if index else ""
-            raise ValueError(f"{name} must be {self.describe()}, not {array[index]}{place}")
+        _refuse_first(name, array, ~self.contains(array), self.describe())
         return array
+
+    def _check_codes(self, codes, most: int, *, without: int | None = None) -> np.ndarray:
+        # Codes as an integer array; ValueError names the first that is not 0 .. most, or is
+        # `without`, which has no level.
+        array = integers(codes, "Code")
+        bad = np.asarray((array < 0) | (array > most), dtype=bool)
+        must = f"in range [0, {most}] of {self}"
+        if without is not None:
+            bad = bad | np.asarray(array == without, dtype=bool)
+            must = f"{must} and other than {without}"
+        _refuse_first("Code", array, bad, must)
+        return array if most > np.iinfo(np.int64).max else array.astype(np.int64, copy=False)
 
     @abstractmethod
     def describe(self) -> str:
         """Constraint on a level, as messages state it: ``in range [-8, 7] of s4``."""
+
+
+def check_format(fmt: Format, name: str = "Format"):
+    """Raise ``TypeError`` if the argument is no format."""
+    if not isinstance(fmt, Format):
+        raise TypeError(f"{name} must be a format (see exactmac.parse), not {fmt!r}")
+
+
+def _refuse_first(name: str, array: np.ndarray, bad: np.ndarray, must: str):
+    places = np.argwhere(bad)
+    if len(places):
+        index: tuple[int, ...] = tuple(places[0].tolist())
+        place = f" at index {index if index[1:] else index[0]}" if index else ""
+        raise ValueError(f"{name} must be {must}, not {array[index]}{place}")
 
 
 def integers(values, name: str) -> np.ndarray:

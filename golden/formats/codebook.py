@@ -85,11 +85,7 @@ class Codebook(Format):
 
     def decode(self, codes) -> np.ndarray:
         """Levels of ``codes``."""
-        codes = IntFormat(self.bits, signed=False).check(codes, f"Code of {self}")
-        if codes.size and codes.max() >= len(self.table):
-            raise ValueError(f"Code of {self} must be less than {len(self.table)}, "
-                             f"not {codes.max()}")
-        return self.levels()[codes]
+        return self.levels()[self._check_codes(codes, len(self.table) - 1)]
 
     def describe(self) -> str:
         """Constraint on a level, as messages state it."""

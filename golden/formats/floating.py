@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from golden.formats.base import Format, integers
+from golden.formats.base import Format
 
 __all__ = ["FloatFormat", "FLOATS", "NAN", "INFINITY"]
 
@@ -161,16 +161,12 @@ class FloatFormat(Format):
 
     def decode(self, codes) -> np.ndarray:
         """Levels of ``codes``; codes of infinities and NaN are refused unless these propagate."""
-        codes = integers(codes, "Code")
-        bad = codes[(codes < 0) | (codes >= 1 << self.bits)]
-        if bad.size:
-            raise ValueError(f"Code of {self} must be in range [0, {(1 << self.bits) - 1}], "
-                             f"not {bad.flat[0]}")
+        codes = self._check_codes(codes, (1 << self.bits) - 1)
         magnitude = codes & (1 << self.bits - 1) - 1
         reserved = magnitude >= len(self.magnitudes)
         if reserved.any() and not self.propagates:
             code = int(codes[reserved].flat[0])
-            raise ValueError(f"Code of {self} must be that of a number, not {code:#04x}, "
+            raise ValueError(f"Code must be that of a number of {self}, not {code:#04x}, "
                              f"which is {self.special(code)}")
         levels = self.magnitudes[np.where(reserved, 0, magnitude)]
         levels = np.where(codes == magnitude, levels, -levels)

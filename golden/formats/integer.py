@@ -84,11 +84,14 @@ class IntFormat(Format):
 
     def decode(self, codes) -> np.ndarray:
         """Levels of two's complement ``codes``."""
-        codes = IntFormat(self.width, signed=False).check(codes, f"Code of {self}")
+        sign = 1 << (self.width - 1)
+        if self.signed:
+            codes = self._check_codes(codes, 2 * sign - 1, without=sign if self.narrow else None)
+        else:
+            codes = self._check_codes(codes, self.max)
         # A sign of 64 bits is no int64.
         codes = codes.astype(object) if self.width > 63 else codes
-        sign = 1 << (self.width - 1)
-        return self.check((codes ^ sign) - sign if self.signed else codes)
+        return (codes ^ sign) - sign if self.signed else codes
 
     @property
     def idle(self) -> int:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from golden.formats.base import Format
-from golden.formats.integer import IntFormat
 
 __all__ = ["OddFormat"]
 
@@ -18,8 +17,8 @@ class OddFormat(Format):
     """Odd levels ``2 * code - (2**width - 1)``, symmetric about 0.
 
     ``odd4`` is the symmetric int4 ``-15, -13 .. 15``, ``odd2`` is ``-3, -1, 1, 3``, and ``binary``,
-    another name of ``odd1``, is -1 and 1. Over the same range these levels are twice as fine as
-    two's complement integers of the same width, but 0 is none. DoReFa's weights have them.
+    another name of ``odd1``, is -1 and 1. All codes are used and the range is symmetric, but 0 is
+    no level. DoReFa's weights have these levels.
 
     Parameters
     ----------
@@ -70,7 +69,7 @@ class OddFormat(Format):
 
     def decode(self, codes) -> np.ndarray:
         """Levels of ``codes``."""
-        return 2 * IntFormat(self.width, signed=False).check(codes, f"Code of {self}") - self.max
+        return 2 * self._check_codes(codes, self.max) - self.max
 
     def describe(self) -> str:
         """Constraint on a level, as messages state it."""

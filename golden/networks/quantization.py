@@ -6,7 +6,16 @@ from types import MappingProxyType
 
 import numpy as np
 
-from golden.formats import EXPONENT, EXPONENT_BIAS, BlockScaled, Format, IntFormat, floats, integers
+from golden.formats import (
+    EXPONENT,
+    EXPONENT_BIAS,
+    BlockScaled,
+    Format,
+    IntFormat,
+    check_format,
+    floats,
+    integers,
+)
 from golden.ranges import Range, levels_range
 
 __all__ = ["Quantization", "check_scale", "fixed", "fixed_parameters"]
@@ -31,7 +40,7 @@ def fixed_parameters(parameters: Mapping, layer: str) -> Mapping[str, int | np.n
                              for name, array in arrays.items()})
 
 
-def check_scale(scale, *, zero: bool = False) -> np.ndarray:
+def check_scale(scale, *, zero: bool = False, name: str = "Scale") -> np.ndarray:
     """Return scales as an array of floats.
 
     Raises
@@ -41,10 +50,10 @@ def check_scale(scale, *, zero: bool = False) -> np.ndarray:
     ValueError
         If a scale is not finite or not positive (``zero`` allows 0), or rows differ in length.
     """
-    scale = floats(scale, "Scale")
+    scale = floats(scale, name)
     if not (good := ((scale >= 0) if zero else (scale > 0)) & np.isfinite(scale)).all():
         constraint = "finite and not negative" if zero else "positive and finite"
-        raise ValueError(f"Scale must be {constraint}, not {scale[~good].flat[0]}")
+        raise ValueError(f"{name} must be {constraint}, not {scale[~good].flat[0]}")
     return scale
 
 
@@ -84,8 +93,7 @@ class Quantization:
     exponents: Range = Range(EXPONENT_BIAS, EXPONENT_BIAS)
 
     def __post_init__(self):
-        if not isinstance(self.format, Format):
-            raise TypeError(f"Format must be a format, not {self.format!r}")
+        check_format(self.format)
         scale, zero_point = floats(self.scale, "Scale"), integers(self.zero_point, "Zero point")
         # Through object, for the instance is frozen.
         for name, array in (("scale", scale.astype(np.float64)), ("zero_point", zero_point)):

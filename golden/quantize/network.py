@@ -7,13 +7,22 @@ from typing import Literal
 
 import numpy as np
 
+from golden import contracts
 from golden.affine import (
     quantize,
     round_to_step,
 )
 from golden.block_scaled import Levels
-from golden.contracts import Clamped, Contract, ExactSum, Thresholds
-from golden.formats import BlockScaled, Format, IntFormat, finite, integers
+from golden.contracts import Clamped, Contract, ExactSum, Thresholds, check_contract
+from golden.formats import (
+    BlockScaled,
+    Format,
+    IntFormat,
+    check_format,
+    finite,
+    integers,
+    parse,
+)
 from golden.layers.linear import (
     linear_results,
     linear_sums,
@@ -85,9 +94,9 @@ def run_float(layers: Sequence[FloatDense], x) -> np.ndarray:
     return np.asarray(x)
 
 
-def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Format,
-                     activations: Format, output: Format | None = None, contract: Contract,
-                     zero_points: ZeroPoints = "activations",
+def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Format | str,
+                     activations: Format | str, output: Format | str | None = None,
+                     contract: Contract | str, zero_points: ZeroPoints = "activations",
                      weight_ranges: WeightRanges = "max", window: int = 16,
                      classifier: bool = False,
                      name: str = "network") -> Network:
@@ -105,14 +114,14 @@ def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Form
     layers : sequence of FloatDense
     calibration : array_like of float, ``(examples, inputs)``
         Examples of the network's input.
-    weights, activations : Format
-        Formats of the weights, and of the network's input.
-    output : Format, optional
+    weights, activations : Format or str
+        Formats of the weights, and of the network's input, or their names.
+    output : Format or str, optional
         Format of each layer's result; by default that of the activations. With hidden layers it
         must be that, as a hidden layer's result is the next layer's input. Contract ``none`` has
         no output format.
-    contract : Contract
-        Contract of every layer.
+    contract : Contract or str
+        Contract of every layer, or its name.
     zero_points : "none", "activations" or "both"
         Tensors of integer formats that may have zero points other than 0; ``both`` are activations
         and weights. Without one, negative numbers become 0 in an unsigned format.
@@ -138,10 +147,10 @@ def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Form
     ValueError
         If the arguments contradict each other, or a scale or a bias cannot be represented.
     """
-    for title, value, kind in (("Weights", weights, Format), ("Activations", activations, Format),
-                               ("Contract", contract, Contract)):
-        if not isinstance(value, kind):
-            raise TypeError(f"{title} must be a {kind.__name__.lower()}, not {value!r}")
+    weights, activations = _format(weights, "Weights"), _format(activations, "Activations")
+    output = None if output is None else _format(output, "Output")
+    contract = contracts.parse(contract) if isinstance(contract, str) else contract
+    check_contract(contract)
     if output is None and not isinstance(contract, ExactSum):
         output = activations
     _check_request(layers, activations, output, contract, zero_points, window)
@@ -185,6 +194,16 @@ def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Form
         x = linear_results(dense, sums, unbiased)
     prove(network)
     return network
+
+
+def _format(fmt: Format | str, name: str) -> Format:
+    if isinstance(fmt, str):
+        try:
+            return parse(fmt)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+    check_format(fmt, name)
+    return fmt
 
 
 def _check_request(layers: Sequence[FloatDense], activations: Format, output: Format | None,

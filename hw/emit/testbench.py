@@ -39,8 +39,9 @@ def testbench(name: str, ports: tuple[StreamPort, ...], beats: Mapping[str, int]
     """Text of ``<name>_tb.sv``.
 
     First the vectors start once for each of ``resets``, which cuts them off; then they run
-    without stalls, and after another reset with stalls. A run ends with one line, ``PASS <outputs>
-    outputs`` or ``FAIL`` and the first error, and after a failure by ``$fatal``.
+    without stalls, and after another reset with stalls. A run ends with one line, ``PASS <n>
+    transfers``, of all output ports, or ``FAIL`` and the first error, and after a failure by
+    ``$fatal``. A transfer may have several results.
     ``+dir=<folder>`` is the folder of the vectors, and ``+stall=<n>`` the number of stalls of each
     port in eight cycles, on average.
 
@@ -183,7 +184,7 @@ def _sink(name: str, port: StreamPort, drains: Mapping[str, int], limit: int, pl
     p = port.name
     others = " && ".join(f"{drain}_count == {count}" for drain, count in drains.items()
                          if drain != p) or "1'b1"
-    what = "output" if len(drains) == 1 else f"{p} output"
+    what = "transfer" if len(drains) == 1 else f"{p} transfer"
     unused = "" if port.last else f"    assign {p}_tlast = 1'b0;\n"
     return f"""\
 {unused}    wire {p}_done;
@@ -214,14 +215,14 @@ _HEADER = """\
 //   +stall=<n>     each port stalls in n of 8 cycles on average, 0 to 7
 //
 // Several times a reset cuts the vectors off; then they run without stalls, then with them. One
-// line says "PASS <n> outputs", or "FAIL" and the first thing wrong; then the simulation ends,
-// after a failure with an exit status that is not 0.
+// line says "PASS <n> transfers" (of one run, with one result or more each), or "FAIL" and the
+// first thing wrong; then the simulation ends, after a failure with an exit status that is not 0.
 
 `timescale 1ns / 1ps
 
 module {name}_tb;
     localparam integer STALL = {stall};  // unless +stall says otherwise
-    // Cycles in which all outputs must have come, without stalls and with STALL; 0 if not known.
+    // Cycles in which all transfers must have come, without stalls and with STALL; 0 if not known.
     localparam [31:0] CYCLES = {cycles}, CYCLES_STALLED = {stalled};
     // After how many cycles each reset comes, and how many it takes.
     localparam integer RESETS = {resets};
@@ -302,7 +303,7 @@ module {name}_tb;
             aresetn = 1'b1;
             while (!done) @(negedge aclk);
         end
-        $display("PASS %0d outputs", {outputs});
+        $display("PASS %0d transfers", {outputs});
         $finish;
     end
 """

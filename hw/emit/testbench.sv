@@ -61,16 +61,16 @@ module NAME_tb_sink #(
     parameter integer LAST = 0,
     parameter integer BEATS = 1,
     parameter FILE = "",
-    parameter WHAT = "output",      // of this port
-    parameter integer LIMIT = 1,    // cycles for all outputs to come
+    parameter WHAT = "transfer",    // of this port
+    parameter integer LIMIT = 1,    // cycles for all transfers to come
     parameter integer WATCH = 16    // cycles after the last for one too many to show
 ) (
     input clk,
     input rst,
     input stalls,                   // it is not ready
-    input whole,                    // all outputs are to come
+    input whole,                    // all transfers are to come
     input [31:0] due,               // in how many cycles, neither more nor less; 0 if not known
-    input others,                   // all outputs of other ports have come
+    input others,                   // all transfers of other ports have come
     output reg done,                // they have
     input [8 * BYTES - 1:0] tdata,
     input tlast,
@@ -125,10 +125,10 @@ module NAME_tb_sink #(
             // One line ends the run, whichever comes first.
             failed <= 1'b1;
             if (held && !(tvalid === 1'b1 && tdata === held_data && tlast === held_last)) begin
-                $display("FAIL %0s %0d did not hold until its transfer", WHAT, taken);
+                $display("FAIL %0s %0d did not hold until it was taken", WHAT, taken);
                 $fatal(1);
             end else if (tvalid && taken == BEATS) begin
-                $display("FAIL more than %0d outputs", BEATS);
+                $display("FAIL more than %0d transfers", BEATS);
                 $fatal(1);
             end else if (tvalid && tready && (tdata !== expected || tlast !== expected_last)) begin
                 $display("FAIL %0s %0d: got tdata %h tlast %b, expected tdata %h tlast %b",
@@ -139,10 +139,10 @@ module NAME_tb_sink #(
                 $fatal(1);
             end else if (whole && due != 0 && taken != BEATS && count == BEATS && others
                          && cycle != due) begin
-                $display("FAIL %0d outputs in %0d cycles, not %0d", BEATS, cycle, due);
+                $display("FAIL %0d transfers in %0d cycles, not %0d", BEATS, cycle, due);
                 $fatal(1);
             end else if (whole && taken != BEATS && cycle >= LIMIT) begin
-                $display("FAIL %0d of %0d outputs after %0d cycles", taken, BEATS, cycle);
+                $display("FAIL %0d of %0d transfers after %0d cycles", taken, BEATS, cycle);
                 $fatal(1);
             end else begin
                 failed <= 1'b0;

@@ -3,10 +3,11 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from inspect import cleandoc
 from typing import Any, Literal, Self
+
+import numpy as np
 
 from golden import contracts
 from golden.contracts import Contract, title_of
@@ -96,10 +97,11 @@ class TileChoices:
     target: str = GENERIC.name
 
     def __post_init__(self):
-        for name, parser in (*((name, parse) for name in _FORMATS), ("contract", contracts.parse)):
-            if isinstance(value := getattr(self, name), str):
-                object.__setattr__(self, name, _parsed(name, parser, value))
+        if isinstance(self.contract, str):
+            object.__setattr__(self, "contract", contracts.parse(self.contract))
         for name in _FORMATS:
+            if isinstance(value := getattr(self, name), str):
+                object.__setattr__(self, name, _parsed(name, value))
             fmt = getattr(self, name)
             if not isinstance(fmt, Format) and (name, fmt) != ("output", None):
                 must = "a Format or None" if name == "output" else "a Format"
@@ -111,6 +113,8 @@ class TileChoices:
             raise TypeError(f"Contract must be a Contract, not {chosen!r}")
         if contracts.parse(chosen.name, multiplier_bits=chosen.multiplier_bits) != chosen:
             raise ValueError(f"Contract must be the one called {chosen.name}, not {chosen!r}")
+        for name in (*_MOST, "lut", "parameters"):
+            object.__setattr__(self, name, _plain(getattr(self, name)))
         for name, most in _MOST.items():
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool):
@@ -140,7 +144,7 @@ class TileChoices:
         """
         for name in _FORMATS:
             value = plain.get(name)
-            plain[name] = None if value is None else _parsed(name, parse, value)
+            plain[name] = None if value is None else _parsed(name, value)
         plain.setdefault("zero_points", usual_zero_points(plain["weights"], plain["activations"]))
         plain["contract"] = contracts.parse(plain.get("contract", cls.contract.name),
                                      multiplier_bits=multiplier_bits)
@@ -204,11 +208,18 @@ def usual_zero_points(weights: Format, activations: Format) -> str:
     return "activations" if movable and not isinstance(weights, BlockScaled) else "none"
 
 
-def _parsed(name: str, parser: Callable[[Any], Any], value: Any) -> Any:
+def _parsed(name: str, value: Any) -> Format:
     try:
-        return parser(value)
+        return parse(value)
     except (TypeError, ValueError) as error:
         raise type(error)(f"{title_of(name)}: {error}") from None
+
+
+def _plain(value: Any) -> Any:
+    # Integers of numpy become Python's, which JSON has.
+    if isinstance(value, tuple):
+        return tuple(_plain(each) for each in value)
+    return int(value) if isinstance(value, np.integer) else value
 
 
 def _digest(plain: Any) -> str:

@@ -144,8 +144,8 @@ class TileConfig(TileChoices):
                     raise TypeError(f"{title} must be an integer, or a list of one per channel, "
                                     f"not {each!r}{place}")
             if isinstance(value, tuple) and len(value) != self.channels:
-                raise ValueError(f"{title} must be one value or {self.channels}, one per channel, "
-                                 f"not {len(value)}")
+                raise ValueError(f"{title} must be one value, or a list of {self.channels}, one "
+                                 f"per channel, not a list of {len(value)}")
             self.record[name].check(value, title)
         levels = dict(self.parameters)
         for name in ("clamp", "exponent"):

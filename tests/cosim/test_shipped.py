@@ -31,8 +31,8 @@ def simulate(folder, command, *arguments):
 @pytest.mark.parametrize("stall", [0, 2, pytest.param(6, marks=pytest.mark.slow)])
 def test_the_testbench_passes(bench, stall):
     folder, command = bench
-    outputs = len((folder / f"{NAME}_o.hex").read_text().splitlines())
-    assert simulate(folder, command, f"+stall={stall}") == (0, [f"PASS {outputs} outputs"])
+    transfers = len((folder / f"{NAME}_o.hex").read_text().splitlines())
+    assert simulate(folder, command, f"+stall={stall}") == (0, [f"PASS {transfers} transfers"])
 
 
 def test_the_testbench_sees_one_wrong_bit(bench):

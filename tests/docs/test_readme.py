@@ -164,6 +164,16 @@ def test_the_picture_is_what_its_script_draws():
     ElementTree.fromstring(drawn)
 
 
+def test_a_network_of_your_own_gives_real_numbers():
+    text = (ROOT / "docs" / "ml.md").read_text().split("## A network of your own\n")[1]
+    names = {}
+    exec(compile(blocks("python", text)[0], "ml.md", "exec"), names)
+    output = names["network"].quantization("dense1")
+    assert names["levels"].shape == (200, 10) and len(np.unique(names["levels"])) > 100
+    np.testing.assert_array_equal(names["real"],
+                                  output.step * (names["levels"] - output.zero_point))
+
+
 def test_the_inference_by_hand_is_what_golden_computes(capsys):
     text = (ROOT / "docs" / "ml.md").read_text().split("by hand\n")[1].split("\n## ")[0]
     x = quantize([0.5, -0.2], Quantization(parse("s8"), 0.004, -10))

@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Tiles that exactmac.build makes again, from what a manifest has of their configuration."""
 
 import json
@@ -8,6 +9,9 @@ import pytest
 
 from exactmac.options import parser
 from exactmac.request import request_of
+from hw import emit
+from hw.bus.axi_tile import AxiTile
+from hw.tile.ports import Clocking
 from tests.exactmac.test_build import CONFIG, files, refused, run
 
 
@@ -37,8 +41,18 @@ def test_a_configuration_alone_or_in_a_manifest(tmp_path):
         for name in ([], ["--name", "mine"]):
             argv = ["--config", str(file), *name]
             request = request_of(parser().parse_args(argv), argv)
-            assert request.config == CONFIG
+            assert request.config == CONFIG and request.clocking == Clocking()
             assert request.name == ("mine" if name else CONFIG.name)
+
+
+@pytest.mark.parametrize("more, names", [
+    ("", ("clk", "rst_n")), ("--clock-name aclk", ("aclk", "rst_n")),
+    ("--reset-name resetn", ("clk", "resetn"))])
+def test_names_of_clock_and_reset_are_those_of_the_manifest(tmp_path, more, names):
+    file = tmp_path / "manifest.json"
+    file.write_text(json.dumps(emit.manifest(AxiTile(CONFIG, Clocking("clk", "rst_n")), "old")))
+    argv = ["--config", str(file), *more.split()]
+    assert request_of(parser().parse_args(argv), argv).clocking == Clocking(*names)
 
 
 @pytest.mark.parametrize("text, reason", [

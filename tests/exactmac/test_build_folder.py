@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import signal
 from pathlib import Path
 from tempfile import gettempdir
@@ -67,10 +68,23 @@ def test_files_of_others_stay_and_another_configuration_is_said(tmp_path, capsys
     run(*arguments, out=tmp_path)
     said = capsys.readouterr().out
     assert "a tile of the same name with depth 16" in said
+    assert "1 x 1 sum of 1 product a cycle" in said and "1 channel " in said
+    assert "jobs of 1 beat or more" in said
     found = files(tmp_path / "mine")
     assert found["notes"] == b"kept" and "mine.vcd" not in found
     assert sorted([*json.loads(found["manifest.json"])["files"], "notes"]) == sorted(found)
     assert os.listdir(tmp_path) == ["mine"]
+
+
+def test_a_replaced_tile_with_another_clock_is_said(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(build.emit, "verilog", lambda tile, name: "")
+    arguments = (*TINY, "--no-area", "--no-verify")
+    run(*arguments, "--clock-name", "clk2", "--reset-name", "rst2", out=tmp_path)
+    capsys.readouterr()
+    run(*arguments, "--reset-name", "rst2", out=tmp_path)
+    assert re.search(r"a tile of the same name with clock clk2 *\n", capsys.readouterr().out)
+    run(*arguments, "--json", out=tmp_path)
+    assert json.loads(capsys.readouterr().out)["replaced"] == {"reset": "rst2"}
 
 
 @pytest.mark.parametrize("config", [{"version": 0}, {}])

@@ -69,8 +69,8 @@ def test_its_testbench(tmp_path):
     from tests.cosim.test_shipped import simulate
     run(*arguments(tmp_path, OWN), "--no-verify", out=tmp_path)
     folder = tmp_path / "mine"
-    outputs = len((folder / "mine_o.hex").read_text().splitlines())
-    assert simulate(folder, icarus(folder, "mine")) == (0, [f"PASS {outputs} outputs"])
+    transfers = len((folder / "mine_o.hex").read_text().splitlines())
+    assert simulate(folder, icarus(folder, "mine")) == (0, [f"PASS {transfers} transfers"])
 
 
 FIELDS = "bias, multiplier, shift, zero_point, clamp_min, clamp_max"
@@ -83,7 +83,8 @@ BAD = [
     ({"bias": 1}, f"Parameters must be {FIELDS}, not bias (lacking multiplier, shift, zero_point, "
                   "clamp_min, clamp_max)"),
     ({}, f"Parameters must be {FIELDS}, not none"),
-    (OWN | {"bias": [1, 2]}, "Bias must be one value or 3, one per channel, not 2"),
+    (OWN | {"bias": [1, 2]},
+     "Bias must be one value, or a list of 3, one per channel, not a list of 2"),
     (OWN | {"bias": 1 << 31},
      "Bias must be in range [-2147483648, 2147483647] of s32, not 2147483648"),
     (OWN | {"bias": [0, 0, 1 << 31]},

@@ -9,18 +9,18 @@ from tests.exactmac.test_build import TINY, run
 
 
 def test_lines_of_progress(capsys):
-    """One after each wait, of what is under way then."""
-    doing, waits = ["emit"], []
+    """One where the work is other than that of the last line, or that line is long ago."""
+    doing, waits, steps = ["emit"], [], ["verify", "area", *["area"] * 7, "report"]
 
     def wait(seconds):
         waits.append(seconds)
-        doing[0] = f"step {len(waits)}"
-        return len(waits) == 3
+        doing[0] = steps[len(waits) - 1]
+        return len(waits) == len(steps)
 
-    progress.tell(doing, wait)
-    assert waits == [progress.EVERY] * 3
-    assert capsys.readouterr() == (
-        "", "exactmac build: working on step 1\nexactmac build: working on step 2\n")
+    progress.tell(doing, wait, lambda: 100 + sum(waits))
+    assert waits == [progress.EVERY] * len(steps)
+    assert capsys.readouterr() == ("", "".join(f"exactmac build: {line}\n" for line in (
+        "5 s, working on verify", "10 s, working on area", "40 s, working on area")))
 
 
 @pytest.mark.parametrize("more, said", [

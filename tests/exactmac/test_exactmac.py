@@ -1,11 +1,13 @@
 """The public names, and the one command."""
 
 import ast
+import re
 import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import exactmac
@@ -59,9 +61,12 @@ def test_a_configuration_takes_names():
     got = TileConfig(weights="s4n", activations="u8", output="e4m3fn", contract="half_even")
     assert got == TileConfig(weights=parse("s4n"), activations=parse("u8"),
                              output=parse("e4m3fn"), contract=contract("half_even"))
+    assert TileConfig(weights="s4n", activations="u8", output="s8", rows=np.int64(4),
+                      lut=tuple(np.arange(-128, 128))).digest == TileConfig(
+        weights="s4n", activations="u8", output="s8", lut=tuple(range(-128, 128))).digest
     with pytest.raises(ValueError, match=r"^Output: Format must be one of .*, not 's0x'$"):
         TileConfig(weights="s4n", activations="u8", output="s0x")
-    with pytest.raises(ValueError, match=r"^Contract: Contract must be one of .*, not 'up'$"):
+    with pytest.raises(ValueError, match=r"^Contract must be one of .*, not 'up'$"):
         TileConfig(weights="s4n", activations="u8", output="u8", contract="up")
 
 
@@ -118,4 +123,7 @@ def test_help_shows_the_first_options_and_help_all_the_rest():
     options = {word for word in short.split() if word.startswith("--")}
     assert {"--bits", "--requant", "--rows", "--cols", "--lanes", "--area", "--help-all"} <= options
     assert "--vcd" not in short and "--vcd" in whole
+    assert len(short.splitlines()) < 40 and "\nplace and route: --pnr\nall: --help-all\n" in short
+    for name, what in list(COMMANDS.items())[1:]:
+        assert re.search(rf"\n  exactmac {name} +{what}\n", short)
     assert all(name in whole for name in (*FLOATS, "stochastic", "exit status"))

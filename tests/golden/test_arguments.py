@@ -11,7 +11,7 @@ from golden.casts import cast
 from golden.contracts import CONTRACTS
 from golden.contracts import parse as contract
 from golden.formats import BlockScaled, IntFormat, parse
-from golden.multipliers import combined_scale, threshold_parameters
+from golden.multipliers import combined_scale, scale_parameters, threshold_parameters
 from golden.networks import Conv2d, Dense, Network, Pool, Quantization, Tensor
 from golden.quantize import (
     FloatDense,
@@ -29,6 +29,7 @@ from golden.runtimes.onnx_ops import conv_integer, dynamic_range, quantize_linea
 from golden.units import Rescaling
 from golden.units import parse as scheme
 
+SEE = "Contract must be a contract (see exactmac.contract), not 'half_up'"
 S8, MX, HALF_UP = parse("s8"), parse("mx_s8"), contract("half_up")
 HALF = dict(bias=[0], multiplier=[1], shift=[1], zero_point=[0], clamp_min=[-128], clamp_max=[127])
 LAYER = dict(inputs=("input",), output=Quantization(S8), contract=HALF_UP, parameters=HALF)
@@ -115,10 +116,14 @@ def test_empty_sums():
     (lambda: requantize([[1], [1, 2]], HALF_UP, S8, HALF), ValueError, "Sum must be an integer or "
      "an array of integers, whose rows have one length, not [[1], [1, 2]]"),
     (lambda: requantize([1], "half_up", S8, HALF), TypeError,
-     "Contract must be a contract, not 'half_up'"),
+     SEE),
+    (lambda: requantize([1], HALF_UP, "s8", HALF), TypeError,
+     "Output must be a format (see exactmac.parse), not 's8'"),
+    (lambda: scale_parameters("half_up", 1.0, S8), TypeError, SEE),
     (lambda: requantize([1], HALF_UP, S8, [1]), TypeError,
      "Parameters must be a mapping of names to integers, not [1]"),
-    (lambda: Quantization("s8"), TypeError, "Format must be a format, not 's8'"),
+    (lambda: Quantization("s8"), TypeError,
+     "Format must be a format (see exactmac.parse), not 's8'"),
     (lambda: Quantization(S8, "1"), TypeError,
      "Scale must be a number or an array of numbers, not '1'"),
     (lambda: Quantization(S8, [1.0, None]), TypeError,
@@ -143,11 +148,13 @@ def test_empty_sums():
     (lambda: Tensor("x", Quantization(S8), (1, 2.5)), TypeError,
      "Shape of tensor 'x' must be an integer, not 2.5 (float)"),
     (lambda: run([], [1]), TypeError, "Network must be a Network, not []"),
-    (lambda: Rescaling("half_up", S8, S8), TypeError, "Contract must be a contract, not 'half_up'"),
-    (lambda: quantized(weights="s8"), TypeError, "Weights must be a format, not 's8'"),
-    (lambda: quantized(activations=8), TypeError, "Activations must be a format, not 8"),
-    (lambda: quantized(contract="half_up"), TypeError,
-     "Contract must be a contract, not 'half_up'"),
+    (lambda: Rescaling("half_up", S8, S8), TypeError, SEE),
+    (lambda: quantized(activations=8), TypeError,
+     "Activations must be a format (see exactmac.parse), not 8"),
+    (lambda: quantized(output="s1n"), ValueError,
+     "Output: Format must have at least 2 levels, not the 1 of s1n"),
+    (lambda: quantized(contract=8), TypeError,
+     "Contract must be a contract (see exactmac.contract), not 8"),
     (lambda: quantize_network([[[1.0]]], [[1.0]], weights=S8, activations=S8, contract=HALF_UP),
      TypeError, "Layer must be a FloatDense, not [[1.0]]"),
     (lambda: run(of_lists(3), [[1]]), ValueError,
@@ -173,7 +180,7 @@ def test_empty_sums():
     (lambda: threshold_parameters(0.5, parse("s3"), IntFormat(32)), ValueError,
      "Scale must have one axis, of channels, not shape ()"),
     (lambda: combined_scale("half_up", 1.0, output=1.0), TypeError,
-     "Contract must be a contract, not 'half_up'"),
+     SEE),
     (lambda: combined_scale(HALF_UP, "a", output=1.0), TypeError,
      "Scale must be a number or an array of numbers, not 'a'"),
     (lambda: digits.accuracy(np.zeros((0, 2)), np.zeros(0)), ValueError,

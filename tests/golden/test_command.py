@@ -76,6 +76,12 @@ def test_a_full_device_ends_it_in_a_line(door, body, unbuffered):
         assert ended(process) == (2, None, FULL)
 
 
+def test_a_full_device_leaves_the_files(door):
+    body = "with committing():\n    pass\nprint('done')\nreturn 0"
+    with open("/dev/full", "w") as full, door(body, stdout=full) as process:
+        assert ended(process) == (2, None, FULL.replace("\n", "; the files were written\n"))
+
+
 def test_without_standard_output(door):
     with door("print('nobody reads this')\nsys.exit(7)", "-c",
               "import os, sys; os.close(1); os.execv(sys.executable, [sys.executable, "
@@ -178,7 +184,7 @@ def test_what_is_no_file_is_written_to(tmp_path):
     assert read == [b"one"] and pipe.is_fifo()
     with pytest.raises(OSError, match=r"^Out must be writable, not /dev/full "
                                       r"\(No space left on device\)$"):
-        write_file("Out", output_file("Out", "/dev/full"), b"one")
+        write_file("Out", Path("/dev/full"), b"one")
 
 
 @pytest.mark.parametrize("name", ["/dev/fd/{}", "/proc/self/fd/{}", "/proc/thread-self/fd/{}",
@@ -236,6 +242,8 @@ def test_a_pipe_that_nobody_empties_does_not_hold_an_interruption(tmp_path, door
     ("/sys/file", "Csv must be writable, not /sys/file (Permission denied)"),
     ("/dev/fd/987", "Csv must be writable, not /dev/fd/987 (Bad file descriptor)"),
     ("/proc/self/fd", "Csv must be a file, not the folder /proc/self/fd"),
+    ("/dev/full", "Csv must be writable, not /dev/full (No space left on device)"),
+    ("/proc/file", "Csv must be writable, not /proc/file (No such file or directory)"),
 ])
 def test_where_no_file_can_be_written(tmp_path, monkeypatch, text, message):
     monkeypatch.chdir(tmp_path)

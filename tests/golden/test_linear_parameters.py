@@ -43,7 +43,7 @@ def factors(scales):
 
 
 def found(name, *scales):
-    return linear_parameters(contract(name), *scales, S32)
+    return linear_parameters(name, *scales, S32)
 
 
 def test_the_rules():
@@ -156,6 +156,9 @@ def test_a_product_that_float32_does_not_hold():
     assert combined_scale(contract("tflite"), *scales[:2], output=scales[2]) == 2.0**-20
 
 
+RATIO = "Input scale times weight scale over output scale"
+
+
 @pytest.mark.parametrize("name, scales, message", [
     ("half_up", (1.0, 1.0, 0.0), "Scale must be positive and finite, not 0.0"),
     ("half_up", (-1.0, 1.0, 1.0), "Scale must be finite and not negative, not -1.0"),
@@ -163,7 +166,9 @@ def test_a_product_that_float32_does_not_hold():
     ("onnx", (1e-50, 1.0, 1.0), "Scale must be neither 0 nor infinite as a float32, not 1e-50"),
     ("tflite", (1.0, 1e40, 1.0), "Scale must be neither 0 nor infinite as a float32, not 1e+40"),
     ("tflite", (1.0, 1.0, 1e-50), "Scale must be neither 0 nor infinite as a float32, not 1e-50"),
-    ("onnx", (2.0**100, 2.0**100, 1.0), "Scale must be finite and not negative, not inf"),
+    ("onnx", (2.0**100, 2.0**100, 1.0), f"{RATIO} must be finite and not negative, not inf"),
+    ("half_up", (1e20, 1e20, 1.0), f"{RATIO} must be less than 2147483647.5 for contract half_up "
+                                   "with 31-bit multipliers, not 1e+40"),
     ("none", (1.0, 1.0, 1.0), "Contract must be one that scales, not none"),
     ("thresholds", (1.0, 1.0, 1.0), "Contract must be one that scales, not thresholds"),
 ])

@@ -9,7 +9,7 @@ import pytest
 
 from exactmac import bench, network
 from exactmac.options import config_of, parser
-from golden import digits
+from golden import command, digits
 from golden.networks import Conv2d, Dense
 from golden.quantize import quantize
 from golden.run import run as run_golden
@@ -170,6 +170,7 @@ def test_a_row_names_the_table(tmp_path, monkeypatch, capsys, lut, named):
 
 def test_the_table_is_shown_where_its_file_is_full(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(command, "_try", lambda number: None)  # as if it filled up later
     monkeypatch.setattr(network, "simulation", lambda *arguments: None)
     monkeypatch.setattr(network, "run_network", lambda config, backend, quantized, x: (
         run_golden(quantized, x)["dense1"], [Trace()]))
@@ -232,8 +233,8 @@ def test_sweep_and_csv(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("arguments, message", [
-    ("--bits 0", "argument --bits: Bits must be N or N..M with widths in range [1, 16], not '0'"),
-    ("--bits 4..2", "argument --bits: Bits must be N or N..M with widths in range [1, 16], "
+    ("--bits 0", "argument --bits: must be N or N..M with widths in range [1, 16], not '0'"),
+    ("--bits 4..2", "argument --bits: must be N or N..M with widths in range [1, 16], "
                     "not '4..2'"),
     ("--bits 4 --requant none", "Contract must be one whose results another layer takes, not none"),
     ("--bits 4 --output s8", "Output must be s4, as the activations of the next layer, not s8"),
@@ -248,6 +249,7 @@ def test_sweep_and_csv(tmp_path, capsys):
     ("--bits 4 --plot a.svg", "Area must be asked for, by --area, for --plot a.svg"),
     ("--bits 4 --area ecp5 --plot /nowhere/a.svg", "Plot must be in a folder that exists, not "
                                                    "/nowhere/a.svg"),
+    ("--bits 2..4 --export a", "Bits must be one width for --export, not 3 widths"),
     ("--bits 4 --csv=", "Csv must name a file, not ''"),
     ("--bits 4 --parameters own.json", "unrecognized arguments: --parameters own.json"),
 ])

@@ -87,7 +87,7 @@ def test_an_accumulator_beyond_what_is_taken_is_refused(name):
     for unbiased in (WIDE, Range(taken.lo - 1, 0), Range(0, taken.hi + 1)):
         message = (rf"^Accumulator must be in range {re.escape(str(taken))} of {TAKES[name]} for "
                    rf"contract {name}, not {re.escape(str(unbiased))} \({unbiased.format}\): "
-                   rf"fewer products or narrower formats are needed$")
+                   rf"fewer products \(a tile's depth, --depth\) or narrower formats are needed$")
         with pytest.raises(ValueError, match=message):
             contract(name).sum_format(unbiased)
     assert contract(name).sum_format(taken) == TAKES[name]

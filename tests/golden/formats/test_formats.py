@@ -66,12 +66,15 @@ class TestEveryFormat:
             unused = set(range(2**fmt.bits)) - set(fmt.encode(fmt.levels()).tolist())
             assert len(unused) == name.endswith("n"), name
             for code in unused:
-                with pytest.raises(ValueError, match=rf"^Level must be in range .* of {fmt}, not "):
-                    fmt.decode(code)
-            for code in (-1, 2**fmt.bits):
-                message = (rf"^Code of {fmt} must be in range \[0, {2**fmt.bits - 1}\] of "
-                           rf"{IntFormat(fmt.bits, signed=False)}, not {code}$")
+                but = f" and other than {code}" * fmt.signed
+                most = 2**fmt.bits - (1 if fmt.signed else 2)
+                message = (rf"^Code must be in range \[0, {most}\] of {fmt}{but}, not {code} "
+                           rf"at index 1$")
                 with pytest.raises(ValueError, match=message):
+                    fmt.decode([0, code])
+            for code in (-1, 2**fmt.bits):
+                with pytest.raises(ValueError, match=rf"^Code must be in range .* of {fmt}.*, not "
+                                                     rf"{code}$"):
                     fmt.decode(code)
 
 
@@ -108,7 +111,8 @@ def test_odd_levels_are_the_definition(width):
                                              rf"{fmt.max}\] of {fmt}, not {bad}$"):
             fmt.check(bad, "Weight")
     for code in (-1, 2**width):
-        with pytest.raises(ValueError, match=rf"^Code of {fmt} must be in range "):
+        with pytest.raises(ValueError, match=rf"^Code must be in range \[0, {fmt.max}\] of "
+                                             rf"{fmt}, not {code}$"):
             fmt.decode(code)
 
 

@@ -251,7 +251,8 @@ X = np.ones((4, 3))
     (ONE, dict(calibration=np.full((4, 3), math.nan)), r"^\w+ must be finite, not nan$"),
     (ONE, dict(contract=contract("tflite"), weights=S16, activations=S16),
      r"^Accumulator must be in range \[-2147483648, 2147483647\] of s32 for contract tflite, "
-     r"not \[-?\d+, \d+\] \([su]\d+\): fewer products or narrower formats are needed$"),
+     r"not \[-?\d+, \d+\] \([su]\d+\): fewer products \(a tile's depth, --depth\) or narrower "
+     r"formats are needed$"),
 ])
 def test_bad_requests(layers, changed, message):
     arguments = dict(calibration=X, weights=S8N, activations=S8, contract=HALF_UP) | changed

@@ -109,13 +109,13 @@ def simulate(program, folder, *options):
 @pytest.mark.parametrize("options", [(), ("+stall=0",), ("+stall=6",)])
 def test_passes(program, tmp_path, options):
     write_vectors(tmp_path)
-    assert simulate(program, tmp_path, *options) == (f"PASS {COUNT} outputs", True)
+    assert simulate(program, tmp_path, *options) == (f"PASS {COUNT} transfers", True)
 
 
 def test_reads_vectors_from_a_folder(program, tmp_path):
     (tmp_path / "vectors").mkdir()
     write_vectors(tmp_path / "vectors")
-    assert simulate(program, tmp_path, "+dir=vectors") == (f"PASS {COUNT} outputs", True)
+    assert simulate(program, tmp_path, "+dir=vectors") == (f"PASS {COUNT} transfers", True)
 
 
 @pytest.mark.parametrize("index, place, got, expected", [
@@ -133,17 +133,17 @@ def test_first_wrong_vector_is_named(program, tmp_path, index, place, got, expec
     file.write_text("\n".join(lines) + "\n")
     line, passed = simulate(program, tmp_path)
     assert not passed
-    assert re.fullmatch(f"FAIL output {index}: got {got}, expected {expected}", line)
+    assert re.fullmatch(f"FAIL transfer {index}: got {got}, expected {expected}", line)
 
 
 @pytest.mark.parametrize("fault, verdict", [
-    (1, "FAIL output 2: got .*"),
-    (2, f"FAIL more than {COUNT} outputs"),
-    (3, r"FAIL output \d+ did not hold until its transfer"),
-    (4, r"FAIL output \d+ did not hold until its transfer"),
+    (1, "FAIL transfer 2: got .*"),
+    (2, f"FAIL more than {COUNT} transfers"),
+    (3, r"FAIL transfer \d+ did not hold until it was taken"),
+    (4, r"FAIL transfer \d+ did not hold until it was taken"),
     (5, "FAIL error is set"),
-    (6, "FAIL output .*"),
-    (7, f"FAIL {COUNT} outputs in {CYCLES + 1} cycles, not {CYCLES}"),
+    (6, "FAIL transfer .*"),
+    (7, f"FAIL {COUNT} transfers in {CYCLES + 1} cycles, not {CYCLES}"),
 ], ids=["missing", "surplus", "changes", "withdraws", "error", "reset tied off", "late"])
 def test_faults_are_named(program, tmp_path, fault, verdict):
     write_vectors(tmp_path)
@@ -168,7 +168,7 @@ def test_missing_output_runs_out_of_time(program, tmp_path):
     file.write_text(re.sub("^00000003", "00000fff", file.read_text(), flags=re.MULTILINE))
     limit = 1000 + 64 * (len(SIZES) + 2 * COUNT)
     assert simulate(program, tmp_path, "+stall=0") == (
-        f"FAIL 3 of {COUNT} outputs after {limit} cycles", False)
+        f"FAIL 3 of {COUNT} transfers after {limit} cycles", False)
 
 
 def test_vectors_text():
@@ -264,11 +264,11 @@ def forked(tmp_path_factory):
 
 
 @pytest.mark.parametrize("option, verdict", [
-    ("+stall=2", "PASS 20 outputs"), ("+stall=6", "PASS 20 outputs"),
-    ("+fault=1", "FAIL m_axis_o_high output 0: got tdata 0909 tlast 1, "
+    ("+stall=2", "PASS 20 transfers"), ("+stall=6", "PASS 20 transfers"),
+    ("+fault=1", "FAIL m_axis_o_high transfer 0: got tdata 0909 tlast 1, "
                  "expected tdata 095a tlast 1"),
     # The last number leaves by the port low: the cycle of all outputs is that of its transfer.
-    ("+slow=3", "FAIL 14 outputs in 39 cycles, not 21"),
+    ("+slow=3", "FAIL 14 transfers in 39 cycles, not 21"),
 ])
 def test_two_outputs(forked, option, verdict):
     program, folder = forked

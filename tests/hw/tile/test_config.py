@@ -41,16 +41,19 @@ def config(**changed):
      "Output must not be given for contract none, whose output is the exact sum, not s4"),
     (dict(contract=contract("tflite"), weights=parse("s16"), activations=parse("s16")),
      "Accumulator must be in range [-2147483648, 2147483647] of s32 for contract tflite, not "
-     "[-1099478073344, 1099511627776] (s42): fewer products or narrower formats are needed"),
+     "[-1099478073344, 1099511627776] (s42): fewer products (a tile's depth, --depth) or narrower "
+     "formats are needed"),
     (dict(contract=contract("tflite"), weights=parse("s8"), activations=parse("s8"),
           depth=1 << 17),
      "Accumulator must be in range [-2147483648, 2147483647] of s32 for contract tflite, not "
-     "[-2130706432, 2147483648] (s33): fewer products or narrower formats are needed"),
+     "[-2130706432, 2147483648] (s33): fewer products (a tile's depth, --depth) or narrower "
+     "formats are needed"),
     # Alone the sums fit; less the weights' zero points they do not.
     (dict(contract=contract("tflite"), weights=parse("s8n"), activations=parse("s8n"),
           depth=100_000, zero_points="both"),
      "Accumulator must be in range [-2147483648, 2147483647] of s32 for contract tflite, not "
-     "[-3225800000, 3225800000] (s33): fewer products or narrower formats are needed"),
+     "[-3225800000, 3225800000] (s33): fewer products (a tile's depth, --depth) or narrower "
+     "formats are needed"),
 ])
 def test_bad_values(changed, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
