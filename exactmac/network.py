@@ -2,7 +2,7 @@
 
 ``exactmac network --bits 4`` builds a tile, runs every test image through it and prints the
 accuracy of the float network, of golden and of the hardware; ``--bits 1..8`` sweeps, and with
-``--area ecp5 --plot FILE`` shows what each width costs.
+``--area ecp5 --plot`` draws what each width costs.
 """
 
 import argparse
@@ -47,11 +47,13 @@ __all__ = ["Result", "run_digits", "main", "parser"]
 WEIGHTS = "s_axis_weights"
 # Options that --help shows.
 FIRST = ("--bits", "--requant", "--area", "--plot", "--csv", "--export")
+PLOT = "network.svg"
+"""File of ``--plot`` without a name."""
 EPILOG = f"""\
 {NUMBERS}
 examples
   exactmac network --bits 1..8
-  exactmac network --bits 2..8 --area ecp5 --plot accuracy.svg
+  exactmac network --bits 2..8 --area ecp5 --csv network.csv --plot
   exactmac network --weights e4m3fn --activations e4m3fn --output e4m3fn
 """
 
@@ -161,9 +163,10 @@ def parser() -> Parser:
     parser.add_argument("--csv", metavar="FILE", help="write the table to a file too")
     parser.add_argument("--area", metavar="TARGET",
                         help="estimate the area of each tile: " + ", ".join(TARGETS))
-    parser.add_argument("--plot", metavar="FILE",
+    parser.add_argument("--plot", metavar="FILE", nargs="?", const=PLOT,
                         help="with --area: draw accuracy against area and against bit operations "
-                             "(products times the bits of their factors), as SVG")
+                             "(products times the bits of their factors), as SVG (default: "
+                             f"{PLOT})")
     parser.add_argument("--export", metavar="FOLDER",
                         help="write, of one width, what a testbench of your own sends to the tile "
                              "and expects of it: hexadecimal words of each port, layer by layer")
@@ -188,7 +191,7 @@ def main(argv: list[str] | None = None) -> int:
         picture = None
         if args.plot is not None:
             if where is None:
-                raise ValueError(f"Area must be asked for, by --area, for --plot {args.plot}")
+                raise ValueError("Area must be asked for, by --area, for --plot")
             require(*MATPLOTLIB)
             picture = output_file("Plot", args.plot)
         if args.export is not None:
