@@ -9,7 +9,7 @@ from golden.formats.codebook import Codebook, LoadedCodebook
 from golden.formats.floating import FLOATS
 from golden.formats.integer import IntFormat
 from golden.formats.odd import OddFormat
-from golden.suggest import suggestion
+from golden.suggest import nearest
 
 __all__ = ["parse", "ELSEWHERE", "MAX_BITS"]
 
@@ -116,13 +116,22 @@ def parse(name: str) -> Format:
             f"Format must be one of s1..s{MAX_BITS}, u1..u{MAX_BITS}, either with n for the narrow "
             f"range, odd1..odd8, {', '.join(_NAMED)}, codebook:LEVEL/LEVEL..., "
             f"codebook1..codebook4 with :loaded=INTEGER, mx_FORMAT, not {name!r}"
-            f"{suggestion(name, _NAMED, _ALIASES)}")
+            f"{_suggestion(name)}")
     width = int(match[2])
     if match[1] == "odd":
         return OddFormat(width)
     if not 1 <= width <= MAX_BITS:
         raise ValueError(f"Format width must be in range [1, {MAX_BITS}], not {width} ({name!r})")
     return IntFormat(width, signed=match[1] == "s", narrow=bool(match[3]))
+
+
+def _suggestion(name: str) -> str:
+    # An alias may stand for a format that there is not, as s32 for int32.
+    near = nearest(name, _NAMED, _ALIASES)
+    try:
+        return f" (did you mean {near}?)" if near and parse(near) else ""
+    except ValueError:
+        return ""
 
 
 def _float(name: str, family: str, parameters: str) -> Format:
