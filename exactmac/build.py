@@ -5,6 +5,11 @@
 and outputs in ``build/``; ``--help`` tells the rest.
 """
 
+if __name__ == "__main__":
+    from golden.command import run
+    run("exactmac.build")
+
+
 import json
 import os
 import sys

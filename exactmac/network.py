@@ -5,6 +5,11 @@ accuracy of the float network, of golden and of the hardware; ``--bits 1..8`` sw
 ``--area ecp5 --plot`` draws what each width costs.
 """
 
+if __name__ == "__main__":
+    from golden.command import run
+    run("exactmac.network")
+
+
 import argparse
 import csv
 import io

@@ -7,9 +7,10 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from importlib import metadata
 from typing import Any, NoReturn
 
-from exactmac.__main__ import COMMANDS
+from exactmac.__main__ import COMMANDS, DEFAULT
 from golden import command
 from golden.command import integer, number
 from golden.contracts import CONTRACTS, MAX_MULTIPLIER_BITS, Scaled
@@ -92,6 +93,8 @@ class Parser(command.Parser):
         self._first = first
         self._others = others or {}
         self._json = False
+        self.add_argument("--version", action="version", help="show the version and exit",
+                          version=f"exactmac {metadata.version('exactmac')}")
         if first:
             self.add_argument("--help-all", action=_HelpAll, nargs=0,
                               help="show every option, all formats and contracts, and exit")
@@ -101,7 +104,8 @@ class Parser(command.Parser):
         if not self._first:
             return super().format_help()
         formatter = self._get_formatter()
-        formatter.add_usage("%(prog)s [OPTIONS]", [], [], "usage: ")
+        usage = self.prog.replace(f" {DEFAULT}", f" [{DEFAULT}]")
+        formatter.add_usage(f"{usage} [OPTIONS]", [], [], "usage: ")
         formatter.add_text(self.description)
         formatter.start_section("options that people use first")
         formatter.add_arguments(action for action in self._actions
@@ -110,9 +114,8 @@ class Parser(command.Parser):
         formatter.add_text("\n".join(
             f"{purpose}: {' '.join(options)}" for purpose, options in self._others.items())
             or f"{self.prog} --help-all shows every option, all formats and contracts.")
-        commands = {f"exactmac {name}": what for name, what in COMMANDS.items()}
-        formatter.add_text("Other commands\n" + "\n".join(
-            f"  {name:<17} {what}" for name, what in commands.items() if name != self.prog))
+        formatter.add_text("Commands\n" + "\n".join(
+            f"  {f'exactmac {name}':<17} {what}" for name, what in COMMANDS.items()))
         return formatter.format_help()
 
     def format_help_all(self) -> str:
