@@ -36,7 +36,7 @@ from golden.run import run as run_golden
 from hw import emit
 from hw.bus.axi_tile import AxiTile
 from hw.flow.mapping import TARGETS, Target
-from hw.flow.tools import require
+from hw.flow.tools import PYOSYS, require
 from hw.flow.yosys import synthesize
 from hw.folder import scratch
 from hw.tile.config import TileConfig
@@ -192,7 +192,7 @@ def main(argv: list[str] | None = None) -> int:
             if args.area not in TARGETS:
                 raise ValueError(f"Area must be one of {', '.join(TARGETS)}, not {args.area!r}")
             where = TARGETS[args.area]
-            require("pyosys", "pyosys", "pip install exactmac")
+            require(*PYOSYS)
         picture = None
         if args.plot is not None:
             if where is None:

@@ -46,7 +46,7 @@ from rich.table import Table
 
 from exactmac.options import NUMBERS, Parser, add_bits, add_numbers, add_shape, config_of
 from golden.command import integer, undoing
-from hw.flow.tools import ToolFailed, ToolMissing, first_error, run_tool
+from hw.flow.tools import PYOSYS, ToolFailed, ToolMissing, first_error, require, run_tool
 from hw.folder import FolderError, scratch
 from hw.tile.config import TileConfig
 from sim.claims import Claim, claims
@@ -64,8 +64,10 @@ class Refuted(Exception):
 def prove(*claims: Claim):
     """Prove claims in turn; raise :class:`Refuted` with an input on which one does not hold.
 
-    Raises :class:`~hw.flow.tools.ToolFailed` if the solver has no result.
+    Raises :class:`~hw.flow.tools.ToolMissing` if there is no solver, and
+    :class:`~hw.flow.tools.ToolFailed` if it has no result.
     """
+    require(*PYOSYS)
     with scratch() as folder:
         script = ""
         for index, claim in enumerate(claims):

