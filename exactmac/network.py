@@ -35,6 +35,7 @@ from golden.quantize import quantize, run_float
 from golden.run import run as run_golden
 from hw import emit
 from hw.bus.axi_tile import AxiTile
+from hw.flow import mapping
 from hw.flow.mapping import TARGETS, Target
 from hw.flow.tools import PYOSYS, require
 from hw.flow.yosys import synthesize
@@ -189,9 +190,7 @@ def main(argv: list[str] | None = None) -> int:
         file = None if args.csv is None else output_file("Csv", args.csv)
         where = None
         if args.area is not None:
-            if args.area not in TARGETS:
-                raise ValueError(f"Area must be one of {', '.join(TARGETS)}, not {args.area!r}")
-            where = TARGETS[args.area]
+            where = mapping.parse(args.area)
             require(*PYOSYS)
         picture = None
         if args.plot is not None:

@@ -73,12 +73,9 @@ BAD = [
     ("--bits 4 --zero-points weights",
      "Zero points must be one of none, activations, both, not 'weights'"),
     ("--bits 4 --target ecp5", "unrecognized arguments: --target ecp5"),
-    ("--bits 4 --area ecp6", "Area must be some of generic,ice40,ecp5,xc7, separated by commas, "
-                             "not 'ecp6'"),
-    ("--bits 4 --area ecp5, ", "Area must be some of generic,ice40,ecp5,xc7, separated by commas, "
-                               "not 'ecp5,'"),
-    ("--bits 4 --area=", "Area must be some of generic,ice40,ecp5,xc7, separated by commas, "
-                         "not ''"),
+    ("--bits 4 --area ecp6", "Target must be one of generic, ice40, ecp5, xc7, not 'ecp6'"),
+    ("--bits 4 --area ecp5, ", "Target must be one of generic, ice40, ecp5, xc7, not ''"),
+    ("--bits 4 --area=", "Target must be one of generic, ice40, ecp5, xc7, not ''"),
     ("--bits 4 --area ecp5 --no-area", "Area must not be off (--no-area) for --area 'ecp5'"),
     ("--bits 1_0", "argument --bits: must be an integer, not '1_0'"),
     ("--bits ４", "argument --bits: must be an integer, not '４'"),
