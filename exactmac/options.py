@@ -249,7 +249,7 @@ def parser() -> Parser:
                            f"{SPEEDS[0]})")
     flow.add_argument("--seed", type=integer, metavar="N", help="seed of the placer (default: 1)")
     flow.add_argument("--frequency", type=number, metavar="MHZ",
-                      help="frequency that placement strives for; to miss it is no failure "
+                      help="frequency that placement aims for; to miss it is no failure "
                            "(default: 200)")
     flow.add_argument("--no-verify", action="store_true", help="do not simulate")
     flow.add_argument("--require-verilog", action="store_true",

@@ -46,6 +46,8 @@ class Placement:
         Smallest of :data:`DEVICES`, from the requested one on, that holds the design.
     speed, seed : int
         Speed grade, and seed of the placer.
+    frequency : float
+        Frequency in MHz that placement aimed for.
     lut : int
         TRELLIS_COMB: LUTs, two per carry cell and up to four for the ends of each carry chain,
         six per distributed RAM.
@@ -61,6 +63,7 @@ class Placement:
     device: str
     speed: int
     seed: int
+    frequency: float
     lut: int
     ff: int
     dsp: int
@@ -132,9 +135,9 @@ def place(netlist_json: Path, *, device: str = "25k", speed: int = 6, seed: int 
             continue
         used = {cell: entry["used"] for cell, entry in report["utilization"].items()}
         return Placement(
-            device=size, speed=speed, seed=seed, lut=used["TRELLIS_COMB"], ff=used["TRELLIS_FF"],
-            dsp=used["MULT18X18D"], ram=used["DP16KD"], fmax=_fmax(report["fmax"], clock),
-            seconds=time.perf_counter() - start)
+            device=size, speed=speed, seed=seed, frequency=frequency, lut=used["TRELLIS_COMB"],
+            ff=used["TRELLIS_FF"], dsp=used["MULT18X18D"], ram=used["DP16KD"],
+            fmax=_fmax(report["fmax"], clock), seconds=time.perf_counter() - start)
     raise ToolFailed("nextpnr-ecp5", f"the design does not fit the largest device, {reason}")
 
 
