@@ -14,10 +14,10 @@ from exactmac.__main__ import COMMANDS, DEFAULT
 from golden import command
 from golden.command import integer, number
 from golden.contracts import CONTRACTS, MAX_MULTIPLIER_BITS, Scaled
-from golden.formats import FLOATS, MAX_BITS
+from golden.formats import BLOCK, FLOATS, MAX_BITS, MAX_ODD_BITS
 from hw.files import lut_of, parameters_of
 from hw.flow.mapping import TARGETS
-from hw.flow.nextpnr import DEVICES, SPEEDS
+from hw.flow.nextpnr import DEVICES, FREQUENCY, SEED, SPEEDS
 from hw.flow.tools import ToolFailed, ToolMissing
 from hw.folder import FolderError
 from hw.tile.config import TileConfig
@@ -49,10 +49,11 @@ def _wrapped(words: Iterable[str]) -> str:
 NUMBERS = f"""\
 formats    sN, uN: signed or unsigned integers of N bits, 1 to {MAX_BITS}; with an n (s8n) one
            level less, so that signed ones are symmetric
-           oddN: odd integers of N bits, 1 to 8; ternary: -1, 0, 1; binary: -1, 1; bit: 0, 1
+           oddN: odd integers of N bits, 1 to {MAX_ODD_BITS}
+           ternary: -1, 0, 1; binary: -1, 1; bit: 0, 1
            {_wrapped(FLOATS)}: floats
            codebook:L/L...: these levels; codebookN:loaded=FORMAT: 2^N, loaded at run time
-           mx_FORMAT: an exponent for each 32 elements of that format
+           mx_FORMAT: an exponent for each {BLOCK} elements of that format
 contracts  {_wrapped(CONTRACTS)}
 """
 """What ``--help-all`` says of formats and contracts."""
@@ -247,10 +248,11 @@ def parser() -> Parser:
     flow.add_argument("--speed", type=integer, metavar="N",
                       help=f"speed grade of the device, {SPEEDS[0]} to {SPEEDS[-1]} (default: "
                            f"{SPEEDS[0]})")
-    flow.add_argument("--seed", type=integer, metavar="N", help="seed of the placer (default: 1)")
+    flow.add_argument("--seed", type=integer, metavar="N",
+                      help=f"seed of the placer (default: {SEED})")
     flow.add_argument("--frequency", type=number, metavar="MHZ",
                       help="frequency that placement aims for; to miss it is no failure "
-                           "(default: 200)")
+                           f"(default: {FREQUENCY:g})")
     flow.add_argument("--no-verify", action="store_true", help="do not simulate")
     flow.add_argument("--require-verilog", action="store_true",
                       help="fail where Verilator cannot run, rather than verify the design alone")

