@@ -70,20 +70,20 @@ def source() -> str:
     rows = [{"name": "aclk", "wave": "p" + "." * (len(shown) - 1)}]
     for port in PORTS:
         offered = [each[f"{port}_tvalid"] for each in shown]
-        taken = [each[f"{port}_tvalid"] and each[f"{port}_tready"] for each in shown]
+        transferred = [each[f"{port}_tvalid"] and each[f"{port}_tready"] for each in shown]
         rows += [{}, [port, *(
-            _row(signal, [each[f"{port}_{signal}"] for each in shown], offered, taken,
+            _row(signal, [each[f"{port}_{signal}"] for each in shown], offered, transferred,
                  -(-len(getattr(tile, f"{port}_{signal}")) // 4))
             for signal in SIGNALS if f"{port}_{signal}" in shown[0])]]
     return json.dumps({"signal": rows, "head": {"tick": 0}, "config": {"hscale": 2}}, indent=1)
 
 
-def _row(signal, values, offered, taken, digits):
+def _row(signal, values, offered, transferred, digits):
     # While nothing is offered, data and tlast have no meaning; a transfer is a brick.
     states = ["x" if signal in ("tdata", "tlast") and not valid else f"{value:0{digits}x}"
               for value, valid in zip(values, offered, strict=True)]
     wave, data = "", []
-    for before, state, moved in zip([None, *states], states, [False, *taken], strict=False):
+    for before, state, moved in zip([None, *states], states, [False, *transferred], strict=False):
         if state == before and not (signal == "tdata" and moved):
             wave += "."
         elif signal == "tdata" and state != "x":

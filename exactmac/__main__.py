@@ -1,5 +1,6 @@
 """The command ``exactmac``: a subcommand and its options."""
 
+import json
 import sys
 from importlib.metadata import version
 from typing import NoReturn
@@ -7,7 +8,7 @@ from typing import NoReturn
 from golden.command import run
 from golden.suggest import suggestion
 
-__all__ = ["COMMANDS", "main"]
+__all__ = ["COMMANDS", "DEFAULT", "main"]
 
 COMMANDS = {
     "build": "write, verify and measure a tile",
@@ -17,18 +18,25 @@ COMMANDS = {
 }
 """Subcommands; ``exactmac --bits 4`` is short for ``exactmac build --bits 4``."""
 
+DEFAULT = "build"
+"""Subcommand of a command line that begins with an option."""
+
 
 def main() -> NoReturn:
-    """Run the subcommand that the first argument names; ``build`` if that is an option."""
+    """Run the subcommand that the first argument names, or else :data:`DEFAULT`."""
     if sys.argv[1:] == ["--version"]:
         print(f"exactmac {version('exactmac')}")
         sys.exit(0)
-    name = "build"
+    name = DEFAULT
     if len(sys.argv) > 1 and not sys.argv[1].startswith("-"):
         name = sys.argv.pop(1)
     if name not in COMMANDS:
-        sys.stderr.write(f"exactmac: error: Command must be one of {', '.join(COMMANDS)}, not "
-                         f"{name!r}{suggestion(name, COMMANDS)}\n")
+        message = (f"Command must be one of {', '.join(COMMANDS)}, not {name!r}"
+                   f"{suggestion(name, COMMANDS)}")
+        if "--json" in sys.argv:
+            print(json.dumps({"error": message}))
+        else:
+            sys.stderr.write(f"exactmac: error: {message}\n")
         sys.exit(2)
     run(f"exactmac.{name}")
 

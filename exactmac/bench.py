@@ -6,6 +6,11 @@ Verilator and in Amaranth's simulator, in one run on one machine. Vectors are pa
 unpacked within the time measured; compiling is apart.
 """
 
+if __name__ == "__main__":
+    from golden.command import run
+    run("exactmac.bench")
+
+
 import argparse
 import time
 

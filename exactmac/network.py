@@ -2,8 +2,13 @@
 
 ``exactmac network --bits 4`` builds a tile, runs every test image through it and prints the
 accuracy of the float network, of golden and of the hardware; ``--bits 1..8`` sweeps, and with
-``--area ecp5 --plot FILE`` shows what each width costs.
+``--area ecp5 --plot`` draws what each width costs.
 """
+
+if __name__ == "__main__":
+    from golden.command import run
+    run("exactmac.network")
+
 
 import argparse
 import csv
@@ -30,8 +35,9 @@ from golden.quantize import quantize, run_float
 from golden.run import run as run_golden
 from hw import emit
 from hw.bus.axi_tile import AxiTile
+from hw.flow import mapping
 from hw.flow.mapping import TARGETS, Target
-from hw.flow.tools import require
+from hw.flow.tools import PYOSYS, require
 from hw.flow.yosys import synthesize
 from hw.folder import scratch
 from hw.tile.config import TileConfig
@@ -47,11 +53,13 @@ __all__ = ["Result", "run_digits", "main", "parser"]
 WEIGHTS = "s_axis_weights"
 # Options that --help shows.
 FIRST = ("--bits", "--requant", "--area", "--plot", "--csv", "--export")
+PLOT = "network.svg"
+"""File of ``--plot`` without a name."""
 EPILOG = f"""\
 {NUMBERS}
 examples
   exactmac network --bits 1..8
-  exactmac network --bits 2..8 --area ecp5 --plot accuracy.svg
+  exactmac network --bits 2..8 --area ecp5 --csv network.csv --plot
   exactmac network --weights e4m3fn --activations e4m3fn --output e4m3fn
 """
 
@@ -161,9 +169,10 @@ def parser() -> Parser:
     parser.add_argument("--csv", metavar="FILE", help="write the table to a file too")
     parser.add_argument("--area", metavar="TARGET",
                         help="estimate the area of each tile: " + ", ".join(TARGETS))
-    parser.add_argument("--plot", metavar="FILE",
+    parser.add_argument("--plot", metavar="FILE", nargs="?", const=PLOT,
                         help="with --area: draw accuracy against area and against bit operations "
-                             "(products times the bits of their factors), as SVG")
+                             "(products times the bits of their factors), as SVG (default: "
+                             f"{PLOT})")
     parser.add_argument("--export", metavar="FOLDER",
                         help="write, of one width, what a testbench of your own sends to the tile "
                              "and expects of it: hexadecimal words of each port, layer by layer")
@@ -181,14 +190,12 @@ def main(argv: list[str] | None = None) -> int:
         file = None if args.csv is None else output_file("Csv", args.csv)
         where = None
         if args.area is not None:
-            if args.area not in TARGETS:
-                raise ValueError(f"Area must be one of {', '.join(TARGETS)}, not {args.area!r}")
-            where = TARGETS[args.area]
-            require("pyosys", "pyosys", "pip install exactmac")
+            where = mapping.parse(args.area)
+            require(*PYOSYS)
         picture = None
         if args.plot is not None:
             if where is None:
-                raise ValueError(f"Area must be asked for, by --area, for --plot {args.plot}")
+                raise ValueError("Area must be asked for, by --area, for --plot")
             require(*MATPLOTLIB)
             picture = output_file("Plot", args.plot)
         if args.export is not None:

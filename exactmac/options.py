@@ -7,16 +7,17 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from importlib import metadata
 from typing import Any, NoReturn
 
-from exactmac.__main__ import COMMANDS
+from exactmac.__main__ import COMMANDS, DEFAULT
 from golden import command
 from golden.command import integer, number
 from golden.contracts import CONTRACTS, MAX_MULTIPLIER_BITS, Scaled
-from golden.formats import FLOATS, MAX_BITS
+from golden.formats import BLOCK, FLOATS, MAX_BITS, MAX_ODD_BITS
 from hw.files import lut_of, parameters_of
 from hw.flow.mapping import TARGETS
-from hw.flow.nextpnr import DEVICES, SPEEDS
+from hw.flow.nextpnr import DEVICES, FREQUENCY, SEED, SPEEDS
 from hw.flow.tools import ToolFailed, ToolMissing
 from hw.folder import FolderError
 from hw.tile.config import TileConfig
@@ -48,10 +49,11 @@ def _wrapped(words: Iterable[str]) -> str:
 NUMBERS = f"""\
 formats    sN, uN: signed or unsigned integers of N bits, 1 to {MAX_BITS}; with an n (s8n) one
            level less, so that signed ones are symmetric
-           oddN: odd integers of N bits, 1 to 8; ternary: -1, 0, 1; binary: -1, 1; bit: 0, 1
+           oddN: odd integers of N bits, 1 to {MAX_ODD_BITS}
+           ternary: -1, 0, 1; binary: -1, 1; bit: 0, 1
            {_wrapped(FLOATS)}: floats
            codebook:L/L...: these levels; codebookN:loaded=FORMAT: 2^N, loaded at run time
-           mx_FORMAT: an exponent for each 32 elements of that format
+           mx_FORMAT: an exponent for each {BLOCK} elements of that format
 contracts  {_wrapped(CONTRACTS)}
 """
 """What ``--help-all`` says of formats and contracts."""
@@ -92,6 +94,8 @@ class Parser(command.Parser):
         self._first = first
         self._others = others or {}
         self._json = False
+        self.add_argument("--version", action="version", help="show the version and exit",
+                          version=f"exactmac {metadata.version('exactmac')}")
         if first:
             self.add_argument("--help-all", action=_HelpAll, nargs=0,
                               help="show every option, all formats and contracts, and exit")
@@ -101,7 +105,8 @@ class Parser(command.Parser):
         if not self._first:
             return super().format_help()
         formatter = self._get_formatter()
-        formatter.add_usage("%(prog)s [OPTIONS]", [], [], "usage: ")
+        usage = self.prog.replace(f" {DEFAULT}", f" [{DEFAULT}]")
+        formatter.add_usage(f"{usage} [OPTIONS]", [], [], "usage: ")
         formatter.add_text(self.description)
         formatter.start_section("options that people use first")
         formatter.add_arguments(action for action in self._actions
@@ -110,9 +115,8 @@ class Parser(command.Parser):
         formatter.add_text("\n".join(
             f"{purpose}: {' '.join(options)}" for purpose, options in self._others.items())
             or f"{self.prog} --help-all shows every option, all formats and contracts.")
-        commands = {f"exactmac {name}": what for name, what in COMMANDS.items()}
-        formatter.add_text("Other commands\n" + "\n".join(
-            f"  {name:<17} {what}" for name, what in commands.items() if name != self.prog))
+        formatter.add_text("Commands\n" + "\n".join(
+            f"  {f'exactmac {name}':<17} {what}" for name, what in COMMANDS.items()))
         return formatter.format_help()
 
     def format_help_all(self) -> str:
@@ -244,10 +248,11 @@ def parser() -> Parser:
     flow.add_argument("--speed", type=integer, metavar="N",
                       help=f"speed grade of the device, {SPEEDS[0]} to {SPEEDS[-1]} (default: "
                            f"{SPEEDS[0]})")
-    flow.add_argument("--seed", type=integer, metavar="N", help="seed of the placer (default: 1)")
+    flow.add_argument("--seed", type=integer, metavar="N",
+                      help=f"seed of the placer (default: {SEED})")
     flow.add_argument("--frequency", type=number, metavar="MHZ",
-                      help="frequency that placement strives for; to miss it is no failure "
-                           "(default: 200)")
+                      help="frequency that placement aims for; to miss it is no failure "
+                           f"(default: {FREQUENCY:g})")
     flow.add_argument("--no-verify", action="store_true", help="do not simulate")
     flow.add_argument("--require-verilog", action="store_true",
                       help="fail where Verilator cannot run, rather than verify the design alone")

@@ -10,7 +10,7 @@ from hw.tile.components import COMPONENTS
 
 __all__ = ["MATPLOTLIB", "accuracy_plot", "area_plot"]
 
-MATPLOTLIB = ("matplotlib", "matplotlib", "pip install -e '.[plot]'")
+MATPLOTLIB = ("matplotlib", "matplotlib", "pip install 'exactmac[plot]'")
 """Tool for pictures: arguments of :func:`hw.flow.tools.require`."""
 
 

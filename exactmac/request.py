@@ -10,7 +10,8 @@ from typing import Any
 from exactmac.options import choices_of, config_of, option
 from hw.emit import check_clocking, check_name
 from hw.files import saved_of
-from hw.flow.mapping import TARGETS, Target, target
+from hw.flow import mapping
+from hw.flow.mapping import TARGETS, Target
 from hw.flow.nextpnr import check_options
 from hw.tile.config import TileConfig
 from hw.tile.ports import Clocking
@@ -80,10 +81,7 @@ def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
     if args.area is not None and args.no_area:
         raise ValueError(f"Area must not be off (--no-area) for --area {args.area!r}")
     names = list(TARGETS) if args.area is None else args.area.split(",")
-    if set(names) - set(TARGETS):
-        raise ValueError(f"Area must be some of {','.join(TARGETS)}, separated by commas, "
-                         f"not {args.area!r}")
-    areas = () if args.no_area else tuple(target(name) for name in dict.fromkeys(names))
+    areas = () if args.no_area else tuple(mapping.parse(name) for name in dict.fromkeys(names))
     if args.dsp is not None:
         if args.dsp:
             raise ValueError(f"Dsp must be 0 or left out, not {args.dsp}")

@@ -11,7 +11,18 @@ from rich.text import Text
 
 from golden import contracts
 from golden.contracts import CONTRACTS
-from golden.formats import FLOATS, MAX_BITS, FloatFormat, parse
+from golden.formats import (
+    BLOCK,
+    CODEBOOK_RANGE,
+    FLOATS,
+    MAX_BIAS,
+    MAX_BITS,
+    MAX_CODE_BITS,
+    MAX_LEVELS,
+    MAX_ODD_BITS,
+    FloatFormat,
+    parse,
+)
 from hw.flow.compare import Comparison
 from hw.flow.components import Breakdown
 from hw.flow.mapping import TARGETS
@@ -26,7 +37,7 @@ def _float(fmt: FloatFormat) -> str:
     largest = fmt.max * 2.0**fmt.unit
     text = f"{len(fmt.levels())} numbers, {-largest:g} .. {largest:g}"
     if fmt.family.startswith("cfloat"):
-        return f"{text}, with :bias=0..63 and denormals=ieee or paper"
+        return f"{text}, with :bias=0..{MAX_BIAS} and denormals=ieee or paper"
     return f"{text}, with :specials=refuse or propagate" if fmt.reserved else text
 
 
@@ -35,15 +46,17 @@ _FORMATS = {
     f"s2n .. s{MAX_BITS}n": "-2^(N-1) + 1 .. 2^(N-1) - 1, symmetric",
     f"u1 .. u{MAX_BITS}": "0 .. 2^N - 1",
     f"u2n .. u{MAX_BITS}n": "0 .. 2^N - 2",
-    "odd1 .. odd8": "-2^N + 1 .. 2^N - 1, every other one, symmetric",
+    f"odd1 .. odd{MAX_ODD_BITS}": "-2^N + 1 .. 2^N - 1, every other one, symmetric",
     **{name: f"{', '.join(map(str, parse(name).levels().tolist()))}: {other}"
        for name, other in {"binary": "odd1", "bit": "u1", "ternary": "s2n"}.items()},
     **{name: _float(fmt) for name, fmt in FLOATS.items()},
-    "codebook:L/L...": "2 to 16 ascending integers of s16, -32768 .. 32767",
-    "codebookN:loaded=F": "up to 2^N integers of F, which is s1 .. s16 or u1 .. u15, loaded at run "
-                          "time, N 1 .. 4",
+    "codebook:L/L...": f"2 to {MAX_LEVELS} ascending integers of {CODEBOOK_RANGE}, "
+                       f"{CODEBOOK_RANGE.min} .. {CODEBOOK_RANGE.max}",
+    "codebookN:loaded=F": f"up to 2^N integers of F, which is s1 .. {CODEBOOK_RANGE} or "
+                          f"u1 .. u{CODEBOOK_RANGE.width - 1}, loaded at run time, N 1 .. "
+                          f"{MAX_CODE_BITS}",
     "mx_F": "those of any other format F but a loaded one, with a power of two for each block of "
-            "32",
+            f"{BLOCK}",
 }
 
 

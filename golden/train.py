@@ -78,7 +78,7 @@ def main(argv: list[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if error.name != "sklearn":
             raise
-        parser.error("scikit-learn is not installed; run: pip install -e '.[train]'")
+        parser.error("scikit-learn is not installed; run: pip install 'exactmac[train]'")
     except (OSError, ValueError) as error:
         parser.error(str(error))
     return 0

@@ -140,8 +140,8 @@ class _Run:
             if not error and self.error is not None:
                 raise plan.fallen(cycle)
             takes, offers = values[:len(self.sources)], values[len(self.sources):]
-            for source, taken in zip(self.sources, takes, strict=True):
-                if taken and source.offering:
+            for source, transferred in zip(self.sources, takes, strict=True):
+                if transferred and source.offering:
                     source.offering = False
                     self.note(source.index, cycle)
             for sink, *offer in zip(self.sinks, offers[::3], offers[1::3], offers[2::3],
@@ -237,11 +237,11 @@ class _Sink:
             raise self.plan.unheld(self.index, count, cycle)
         if valid and count == self.plan.due[self.index]:
             raise self.plan.surplus(self.index, cycle)
-        taken = bool(valid and self.ready.value)
-        self.held = (data, last) if valid and not taken else None
-        if taken:
+        transferred = bool(valid and self.ready.value)
+        self.held = (data, last) if valid and not transferred else None
+        if transferred:
             self.received.append((data, last))
-        return taken
+        return transferred
 
     def beats(self) -> Beats:
         width = self.plan.ports[self.index].bytes

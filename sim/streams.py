@@ -155,9 +155,9 @@ def measure_latency(dut: Any, payload: Any) -> int:
         _take_all(ctx, dut.o)
         started = False
         while True:
-            _, _, taken, valid = await ctx.tick().sample(
+            _, _, transferred, valid = await ctx.tick().sample(
                 dut.i.valid & dut.i.ready, dut.o.valid)
-            started = started or taken
+            started = started or transferred
             if started and valid:
                 return
             cycles += started

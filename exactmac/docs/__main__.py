@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from exactmac.docs.pages import PAGES, page
-from golden.command import Parser
+from golden.command import Parser, output_file, write_file
 
 __all__ = ["main", "parser"]
 
@@ -23,8 +23,12 @@ def main(argv: list[str] | None = None) -> None:
     folder = arguments.parse_args(argv).folder
     if not folder.is_dir():
         arguments.error(f"Folder must be an existing one, not {str(folder)!r}")
-    for name in PAGES:
-        (folder / name).write_text(page(name))
+    try:
+        files = [output_file("Page", str(folder / name)) for name in PAGES]
+        for file in files:
+            write_file("Page", file, page(file.name).encode())
+    except (OSError, ValueError) as error:
+        arguments.error(str(error))
 
 
 if __name__ == "__main__":

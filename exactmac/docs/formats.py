@@ -3,9 +3,26 @@
 from collections.abc import Iterator
 
 from exactmac.docs.markdown import item, table
-from golden.formats import ELSEWHERE, FLOATS, FloatFormat, Format, parse
+from golden.formats import (
+    BLOCK,
+    CODEBOOK_RANGE,
+    ELSEWHERE,
+    EXPONENT,
+    EXPONENT_BIAS,
+    FLOATS,
+    MAX_BIAS,
+    MAX_BITS,
+    MAX_CODE_BITS,
+    MAX_LEVELS,
+    MAX_ODD_BITS,
+    FloatFormat,
+    Format,
+    parse,
+)
+from golden.ranges import dot_range
+from hw.tile.config import TileConfig
 
-__all__ = ["PARTS", "drawing"]
+__all__ = ["PARTS", "VALUES", "drawing"]
 
 WIDEST_LISTED = 4
 """Most bits of a format whose levels are all listed."""
@@ -84,6 +101,21 @@ def numbers(name: str) -> Iterator[str]:
         ["level", *decoded],
         ["number", *(f"{level * 2.0**fmt.unit:g}" for level in decoded)]])
 
+
+def _sum_bits(name: str) -> int:
+    # Of as many products as a tile sums by default.
+    return dot_range(parse(name), parse(name), TileConfig.depth).format.bits
+
+
+VALUES = {
+    "BITS": MAX_BITS, "BIAS": MAX_BIAS, "ODD_BITS": MAX_ODD_BITS, "BLOCK": BLOCK,
+    "CODEBOOK_BITS": MAX_CODE_BITS, "CODEBOOK_LEVELS": MAX_LEVELS,
+    "LEVEL_BITS": CODEBOOK_RANGE.width, "UNSIGNED_LEVEL_BITS": CODEBOOK_RANGE.width - 1,
+    "EXPONENT_BIAS": EXPONENT_BIAS, "LAST_EXPONENT": EXPONENT.max, "WINDOW": TileConfig.window,
+    "DEPTH": TileConfig.depth, "SUM_BITS_E4M3FN": _sum_bits("e4m3fn"),
+    "SUM_BITS_CFLOAT": _sum_bits("cfloat8_1_5_2"),
+}
+"""Values within the text, by name."""
 
 PARTS = {"floats": floats, "facts": facts, "levels": levels, "numbers": numbers}
 """Functions of the parts, by their names in the text."""

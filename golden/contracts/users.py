@@ -141,4 +141,4 @@ COMPARISONS: dict[str, tuple[Comparison, ...]] = {
     ),
     "thresholds": (Comparison("QONNX 1.0.0 `multithreshold`", 2_016_000),),
 }
-"""Comparisons of each contract in ``tests/golden``."""
+"""Comparisons of each contract, made and counted in ``tests/golden``."""

@@ -12,13 +12,20 @@ from golden.formats.block_scaled import (
     BlockScaled,
     element_of,
 )
-from golden.formats.codebook import Codebook, LoadedCodebook
-from golden.formats.floating import FLOATS, INFINITY, NAN, FloatFormat
+from golden.formats.codebook import (
+    CODEBOOK_RANGE,
+    MAX_CODE_BITS,
+    MAX_LEVELS,
+    Codebook,
+    LoadedCodebook,
+)
+from golden.formats.floating import FLOATS, INFINITY, MAX_BIAS, NAN, FloatFormat
 from golden.formats.integer import IntFormat
 from golden.formats.names import ELSEWHERE, MAX_BITS, parse
-from golden.formats.odd import OddFormat
+from golden.formats.odd import MAX_ODD_BITS, OddFormat
 
 __all__ = ["Format", "IntFormat", "OddFormat", "FloatFormat", "Codebook", "LoadedCodebook",
            "BlockScaled", "check_format", "element_of", "parse", "integers", "floats", "finite",
-           "FLOATS", "INFINITY", "NAN", "MAX_BITS", "ELSEWHERE", "BLOCK", "EXPONENT",
+           "FLOATS", "INFINITY", "NAN", "MAX_BITS", "MAX_BIAS", "MAX_CODE_BITS",
+           "MAX_LEVELS", "MAX_ODD_BITS", "CODEBOOK_RANGE", "ELSEWHERE", "BLOCK", "EXPONENT",
            "EXPONENT_BIAS"]

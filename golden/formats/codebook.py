@@ -9,12 +9,15 @@ import numpy as np
 from golden.formats.base import Format, integers
 from golden.formats.integer import IntFormat
 
-__all__ = ["Codebook", "LoadedCodebook"]
+__all__ = ["MAX_CODE_BITS", "MAX_LEVELS", "CODEBOOK_RANGE", "Codebook", "LoadedCodebook"]
 
-MAX_LEVELS = 16
-"""Largest number of levels: codes have at most 4 bits."""
+MAX_CODE_BITS = 4
+"""Widest code of a codebook."""
 
-WIDEST = IntFormat(16)
+MAX_LEVELS = 1 << MAX_CODE_BITS
+"""Largest number of levels of a codebook."""
+
+CODEBOOK_RANGE = IntFormat(16)
 """Format that holds every level of a codebook."""
 
 
@@ -25,14 +28,14 @@ class Codebook(Format):
     Parameters
     ----------
     table : tuple of int
-        2 to 16 levels, ascending, so that codes are in the order of the levels.
+        2 to :data:`MAX_LEVELS` levels, ascending, so that codes are in the order of the levels.
 
     Raises
     ------
     TypeError
         If a level is no integer.
     ValueError
-        If the levels are too few or too many, not ascending, or not in s16.
+        If the levels are too few or too many, not ascending, or not in :data:`CODEBOOK_RANGE`.
     """
 
     table: tuple[int, ...]
@@ -44,8 +47,8 @@ class Codebook(Format):
         if not 2 <= len(self.table) <= MAX_LEVELS:
             raise ValueError(f"Codebook must have 2 to {MAX_LEVELS} levels, not {len(self.table)}")
         for level in self.table:
-            if not WIDEST.contains(level):
-                raise ValueError(f"Codebook level must be {WIDEST.describe()}, not {level}")
+            if not CODEBOOK_RANGE.contains(level):
+                raise ValueError(f"Codebook level must be {CODEBOOK_RANGE.describe()}, not {level}")
         for before, after in zip(self.table, self.table[1:], strict=False):
             if after <= before:
                 raise ValueError(f"Codebook must have ascending levels, not {after} "
@@ -105,28 +108,29 @@ class LoadedCodebook(Format):
     Parameters
     ----------
     code_bits : int
-        Width of a code, 1 to 4: a table has up to ``2**code_bits`` levels.
+        Width of a code, at most :data:`MAX_CODE_BITS`: a table has up to ``2**code_bits`` levels.
     range : IntFormat
-        Range of the levels, within s16.
+        Range of the levels, within :data:`CODEBOOK_RANGE`.
 
     Raises
     ------
     TypeError
         If the range is no integer format.
     ValueError
-        If ``code_bits`` is out of range, or the range is not within s16.
+        If ``code_bits`` is out of range, or the range is too wide.
     """
 
     code_bits: int
     range: IntFormat
 
     def __post_init__(self):
-        if not 1 <= operator.index(self.code_bits) <= 4:
-            raise ValueError(f"Codebook bits must be in range [1, 4], not {self.code_bits!r}")
+        if not 1 <= operator.index(self.code_bits) <= MAX_CODE_BITS:
+            raise ValueError(f"Codebook bits must be in range [1, {MAX_CODE_BITS}], "
+                             f"not {self.code_bits!r}")
         if not isinstance(self.range, IntFormat):
             raise TypeError(f"Codebook range must be an integer format, not {self.range}")
-        if not (WIDEST.contains(self.range.min) and WIDEST.contains(self.range.max)):
-            raise ValueError(f"Codebook range must be within {WIDEST}, not {self.range}")
+        if not CODEBOOK_RANGE.contains([self.range.min, self.range.max]).all():
+            raise ValueError(f"Codebook range must be within {CODEBOOK_RANGE}, not {self.range}")
 
     @property
     def bits(self) -> int:

@@ -8,9 +8,10 @@ import numpy as np
 
 from golden.formats.base import Format
 
-__all__ = ["FloatFormat", "FLOATS", "NAN", "INFINITY"]
+__all__ = ["MAX_BIAS", "FloatFormat", "FLOATS", "NAN", "INFINITY"]
 
 MAX_BIAS = 63
+"""Largest exponent bias that Tesla's formats may have."""
 
 NAN = 1 << 62
 """Value of not-a-number among levels, if the format propagates it. No level is as large."""

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 from golden.formats.base import Format
 from golden.formats.block_scaled import BlockScaled
-from golden.formats.codebook import Codebook, LoadedCodebook
+from golden.formats.codebook import CODEBOOK_RANGE, MAX_CODE_BITS, Codebook, LoadedCodebook
 from golden.formats.floating import FLOATS
 from golden.formats.integer import IntFormat
-from golden.formats.odd import OddFormat
-from golden.suggest import suggestion
+from golden.formats.odd import MAX_ODD_BITS, OddFormat
+from golden.suggest import nearest
 
 __all__ = ["parse", "ELSEWHERE", "MAX_BITS"]
 
@@ -25,7 +25,7 @@ _NAMED: dict[str, Format] = {
 
 
 _ALIASES = {
-    "([su][1-9][0-9]?n?|odd[1-8])": r"\1",  # in capitals
+    "([su][1-9][0-9]?n?|odd[1-9][0-9]?)": r"\1",  # in capitals
     "s?int_?([1-9][0-9]?)": r"s\1",
     "i([1-9][0-9]?)": r"s\1",
     "uint_?([1-9][0-9]?)": r"u\1",
@@ -74,9 +74,9 @@ def parse(name: str) -> Format:
     """Return the format called ``name``.
 
     ``s4``, ``u8``, ``s8n`` (narrow)
-        Integers of 1 to 16 bits. ``ternary`` is ``s2n``, ``bit`` is ``u1``.
+        Integers of at most :data:`MAX_BITS` bits. ``ternary`` is ``s2n``, ``bit`` is ``u1``.
     ``odd4``
-        Odd levels, 1 to 8 bits. ``binary`` is ``odd1``.
+        Odd levels of at most ``MAX_ODD_BITS`` bits. ``binary`` is ``odd1``.
     ``e4m3fn``, ``cfloat8_1_4_3:bias=12,denormals=paper``
         Floats: see :data:`golden.formats.FLOATS`. Tesla's formats have the two parameters ``bias``
         and ``denormals``; ``e4m3fn`` and ``e5m2`` have ``specials=propagate``.
@@ -114,15 +114,24 @@ def parse(name: str) -> Format:
     if match is None or (match[1] == "odd" and match[3]):
         raise ValueError(
             f"Format must be one of s1..s{MAX_BITS}, u1..u{MAX_BITS}, either with n for the narrow "
-            f"range, odd1..odd8, {', '.join(_NAMED)}, codebook:LEVEL/LEVEL..., "
-            f"codebook1..codebook4 with :loaded=INTEGER, mx_FORMAT, not {name!r}"
-            f"{suggestion(name, _NAMED, _ALIASES)}")
+            f"range, odd1..odd{MAX_ODD_BITS}, {', '.join(_NAMED)}, codebook:LEVEL/LEVEL..., "
+            f"codebook1..codebook{MAX_CODE_BITS} with :loaded=INTEGER, mx_FORMAT, not {name!r}"
+            f"{_suggestion(name)}")
     width = int(match[2])
     if match[1] == "odd":
         return OddFormat(width)
     if not 1 <= width <= MAX_BITS:
         raise ValueError(f"Format width must be in range [1, {MAX_BITS}], not {width} ({name!r})")
     return IntFormat(width, signed=match[1] == "s", narrow=bool(match[3]))
+
+
+def _suggestion(name: str) -> str:
+    # An alias may stand for a format that there is not, as s32 for int32.
+    near = nearest(name, _NAMED, _ALIASES)
+    try:
+        return f" (did you mean {near}?)" if near and parse(near) else ""
+    except ValueError:
+        return ""
 
 
 def _float(name: str, family: str, parameters: str) -> Format:
@@ -144,8 +153,9 @@ def _float(name: str, family: str, parameters: str) -> Format:
 def _range(text: str) -> IntFormat:
     match = re.fullmatch(r"([su])([1-9][0-9]{0,3})(n?)", text)
     if match is None:
-        raise ValueError("Codebook range must be an integer format within s16 (s1..s16, u1..u15), "
-                         f"not {text!r}")
+        raise ValueError(
+            f"Codebook range must be an integer format within {CODEBOOK_RANGE} "
+            f"(s1..{CODEBOOK_RANGE}, u1..u{CODEBOOK_RANGE.width - 1}), not {text!r}")
     return IntFormat(int(match[2]), signed=match[1] == "s", narrow=bool(match[3]))
 
 

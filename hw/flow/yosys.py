@@ -9,7 +9,7 @@ from typing import Any
 
 from golden.command import replace_file
 from hw.flow.mapping import TARGETS, Target
-from hw.flow.tools import ToolFailed, failed, require, run_tool
+from hw.flow.tools import PYOSYS, ToolFailed, failed, require, run_tool
 from hw.folder import scratch
 
 __all__ = ["Area", "mapping_script", "run_script", "synthesize"]
@@ -87,7 +87,7 @@ def synthesize(verilog: list[Path], top: str, target: Target, *,
     ToolFailed
         If Yosys fails; the message is its error.
     """
-    require("pyosys", "pyosys", "pip install pyosys==0.68")
+    require(*PYOSYS)
     start = time.perf_counter()
     with scratch() as work:
         (work / "run.ys").write_text("\n".join(_script(work, verilog, top, target)) + "\n")

@@ -226,10 +226,10 @@ class SharedExponent(Shared):
             item = kept(Value.cast(item)[:self._kept.size], f"memory_{k}")
             code, rest = self._code(m, data.View(self._kept, item), shared)
             m.d.comb += self.o.p.codes[k].eq(code)
-        sidebands = kept(self.i.p.sidebands, "memory_beside") if self.sidebands else Const(0, 0)
+        sidebands = kept(self.i.p.sidebands, "memory_sidebands") if self.sidebands else Const(0, 0)
         m.d.comb += [
             self.o.p.exponent.eq(delay(m, shared, rest, "shared")),
-            self.o.p.sidebands.eq(delay(m, sidebands, rest, "beside")),
+            self.o.p.sidebands.eq(delay(m, sidebands, rest, "sidebands")),
             self.o.valid.eq(delay(m, leaving, rest + 1, "valid", reset_less=False)),
         ]
         return m

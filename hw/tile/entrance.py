@@ -146,29 +146,29 @@ class Entrance(Shared):
         beat = Signal(range((1 << len(job.beats)) - 1))
         ends = Signal()
         last_may_enter = Signal()
-        may_be_taken = Signal()
-        taken = Signal()
+        may_transfer = Signal()
+        transferred = Signal()
         operands = self.i_activations, self.i_weights
         m.d.comb += [
             head.eq(queue.r_data),
             *(self.job[name].eq(head[name]) for name in self.job.shape().members),
             ends.eq(beat + 1 == head.beats),
-            may_be_taken.eq(queue.r_rdy & (~ends | head.dropped | last_may_enter)),
-            self.i_activations.ready.eq(may_be_taken & self.i_weights.valid),
-            self.i_weights.ready.eq(may_be_taken & self.i_activations.valid),
-            taken.eq(may_be_taken & self.i_activations.valid & self.i_weights.valid),
-            queue.r_en.eq(taken & ends),
-            self.enter.eq(taken & ~head.dropped),
+            may_transfer.eq(queue.r_rdy & (~ends | head.dropped | last_may_enter)),
+            self.i_activations.ready.eq(may_transfer & self.i_weights.valid),
+            self.i_weights.ready.eq(may_transfer & self.i_activations.valid),
+            transferred.eq(may_transfer & self.i_activations.valid & self.i_weights.valid),
+            queue.r_en.eq(transferred & ends),
+            self.enter.eq(transferred & ~head.dropped),
             self.last.eq(self.enter & ends),
         ]
-        with m.If(taken):
+        with m.If(transferred):
             m.d.sync += beat.eq(beat + 1)
             with m.If(ends):
                 m.d.sync += beat.eq(0)
 
         with m.If(arrives & accepted.dropped):
             m.d.sync += self.error.eq(1)
-        with m.If(taken & ((operands[0].payload != ends) | (operands[1].payload != ends))):
+        with m.If(transferred & ((operands[0].payload != ends) | (operands[1].payload != ends))):
             m.d.sync += self.error.eq(1)
 
         # See the class for the two conditions on a last beat.

@@ -61,16 +61,16 @@ class Concat(Unit):
         self._source = Signal(range(tensors))
 
     def take(self, m: Module, room: Value) -> Value:
-        taken = Signal(name="taken_from_source")
+        transferred = Signal(name="transferred_from_source")
         for k, name in enumerate(self.inputs):
             one = getattr(self, name)
             with m.If(self._source == k):
-                m.d.comb += [one.ready.eq(room), taken.eq(room & one.valid)]
-                with m.If(taken & one.p["last"]):
+                m.d.comb += [one.ready.eq(room), transferred.eq(room & one.valid)]
+                with m.If(transferred & one.p["last"]):
                     m.d.sync += self._source.eq((k + 1) % self.tensors)
-        return taken
+        return transferred
 
-    def compute(self, m: Module, taken: Value) -> tuple[Value, int]:
+    def compute(self, m: Module, transferred: Value) -> tuple[Value, int]:
         operation, source = self.operation, self._source
         beat = Array(getattr(self, name).payload.as_value() for name in self.inputs)[source]
         payload: Any = Signal(self.payloads["i_0"].layout, name="beat")

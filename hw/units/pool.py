@@ -65,14 +65,14 @@ class MaxPool(_Pool):
         Vectors of taps, with ``last`` at a window's last; vectors; ``clamp_min``, ``clamp_max``.
     """
 
-    def compute(self, m: Module, taken: Value) -> tuple[Value, int]:
+    def compute(self, m: Module, transferred: Value) -> tuple[Value, int]:
         first = Signal(init=1)
-        with m.If(taken):
+        with m.If(transferred):
             m.d.sync += first.eq(self.i.p["last"])
 
         def largest(pipe: Pipeline, k: int) -> Value:
             value, best = self.i.p["values"][k], Signal(shape_of(self.values), reset_less=True)
-            with m.If(taken & (first | (value > best))):
+            with m.If(transferred & (first | (value > best))):
                 m.d.sync += best.eq(value)
             pipe.advance(1)
             return clamped(pipe, best)
@@ -123,14 +123,14 @@ class AveragePool(_Pool):
         self.window = window
         super().__init__(values=values, lanes=lanes, fabric=fabric)
 
-    def compute(self, m: Module, taken: Value) -> tuple[Value, int]:
+    def compute(self, m: Module, transferred: Value) -> tuple[Value, int]:
         places, table = reciprocals(self.values, self.window)
         total = shape_of(levels_range(self.values).times(self.window).format)
 
         # Cycle 1, and the number of taps before the current one.
         before, taps = Signal(range(self.window)), Signal(range(self.window + 1), reset_less=True)
         m.d.sync += taps.eq(before + 1)
-        with m.If(taken):
+        with m.If(transferred):
             m.d.sync += before.eq(Mux(self.i.p["last"], 0, before + 1))
         # Cycle 2.
         reciprocal = Signal(range(max(table) + 1), reset_less=True)
@@ -139,7 +139,7 @@ class AveragePool(_Pool):
         def mean(pipe: Pipeline, k: int) -> Value:
             partial = Signal(total, name=f"partial_{k}")
             sums = Signal(total, name=f"sum_{k}", reset_less=True)
-            with m.If(taken):
+            with m.If(transferred):
                 m.d.sync += [
                     sums.eq(partial + self.i.p["values"][k]),
                     partial.eq(Mux(self.i.p["last"], 0, partial + self.i.p["values"][k])),

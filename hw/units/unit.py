@@ -95,8 +95,8 @@ class Unit(Shared):
         return self.stages + FIFO_LATENCY
 
     @abstractmethod
-    def compute(self, m: Module, taken: Value) -> tuple[Value, int]:
-        """Return the output's payload, and its delay in cycles after its beat was ``taken``."""
+    def compute(self, m: Module, transferred: Value) -> tuple[Value, int]:
+        """Return the output's payload, and its delay in cycles after ``transferred``."""
 
     def each_lane(self, m: Module, lane: Callable[[Pipeline, int], Value],
                   last: Value | None = None,
@@ -139,16 +139,16 @@ class Unit(Shared):
 
     def body(self, platform):
         m = Module()
-        taken, completed, left = Signal(), Signal(), Signal()
-        result, stages = self.compute(m, taken)
+        transferred, completed, left = Signal(), Signal(), Signal()
+        result, stages = self.compute(m, transferred)
         depth = stages + FIFO_LATENCY + CREDIT_LATENCY
         m.submodules.queue = queue = SyncFIFOBuffered(width=len(result), depth=depth)
 
         # Places in the queue that are neither filled nor promised to a result under way.
         free = Signal(range(depth + 1), init=depth)
         m.d.comb += [
-            taken.eq(self.take(m, free != 0)),
-            completed.eq(taken & self.completes()),
+            transferred.eq(self.take(m, free != 0)),
+            completed.eq(transferred & self.completes()),
             left.eq(self.o.valid & self.o.ready),
         ]
         m.d.sync += free.eq(free - completed + left)
@@ -208,7 +208,7 @@ class Elementwise(Unit):
     def lane(self, pipe: Pipeline, *operands: Value) -> Value:
         """Return a lane's result, computed in ``pipe`` from its operands."""
 
-    def compute(self, m: Module, taken: Value) -> tuple[Value, int]:
+    def compute(self, m: Module, transferred: Value) -> tuple[Value, int]:
         payloads = [getattr(self, name).p for name in self.inputs]
         return self.each_lane(
             m, lambda pipe, k: self.lane(pipe, *(each["values"][k] for each in payloads)),

@@ -7,7 +7,7 @@ from golden.contracts import CONTRACTS, DoubleRounding, MultiplyShift, Rounding
 from golden.formats import BlockScaled, IntFormat, parse
 from hw.units.fused_add import LEFT_ADDEND, LEFT_PRODUCT
 from sim.claims.base import Claim
-from sim.claims.exponents import asked, beside
+from sim.claims.exponents import level_of_exponent, preferred_exponent
 from sim.claims.floats import (
     conversion,
     float_product,
@@ -20,9 +20,9 @@ from sim.claims.levels import guarded, to_levels
 from sim.claims.multipliers import multiplier, multiplies
 from sim.claims.requantizers import requantizer, shifter
 
-__all__ = ["Claim", "asked", "beside", "claims", "conversion", "float_product",
-           "float_requantizer", "fused", "guarded", "inside", "inside_rounded", "multiplier",
-           "requantizer", "shifter", "to_levels"]
+__all__ = ["Claim", "claims", "conversion", "float_product", "float_requantizer", "fused",
+           "guarded", "inside", "inside_rounded", "level_of_exponent", "multiplier",
+           "preferred_exponent", "requantizer", "shifter", "to_levels"]
 
 INTEGERS = IntFormat(8), IntFormat(4, signed=False)
 """Integer outputs."""
@@ -52,10 +52,10 @@ def claims() -> Iterator[Claim]:
             if name != "zero" or parse(output).contains(0):
                 yield to_levels(name, parse(output), shifted=many)
     for output in (BlockScaled(parse(element)) for element in ELEMENTS):
-        yield asked(output)
+        yield preferred_exponent(output)
         for name in ("half_up", "half_even", "half_away", "floor", "zero"):
             if name != "zero" or output.contains(0):
-                yield beside(name, output)
+                yield level_of_exponent(name, output)
     yield from (conversion(), float_product())
     for output in INTEGERS:
         yield from (float_requantizer(output), inside(output), inside_rounded(output))

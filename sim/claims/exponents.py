@@ -11,7 +11,7 @@ from hw.requantize.shared_exponent import ask, code_in_units
 from sim.claims.base import Transparent, circuit, claim
 from sim.claims.levels import right_level
 
-__all__ = ["asked", "beside"]
+__all__ = ["level_of_exponent", "preferred_exponent"]
 
 VALUE = signed(51)
 """Shape of a product of a total of 20 bits, as in the other claims, and a multiplier of 31."""
@@ -29,8 +29,8 @@ def _held(output: BlockScaled) -> dict[str, Signal]:
                for field in ("clamp_min", "clamp_max", "exponent_min", "exponent_max")}}
 
 
-@claim("exponent asked for, product free", "{}")
-def asked(output: BlockScaled) -> str:
+@claim("preferred exponent, product free", "{}")
+def preferred_exponent(output: BlockScaled) -> str:
     """Exponent that a product prefers, against the number of powers of two it has reached."""
     m, held = Module(), _held(output)
     got = ask(Transparent(m, held), output)
@@ -52,7 +52,7 @@ def asked(output: BlockScaled) -> str:
 
 
 @claim("levels of an exponent, product free", "{} to {}")
-def beside(name: str, output: BlockScaled) -> str:
+def level_of_exponent(name: str, output: BlockScaled) -> str:
     """Level of a product for any exponent, against the neighbouring levels."""
     chosen, m, held = contracts.parse(name), Module(), _held(output)
     assert isinstance(chosen, MultiplyShift)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hw.flow.tools import ToolFailed, require
+from hw.flow.tools import PYOSYS, ToolFailed, require
 from hw.flow.yosys import run_script
 from hw.folder import scratch
 
@@ -107,7 +107,7 @@ def mutate(verilog: str, top: str, count: int) -> Mutated:
     ToolMissing, ToolFailed
         If Yosys is missing, or fails.
     """
-    require("pyosys", "pyosys", "pip install pyosys==0.68")
+    require(*PYOSYS)
     with scratch() as folder:
         (folder / "design.v").write_text(verilog)
         _yosys(folder, f"""\

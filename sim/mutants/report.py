@@ -62,7 +62,7 @@ class Report:
     living: tuple[Fault, ...]
 
     @property
-    def found(self) -> float:
+    def coverage(self) -> float:
         """Share of faults found, among all that are not proven equal."""
         killed = sum(self.killed.values())
         return killed / (killed + len(self.living)) if self.living else 1.0
@@ -73,18 +73,18 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Return a form for ``json.dump``."""
-        return {"found": round(self.found, 4), **asdict(self)}
+        return {"coverage": round(self.coverage, 4), **asdict(self)}
 
 
 def summary(reports: Sequence[tuple[str, Report]]) -> Table:
     """Table of counts, a row for each tile, by its title."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("tile")
-    for column in (*(f"by {kind}" for kind in KINDS), "equal", "live", "found"):
+    for column in (*(f"by {kind}" for kind in KINDS), "equal", "live", "coverage"):
         table.add_column(column, justify="right")
     for title, report in reports:
         table.add_row(title, *(str(report.killed[kind]) for kind in KINDS),
-                      str(len(report.equal)), str(len(report.living)), f"{report.found:.1%}")
+                      str(len(report.equal)), str(len(report.living)), f"{report.coverage:.1%}")
     return table
 
 
@@ -111,19 +111,19 @@ def survey(config: TileConfig, name: str, count: int, track: Callable) -> Report
     mutated = mutate(emit.verilog(tile, name), name, count)
     bench = Bench(config, tile.ports, mutated)
     killed: Counter[str] = Counter(dict.fromkeys(KINDS, 0))
-    unfound = []
+    undetected = []
     for fault, kind in track(bench.trials(), total=len(mutated.faults), description="verifying"):
         if kind is None:
-            unfound.append(fault)
+            undetected.append(fault)
         else:
             killed[kind] += 1
     same: set[Fault] = set()
-    if unfound:
+    if undetected:
         prover = Prover(tile.ports, mutated)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            proven = pool.map(lambda fault: prover.equal(fault, SECONDS), unfound)
-            same.update(fault for fault, equal in zip(unfound, track(
-                proven, total=len(unfound), description="comparing"), strict=True) if equal)
-    unfound.sort(key=lambda fault: (fault.line, fault.number))
-    return Report(name, dict(killed), tuple(fault for fault in unfound if fault in same),
-                  tuple(fault for fault in unfound if fault not in same))
+            proven = pool.map(lambda fault: prover.equal(fault, SECONDS), undetected)
+            same.update(fault for fault, equal in zip(undetected, track(
+                proven, total=len(undetected), description="comparing"), strict=True) if equal)
+    undetected.sort(key=lambda fault: (fault.line, fault.number))
+    return Report(name, dict(killed), tuple(fault for fault in undetected if fault in same),
+                  tuple(fault for fault in undetected if fault not in same))

@@ -46,7 +46,8 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("board") / "board"
     shutil.copytree(BOARD, folder, ignore=shutil.ignore_patterns("build", "obj_dir"))
     options = COMMANDS.splitlines()[0].removeprefix("exactmac build ").split()
-    assert build.main([*options, "--no-verify", "--no-area", "--out", str(folder / "build")]) == 0
+    assert build.main([*options, "--no-verify", "--area", "ecp5", "--netlist", "--out",
+                       str(folder / "build")]) == 0
     return folder
 
 
@@ -61,18 +62,23 @@ def test_the_leds_show_the_result(folder, tmp_path, simulator):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(build.available() is not None, reason=str(build.available()))
-def test_the_commands_make_a_bitstream(folder, tmp_path):
+@pytest.mark.parametrize("source", ["tile.v", "tile_ecp5.v"])
+def test_the_commands_make_a_bitstream(folder, tmp_path, source):
+    """The first command, the build, is that of all tests; the script reads either of its files."""
+    script = (folder / "top.ys").read_text()
+    assert "build/tile/tile.v\n" in script
     for name, command in TOOLS.items():
         tool = tmp_path / name
         tool.write_text(f"#!/bin/sh\nexec {command}\n")
         tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
-    done = run_tool("sh", ["sh", "-ec", COMMANDS.replace("--name", "--no-verify --no-area --name")],
-                    cwd=folder, environment={
+    copy = tmp_path / "board"
+    shutil.copytree(folder, copy)
+    (copy / "top.ys").write_text(script.replace("tile/tile.v\n", f"tile/{source}\n"))
+    done = run_tool("sh", ["sh", "-ec", COMMANDS.split("\n", 1)[1]], cwd=copy, environment={
         "PATH": f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}"})
     assert not done.returncode, done.stderr
     # A device's bitstream begins with a comment and a preamble.
-    bitstream = (folder / "top.bit").read_bytes()
+    bitstream = (copy / "top.bit").read_bytes()
     assert b"Part: LFE5U-25F-6CABGA381" in bitstream and b"\xff\xff\xbd\xb3" in bitstream
     slack = re.findall(r"Max frequency for clock '\S*clk_25mhz\S*': ([\d.]+) MHz", done.stderr)
     assert float(slack[-1]) > 25

@@ -184,7 +184,7 @@ def test_a_placed_netlist_stays_only_where_it_is_asked_for(tmp_path, monkeypatch
 
     def place(netlist, *, clock, speed, frequency):
         assert (clock, frequency) == ("aclk", 99.5)
-        return Placement("25k", speed, 1, len(netlist.read_text()), 0, 0, 0, None, 0.0)
+        return Placement("25k", speed, 1, frequency, len(netlist.read_text()), 0, 0, 0, None, 0.0)
 
     monkeypatch.setattr(measurement, "place", place)
     monkeypatch.setattr(build.emit, "verilog", lambda tile, name: "")
@@ -192,7 +192,8 @@ def test_a_placed_netlist_stays_only_where_it_is_asked_for(tmp_path, monkeypatch
                "99.5", *more, out=tmp_path) == 0
     [place] = tmp_path.iterdir()
     placement = json.loads((place / "area.json").read_text())["placement"]
-    assert (placement["speed"], placement["ports"]) == (7, "not timed")
+    assert (placement["speed"], placement["frequency"]) == (7, 99.5)
+    assert placement["ports"] == "not timed"
     found = {path.name for path in place.glob("*_ecp5.*")}
     assert found == ({f"{place.name}_ecp5.json", f"{place.name}_ecp5.v"} if stays else set())
 

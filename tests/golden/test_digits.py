@@ -130,7 +130,7 @@ def test_training_without_scikit_learn(capsys, monkeypatch):
         import_module("golden.train").main([])
     assert end.value.code == 2
     assert capsys.readouterr().err == ("python -m golden.train: error: scikit-learn is not "
-                                       "installed; run: pip install -e '.[train]'\n")
+                                       "installed; run: pip install 'exactmac[train]'\n")
 
 
 @pytest.mark.parametrize("arguments, message", [

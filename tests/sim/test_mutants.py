@@ -109,7 +109,7 @@ def test_a_fault_that_the_vectors_miss_is_listed(monkeypatch, tile, tried):
     assert seen.equal and not any(tried[fault] for fault in seen.equal)
     assert seen.lines() == [f"tiny.v:{fault.line}: {fault}: {fault.source}"
                             for fault in seen.living]
-    assert seen.found == pytest.approx(1 - len(seen.living) / (FAULTS + 1 - len(seen.equal)))
+    assert seen.coverage == pytest.approx(1 - len(seen.living) / (FAULTS + 1 - len(seen.equal)))
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test_without_a_tile_the_named_ones_are_tried(surveyed, capsys):
     said = capsys.readouterr().out.splitlines()
     assert [count for _, count in surveyed] == [3] * len(report.TILES)
     assert said[0].endswith(".v:7: store.full[0] inverted: if (rst) begin")
-    assert said[1].split() == "tile by outputs by streams by cycles equal live found".split()
+    assert said[1].split() == "tile by outputs by streams by cycles equal live coverage".split()
     assert [line.split()[0] for line in said[2:]] == [title.split()[0] for title in report.TILES]
     assert said[2].split() == ["int4", "3", "3", "3", "0", "0", "100.0%"]
     for tile, _ in surveyed:
@@ -145,7 +145,7 @@ def test_a_tile_of_build_options(surveyed, capsys):
     assert surveyed == [(config(), 5)]
     [told] = json.loads(capsys.readouterr().out)
     assert told["tile"] == told["name"] == config().name
-    assert told["found"] == 1 and told["killed"]["cycles"] == 5 and told["living"] == []
+    assert told["coverage"] == 1 and told["killed"]["cycles"] == 5 and told["living"] == []
 
 
 @pytest.mark.parametrize("options, message", [

@@ -30,7 +30,8 @@ MULTIPLIERS = 263
     claims.guarded("half_up"), claims.to_levels("half_even", parse("odd4")),
     claims.to_levels("pulp", parse("e2m1")),
     pytest.param(claims.to_levels("half_away", PAPER, shifted=True), marks=pytest.mark.slow),
-    claims.asked(MX), claims.beside("floor", BlockScaled(parse("codebook:-9/-2/0/3"))),
+    claims.preferred_exponent(MX),
+    claims.level_of_exponent("floor", BlockScaled(parse("codebook:-9/-2/0/3"))),
     claims.conversion(), claims.float_product(), claims.float_requantizer(U4), claims.inside(U4),
 ], ids=lambda claim: f"{claim.subject} {claim.instance}")
 def test_a_claim_holds(claim):
@@ -122,11 +123,11 @@ def test_every_kind_of_level_is_claimed():
 
 
 @pytest.mark.parametrize("name, broken, claim", [
-    ("leading_zeros", lambda pipe, value: Const(3), claims.asked(MX)),
-    ("sign_of", lambda fmt, code: (code[0], code[0]), claims.asked(MX)),
+    ("leading_zeros", lambda pipe, value: Const(3), claims.preferred_exponent(MX)),
+    ("sign_of", lambda fmt, code: (code[0], code[0]), claims.preferred_exponent(MX)),
     ("nearest_code", lambda pipe, value, right, rounding, fmt: levels.nearest_code(
-        pipe, value, right + 1, rounding, fmt), claims.beside("half_even", MX)),
-    ("EXPONENT_BIAS", 128, claims.beside("floor", MX)),
+        pipe, value, right + 1, rounding, fmt), claims.level_of_exponent("half_even", MX)),
+    ("EXPONENT_BIAS", 128, claims.level_of_exponent("floor", MX)),
 ], ids=["digits", "signs", "shift", "bias"])
 def test_a_wrong_exponent_is_refuted(monkeypatch, name, broken, claim):
     monkeypatch.setattr(shared_exponent, name, broken)
@@ -137,7 +138,7 @@ def test_every_kind_of_block_is_claimed():
     made = [claim for claim in claims.claims() if "exponent" in claim.subject]
     elements = ("s4", "u4", "odd4", "e2m1", str(CODEBOOK), "codebook:-100/-7/0/3",
                 "codebook:1/24/44/71")
-    assert {claim.instance for claim in made if claim.subject.startswith("exponent")} == {
+    assert {claim.instance for claim in made if claim.subject.startswith("preferred")} == {
         f"mx_{element}" for element in elements}
     names = ("half_up", "half_even", "half_away", "floor", "zero")
     assert {tuple(claim.instance.split(" to ")) for claim in made
@@ -197,7 +198,7 @@ def test_everything_is_proven(capsys):
     assert re.search(r"shift to levels, product free +6 +Yosys sat", said)
     assert re.search(r"requantizer to levels, product free +22 +Yosys sat", said)
     assert re.search(r"requantizer to levels, shifted free +12 +Yosys sat", said)
-    assert re.search(r"exponent asked for, product free +7 +Yosys sat", said)
+    assert re.search(r"preferred exponent, product free +7 +Yosys sat", said)
     assert re.search(r"levels of an exponent, product free +33 +Yosys sat", said)
     assert re.search(r"int32 to float32 +1 +Yosys sat", said)
     assert re.search(r"float32 product, product free +1 +Yosys sat", said)

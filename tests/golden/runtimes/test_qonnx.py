@@ -9,11 +9,13 @@ import pytest
 from golden.contracts import parse as contract
 from golden.formats import parse
 from golden.requantize import requantize
+from tests.golden.comparisons import compares
 
 multithreshold = pytest.importorskip(
     "qonnx.custom_op.general.multithreshold", reason="qonnx is not installed").multithreshold
 
 
+@compares("thresholds", "multithreshold")
 @pytest.mark.parametrize("name", ["u1", "binary", "ternary", "s2", "u4", "s4", "odd4", "s4n",
                                   "codebook:-7/-3/0/1/30"])
 @pytest.mark.parametrize("near", [False, True])
@@ -40,3 +42,4 @@ def test_multithreshold(name, near, rng):
         scaled = multithreshold(sums.astype(np.float64), thresholds.astype(np.float64),
                                 out_scale=float(step[0]), out_bias=float(levels[0]))
         np.testing.assert_array_equal(found, scaled)
+    return found.size

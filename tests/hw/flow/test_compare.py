@@ -4,8 +4,8 @@ import pytest
 
 from golden.formats import parse
 from hw.blocks import block_for
+from hw.flow import mapping
 from hw.flow.compare import compare, compared_shape
-from hw.flow.mapping import target
 from hw.targets.fabric import GENERIC
 
 
@@ -24,7 +24,7 @@ def test_what_takes_long_is_compared_in_small(weights, activations, shape, compa
 
 
 def test_a_block_beside_the_plain_one():
-    found = compare(block("binary", "binary", 2, 1, 16), target("ice40"))
+    found = compare(block("binary", "binary", 2, 1, 16), mapping.parse("ice40"))
     assert (found.rows, found.cols, found.lanes) == (2, 1, 16)
     assert found.chosen.target == found.plain.target == "ice40"
     # One compressor of full adders against 16 products and their tree.

@@ -60,7 +60,7 @@ def test_placement(tmp_path, capfd, monkeypatch):
     monkeypatch.setattr(nextpnr, "_run", kept)
     placed = place(tmp_path / "out.json")
     assert capfd.readouterr() == ("", "")
-    assert (placed.device, placed.speed, placed.seed) == ("25k", 6, 1)
+    assert (placed.device, placed.speed, placed.seed, placed.frequency) == ("25k", 6, 1, 200)
     assert (placed.ff, placed.dsp, placed.ram) == (area.ff, area.dsp, area.ram)
     assert (placed.dsp, placed.ram) == (1, 1)
     # Chains of carries have ends, which take LUTs of their own; constants may need one.
@@ -151,12 +151,12 @@ def test_arguments(tmp_path, arguments, message):
 def test_nextpnr_missing(tmp_path, monkeypatch):
     monkeypatch.setattr(tools.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ToolMissing, match=r"^nextpnr-ecp5 is not installed; "
-                                          r"run: pip install exactmac\[pnr\]$"):
+                                          r"run: pip install 'exactmac\[pnr\]'$"):
         place(tmp_path / "out.json")
 
 
 def test_json():
-    placed = Placement(device="25k", speed=6, seed=2, lut=1, ff=2, dsp=3, ram=4, fmax=None,
-                       seconds=0.5)
-    assert placed.to_json() == dict(device="25k", speed=6, seed=2, lut=1, ff=2, dsp=3, ram=4,
-                                    fmax=None, seconds=0.5, ports="not timed")
+    placed = Placement(device="25k", speed=6, seed=2, frequency=99.5, lut=1, ff=2, dsp=3,
+                       ram=4, fmax=None, seconds=0.5)
+    assert placed.to_json() == dict(device="25k", speed=6, seed=2, frequency=99.5, lut=1, ff=2,
+                                    dsp=3, ram=4, fmax=None, seconds=0.5, ports="not timed")

@@ -24,8 +24,8 @@ AREAS = [
     Area(target="ecp5", cells=(("CCU2C", 30), ("LUT4", 100)), lut=100, carry=30, ff=80, dsp=2,
          ram=3, transistors=None, seconds=2.0),
 ]
-PLACED = Placement(device="25k", speed=6, seed=1, lut=172, ff=80, dsp=2, ram=3, fmax=201.4,
-                   seconds=3.0)
+PLACED = Placement(device="25k", speed=6, seed=1, frequency=200.0, lut=172, ff=80, dsp=2,
+                   ram=3, fmax=201.4, seconds=3.0)
 
 
 def test_table():
