@@ -14,8 +14,8 @@ from golden.formats import parse
 from golden.multipliers import linear_parameters
 from golden.requantize import requantize
 from golden.runtimes.onnx_pools import qlinear_average_pool
-from tests.golden.comparisons import compares
 from tests.golden.onnx_session import run_model
+from tests.golden.runtimes.comparisons import compares
 from tests.golden.runtimes.test_runtimes import agree, parameters
 
 DTYPES = {"u8": np.uint8, "s8": np.int8}

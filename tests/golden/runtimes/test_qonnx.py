@@ -9,7 +9,7 @@ import pytest
 from golden.contracts import parse as contract
 from golden.formats import parse
 from golden.requantize import requantize
-from tests.golden.comparisons import compares
+from tests.golden.runtimes.comparisons import compares
 
 multithreshold = pytest.importorskip(
     "qonnx.custom_op.general.multithreshold", reason="qonnx is not installed").multithreshold

@@ -15,8 +15,8 @@ from golden.contracts import parse as contract
 from golden.formats import parse
 from golden.multipliers import linear_parameters, scale_parameters
 from golden.requantize import requantize
-from tests.golden.comparisons import compares
 from tests.golden.onnx_session import run_model
+from tests.golden.runtimes.comparisons import compares
 
 DTYPES = {"u8": np.uint8, "s8": np.int8}
 

@@ -13,7 +13,7 @@ from golden.contracts import parse as contract
 from golden.formats import parse
 from golden.multipliers import linear_parameters, scale_parameters
 from golden.requantize import requantize
-from tests.golden.comparisons import compares
+from tests.golden.runtimes.comparisons import compares
 from tests.golden.runtimes.test_runtimes import agree, product, scales_for
 
 

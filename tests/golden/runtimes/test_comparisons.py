@@ -6,14 +6,14 @@ import pytest
 
 from golden.contracts import CONTRACTS
 from golden.contracts import parse as contract
-from tests.golden.comparisons import SHARES, compares, comparison
+from tests.golden.runtimes.comparisons import SHARES, compares, comparison
 
 MODULES = ("test_qonnx", "test_runtimes", "test_onnx_pools", "test_tflite_runtime")
 
 
 def test_every_comparison_is_made():
     for module in MODULES:
-        importlib.import_module(f"tests.golden.{module}")
+        importlib.import_module(f"tests.golden.runtimes.{module}")
     made = {comparison(*key): sum(shares.values()) for key, shares in SHARES.items()}
     assert made == {each: each.cases for name in CONTRACTS for each in contract(name).comparisons}
 
