@@ -4,6 +4,7 @@ import ast
 import sys
 from functools import cache
 from graphlib import TopologicalSorter
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -82,18 +83,25 @@ def parse(module):
     return ast.parse(path.read_text())
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_imports(module):
-    tree = parse(module)
+@cache
+def imported(module):
+    return frozenset(imports(parse(module)))
+
+
+def may_import(module, name):
     package = "hw.drive" if within(module, ["hw.drive"]) else module.split(".")[0]
     allowed = (*ALLOWED[package], *LAZY.get(module, ()))
-    for name in imports(tree):
-        if name.split(".")[0] in sys.stdlib_module_names:
-            continue
-        # Of `from golden import formats`, the second name is the one that counts.
-        if name == "golden" and allowed != ALLOWED["hw"]:
-            continue
-        assert within(name, allowed) or any(d.startswith(name + ".") for d in allowed), name
+    if name.split(".")[0] in sys.stdlib_module_names:
+        return True
+    # Of `from golden import formats`, the second name is the one that counts.
+    if name == "golden" and allowed != ALLOWED["hw"]:
+        return True
+    return within(name, allowed) or any(d.startswith(name + ".") for d in allowed)
+
+
+def test_imports():
+    assert not [(module, name) for module in MODULES for name in imported(module)
+                if not may_import(module, name)]
 
 
 def wing(module):
@@ -102,27 +110,30 @@ def wing(module):
     return first if rest or (ROOT / module.replace(".", "/")).is_dir() else ""
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if name.split(".")[0] in WINGS
-                                    and "." in name and name not in ALIASES])
-def test_wings(module):
+def other_wings(module):
+    """Modules of other wings of its package, but for the root, that a module imports."""
     package = module.split(".")[0]
-    own, wings = wing(module), WINGS[package]
-    for name in set(imports(parse(module))) & set(MODULES):
-        if name.startswith(f"{package}.") and wing(name) not in (own, ""):
-            assert within(name.removeprefix(f"{package}."), wings[own]), name
+    return (name for name in imported(module) & set(MODULES)
+            if name.startswith(f"{package}.") and wing(name) not in (wing(module), ""))
+
+
+def test_wings():
+    modules = [name for name in MODULES if name.split(".")[0] in WINGS and "." in name
+               and name not in ALIASES]
+    assert not [(module, name) for module in modules for name in other_wings(module)
+                if not within(name.split(".", 1)[1], WINGS[module.split(".")[0]][wing(module)])]
 
 
 def test_no_modules_import_each_other():
     """Neither in turn nor through others: of any two, at most one is above the other."""
-    graph = {name: set(imports(parse(name))) & set(MODULES) - {name} for name in MODULES}
+    graph = {name: imported(name) & set(MODULES) - {name} for name in MODULES}
     # A package imports what it names; that a module imports names of its package is no cycle.
     list(TopologicalSorter({name: {each for each in used if not name.startswith(f"{each}.")}
                             for name, used in graph.items()}).static_order())
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_aliases_are_entered_by_nobody(module):
-    assert not set(imports(parse(module))) & set(ALIASES)
+def test_aliases_are_entered_by_nobody():
+    assert not [module for module in MODULES if imported(module) & set(ALIASES)]
 
 
 @pytest.mark.parametrize("module", ALIASES)
@@ -134,12 +145,12 @@ def test_an_alias_only_runs_the_command(module):
                           f'    run("exactmac.{module.split(".")[1]}")']
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if not name.startswith("exactmac")
-                                    and name not in ALIASES])
-def test_nothing_else_names_the_front_doors(module):
-    names = {node.value for node in ast.walk(parse(module))
-             if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    assert not {name for name in names if name.startswith("exactmac.")} - {"exactmac."}
+def test_nothing_else_names_the_front_doors():
+    others = [name for name in MODULES if not name.startswith("exactmac") and name not in ALIASES]
+    texts = [(module, node.value) for module in others for node in ast.walk(parse(module))
+             if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    assert not [(module, text) for module, text in texts
+                if text.startswith("exactmac.") and text != "exactmac."]
 
 
 @pytest.mark.parametrize("module", sorted(LAZY))
@@ -149,20 +160,18 @@ def test_lazy_imports_are_in_functions(module):
             assert not within(next(imports(ast.Module([node], []))), LAZY[module])
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_all_names_exist(module):
+def test_all_names_exist():
     """A missing comma in ``__all__`` makes one name of two."""
-    loaded = __import__(module, fromlist=["*"])
-    for name in getattr(loaded, "__all__", ()):
-        assert hasattr(loaded, name), name
+    loaded = {module: import_module(module) for module in MODULES}
+    assert not [(module, name) for module, each in loaded.items()
+                for name in getattr(each, "__all__", ()) if not hasattr(each, name)]
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_what_others_import_is_in_all(module):
-    for name in set(imports(parse(module))) - set(MODULES):
-        owner, _, member = name.rpartition(".")
-        if owner in MODULES:
-            assert member in __import__(owner, fromlist=["*"]).__all__, name
+def test_what_others_import_is_in_all():
+    names = ((module, *name.rpartition(".")) for module in MODULES
+             for name in imported(module) - set(MODULES))
+    assert not [(module, owner, member) for module, owner, _, member in names
+                if owner in MODULES and member not in import_module(owner).__all__]
 
 
 def test_a_forbidden_import_is_seen():

@@ -82,18 +82,29 @@ def apart(values, winners, fmt: Format, *, zero_point: bool) -> Quantization:
     """
     values = _examples(values)
     lo, hi = min(values.min(), 0.0), max(values.max(), 0.0)
-    candidates = ((asymmetric(low * lo, high * hi, fmt)
-                   for low in (*FRACTIONS, 0.0) for high in FRACTIONS) if zero_point
-                  else _symmetric(lo, hi, fmt))
+    if zero_point:
+        low, high = np.meshgrid((*FRACTIONS, 0.0), FRACTIONS, indexing="ij")
+        candidates = asymmetric(low.ravel() * lo, high.ravel() * hi, fmt)
+    else:
+        candidates = symmetric(np.array(FRACTIONS) * _magnitude(lo, hi, fmt), fmt)
+    scales = np.asarray(candidates.scale)
+    zero_points = np.broadcast_to(candidates.zero_point, scales.shape)
     rows = np.arange(len(values))
 
-    def won(candidate: Quantization) -> float:
+    def won(some: slice) -> np.ndarray:
         # A row in which n outputs share the highest level counts as 1 / n.
-        levels = np.asarray(quantize(values, candidate))
-        highest = levels == levels.max(axis=1, keepdims=True)
-        return (highest[rows, winners] / highest.sum(axis=1)).sum()
+        levels = np.asarray(quantize(np.broadcast_to(values, (len(scales[some]), *values.shape)),
+                                     Quantization(fmt, scales[some], zero_points[some])))
+        highest = levels == levels.max(axis=2, keepdims=True)
+        shares = highest[:, rows, winners] / highest.sum(axis=2)
+        # In one order, whatever the layout: an equal score is an equal float.
+        return np.ascontiguousarray(shares).sum(axis=1)
 
-    return max(candidates, key=won)  # the first of equals
+    # As many candidates at a time as a cache holds.
+    count = max(1, (1 << 16) // values.size)
+    best = int(np.argmax(np.concatenate(  # the first of equals
+        [won(slice(first, first + count)) for first in range(0, len(scales), count)])))
+    return Quantization(fmt, float(scales[best]), int(zero_points[best]))
 
 
 def highest_exponents(values, fmt: BlockScaled, binades: int) -> Quantization:
@@ -113,9 +124,12 @@ def highest_exponents(values, fmt: BlockScaled, binades: int) -> Quantization:
 
 
 def _symmetric(lo: float, hi: float, fmt: Format) -> Iterator[Quantization]:
+    return (symmetric(share * _magnitude(lo, hi, fmt), fmt) for share in FRACTIONS)
+
+
+def _magnitude(lo: float, hi: float, fmt: Format) -> float:
     # Negative values saturate at 0 in an unsigned format, whatever its range.
-    magnitude = max(-lo, hi) if fmt.min < 0 else hi
-    return (symmetric(share * magnitude, fmt) for share in FRACTIONS)
+    return max(-lo, hi) if fmt.min < 0 else hi
 
 
 def _examples(values) -> np.ndarray:

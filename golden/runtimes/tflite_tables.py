@@ -39,7 +39,8 @@ def hard_swish(input: Quantization, output: Quantization) -> np.ndarray:
     """
     (s_x, z_x), (s_y, z_y) = _int8(input), _int8(output)
     fine = np.float32(1 / 128) * s_x
-    multiplier, exponent = quantize_multiplier(float(fine / s_y))
+    # A quotient of doubles: as a float32 it may become a tie of the 16 bits that are left.
+    multiplier, exponent = quantize_multiplier(float(fine) / float(s_y))
     if exponent > 0:
         raise ValueError(f"Scale of the input must be less than 128 times that of the output, "
                          f"not {float(s_x)!r} with {float(s_y)!r}")

@@ -55,39 +55,37 @@ class TestExactness:
     """Sums on either side of 2**53 and 2**63, each with a last bit that a rounding would lose."""
 
     @pytest.mark.parametrize("limit", [53, 63])
-    @pytest.mark.parametrize("offset", [-3, -2, -1, 0, 1, 2, 3])
-    @pytest.mark.parametrize("sign", [-1, 1])
-    def test_products(self, limit, offset, sign):
-        # Terms of 2**(limit - 2) and an odd rest: the absolute sum is 2**limit + offset.
-        a = np.array([2**(limit - 3)] * 7 + [1])
-        b = np.array([1] * 7 + [2**(limit - 3) + offset]) * sign
-        exact = sum(int(p) * int(q) for p, q in zip(a, b, strict=True))
-        assert exact == sign * (2**limit // 8 * 8 + offset)
-        assert int(ops.dot(a, b)) == exact
-        assert ops.matmul(a[None], b[:, None]).tolist() == [[exact]]
-        assert ops.matmul(b[None], a[:, None]).tolist() == [[exact]]
-        assert ops.dense(a, b[None]).tolist() == [exact]
-        x, w = a.reshape(1, 1, 1, 8), b.reshape(1, 1, 1, 8)
-        assert ops.conv2d(x, w).tolist() == [[[[exact]]]]
-        assert ops.conv2d(x.reshape(1, 2, 4, 1), w.reshape(1, 2, 4, 1)).tolist() == [[[[exact]]]]
+    def test_products(self, limit):
+        for offset, sign in product(range(-3, 4), (-1, 1)):
+            # Terms of 2**(limit - 2) and an odd rest: the absolute sum is 2**limit + offset.
+            a = np.array([2**(limit - 3)] * 7 + [1])
+            b = np.array([1] * 7 + [2**(limit - 3) + offset]) * sign
+            exact = sum(int(p) * int(q) for p, q in zip(a, b, strict=True))
+            assert exact == sign * (2**limit // 8 * 8 + offset)
+            assert int(ops.dot(a, b)) == exact
+            assert ops.matmul(a[None], b[:, None]).tolist() == [[exact]]
+            assert ops.matmul(b[None], a[:, None]).tolist() == [[exact]]
+            assert ops.dense(a, b[None]).tolist() == [exact]
+            x, w = a.reshape(1, 1, 1, 8), b.reshape(1, 1, 1, 8)
+            assert ops.conv2d(x, w).item() == exact
+            assert ops.conv2d(x.reshape(1, 2, 4, 1), w.reshape(1, 2, 4, 1)).item() == exact
 
     @pytest.mark.parametrize("limit", [53, 63])
-    @pytest.mark.parametrize("offset", [-2, -1, 0, 1, 2])
-    @pytest.mark.parametrize("sign", [-1, 1])
-    def test_the_bound_is_the_sum_itself(self, limit, offset, sign):
+    def test_the_bound_is_the_sum_itself(self, limit):
         """Where the operands prove no more than what is there: the last sum of each kind."""
-        total = 2**limit + offset
-        factor = next(n for n in (3, 2, 5, 7, 1) if total % n == 0)
-        a, b = np.array([factor], dtype=object), np.array([sign * (total // factor)], dtype=object)
         ones = np.ones(3, dtype=np.int64)
-        parts = sign * np.array([2**(limit - 1), 2**(limit - 1) + offset - 1, 1], dtype=object)
-        for x, w in ((a, b), (b, a), (ones, parts)):
-            x, w = (v if max(map(abs, v.tolist())) >= 2**63 else v.astype(np.int64)
-                    for v in (x, w))
-            assert int(ops.dot(x, w)) == sign * total
-            assert ops.dense(x, w[None]).tolist() == [sign * total]
-            for shape in ((1, 1, 1, -1), (1, 1, -1, 1)):
-                assert ops.conv2d(x.reshape(shape), w.reshape(shape)).item() == sign * total
+        for offset, sign in product(range(-2, 3), (-1, 1)):
+            total = 2**limit + offset
+            factor = next(n for n in (3, 2, 5, 7, 1) if total % n == 0)
+            a, b = (np.array([v], dtype=object) for v in (factor, sign * (total // factor)))
+            parts = sign * np.array([2**(limit - 1), 2**(limit - 1) + offset - 1, 1], dtype=object)
+            for x, w in ((a, b), (b, a), (ones, parts)):
+                x, w = (v if max(map(abs, v.tolist())) >= 2**63 else v.astype(np.int64)
+                        for v in (x, w))
+                assert int(ops.dot(x, w)) == sign * total
+                assert ops.dense(x, w[None]).tolist() == [sign * total]
+                for shape in ((1, 1, 1, -1), (1, 1, -1, 1)):
+                    assert ops.conv2d(x.reshape(shape), w.reshape(shape)).item() == sign * total
 
     @pytest.mark.parametrize("limit", [53, 63])
     def test_partial_sums_beyond_the_total(self, limit):
@@ -237,19 +235,17 @@ def test_average_goes_away_from_zero(levels, mean):
     assert ops.max_pool(x, size=(1, len(levels)), stride=(1, 1)).item() == max(levels)
 
 
-@pytest.mark.parametrize("size", range(1, 9))
-@pytest.mark.parametrize("kernel", [1, 2, 3, 5])
-@pytest.mark.parametrize("stride", [1, 2, 3])
-@pytest.mark.parametrize("dilation", [1, 2])
-def test_same_padding(size, kernel, stride, dilation):
-    vertical, horizontal = ops.same_padding((size, 9), kernel=(kernel, 2), stride=(stride, 1),
-                                            dilation=(dilation, 1))
-    assert horizontal == (0, 1)
-    total = max((ceil(size / stride) - 1) * stride + (kernel - 1) * dilation + 1 - size, 0)
-    assert vertical == (total // 2, total - total // 2)
-    sums = ops.conv2d(np.ones((1, size, 9, 1), dtype=int), np.ones((1, kernel, 2, 1), dtype=int),
-                      stride=(stride, 1), dilation=(dilation, 1), padding=(vertical, horizontal))
-    assert sums.shape == (1, ceil(size / stride), 9, 1)
+def test_same_padding():
+    for size, kernel, stride, dilation in product(range(1, 9), (1, 2, 3, 5), (1, 2, 3), (1, 2)):
+        case = dict(kernel=(kernel, 2), stride=(stride, 1), dilation=(dilation, 1))
+        vertical, horizontal = ops.same_padding((size, 9), **case)
+        assert horizontal == (0, 1), (size, case)
+        total = max((ceil(size / stride) - 1) * stride + (kernel - 1) * dilation + 1 - size, 0)
+        assert vertical == (total // 2, total - total // 2), (size, case)
+        sums = ops.conv2d(np.ones((1, size, 9, 1), dtype=int),
+                          np.ones((1, *case.pop("kernel"), 1), dtype=int),
+                          **case, padding=(vertical, horizontal))
+        assert sums.shape == (1, ceil(size / stride), 9, 1), (size, kernel, case)
 
 
 X, W = np.zeros((1, 4, 4, 2), dtype=int), np.zeros((2, 3, 3, 2), dtype=int)

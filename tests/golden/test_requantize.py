@@ -1,5 +1,5 @@
 from fractions import Fraction
-from itertools import cycle
+from itertools import cycle, product
 
 import numpy as np
 import pytest
@@ -76,25 +76,24 @@ def test_equals_rational_arithmetic(name, data, output):
 
 
 @pytest.mark.parametrize("name", [*SHIFTING, "pulp", "pulp_round"])
-@pytest.mark.parametrize("bits", [1, 8, 31, 32])
-@pytest.mark.parametrize("sums", [8, 32, 33, 48, 64])
-def test_every_shift_at_the_ends(name, bits, sums):
+def test_every_shift_at_the_ends(name):
     """Every allowed shift, at sums whose products straddle 2**53, 2**63 and 2**95."""
-    way, fmt = contract(name, multiplier_bits=bits), IntFormat(sums)
-    unbiased = levels_range(fmt)
-    shifts = way.shift_range(way.sum_format(unbiased))
-    multiplier = 2**bits - 1
-    edges = {0, 1, 3, fmt.max, -fmt.min, 2**53 // multiplier, 2**63 // multiplier}
-    x = sorted({s * e + d for e in edges for d in (-1, 0, 1) for s in (-1, 1)
-                if fmt.min <= s * e + d <= fmt.max})
-    addends = cycle([{"addend": value} for value in (0, -2**31, 1, 2**31 - 1)]
-                    if way.adds else [{}])
-    # The largest multiplier and the highest bit alone, by turns, which begin otherwise.
-    turns = cycle((multiplier, 1 << (bits - 1)) if sums % 16 else (1 << (bits - 1), multiplier))
-    for shift, m in zip(range(shifts.hi + 1), turns, strict=False):
-        p = parameters(name, S16, multiplier=m, shift=shift, zero_point=-7, **next(addends))
-        result = requantize(np.array(x, dtype=object), way, S16, p, unbiased=unbiased)
-        assert result.tolist() == [expected(v, name, S16, p) for v in x]
+    for bits, sums in product((1, 8, 31, 32), (8, 32, 33, 48, 64)):
+        way, fmt = contract(name, multiplier_bits=bits), IntFormat(sums)
+        unbiased = levels_range(fmt)
+        shifts = way.shift_range(way.sum_format(unbiased))
+        multiplier = 2**bits - 1
+        edges = {0, 1, 3, fmt.max, -fmt.min, 2**53 // multiplier, 2**63 // multiplier}
+        x = sorted({s * e + d for e in edges for d in (-1, 0, 1) for s in (-1, 1)
+                    if fmt.min <= s * e + d <= fmt.max})
+        addends = cycle([{"addend": value} for value in (0, -2**31, 1, 2**31 - 1)]
+                        if way.adds else [{}])
+        # The largest multiplier and the highest bit alone, by turns, which begin otherwise.
+        turns = cycle((multiplier, 1 << (bits - 1)) if sums % 16 else (1 << (bits - 1), multiplier))
+        for shift, m in zip(range(shifts.hi + 1), turns, strict=False):
+            p = parameters(name, S16, multiplier=m, shift=shift, zero_point=-7, **next(addends))
+            result = requantize(np.array(x, dtype=object), way, S16, p, unbiased=unbiased)
+            assert result.tolist() == [expected(v, name, S16, p) for v in x], (fmt, p)
 
 
 @pytest.mark.parametrize("name", ["tflite_int16x8", "q31", "precise", "rndnu", "nvdla"])

@@ -141,7 +141,7 @@ def test_text_is_the_same_in_any_run(texts):
 
 @pytest.mark.parametrize("seed", ["0", "1"])
 def test_text_is_the_same_under_any_hash_seed(texts, seed):
-    program = ("from golden.contracts import contract\n"
+    program = ("from golden.contracts import parse as contract\n"
                "from golden.formats import parse\n"
                "from hw.bus.axi_tile import AxiTile\n"
                "from hw.tile.config import TileConfig\n"

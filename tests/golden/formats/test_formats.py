@@ -16,63 +16,66 @@ from golden.formats import (
 
 NAMES = [f"{sign}{width}{narrow}" for sign in "su" for width in range(1, MAX_BITS + 1)
          for narrow in ("", "n") if (width, narrow) != (1, "n")]
+EVERY = [parse(name) for name in NAMES]
 
 
-@pytest.mark.parametrize("name", NAMES)
 class TestEveryFormat:
-    def test_name_round_trips(self, name):
-        fmt = parse(name)
-        assert isinstance(fmt, Format)
-        assert str(fmt) == name
-        assert fmt.bits == int(re.sub(r"\D", "", name))
+    def test_name_round_trips(self):
+        for name, fmt in zip(NAMES, EVERY, strict=True):
+            assert isinstance(fmt, Format)
+            assert str(fmt) == name
+            assert fmt.bits == int(re.sub(r"\D", "", name)), name
 
-    def test_levels_are_the_definition(self, name):
-        fmt, bits, narrow = parse(name), int(re.sub(r"\D", "", name)), name.endswith("n")
-        if name[0] == "s":
-            expected = range(-2**(bits - 1) + narrow, 2**(bits - 1))
-        else:
-            expected = range(2**bits - narrow)
-        levels = fmt.levels()
-        assert levels.dtype == np.int64
-        np.testing.assert_array_equal(levels, np.array(expected))
-        assert (fmt.min, fmt.max) == (expected[0], expected[-1])
+    def test_levels_are_the_definition(self):
+        for name, fmt in zip(NAMES, EVERY, strict=True):
+            bits, narrow = fmt.bits, name.endswith("n")
+            if name[0] == "s":
+                expected = range(-2**(bits - 1) + narrow, 2**(bits - 1))
+            else:
+                expected = range(2**bits - narrow)
+            levels = fmt.levels()
+            assert levels.dtype == np.int64, name
+            np.testing.assert_array_equal(levels, np.array(expected), name)
+            assert (fmt.min, fmt.max) == (expected[0], expected[-1]), name
 
-    def test_every_code(self, name):
+    def test_every_code(self):
         """Codes are two's complement, level by level, and all round trip."""
-        fmt = parse(name)
-        levels = fmt.levels()
-        codes = fmt.encode(levels)
-        expected = [level % 2**fmt.bits for level in levels.tolist()]
-        np.testing.assert_array_equal(codes, expected)
-        np.testing.assert_array_equal(fmt.decode(codes), levels)
-        assert len(np.unique(codes)) == len(levels)
+        for fmt in EVERY:
+            levels = fmt.levels()
+            codes = fmt.encode(levels)
+            expected = [level % 2**fmt.bits for level in levels.tolist()]
+            np.testing.assert_array_equal(codes, expected, str(fmt))
+            np.testing.assert_array_equal(fmt.decode(codes), levels, str(fmt))
+            assert len(np.unique(codes)) == len(levels), fmt
 
-    def test_contains_just_its_levels(self, name):
-        fmt = parse(name)
-        around = np.arange(fmt.min - 3, fmt.max + 4)
-        np.testing.assert_array_equal(fmt.contains(around), np.isin(around, fmt.levels()))
+    def test_contains_just_its_levels(self):
+        for fmt in EVERY:
+            around = np.arange(fmt.min - 3, fmt.max + 4)
+            np.testing.assert_array_equal(fmt.contains(around), np.isin(around, fmt.levels()),
+                                          str(fmt))
 
-    def test_outside_is_refused(self, name):
-        fmt = parse(name)
-        for bad in (fmt.min - 1, fmt.max + 1):
-            message = rf"^Level must be in range \[{fmt.min}, {fmt.max}\] of {fmt}, not {bad}$"
-            with pytest.raises(ValueError, match=message):
-                fmt.encode(bad)
+    def test_outside_is_refused(self):
+        for fmt in EVERY:
+            for bad in (fmt.min - 1, fmt.max + 1):
+                message = rf"^Level must be in range \[{fmt.min}, {fmt.max}\] of {fmt}, not {bad}$"
+                with pytest.raises(ValueError, match=message):
+                    fmt.encode(bad)
 
-    def test_a_code_without_level_is_refused(self, name):
-        fmt = parse(name)
-        unused = set(range(2**fmt.bits)) - set(fmt.encode(fmt.levels()).tolist())
-        assert len(unused) == name.endswith("n")
-        for code in unused:
-            but = f" and other than {code}" * fmt.signed
-            most = 2**fmt.bits - (1 if fmt.signed else 2)
-            with pytest.raises(ValueError, match=rf"^Code must be in range \[0, {most}\] of {fmt}"
-                                                 rf"{but}, not {code} at index 1$"):
-                fmt.decode([0, code])
-        for code in (-1, 2**fmt.bits):
-            with pytest.raises(ValueError, match=rf"^Code must be in range .* of {fmt}.*, not "
-                                                 rf"{code}$"):
-                fmt.decode(code)
+    def test_a_code_without_level_is_refused(self):
+        for name, fmt in zip(NAMES, EVERY, strict=True):
+            unused = set(range(2**fmt.bits)) - set(fmt.encode(fmt.levels()).tolist())
+            assert len(unused) == name.endswith("n"), name
+            for code in unused:
+                but = f" and other than {code}" * fmt.signed
+                most = 2**fmt.bits - (1 if fmt.signed else 2)
+                message = (rf"^Code must be in range \[0, {most}\] of {fmt}{but}, not {code} "
+                           rf"at index 1$")
+                with pytest.raises(ValueError, match=message):
+                    fmt.decode([0, code])
+            for code in (-1, 2**fmt.bits):
+                with pytest.raises(ValueError, match=rf"^Code must be in range .* of {fmt}.*, not "
+                                                     rf"{code}$"):
+                    fmt.decode(code)
 
 
 @pytest.mark.parametrize("name, message", [

@@ -14,7 +14,7 @@ from golden.formats import parse
 from golden.multipliers import linear_parameters, scale_parameters
 from golden.requantize import requantize
 from tests.golden.comparisons import compares
-from tests.golden.test_runtimes import agree, product, scales_for
+from tests.golden.runtimes.test_runtimes import agree, product, scales_for
 
 
 def convolution(x, w, bias, scale, *, x_zero, y_zero):

@@ -10,7 +10,7 @@ from golden.formats import parse
 from hw import emit
 from hw.flow.tools import run_tool
 from hw.tile.config import TileConfig
-from tests.test_build import FILES, NAME, run
+from tests.exactmac.test_build import FILES, NAME, run
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ from golden.unit_scales import parameters_of
 from golden.units import Addition, Multiplication, Rescaling
 from golden.units import parse as scheme
 from tests.golden.micro import operator
-from tests.golden.test_runtimes import execute
+from tests.golden.runtimes.test_runtimes import execute
 
 S8, S16, TFLITE = parse("s8"), parse("s16"), contract("tflite")
 DTYPES = {"s8": np.int8, "u8": np.uint8, "s16": np.int16, "s32": np.int32}

@@ -3,8 +3,8 @@
 Contract ``onnx`` is QLinearMatMul and QLinearConv, of any scales. Contract ``onnx_zp_inside`` is
 QLinearMul, of any scales: the product of the two operands is the sum. QLinearAdd rounds to float32
 on its way to the sum, so it is compared only where those roundings are exact: scales with few bits.
-Pools are in :mod:`tests.golden.test_onnx_pools`, tflite-micro in
-:mod:`tests.golden.test_tflite_runtime`.
+Pools are in :mod:`tests.golden.runtimes.test_onnx_pools`, tflite-micro in
+:mod:`tests.golden.runtimes.test_tflite_runtime`.
 """
 
 import numpy as np

@@ -13,7 +13,7 @@ from exactmac import build
 from hw.flow.tools import run_tool
 from tests.simulators import icarus, verilator_binary
 
-BOARD = Path(__file__).parent.parent / "docs" / "board"
+BOARD = Path(__file__).parents[2] / "docs" / "board"
 PAGE = (BOARD.parent / "designer.md").read_text().split("## From a tile to a bitstream")[1]
 COMMANDS = re.search(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)[1]
 # Tools under the names that pip gives them.

@@ -16,7 +16,7 @@ from golden.requantize import requantize
 from golden.runtimes.onnx_pools import qlinear_average_pool
 from tests.golden.comparisons import compares
 from tests.golden.onnx_session import run_model
-from tests.golden.test_runtimes import agree, parameters
+from tests.golden.runtimes.test_runtimes import agree, parameters
 
 DTYPES = {"u8": np.uint8, "s8": np.int8}
 U8, S8 = parse("u8"), parse("s8")

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from exactmac import build, progress
-from tests.test_build import TINY, run
+from tests.exactmac.test_build import TINY, run
 
 
 def test_lines_of_progress(capsys):

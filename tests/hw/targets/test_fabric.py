@@ -16,8 +16,8 @@ from sim.components import component_simulation
 from sim.units import run_concat, run_elementwise, run_pool
 from sim.vectors import random_phase
 from tests import gallery
-from tests.hw.test_units import UNITS, average, concat, maximum, parameters
 from tests.hw.tiles import check
+from tests.hw.units.test_units import UNITS, average, concat, maximum, parameters
 
 
 class Slow(Fabric):

@@ -25,7 +25,7 @@ from sim import jobs
 from sim.checks import check_fixed
 from sim.simulation import simulation
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 DOCS = sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
 PAGES = [path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))]

@@ -16,7 +16,7 @@ from golden.contracts import parse as contract
 from golden.formats import FLOATS, parse
 from hw.tile.config import TileConfig
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PUBLIC = ["AxiTile", "FloatDense", "Network", "TileConfig", "check_scales", "contract",
           "dequantize", "digest", "linear_parameters", "load", "parse", "quantize",
           "quantize_network", "run", "run_network", "save", "simulation", "verilog"]

@@ -7,7 +7,7 @@ import pytest
 from exactmac import build
 from golden.contracts import CONTRACTS
 from hw.flow.tools import ToolFailed, ToolMissing
-from tests.test_build import TINY, refused, run
+from tests.exactmac.test_build import TINY, refused, run
 
 BAD = [
     ("--bits 0", "Bits must be in range [1, 16], not 0"),

@@ -12,7 +12,7 @@ from hw.bus.axi_tile import AxiTile
 from hw.payload import Field, Payload
 from sim.components import AxiComponent
 from tests import gallery
-from tests.hw.test_units import UNITS
+from tests.hw.units.test_units import UNITS
 
 TILES = ("mixed", "shared exponent")
 

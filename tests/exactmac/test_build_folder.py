@@ -17,8 +17,8 @@ from hw.flow.yosys import Area
 from hw.folder import FolderError
 from sim.simulation import simulated
 from sim.verify import Mismatch, Verification
+from tests.exactmac.test_build import NAME, WORKING, files, needs_verilator, refused, run
 from tests.processes import Held, python
-from tests.test_build import NAME, WORKING, files, needs_verilator, refused, run
 
 TINY = "--bits 2 --rows 1 --cols 1 --lanes 1 --depth 8 --channels 1".split()
 

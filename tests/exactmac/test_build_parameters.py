@@ -9,8 +9,8 @@ import pytest
 
 from exactmac import build
 from exactmac import files as given
+from tests.exactmac.test_build import refused, run
 from tests.simulators import icarus
-from tests.test_build import refused, run
 
 SHAPE = "--weights s8n --activations s8 --output s8 --requant tflite --rows 1 --cols 2 --lanes 2 " \
         "--depth 64 --channels 3 --no-area --name mine"

@@ -16,7 +16,7 @@ from golden.formats import FLOATS, parse
 from golden.rounding import shift_right
 from sim.checks import check_fixed
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 TEXTS = {name: (DOCS / name).read_text() for name in PAGES}
 FORMATS, CONTRACTS_PAGE = TEXTS["formats.md"], TEXTS["contracts.md"]

@@ -6,7 +6,8 @@ import pytest
 from amaranth.lib import data
 
 from golden.contracts import CONTRACTS as EVERY_CONTRACT
-from golden.contracts import S32, contract
+from golden.contracts import S32
+from golden.contracts import parse as contract
 from golden.formats import parse
 from golden.lfsr import draws
 from golden.ranges import dot_range, levels_range

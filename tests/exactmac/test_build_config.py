@@ -12,7 +12,7 @@ from exactmac.request import request_of
 from hw import emit
 from hw.bus.axi_tile import AxiTile
 from hw.tile.ports import Clocking
-from tests.test_build import CONFIG, files, refused, run
+from tests.exactmac.test_build import CONFIG, files, refused, run
 
 
 def test_a_build_is_made_again_from_its_manifest(tmp_path):
