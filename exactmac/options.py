@@ -11,11 +11,11 @@ from importlib import metadata
 from typing import Any, NoReturn
 
 from exactmac.__main__ import COMMANDS, DEFAULT
+from exactmac.files import lut_of, parameters_of
 from golden import command
 from golden.command import integer, number
 from golden.contracts import CONTRACTS, MAX_MULTIPLIER_BITS, Scaled
 from golden.formats import BLOCK, FLOATS, MAX_BITS, MAX_ODD_BITS
-from hw.files import lut_of, parameters_of
 from hw.flow.mapping import TARGETS
 from hw.flow.nextpnr import DEVICES, FREQUENCY, SEED, SPEEDS
 from hw.flow.tools import ToolFailed, ToolMissing

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from exactmac.files import saved_of
 from exactmac.options import choices_of, config_of, option
 from hw.emit import check_clocking, check_name
-from hw.files import saved_of
 from hw.flow import mapping
 from hw.flow.mapping import TARGETS, Target
 from hw.flow.nextpnr import check_options

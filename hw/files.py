@@ -1,4 +1,4 @@
-"""Files of JSON that options name, with levels or a configuration."""
+"""Files of JSON: their contents, and what a manifest says."""
 
 import errno
 import json
@@ -11,49 +11,15 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from hw.tile.config import TileConfig
 from hw.tile.ports import Clocking
 
-__all__ = ["clocking_of", "lut_of", "parameters_of", "read_json", "saved_of"]
+__all__ = ["clocking_of", "read_json"]
 
 MOST_BYTES = 1 << 26
 """Largest file: some three times the size of 65,536 records of 15 thresholds."""
 
 PATIENCE = 10
 """Seconds for the whole text of a pipe."""
-
-
-def parameters_of(file: str) -> dict[str, Any]:
-    """Return the parameters in the file of ``--parameters``; the tile checks fields and values."""
-    fields = _read("Parameters", file)
-    if not isinstance(fields, dict):
-        raise ValueError(f"Parameters must be an object of fields, not the contents of {file}")
-    return fields
-
-
-def lut_of(text: str) -> list[Any] | str:
-    """Return the table of ``--lut``; the tile checks its levels."""
-    if text == "loaded":
-        return text
-    levels = _read("Lut", text, "loaded or a file of JSON")
-    if not isinstance(levels, list):
-        raise ValueError(f"Lut must be a list of integers, not the contents of {text}")
-    return levels
-
-
-def saved_of(file: str) -> tuple[TileConfig, Clocking]:
-    """Return what the file of ``--config``, a manifest or a configuration's JSON, describes.
-
-    The names of clock and reset are the default ones if the file has none.
-    """
-    saved, clocking = _read("Config", file), Clocking()
-    if isinstance(saved, dict) and "config" in saved:
-        saved, clocking = saved["config"], clocking_of(saved)
-    try:
-        return TileConfig.from_json(saved), clocking
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"Config must be that of a tile, not the contents of {file} "
-                         f"({error})") from None
 
 
 def clocking_of(manifest: dict[str, Any]) -> Clocking:
@@ -109,15 +75,3 @@ def read_json(path: Path) -> Any:
     except ValueError:
         raise ValueError(f"an integer of more than {sys.get_int_max_str_digits()} "
                          "digits") from None
-
-
-def _read(name: str, file: str, what: str = "a file of JSON") -> Any:
-    if not file:
-        raise ValueError(f"{name} must be {what}, not ''")
-    try:
-        return read_json(Path(file))
-    except LookupError as error:
-        raise ValueError(f"{name} must have each field once, not {error}") from None
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ValueError(f"{name} must be {what}, not {file} ({reason})") from None

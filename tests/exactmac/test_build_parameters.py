@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from exactmac import build
-from hw import files as given
+from exactmac import files as given
 from tests.exactmac.test_build import refused, run
 from tests.simulators import icarus
 
@@ -129,8 +129,8 @@ def test_bad_parameters(tmp_path, capsys, parameters, message):
     ("{}/" + "a" * 300, "File name too long"),
 ])
 def test_what_is_no_file_of_levels(tmp_path, capsys, monkeypatch, option, must, what, reason):
-    monkeypatch.setattr(given, "PATIENCE", 0)
-    monkeypatch.setattr(given, "MOST_BYTES", 100_000)
+    monkeypatch.setattr("hw.files.PATIENCE", 0)
+    monkeypatch.setattr("hw.files.MOST_BYTES", 100_000)
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "large").write_text(f"[{' ' * 100_000}]")
     (tmp_path / "latin").write_bytes(b'{"bi\xe4s": 1}')
@@ -166,7 +166,7 @@ def test_a_pipe_is_read_to_its_end(tmp_path):
 
 
 def test_a_pipe_that_stays_open_is_not_waited_for(tmp_path, monkeypatch):
-    monkeypatch.setattr(given, "PATIENCE", 0)
+    monkeypatch.setattr("hw.files.PATIENCE", 0)
     reading, writing = os.pipe()
     file = f"/dev/fd/{reading}"
     try:

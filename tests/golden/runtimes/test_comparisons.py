@@ -1,6 +1,7 @@
 """The numbers of compared results in :mod:`golden.contracts.users` are those of tests."""
 
 import importlib
+from pathlib import Path
 
 import pytest
 
@@ -8,12 +9,15 @@ from golden.contracts import CONTRACTS
 from golden.contracts import parse as contract
 from tests.golden.runtimes.comparisons import SHARES, compares, comparison
 
-MODULES = ("test_qonnx", "test_runtimes", "test_onnx_pools", "test_tflite_runtime")
+ROOT = Path(__file__).parents[3]
+MODULES = [".".join(path.relative_to(ROOT).with_suffix("").parts)
+           for path in sorted((ROOT / "tests" / "golden").glob("*/test_*.py"))
+           if "@compares(" in path.read_text()]
 
 
 def test_every_comparison_is_made():
     for module in MODULES:
-        importlib.import_module(f"tests.golden.runtimes.{module}")
+        importlib.import_module(module)
     made = {comparison(*key): sum(shares.values()) for key, shares in SHARES.items()}
     assert made == {each: each.cases for name in CONTRACTS for each in contract(name).comparisons}
 
