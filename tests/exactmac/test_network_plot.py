@@ -16,6 +16,7 @@ def test_a_picture_has_a_default_name(tmp_path, monkeypatch, capsys, name, file)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(network, "simulation", lambda *arguments: None)
     monkeypatch.setattr(network, "run_digits", lambda *arguments: result)
+    monkeypatch.setattr(network.emit, "verilog", lambda *arguments: "")
     monkeypatch.setattr(network, "synthesize", lambda *arguments: area)
     arguments = "--bits 1..8 --area ecp5 --csv T --plot".split()
     assert network.main([*arguments, *name]) == 0

@@ -98,7 +98,8 @@ def test_channels_that_scale_nothing():
     network = replace(network, layers=(replace(layer, weight=weight),))
     check_scales(network)
     biased = replace(layer, weight=weight, parameters={**layer.parameters, "bias": 1})
-    refused(replace(network, layers=(biased,)), "Layer 'a': Scale must be at least 2**-")
+    refused(replace(network, layers=(biased,)), "Layer 'a': Input scale times weight scale over "
+                                                "output scale must be at least 2**-")
 
 
 @pytest.mark.parametrize("weights, activations, output", [
