@@ -19,9 +19,12 @@ from golden.rounding import divide
 from golden.windows import NO_PADDING, Padding, Pair, pool_windows, windows
 
 __all__ = [
-    "dot", "matmul", "dense", "conv2d", "depthwise", "average_pool", "max_pool", "same_padding",
-    "centred", "padded",
+    "dot", "matmul", "dense", "conv2d", "transpose_conv2d", "depthwise", "average_pool",
+    "max_pool", "same_padding", "centred", "padded",
 ]
+
+BLOCK = 1 << 16
+"""Inputs of products of matrices that a convolution lays out at a time."""
 
 
 def dot(a, b) -> np.ndarray:
@@ -102,21 +105,81 @@ def conv2d(x, weights, *, x_zero_point: int = 0, w_zero_point: ArrayLike = 0,
     rows = weights.reshape(outputs, prod(weights.shape[1:]))
     bound = values_range(x).magnitude * _largest_sum(rows, axis=-1)
     x, weights = _exact(x, weights, bound)
-    batch, (height, width) = len(x), windows(x.shape[1:3], kernel, stride, padding, dilation)
+    shape = windows(x.shape[1:3], kernel, stride, padding, dilation)
     x = padded(x, ((0, 0), *padding, (0, 0)))
-    each = outputs // groups
-    # Tap by tap: no copy of the input per tap. Still exact, as the bound covers all taps.
-    sums = np.zeros((batch * height * width, groups, each), dtype=x.dtype)
-    for row, column in np.ndindex(*kernel):
-        window = _tap(x, (row * dilation[0], column * dilation[1]), stride, (height, width))
-        window = window.reshape(len(sums), groups, depth)
-        tap = weights[:, row, column].reshape(groups, each, depth)
-        if depth == 1:
-            sums += window * tap[:, :, 0]
-        else:
-            for group in range(groups):
-                sums[:, group] += window[:, group] @ tap[group].T
-    return _integral(sums).reshape(batch, height, width, outputs)
+    sums = np.empty((len(x), *shape, outputs), dtype=x.dtype)
+    taps = [(row * dilation[0], column * dilation[1]) for row, column in np.ndindex(*kernel)]
+    convolve = _depthwise_rows if depth == 1 and groups > 1 else _rows
+    rows_of = max(1, BLOCK // max(1, shape[1] * prod(weights.shape[1:]) * groups))
+    for image in range(len(x)):
+        for first in range(0, shape[0], rows_of):
+            rows = sums[image, first:first + rows_of]
+            convolve([_tap(x[image:image + 1, first * stride[0]:], tap, stride, rows.shape[:2])[0]
+                      for tap in taps], weights, groups, rows)
+    return _integral(sums)
+
+
+def _rows(windows: list[np.ndarray], weights: np.ndarray, groups: int, sums: np.ndarray):
+    # Rows of an image: one product of matrices for each group. As the bound is of all taps, the
+    # order of the sum does not matter.
+    outputs, depth = len(weights), weights.shape[3]
+    kernels = weights.reshape(groups, outputs // groups, -1)
+    for group, kernel in enumerate(kernels):
+        columns = slice(group * depth, (group + 1) * depth)
+        inputs = np.concatenate([window[:, :, columns] for window in windows], axis=2)
+        own = inputs.reshape(-1, inputs.shape[2]) @ kernel.T
+        sums[:, :, group * len(kernel):(group + 1) * len(kernel)] = own.reshape(
+            *sums.shape[:2], len(kernel))
+
+
+def _depthwise_rows(windows: list[np.ndarray], weights: np.ndarray, groups: int, sums: np.ndarray):
+    # One input channel for each group: products element by element.
+    kernels = weights.reshape(groups, -1, len(windows))
+    own = sums.reshape(*sums.shape[:2], groups, -1)
+    product = np.empty_like(own)
+    for tap, window in enumerate(windows):
+        np.multiply(window[..., None], kernels[:, :, tap], out=product if tap else own)
+        if tap:
+            own += product
+
+
+def transpose_conv2d(x, weights, *, stride: Pair, offset: Pair, size: Pair, x_zero_point: int = 0,
+                     w_zero_point: ArrayLike = 0) -> np.ndarray:
+    """Transposed two-dimensional convolution (:class:`golden.networks.TransposeConv2d`).
+
+    It is the convolution, by the turned kernel, of the input with zeros between its pixels.
+
+    Parameters
+    ----------
+    x : array_like of integers, ``(batch, height, width, inputs)``
+    weights : array_like of integers, ``(outputs, kernel height, kernel width, inputs)``
+    stride, offset, size : pair of int
+        Distance of two input pixels in the output, rows and columns left out at the top and left,
+        height and width of the output.
+    x_zero_point : int
+    w_zero_point : int or array_like of int, ``(outputs,)``
+
+    Returns
+    -------
+    array of integers, ``(batch, *size, outputs)``
+    """
+    x, weights = centred(integers(x, "Input"), x_zero_point), integers(weights, "Weight")
+    if x.ndim != 4 or weights.ndim != 4:
+        raise ValueError(f"Input and weights must have 4 axes, not shapes {x.shape} and "
+                         f"{weights.shape}")
+    spread = np.zeros((len(x), *((count - 1) * step + 1 for count, step in zip(
+        x.shape[1:3], stride, strict=True)), x.shape[3]), dtype=x.dtype)
+    spread[:, ::stride[0], ::stride[1]] = x
+    # What is in front of the first pixel, and as much behind the last as the size takes.
+    before = [taps - 1 - left for taps, left in zip(weights.shape[1:3], offset, strict=True)]
+    behind = [wanted + taps - 1 - first - have for wanted, taps, first, have in zip(
+        size, weights.shape[1:3], before, spread.shape[1:3], strict=True)]
+    cut = [slice(max(-first, 0), have + min(last, 0)) for first, last, have in zip(
+        before, behind, spread.shape[1:3], strict=True)]
+    (top, bottom), (left, right) = ((max(first, 0), max(last, 0)) for first, last in zip(
+        before, behind, strict=True))
+    return conv2d(spread[:, cut[0], cut[1]], weights[:, ::-1, ::-1], w_zero_point=w_zero_point,
+                  padding=((top, bottom), (left, right)))
 
 
 def depthwise(x, weights, **options) -> np.ndarray:
@@ -206,7 +269,9 @@ def _exact(a: np.ndarray, b: np.ndarray, bound: int) -> tuple[np.ndarray, np.nda
     # ``bound`` is that of the sum of the absolute products. If it is 0 because one operand is 0,
     # the other may have any size.
     operands = max(values_range(a).magnitude, values_range(b).magnitude)
-    if max(bound, operands) < 1 << 53:
+    if max(bound, operands) < 1 << 24:
+        kind = np.float32
+    elif max(bound, operands) < 1 << 53:
         kind = np.float64
     elif max(bound, operands) < 1 << 63:
         kind = np.int64

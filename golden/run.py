@@ -50,7 +50,8 @@ class Proof:
                 raise ValueError(f"Input {name!r} must be that of the proof, not another")
 
 
-def run(network: Network, x, proof: Proof | None = None) -> dict[str, Any]:
+def run(network: Network, x, proof: Proof | None = None, *, outputs_only: bool = False
+        ) -> dict[str, Any]:
     """Return the levels of every tensor of a network by name, including inputs and constants.
 
     Block-scaled tensors are :class:`~golden.block_scaled.Blocks`, all others arrays.
@@ -62,6 +63,8 @@ def run(network: Network, x, proof: Proof | None = None) -> dict[str, Any]:
         Levels of the input, ``(batch, *shape)``; of several inputs, a mapping by name.
     proof : Proof, optional
         Proof of this network; by default :func:`prove` proves it for all inputs first.
+    outputs_only : bool
+        Whether to keep only the network's outputs; other tensors are dropped after their last use.
 
     Raises
     ------
@@ -74,10 +77,15 @@ def run(network: Network, x, proof: Proof | None = None) -> dict[str, Any]:
     proof = prove(network) if proof is None else proof
     tensors = _sources(network, x)
     proof.check(network, tensors)
+    last = {name: layer for layer in network.layers for name in layer.inputs}
     for layer in network.layers:
         inputs = [tensors[name] for name in layer.inputs]
         tensors[layer.name] = kind_of(layer).run(layer, network, inputs, proof.sums.get(layer.name))
-    return tensors
+        if outputs_only:
+            for name in {name for name in layer.inputs if last[name] is layer}:
+                if name not in network.outputs:
+                    del tensors[name]
+    return {name: tensors[name] for name in network.outputs} if outputs_only else tensors
 
 
 def prove(network: Network, x=None) -> Proof:

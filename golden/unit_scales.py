@@ -32,6 +32,9 @@ def parameters_of(operation: Operation, *tensors: Quantization,
         Operands by ``a.scale / unit`` and ``b.scale / unit``, with ``unit = max(a.scale, b.scale)
         / 2**places``; their sum by ``unit / output.scale``. ``places``, perhaps negative, is the
         largest with which no operand exceeds 2**14 in magnitude, so that int16 holds the sum too.
+    ``xnnpack``
+        In float32 operands by ``a.scale / output.scale`` and ``b.scale / output.scale``, both in
+        range [2**-10, 2**8), as integers of at most 21 bits with one shift.
     ``onnx``
         In float32 ``ra = a.scale / output.scale``, ``rb`` likewise, and the offset
         ``zero_point - fma(a_zero_point, ra, rb * b_zero_point)``.
@@ -76,6 +79,8 @@ def _fused(scales: list[float], zero_points: list[int]) -> dict[str, int]:
 
 def _added(operation: Addition, scheme: Scheme, scales: list[float]) -> dict[str, int]:
     *operands, output = scales
+    if scheme.name == "xnnpack":
+        return _shared_shift(operation, operands, output)
     largest = max(operands)
     if scheme.name == "int16":
         reach = max(operation.scaled(fmt).magnitude for fmt in (operation.a, operation.b))
@@ -91,6 +96,20 @@ def _added(operation: Addition, scheme: Scheme, scales: list[float]) -> dict[str
         own = _scaled(scheme.contract, combined_scale(scheme.contract, scale, output=unit),
                       operation.scaled(getattr(operation, name)))
         parameters |= {f"{name}_{field}": value for field, value in own.items()}
+    return parameters
+
+
+def _shared_shift(operation: Addition, operands: list[float], output: float) -> dict[str, int]:
+    # Multipliers of at most 21 bits with one shift, which only the sum is rounded by.
+    ratios = [np.float32(scale) / np.float32(output) for scale in operands]
+    if not all(2.0**-10 <= ratio < 2.0**8 for ratio in ratios):
+        raise ValueError(f"Scales of the operands, divided by the output's, must be in range "
+                         f"[2**-10, 2**8) for scheme xnnpack, not {list(map(float, ratios))}")
+    shift = 21 - int(np.frexp(max(ratios))[1])
+    parameters = {"multiplier": 1, "shift": shift}
+    for name, ratio in zip(operation.names, ratios, strict=True):
+        parameters |= {f"{name}_multiplier": int(np.rint(np.ldexp(ratio, shift))),
+                       f"{name}_shift": 0}
     return parameters
 
 

@@ -84,6 +84,7 @@ SCHEMES: dict[str, Scheme | FusedScheme] = {each.name: each for each in (
            "TFLite reference kernels: int8"),
     Scheme("tflite_int16", contracts.parse("tflite"), IntFormat(31), 15,
            "TFLite reference kernels: int16"),
+    Scheme("xnnpack", contracts.parse("half_up"), IntFormat(31), 0, "XNNPACK: int8"),
     Scheme("int16", contracts.parse("half_up"), IntFormat(16)),
     FusedScheme(),
 )}

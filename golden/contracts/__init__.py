@@ -30,12 +30,19 @@ from golden.contracts.kinds import (
     Stochastic,
     Thresholds,
 )
-from golden.contracts.names import CONTRACTS, MAX_MULTIPLIER_BITS, check_contract, parse
+from golden.contracts.names import (
+    CONTRACTS,
+    MAX_MULTIPLIER_BITS,
+    SECOND_NAMES,
+    check_contract,
+    parse,
+)
 from golden.contracts.users import Comparison, User
 
 __all__ = [
     "Rounding", "ScaleRule", "Contract", "Clamped", "ExactSum", "Scaled", "MultiplyShift",
-    "DoubleRounding", "Onnx", "Stochastic", "Thresholds", "CONTRACTS", "check_contract", "parse",
+    "DoubleRounding", "Onnx", "Stochastic", "Thresholds", "CONTRACTS", "SECOND_NAMES",
+    "check_contract", "parse",
     "S32", "MAX_MULTIPLIER_BITS", "WORD_BITS", "LFSR_BITS", "LFSR_TAPS", "THRESHOLD_BITS",
     "title_of", "User", "Comparison",
 ]

@@ -14,7 +14,7 @@ from golden.formats import IntFormat
 from golden.ranges import Range
 from golden.suggest import suggestion
 
-__all__ = ["CONTRACTS", "MAX_MULTIPLIER_BITS", "check_contract", "parse"]
+__all__ = ["CONTRACTS", "MAX_MULTIPLIER_BITS", "SECOND_NAMES", "check_contract", "parse"]
 
 MAX_MULTIPLIER_BITS = 32
 """Widest multiplier of a contract whose source does not fix the width."""
@@ -49,13 +49,16 @@ CONTRACTS = tuple(_CONTRACTS)
 """Names of every contract, the default first."""
 
 
+SECOND_NAMES = {"litert": "onnx"}
+"""Contracts that another runtime computes too, by the name of that runtime."""
+
 _ALIASES = {
     "tosa|tosa_single_round|single_round|ap_rnd": "half_up",
     "ap_rnd_conv|rne": "half_even",
     "ap_rnd_inf": "half_away",
     "ap_trn": "floor",
     "ap_trn_zero": "zero",
-    "litert|xnnpack|onnxruntime|onnx_runtime|ort|fp32|fbgemm|pytorch": "onnx",
+    "xnnpack|onnxruntime|onnx_runtime|ort|fp32|fbgemm|pytorch": "onnx",
     "tflm|tflite_micro|cmsis_nn|gemmlowp|tosa_double_round|double_round": "tflite",
     "tvm|fixed_point_multiply": "tflite_single",
     "qnnpack": "q31",
@@ -79,6 +82,7 @@ def parse(name: str, *, multiplier_bits: int | None = None) -> Contract:
     Parameters
     ----------
     name : str
+        One of :data:`CONTRACTS` or of :data:`SECOND_NAMES`.
     multiplier_bits : int, optional
         Width of the multiplier, up to `MAX_MULTIPLIER_BITS`, if the contract's source does not fix
         it.
@@ -92,6 +96,7 @@ def parse(name: str, *, multiplier_bits: int | None = None) -> Contract:
         raise TypeError(f"Contract must be a name, not {name!r}")
     if not isinstance(multiplier_bits, int | None) or isinstance(multiplier_bits, bool):
         raise TypeError(f"Multiplier bits must be an integer, not {multiplier_bits!r}")
+    name = SECOND_NAMES.get(name, name)
     if name not in _CONTRACTS:
         raise ValueError(f"Contract must be one of {', '.join(CONTRACTS)}, not {name!r}"
                          f"{suggestion(name, CONTRACTS, _ALIASES)}")

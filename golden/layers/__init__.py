@@ -3,16 +3,41 @@
 from collections.abc import Mapping
 
 from golden.layers.elementwise import ELEMENTWISE
+from golden.layers.functions import FLOAT_AVERAGE_POOL, LEAKY_RELU, LOOKUP, REDUCE, SOFTMAX
 from golden.layers.kind import Kind
 from golden.layers.linear import LINEAR
+from golden.layers.moves import MOVE
 from golden.layers.pool import POOL
-from golden.networks import Add, Concat, Conv2d, Dense, Layer, Mul, Pool, Rescale, Sub
+from golden.networks import (
+    Add,
+    Concat,
+    Conv2d,
+    Dense,
+    Extreme,
+    FloatAveragePool,
+    Layer,
+    LeakyRelu,
+    Lookup,
+    Mul,
+    Pad,
+    Pool,
+    Reduce,
+    Rescale,
+    Reshape,
+    Slice,
+    Softmax,
+    Sub,
+    Transpose,
+    TransposeConv2d,
+)
 
 __all__ = ["KINDS", "Kind", "kind_of"]
 
 KINDS: Mapping[type[Layer], Kind] = {
-    Dense: LINEAR, Conv2d: LINEAR, Pool: POOL, Rescale: ELEMENTWISE, Add: ELEMENTWISE,
-    Sub: ELEMENTWISE, Mul: ELEMENTWISE, Concat: ELEMENTWISE}
+    Dense: LINEAR, Conv2d: LINEAR, TransposeConv2d: LINEAR, Pool: POOL, Rescale: ELEMENTWISE,
+    Add: ELEMENTWISE, Sub: ELEMENTWISE, Mul: ELEMENTWISE, Concat: ELEMENTWISE, Reshape: MOVE,
+    Transpose: MOVE, Pad: MOVE, Slice: MOVE, Extreme: MOVE, Lookup: LOOKUP, Softmax: SOFTMAX,
+    LeakyRelu: LEAKY_RELU, Reduce: REDUCE, FloatAveragePool: FLOAT_AVERAGE_POOL}
 
 
 def kind_of(layer: Layer) -> Kind:

@@ -20,7 +20,7 @@ from golden.formats import EXPONENT_BIAS, NAN, BlockScaled, Format
 from golden.layers.kind import Kind
 from golden.lfsr import draws
 from golden.multipliers import linear_parameters, real_scale
-from golden.networks import Conv2d, Dense, Linear, Network, Quantization
+from golden.networks import Conv2d, Dense, Linear, Network, Quantization, TransposeConv2d
 from golden.ranges import Range, levels_range, values_range, weights_ends
 from golden.requantize import check_parameters
 from golden.tables import check_table, lookup
@@ -49,6 +49,9 @@ def linear_sums(layer: Linear, x, network: Network) -> np.ndarray:
     if isinstance(layer, Conv2d):
         return ops.conv2d(x, layer.weights, stride=layer.stride, padding=layer.padding,
                           dilation=layer.dilation, groups=layer.groups, **zero_points)
+    if isinstance(layer, TransposeConv2d):
+        return ops.transpose_conv2d(x, layer.weights, stride=layer.stride, offset=layer.offset,
+                                    size=layer.size, **zero_points)
     return ops.dense(x, _scaled(layer), **zero_points)
 
 

@@ -13,9 +13,12 @@ from golden.formats import IntFormat
 from golden.multipliers import quantize_multiplier, reduce_multiplier
 from golden.networks import Quantization
 from golden.runtimes.gemmlowp import (
+    exp_on_negative_values,
     multiply_by_quantized_multiplier,
+    one_over_one_plus_x,
+    reciprocal,
     rounding_divide_by_pot,
-    srdhm,
+    shift_left,
 )
 from golden.tables import code_levels
 
@@ -132,57 +135,14 @@ def _high16(a, b) -> np.ndarray:
     return np.minimum((a * b + (1 << 14)) >> 15, S16.max)
 
 
-# gemmlowp's fixed-point functions (fixedpoint.h), of raw int32 values: q27 has 27 bits below the
-# point.
-
 def _logistic(x: np.ndarray) -> np.ndarray:
     """Logistic function of a q27 number, in q31."""
-    positive = _reciprocal(_exp(-np.abs(x), 27), tail=lambda y: _left(y, 1))
+    positive = one_over_one_plus_x(exp_on_negative_values(-np.abs(x), 27))
     return np.where(x == 0, 1 << 30, np.where(x > 0, positive, S32.max - positive))
 
 
 def _tanh(x: np.ndarray) -> np.ndarray:
     """Hyperbolic tangent of a q27 number, in q31."""
     # Twice the number is the same raw value in q26.
-    size = _reciprocal(_exp(-np.abs(x), 26), tail=lambda y: _left(y - (1 << 29), 2))
+    size = shift_left(reciprocal(exp_on_negative_values(-np.abs(x), 26)) - (1 << 29), 2)
     return np.where(x == 0, 0, np.where(x > 0, size, -size))
-
-
-def _reciprocal(x: np.ndarray, tail) -> np.ndarray:
-    """``tail(2 / (1 + x))`` of a q31 ``x`` in [0, 1], by three Newton steps in q29."""
-    half = (x + S32.max + 1) >> 1
-    y = 1515870810 + srdhm(half, -1010580540)
-    for _ in range(3):
-        rest = (1 << 29) - srdhm(half, y)
-        y = y + _left(srdhm(y, rest), 2)
-    return tail(y)
-
-
-_BARREL = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242)
-"""``exp(-2**k)`` in q31, k from -2 on."""
-
-
-def _exp(x: np.ndarray, q: int) -> np.ndarray:
-    """``exp`` of a number that is not positive, in q31."""
-    quarter = 1 << (q - 2)
-    near = (x & (quarter - 1)) - quarter
-    result = _exp_near_zero(near << (31 - q))
-    remainder = near - x
-    for k, factor in zip(range(-2, 31 - q), _BARREL, strict=False):
-        result = np.where(remainder >> (q + k) & 1, srdhm(result, factor), result)
-    return np.where(x == 0, S32.max, result)
-
-
-def _exp_near_zero(x: np.ndarray) -> np.ndarray:
-    """``exp`` in [-1/4, 0), q31, by its series around -1/8."""
-    at, third = 1895147668, 715827883
-    x = x + (1 << 28)
-    x2 = srdhm(x, x)
-    x3, x4 = srdhm(x2, x), srdhm(x2, x2)
-    series = srdhm(rounding_divide_by_pot(x4, 2) + x3, third) + x2
-    return at + srdhm(at, x + rounding_divide_by_pot(series, 1))
-
-
-def _left(x: np.ndarray, places: int) -> np.ndarray:
-    """``SaturatingRoundingMultiplyByPOT`` to the left."""
-    return np.clip(x << places, S32.min, S32.max)
