@@ -43,12 +43,19 @@ WINGS = {
         "contracts": ("formats",),
         "networks": ("contracts", "formats"),
         "runtimes": ("contracts", "formats", "networks"),
-        "layers": ("contracts", "formats", "networks"),
+        "layers": ("contracts", "formats", "networks", "runtimes"),
+        "readers": ("contracts", "formats", "networks", "runtimes"),
         "quantize": ("contracts", "formats", "layers", "networks"),
     },
 }
 # Imported only when their function is called, by those who asked for it.
-LAZY = {"golden.train": ("sklearn",), "exactmac.plot": ("matplotlib",)}
+LAZY = {"golden.train": ("sklearn",), "exactmac.plot": ("matplotlib",),
+        "golden.readers.tflite.file": ("tflite",),
+        "golden.readers.onnx.file": ("onnx",),
+        "exactmac.oracles.probe": ("onnx",),
+        "exactmac.oracles.onnxruntime": ("onnx", "onnxruntime"),
+        "exactmac.oracles.tflite_micro": ("tflite_micro",),
+        "exactmac.oracles.litert": ("ai_edge_litert",)}
 
 
 def _modules():

@@ -1,0 +1,55 @@
+"""Quantized models in other projects' files, read as networks.
+
+The content of a file decides what it is, not its name.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from golden.networks import Network
+from golden.readers.model import DamagedModel, Model, UnsupportedModel
+from golden.readers.onnx.network import read_onnx
+from golden.readers.tflite.network import read_tflite
+
+__all__ = ["DamagedModel", "Model", "UnsupportedModel", "kind_of", "read", "read_model"]
+
+
+def read(path: str | Path, runtime: str | None = None) -> Network:
+    """Return the network of a model's file; parameters and errors as :func:`read_model`."""
+    return read_model(path, runtime).network
+
+
+def read_model(path: str | Path, runtime: str | None = None) -> Model:
+    """Return the network of a model's file, and where its tensors are in the file.
+
+    Parameters
+    ----------
+    path : str or Path
+        A TFLite or an ONNX model.
+    runtime : str, optional
+        Runtime whose arithmetic the network has; by default tflite-micro, or onnxruntime of an
+        ONNX model.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    DamagedModel
+        If the file is no model, or a damaged one.
+    UnsupportedModel
+        If an operator cannot be read; the error names all such operators.
+    """
+    path = Path(path)
+    if kind_of(path) == "tflite":
+        return read_tflite(path, runtime or "tflite-micro")
+    return read_onnx(path, runtime or "onnxruntime")
+
+
+def kind_of(path: str | Path) -> Literal["onnx", "tflite"]:
+    """Return the kind of a model's file: TFLite, which has TFL3 at byte 4, or else ONNX."""
+    try:
+        with Path(path).open("rb") as file:
+            return "tflite" if file.read(8)[4:] == b"TFL3" else "onnx"
+    except OSError as error:
+        raise OSError(f"Model must be a file that can be read, not {path} ({error.strerror})"
+                      ) from error

@@ -1,0 +1,1 @@
+"""ONNX models: the file as plain records, and the network that they make."""

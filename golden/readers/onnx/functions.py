@@ -1,0 +1,193 @@
+"""ONNX's operators of elements and of windows: sums, products, pools, rectifiers."""
+
+from collections.abc import Callable
+from math import prod
+
+import numpy as np
+
+from golden import units
+from golden.contracts import S32, Clamped
+from golden.multipliers import linear_parameters
+from golden.networks import Add, FloatAveragePool, Lookup, Mul, Pool, Quantization, Reduce
+from golden.readers.model import Unsupported
+from golden.readers.onnx.context import INSIDE, ONNX, Context
+from golden.readers.onnx.file import Node
+from golden.readers.onnx.operands import (
+    attribute,
+    check_attributes,
+    ints,
+    operands,
+    window,
+)
+from golden.readers.onnx.tensors import Levels, prefers_last, same_format
+from golden.runtimes.onnx_ops import dequantize_linear, quantize_linear
+from golden.tables import code_levels
+from golden.unit_scales import parameters_of
+from golden.units import Addition, Multiplication
+
+__all__ = ["average_pool", "clip", "elementwise", "global_average_pool", "leaky_relu", "max_pool",
+           "qlinear_add", "qlinear_average_pool", "qlinear_global_average_pool",
+           "qlinear_leaky_relu", "qlinear_mul", "relu", "table_of", "tabulated"]
+
+
+def qlinear_add(node: Node, context: Context):
+    """com.microsoft QLinearAdd."""
+    _qlinear(node, context, "Add")
+
+
+def qlinear_mul(node: Node, context: Context):
+    """com.microsoft QLinearMul."""
+    _qlinear(node, context, "Mul")
+
+
+def _qlinear(node: Node, context: Context, kind: str):
+    a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero, y = operands(node, 7, 8)
+    quantizations = (context.quantization(a_scale, a_zero), context.quantization(b_scale, b_zero))
+    ranks = [len(context.levels[name].shape) + 1 for name in (a, b) if name in context.levels]
+    inputs = [context.operand(name, each, max(ranks, default=0))
+              for name, each in zip((a, b), quantizations, strict=True)]
+    elementwise(context, kind, y, inputs, context.quantization(y_scale, y_zero))
+
+
+def elementwise(context: Context, kind: str, y: str, inputs: list[Levels], output: Quantization):
+    """Append a sum or a product, as ONNX Runtime's QLinearAdd and QLinearMul."""
+    own = [each.quantization for each in inputs]
+    fmt = same_format(*own, output)
+    if kind == "Add":
+        scheme = units.parse("onnx")
+        for each in own:
+            if not 2.0**-40 <= each.scale / output.scale < 2.0**20:
+                raise Unsupported(f"Scale of an input over that of the output must be in range "
+                                  f"[2**-40, 2**20), not {each.scale / output.scale}")
+        parameters = parameters_of(Addition(scheme, fmt, fmt, fmt), *own, output)
+        context.made(y, output, Add, inputs=inputs, last=None, scheme=scheme,
+                     parameters=parameters)
+    else:
+        parameters = parameters_of(Multiplication(INSIDE, fmt, fmt, fmt), *own, output)
+        context.made(y, output, Mul, inputs=inputs, last=None, contract=INSIDE,
+                     parameters=parameters)
+
+
+def max_pool(node: Node, context: Context):
+    """MaxPool of images."""
+    x, y = operands(node, 1)
+    if any(node.outputs[1:]):
+        raise Unsupported("Outputs must be 1, not 2")
+    input = context.tensor(x)
+    size = _size(node, input)
+    check_attributes(node, {"ceil_mode": 0, "dilations": [1, 1], "storage_order": 0})
+    stride, _, padding = window(node, input.shape[1:], size)
+    context.made(y, input.quantization, Pool, inputs=[input], last=True, kind="max", size=size,
+                 stride=stride, padding=padding)
+
+
+def qlinear_average_pool(node: Node, context: Context):
+    """com.microsoft QLinearAveragePool."""
+    x, x_scale, x_zero, y_scale, y_zero, y = operands(node, 4, 5)
+    input = context.reads(context.tensor(x), context.quantization(x_scale, x_zero))
+    check_attributes(node, {"channels_last": 0})
+    average_pool(node, context, y, input, context.quantization(y_scale, y_zero))
+
+
+def average_pool(node: Node, context: Context, y: str, x: Levels, output: Quantization):
+    """Append an average pool with the attributes of a node."""
+    size = _size(node, x)
+    check_attributes(node, {"ceil_mode": 0, "dilations": [1, 1]})
+    stride, _, padding = window(node, x.shape[1:], size)
+    if size == x.shape[1:] and not np.any(padding):
+        global_average_pool(context, y, x, output)
+        return
+    context.made(y, output, FloatAveragePool, inputs=[x], last=True, size=size, stride=stride,
+                 padding=padding, count_padding=bool(attribute(node, "count_include_pad", 0)))
+
+
+def qlinear_global_average_pool(node: Node, context: Context):
+    """com.microsoft QLinearGlobalAveragePool."""
+    x, x_scale, x_zero, y_scale, y_zero, y = operands(node, 5)
+    input = context.reads(context.tensor(x), context.quantization(x_scale, x_zero))
+    check_attributes(node, {"channels_last": 0})
+    global_average_pool(context, y, input, context.quantization(y_scale, y_zero))
+
+
+def global_average_pool(context: Context, y: str, x: Levels, output: Quantization):
+    """Append the mean over all axes behind the channels."""
+    if len(x.shape) < 2 or x.quantization.format != output.format:
+        raise Unsupported(f"Input and output must be images of one type, not shape "
+                          f"(1, {', '.join(map(str, x.shape))}) of {x.quantization.format} "
+                          f"and {output.format}")
+    last = len(x.shape) == 3 and prefers_last([x])
+    axes = (1, 2) if last else tuple(range(2, len(x.shape) + 1))
+    taps = np.float32(prod(x.shape[1:]))
+    assert isinstance(ONNX, Clamped)
+    scale = linear_parameters(ONNX, x.quantization.scale, 1,
+                              np.float32(output.scale) * taps, S32)
+    context.made(y, output, Reduce, inputs=[x], last=last, axes=axes, keep=True, kind="mean",
+                 contract=ONNX, parameters={
+                     **{name: int(value) for name, value in scale.items()},
+                     "zero_point": output.scalar_zero_point(),
+                     "clamp_min": output.format.min, "clamp_max": output.format.max})
+
+
+def _size(node: Node, x: Levels) -> tuple[int, ...]:
+    if len(x.shape) != 3:
+        raise Unsupported(f"Input must have 4 axes, not {len(x.shape) + 1}")
+    size = ints(node, "kernel_shape", None, 2)
+    if size is None:
+        raise Unsupported("Attribute kernel_shape must be given, not left out")
+    return tuple(size)
+
+
+def relu(node: Node, context: Context):
+    """Relu of integers: levels below 0 become 0."""
+    x, y = operands(node, 1)
+    _clamped(context, y, context.tensor(x), 0, None)
+
+
+def clip(node: Node, context: Context):
+    """Clip of integers, to the levels of two constants."""
+    x, least, most, y = operands(node, 1, 3)
+    input = context.tensor(x)
+    lo, hi = (int(context.one(name, "Level")) if name else None for name in (least, most))
+    _clamped(context, y, input, lo, hi)
+
+
+def _clamped(context: Context, y: str, x: Levels, lo: int | None, hi: int | None):
+    fmt = x.quantization.format
+    # Of crossed ends, the upper one wins.
+    levels = np.minimum(np.maximum(code_levels(fmt), fmt.min if lo is None else lo),
+                        fmt.max if hi is None else hi)
+    context.made(y, x.quantization, Lookup, inputs=[x], last=None, table=levels)
+
+
+def leaky_relu(node: Node, context: Context, y: str, x: Levels, output: Quantization):
+    """Append LeakyRelu with the attributes of a node: a table of float32."""
+    alpha = np.float32(attribute(node, "alpha", 0.01))
+    same_format(x.quantization, output)
+    if not np.isfinite(alpha):
+        raise Unsupported(f"Attribute alpha must be finite, not {alpha}")
+    tabulated(context, y, x, output, lambda reals: np.where(reals >= 0, reals, reals * alpha))
+
+
+def qlinear_leaky_relu(node: Node, context: Context):
+    """com.microsoft QLinearLeakyRelu."""
+    x, x_scale, x_zero, y_scale, y_zero, y = operands(node, 4, 5)
+    input = context.reads(context.tensor(x), context.quantization(x_scale, x_zero))
+    leaky_relu(node, context, y, input, context.quantization(y_scale, y_zero))
+
+
+def table_of(input: Quantization, output: Quantization,
+             function: Callable[[np.ndarray], np.ndarray] | None = None) -> np.ndarray:
+    """Return the table of DequantizeLinear, a function of float32, and QuantizeLinear."""
+    reals = dequantize_linear(code_levels(input.format), np.float32(input.scale),
+                              input.zero_point, source=input.format)
+    with np.errstate(over="ignore"):  # infinity saturates too
+        results = reals if function is None else function(reals)
+    return quantize_linear(results, np.float32(output.scale), output.zero_point,
+                           output=output.format)
+
+
+def tabulated(context: Context, y: str, x: Levels, output: Quantization,
+              function: Callable[[np.ndarray], np.ndarray] | None = None):
+    """Append a function of the real numbers; by default the same with another quantization."""
+    context.made(y, output, Lookup, inputs=[x], last=None,
+                 table=table_of(x.quantization, output, function))

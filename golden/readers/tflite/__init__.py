@@ -1,0 +1,1 @@
+"""TFLite models: the file, its operators as layers, the network that they make."""

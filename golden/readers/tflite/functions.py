@@ -1,0 +1,170 @@
+"""TFLite's operators of elements and of windows: sums, products, pools, means, functions."""
+
+from collections.abc import Callable, Mapping
+from math import prod
+from typing import Any, Literal
+
+from golden import contracts, units
+from golden.networks import (
+    Add,
+    Layer,
+    LeakyRelu,
+    Lookup,
+    Mul,
+    Pool,
+    Reduce,
+    Rescale,
+    Softmax,
+    Sub,
+)
+from golden.readers.model import Unsupported
+from golden.readers.tflite import scales
+from golden.readers.tflite.file import Operator
+from golden.readers.tflite.operands import (
+    TYPES,
+    Context,
+    activation_clamp,
+    axes_of,
+    check_image,
+    check_types,
+    format_of,
+    operands,
+    options_of,
+    padding_of,
+    quantization_of,
+    same,
+)
+from golden.runtimes import tflite_softmax, tflite_tables, tflite_tables16
+from golden.unit_scales import parameters_of
+from golden.units import Addition, Multiplication, Rescaling
+
+__all__ = ["add", "leaky_relu", "multiply", "pool", "quantize", "reduction", "relu", "softmax",
+           "table"]
+
+TFLITE = contracts.parse("tflite")
+
+
+def add(op: Operator, context: Context, kind: type[Add]) -> list[Layer]:
+    """ADD and SUB."""
+    a, b, y = operands(op, 2)
+    name = "tflite" if y.type == "int8" else "tflite_int16"
+    ratios = scales.ratios([quantization_of(a), quantization_of(b)], quantization_of(y))
+    if context.delegated(a, b, y) and all(2.0**-10 <= ratio < 2.0**8 for ratio in ratios):
+        name = "xnnpack"
+    scheme = units.parse(name)
+    operation = Addition(scheme, format_of(a), format_of(b), format_of(y), kind is Sub)
+    return [kind(**_elementwise(op, operation), scheme=scheme)]
+
+
+def multiply(op: Operator, context: Context) -> list[Layer]:
+    """MUL."""
+    a, b, y = operands(op, 2)
+    contract = TFLITE
+    ratios = scales.ratios([quantization_of(a)], quantization_of(y))
+    if context.delegated(a, b, y) and 2.0**-16 <= ratios[0] * quantization_of(b).scale < 2.0**8:
+        contract = contracts.parse("litert")
+    operation = Multiplication(contract, format_of(a), format_of(b), format_of(y))
+    return [Mul(**_elementwise(op, operation), contract=contract)]
+
+
+def _elementwise(op: Operator, operation: Addition | Multiplication) -> dict[str, Any]:
+    *inputs, y = operands(op, 2)
+    check_types(*inputs, y)
+    output = quantization_of(y)
+    parameters = parameters_of(operation, *map(quantization_of, inputs), output,
+                               clamp=activation_clamp(op, output))
+    return dict(name=y.name, inputs=tuple(x.name for x in inputs), output=output,
+                parameters=parameters)
+
+
+def quantize(op: Operator, context: Context) -> list[Layer]:
+    """QUANTIZE from levels to levels."""
+    x, y = operands(op, 1)
+    input, output = quantization_of(x, TYPES), quantization_of(y, TYPES)
+    contract = TFLITE
+    parameters = parameters_of(Rescaling(TFLITE, format_of(x), format_of(y)), input, output)
+    if context.delegated(x, y) and (short := scales.short_factor(input, output)) is not None:
+        contract = contracts.parse("half_up")
+        parameters |= {"multiplier": short, "shift": scales.SHORT_SHIFT}
+    return [Rescale(name=y.name, inputs=(x.name,), output=output, contract=contract,
+                    parameters=parameters)]
+
+
+def pool(op: Operator, context: Context, kind: Literal["average", "max"]) -> list[Layer]:
+    """AVERAGE_POOL_2D and MAX_POOL_2D."""
+    x, y = operands(op, 1)
+    check_image(x)
+    options, output = options_of(op), same(y, x)
+    size = options["FilterHeight"], options["FilterWidth"]
+    stride = options["StrideH"], options["StrideW"]
+    return [Pool(name=y.name, inputs=(x.name,), output=output, kind=kind, size=size, stride=stride,
+                 padding=padding_of(op, x.shape[1:3], size, stride),
+                 clamp=activation_clamp(op, output))]
+
+
+def reduction(op: Operator, context: Context, kind: Literal["mean", "sum"]) -> list[Layer]:
+    """MEAN and SUM over axes behind the batch."""
+    x, places, y = operands(op, 2)
+    check_types(x, y)
+    input, output = quantization_of(x), quantization_of(y)
+    axes = axes_of(places, len(x.shape), context)
+    if 0 in axes or not axes:
+        raise Unsupported(f"Axes must be behind the batch, not {axes}")
+    count = prod(x.shape[axis] for axis in axes) if kind == "mean" else 1
+    contract, factor = TFLITE, scales.mean(input, output, count)
+    if context.delegated(x, y):
+        contract, factor = contracts.parse("litert"), scales.float_mean(input, output, count)
+    parameters = {**factor, "zero_point": output.scalar_zero_point(),
+                  "clamp_min": output.format.min, "clamp_max": output.format.max}
+    return [Reduce(name=y.name, inputs=(x.name,), output=output, axes=axes, kind=kind,
+                   keep=bool(options_of(op)["KeepDims"]), contract=contract,
+                   parameters=parameters)]
+
+
+def relu(op: Operator, context: Context) -> list[Layer]:
+    """RELU rescales; the others clamp levels."""
+    x, y = operands(op, 1)
+    check_types(x, y)
+    input, output = quantization_of(x), quantization_of(y)
+    scaling = scales.relu(input, output, context.runtime)
+    if op.name != "RELU":
+        same(y, x)
+        scaling = scales.identity()
+    lo, hi = scales.activation_clamp(op.name, output)
+    return [Rescale(name=y.name, inputs=(x.name,), output=output, contract=TFLITE,
+                    parameters={"input_zero_point": input.scalar_zero_point(), **scaling,
+                                "zero_point": output.scalar_zero_point(), "clamp_min": lo,
+                                "clamp_max": hi})]
+
+
+def leaky_relu(op: Operator, context: Context) -> list[Layer]:
+    """LEAKY_RELU."""
+    x, y = operands(op, 1)
+    check_types(x, y)
+    input, output = quantization_of(x), quantization_of(y)
+    alpha = options_of(op)["Alpha"]
+    if context.delegated(x, y) and (table := scales.short_leaky_relu(input, output, alpha)
+                                    ) is not None:
+        return [Lookup(name=y.name, inputs=(x.name,), output=output, table=table)]
+    return [LeakyRelu(name=y.name, inputs=(x.name,), output=output,
+                      parameters=scales.leaky_relu(input, output, alpha, context.runtime))]
+
+
+def table(op: Operator, context: Context) -> list[Layer]:
+    """HARD_SWISH, LOGISTIC and TANH."""
+    x, y = operands(op, 1)
+    check_types(x, y)
+    input, output = quantization_of(x), quantization_of(y)
+    kernels: Mapping[str, Callable] = (
+        tflite_tables.KERNELS if x.type == "int8" else tflite_tables16.KERNELS)
+    if (kernel := kernels.get(op.name.lower())) is None:
+        raise Unsupported(f"Type of tensor {x.name!r} must be int8, not {x.type}")
+    return [Lookup(name=y.name, inputs=(x.name,), output=output, table=kernel(input, output))]
+
+
+def softmax(op: Operator, context: Context) -> list[Layer]:
+    """SOFTMAX over the last axis."""
+    x, y = operands(op, 1)
+    input, output = quantization_of(x), quantization_of(y)
+    return [Softmax(name=y.name, inputs=(x.name,), output=output,
+                    parameters=tflite_softmax.parameters_of(input, output, options_of(op)["Beta"]))]

@@ -1,0 +1,112 @@
+"""Integers that TFLite's kernels make of scales, beside those of :mod:`golden.multipliers`.
+
+Sources: ``kernel_util.cc`` and the ``Prepare`` functions of tflite-micro's kernels.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from golden.formats import IntFormat
+from golden.multipliers import quantize_multiplier
+from golden.networks import Quantization
+from golden.tables import code_levels
+
+__all__ = ["SHORT_SHIFT", "activation_clamp", "float_mean", "identity", "leaky_relu", "mean",
+           "ratios", "relu", "short_factor", "short_leaky_relu"]
+
+SHORT_SHIFT = 8
+"""Shift of XNNPACK's short factors."""
+
+# Ends of the fused activations, by their names in the schema.
+_ENDS = {"NONE": (None, None), "RELU": (0.0, None), "RELU6": (0.0, 6.0),
+         "RELU_N1_TO_1": (-1.0, 1.0), "RELU_0_TO_1": (0.0, 1.0)}
+
+
+def activation_clamp(name: str, output: Quantization) -> tuple[int, int]:
+    """Return the least and the largest level of an activation, rounded in float32, half away."""
+    least, most = _ENDS[name]
+    fmt = output.format
+    lo = fmt.min if least is None else max(fmt.min, level_of(least, output))
+    hi = fmt.max if most is None else min(fmt.max, level_of(most, output))
+    return lo, hi
+
+
+def level_of(real: float, output: Quantization) -> int:
+    """Return the level nearest to a real number: float32 division, ties away from zero."""
+    quotient = float(np.float32(real) / np.float32(output.scale))
+    return output.scalar_zero_point() + int(math.copysign(math.floor(abs(quotient) + 0.5),
+                                                          quotient))
+
+
+def relu(input: Quantization, output: Quantization, runtime: str) -> dict[str, int]:
+    """Return multiplier and shift of RELU; LiteRT divides the scales in float32."""
+    x, y = np.float32(input.scale), np.float32(output.scale)
+    ratio = float(x) / float(y) if runtime == "tflite-micro" else float(x / y)
+    multiplier, shift = quantize_multiplier(ratio)
+    return {"multiplier": multiplier, "shift": shift}
+
+
+def identity() -> dict[str, int]:
+    """Return multiplier and shift with which contract ``tflite`` changes nothing."""
+    return {"multiplier": 1 << 30, "shift": 1}
+
+
+def leaky_relu(input: Quantization, output: Quantization, alpha: float, runtime: str
+               ) -> dict[str, int]:
+    """Return the parameters of LEAKY_RELU (:class:`golden.networks.LeakyRelu`).
+
+    tflite-micro multiplies and divides in float64, LiteRT in float32.
+    """
+    kind = np.float64 if runtime == "tflite-micro" else np.float32
+    x, y, slope = (kind(np.float32(each)) for each in (input.scale, output.scale, alpha))
+    multiplier, shift = quantize_multiplier(float(x / y))
+    factor = float(x * slope / y)
+    alpha_multiplier, alpha_shift = quantize_multiplier(abs(factor))
+    return {"multiplier": multiplier, "shift": shift,
+            "alpha_multiplier": -alpha_multiplier if factor < 0 else alpha_multiplier,
+            "alpha_shift": alpha_shift}
+
+
+def mean(input: Quantization, output: Quantization, count: int) -> dict[str, int]:
+    """Return multiplier and shift of MEAN over ``count`` elements, or of SUM for a count of 1.
+
+    The multiplier of the scales is divided by the count, rounded toward zero.
+    """
+    multiplier, shift = quantize_multiplier(float(np.float32(input.scale))
+                                            / float(np.float32(output.scale)))
+    places = min(count.bit_length() - 1, 32, 31 + shift)
+    return {"multiplier": (multiplier << places) // count, "shift": shift - places}
+
+
+def ratios(inputs: Sequence[Quantization], output: Quantization) -> list[float]:
+    """Return the inputs' scales divided by the output's, in float32."""
+    return [float(np.float32(each.scale) / np.float32(output.scale)) for each in inputs]
+
+
+def float_mean(input: Quantization, output: Quantization, count: int) -> dict[str, int]:
+    """Return the float32 factor of MEAN or SUM in XNNPACK, as contract ``litert`` takes it."""
+    factor = np.float32(input.scale) / np.float32(output.scale) / np.float32(count)
+    return {"scale": int(factor.view(np.uint32))}
+
+
+def short_factor(input: Quantization, output: Quantization, by: float = 1.0) -> int | None:
+    """Return XNNPACK's factor of two scales in units of ``2**-SHORT_SHIFT``.
+
+    None if the ratio of the scales is out of the range that XNNPACK takes, 2**-8 to 2**7.
+    """
+    ratio = np.float32(input.scale) / np.float32(output.scale)
+    if not 2.0**-8 <= ratio <= 2.0**7:
+        return None
+    return int(np.rint(np.float32(1 << SHORT_SHIFT) * ratio * np.float32(by)))
+
+
+def short_leaky_relu(input: Quantization, output: Quantization, alpha: float) -> np.ndarray | None:
+    """Return the table of LEAKY_RELU in XNNPACK; None if XNNPACK does not take the scales."""
+    above, below = short_factor(input, output), short_factor(input, output, alpha)
+    if above is None or below is None:
+        return None
+    x = code_levels(IntFormat(8)) - input.scalar_zero_point()
+    scaled = (x * np.where(x >= 0, above, below) + (1 << SHORT_SHIFT - 1)) >> SHORT_SHIFT
+    return np.clip(scaled + output.scalar_zero_point(), -128, 127)

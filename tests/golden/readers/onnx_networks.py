@@ -1,0 +1,84 @@
+"""Float networks as ONNX files, and ONNX Runtime's quantizer."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from golden import digits
+from tests.golden.readers.onnx_files import model
+
+__all__ = ["NETWORKS", "quantized"]
+
+
+def _write(path: Path, nodes, constants, shape, classes):
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+    value, real = onnx.helper.make_tensor_value_info, onnx.TensorProto.FLOAT
+    made = model(
+        onnx, [onnx.helper.make_node(operator, inputs, [output], **attributes)
+               for operator, inputs, output, attributes in nodes],
+        [value("x", real, ["batch", *shape])], [value("y", real, ["batch", classes])],
+        [onnx.numpy_helper.from_array(np.asarray(array, getattr(array, "dtype", np.int64)), name)
+         for name, array in constants.items()], opset=13)
+    made.ir_version = 8
+    onnx.save(made, path)
+
+
+def _digits(path: Path):
+    """The packaged network, 64-64-10 with ReLU; return what it is calibrated with."""
+    data = digits.load()
+    constants = {f"{letter}{k}": np.asarray(array, np.float32)
+                 for k, layer in enumerate(data.layers)
+                 for letter, array in (("w", layer.weights), ("b", layer.bias))}
+    _write(path, [("Gemm", ["x", "w0", "b0"], "h", {"transB": 1}), ("Relu", ["h"], "r", {}),
+                  ("Gemm", ["r", "w1", "b1"], "y", {"transB": 1})], constants, (64,), 10)
+    return np.asarray(data.calibration[:32], np.float32)
+
+
+def _convolutions(path: Path):
+    """A small network with a branch that is added, depthwise layers, pools and a join."""
+    rng = np.random.default_rng(17)
+
+    def weights(*shape):
+        return (rng.normal(size=shape) * 0.3).astype(np.float32)
+
+    constants = {"w0": weights(8, 3, 3, 3), "b0": weights(8), "w1": weights(8, 1, 3, 3),
+                 "b1": weights(8), "w2": weights(8, 8, 1, 1), "w3": weights(16, 10),
+                 "b3": weights(10), "lo": np.array(0, np.float32), "hi": np.array(6, np.float32),
+                 "shape": np.array([0, -1])}
+    _write(path, [
+        ("Conv", ["x", "w0", "b0"], "c0", {"pads": [1] * 4, "strides": [2, 2]}),
+        ("Relu", ["c0"], "r0", {}),
+        ("Conv", ["r0", "w1", "b1"], "c1", {"pads": [1] * 4, "group": 8}),
+        ("Clip", ["c1", "lo", "hi"], "r1", {}),
+        ("Conv", ["r1", "w2"], "c2", {}), ("Add", ["c2", "r0"], "a", {}),
+        ("MaxPool", ["a"], "m", {"kernel_shape": [2, 2], "strides": [2, 2]}),
+        ("AveragePool", ["m"], "p", {"kernel_shape": [3, 3], "pads": [1] * 4}),
+        ("Concat", ["p", "m"], "cat", {"axis": 1}), ("GlobalAveragePool", ["cat"], "g", {}),
+        ("Reshape", ["g", "shape"], "f", {}), ("Gemm", ["f", "w3", "b3"], "y", {})],
+        constants, (3, 16, 16), 10)
+    return rng.normal(size=(8, 3, 16, 16)).astype(np.float32)
+
+
+NETWORKS = {"digits": _digits, "convolutions": _convolutions}
+"""Functions that write a float network and return samples."""
+
+
+def quantized(name: str, path: Path, *, form: str, activations: str, per_channel: bool):
+    """Write a network to ``path``, quantized by ONNX Runtime."""
+    quantization = pytest.importorskip("onnxruntime.quantization",
+                                       reason="onnxruntime is not installed")
+    samples = NETWORKS[name](path.with_suffix(".float.onnx"))
+    reader = type("Reader", (quantization.CalibrationDataReader,), {
+        "rows": iter(samples), "get_next": lambda self: next(
+            ({"x": row[None]} for row in self.rows), None)})()
+    logging.disable(logging.WARNING)
+    try:
+        quantization.quantize_static(
+            path.with_suffix(".float.onnx"), path, reader, per_channel=per_channel,
+            quant_format=quantization.QuantFormat[form],
+            activation_type=quantization.QuantType[activations],
+            weight_type=quantization.QuantType.QInt8)
+    finally:
+        logging.disable(logging.NOTSET)
