@@ -86,7 +86,8 @@ def require(module: str, tool: str, install: str):
 
 def run_tool(tool: str, command: Sequence[str | Path], *, cwd: Path | None = None,
              folder: Path | None = None, text: str = "",
-             environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+             environment: Mapping[str, str] | None = None,
+             seconds: float | None = None) -> subprocess.CompletedProcess[str]:
     """Run a tool to its end, and return its status and output.
 
     The tool leads a process group of its own. An interruption ends the whole group at once.
@@ -104,11 +105,13 @@ def run_tool(tool: str, command: Sequence[str | Path], *, cwd: Path | None = Non
         Text for standard input.
     environment : mapping of str to str, optional
         Additional environment variables.
+    seconds : float, optional
+        Longest time that the tool may take.
 
     Raises
     ------
     ToolFailed
-        If the tool cannot be started.
+        If the tool cannot be started, or takes longer.
     OSError
         If ``folder`` is full afterwards: not every tool notices that its files are cut.
     """
@@ -127,7 +130,14 @@ def run_tool(tool: str, command: Sequence[str | Path], *, cwd: Path | None = Non
 
     with undoing(begin, _end) as process:
         try:
-            stdout, stderr = process.communicate(text)
+            stdout, stderr = process.communicate(text, timeout=seconds)
+        except subprocess.TimeoutExpired:
+            _end(process)
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                with suppress(OSError):
+                    assert pipe is not None
+                    pipe.close()
+            raise ToolFailed(tool, f"it took more than {seconds:.0f} s") from None
         except BaseException:
             _end(process)
             raise

@@ -97,7 +97,7 @@ def test_no_tool_outlives_what_interrupts_it(monkeypatch):
     """Where Python's own handler raises, as in a notebook: its child ends too."""
     ended = []
 
-    def communicate(process, text):
+    def communicate(process, text, timeout=None):
         process.stdout.readline()
         ended.append(process)
         raise KeyboardInterrupt

@@ -1,0 +1,185 @@
+"""``exactmac compare``: runtimes in processes of their own, the report, and bad input."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from exactmac import compare, oracles
+from exactmac.oracles import RUNTIMES, probe
+from exactmac.oracles.probe import other_orders
+from golden.formats import parse
+from golden.networks import Add, FloatAveragePool
+from golden.readers import read_model
+from hw.flow.tools import ToolFailed
+from tests.golden.readers.onnx_files import MICROSOFT, Builder
+
+HELLO = Path(__file__).parents[1] / "data" / "hello_world_int8.tflite"
+MICRO = RUNTIMES["tflite-micro"]
+
+installed = pytest.mark.skipif(MICRO.installed is None, reason="tflite-micro is not installed")
+
+
+def main(capsys, *arguments):
+    try:
+        status = compare.main([str(each) for each in arguments])
+    except SystemExit as stop:
+        status = stop.code
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+@pytest.mark.parametrize("name", RUNTIMES)
+def test_every_runtime_runs(name, capsys, tmp_path):
+    """litert-builtin has no contract here, but it shows its tensors."""
+    if RUNTIMES[name].installed is None:
+        pytest.skip(f"{name} is not installed")
+    if name == "litert-builtin":
+        shown = oracles.tensors(RUNTIMES[name], HELLO, [np.zeros((3, 1), np.int8)])
+        assert shown[9].shape == (3, 1)
+        return
+    path, expected = HELLO, (3, 5 * 33)
+    if name == "onnxruntime":
+        path, expected = onnx_file(tmp_path), (2, 5 * (2 * 9 + 18))
+    for arguments in (["--runtimes", name], []):
+        status, out, _ = main(capsys, path, *arguments, "--samples", "5", "--json")
+        found = {each["runtime"]: each for each in json.loads(out)["comparisons"]}[name]
+        assert (status, found["tensors"], found["elements"], found["mismatches"]) == (
+            0, *expected, 0)
+
+
+def onnx_file(folder):
+    """A file of a convolution between real numbers, and of a transpose of its image."""
+    b = Builder(np.random.default_rng(1))
+    names = b.quantization()
+    x = b.node("QuantizeLinear", [b.input((None, 2, 3, 3), "float32"), *names])
+    made = b.node("QLinearConv", [x, *names, *b.weights((2, 2, 1, 1), 0), *names])
+    b.output(b.node("Transpose", [made], perm=[0, 2, 3, 1]))
+    (folder / "model.onnx").write_bytes(b.bytes())
+    return folder / "model.onnx"
+
+
+def test_runtimes_of_another_kind(capsys, tmp_path):
+    for path, name, message in (
+            (HELLO, "onnxruntime", "Runtimes must be some of tflite-micro, litert, "
+             "litert-reference for a model of kind tflite, not 'onnxruntime'"),
+            (onnx_file(tmp_path), "litert", "Runtimes must be some of onnxruntime for a model of "
+             "kind onnx, not 'litert'")):
+        if RUNTIMES[name].installed is None:
+            pytest.skip(f"{name} is not installed")
+        assert main(capsys, path, "--runtimes", name) == (
+            2, "", f"exactmac compare: error: {message}\n")
+
+
+@installed
+def test_a_difference_is_found_and_named(capsys, monkeypatch):
+    real = oracles.tensors
+
+    def wrong(*arguments):
+        shown = real(*arguments)
+        shown[8][2, 4] ^= 1
+        return shown
+
+    monkeypatch.setattr(compare, "tensors", wrong)
+    status, out, _ = main(capsys, HELLO, "--runtimes", "tflite-micro", "--samples", "3")
+    assert status == 1
+    assert "tflite-micro differs first in tensor" in out and "(Dense) at (2, 4): golden" in out
+
+
+def test_float_orders_of_the_processor(capsys, monkeypatch, tmp_path):
+    """Sums whose floats the runtime orders otherwise are excluded, with all that they go into."""
+    runtime = RUNTIMES["onnxruntime"]
+    if runtime.installed is None:
+        pytest.skip("onnxruntime is not installed")
+    assert other_orders(runtime) <= {Add, FloatAveragePool}
+    real = oracles.tensors
+
+    def wrong(*arguments):
+        shown = real(*arguments)
+        shown[min(shown)] ^= 1  # of the first sum
+        return shown
+
+    monkeypatch.setattr(probe, "tensors", wrong)
+    other_orders.cache_clear()
+    b = Builder(np.random.default_rng(1))
+    names = b.quantization()
+    x = b.input((None, 4))
+    first = b.node("Identity", [x])
+    made = b.node("QLinearAdd", [x, *names, first, *names, *names], MICROSOFT)
+    b.output(b.node("Identity", [made]))
+    (tmp_path / "sum.onnx").write_bytes(b.bytes())
+    status, out, _ = main(capsys, tmp_path / "sum.onnx", "--samples", "3")
+    other_orders.cache_clear()
+    assert status == 0 and " 12 " in out
+    assert "orders float32 otherwise than golden on this processor (" in out
+    assert out.endswith("not compared: t1_0, t2_0\n")
+
+
+@installed
+def test_inputs_from_a_file(capsys, tmp_path):
+    network = read_model(HELLO).network
+    for shape in ((7, 1), (7, 1, 1)):
+        np.save(tmp_path / "x.npy", np.arange(-3, 4).astype(np.int8).reshape(shape))
+        assert compare._inputs(str(tmp_path / "x.npy"), HELLO)[network.inputs[0].name].tolist() == [
+            [v] for v in range(-3, 4)]
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["none.tflite"], "Model must be a file that can be read, not none.tflite "
+                      "(No such file or directory)"),
+    ([HELLO, "--samples", "0"], "Samples must be in range [1, 4096], not 0"),
+    ([HELLO, "--seed", "-1"], "Seed must not be negative, not -1"),
+    ([HELLO, "--runtimes", "tf"], "Runtimes must be some of tflite-micro, litert, "
+                                  "litert-reference, onnxruntime, separated by commas, "
+                                  "not 'tf'"),
+    ([HELLO, "--inputs", HELLO], "Inputs must be a .npy file, not the contents of"),
+    ([HELLO, "--inputs", "{float}"], "Inputs must be levels, integers of s8, not float64"),
+    ([HELLO, "--inputs", "{wide}"], "Inputs must have shape (samples, 1), not (4, 5)"),
+    ([HELLO, "--inputs", "{large}"], "Inputs must be in range [-128, 127] of s8, not 300"),
+])
+def test_bad_input(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arrays = {"float": np.zeros((4, 1)), "wide": np.zeros((4, 5), int),
+              "large": np.full((1, 1), 300)}
+    for name, array in arrays.items():
+        np.save(tmp_path / f"{name}.npy", array)
+    arguments = [str(tmp_path / f"{each[1:-1]}.npy") if str(each).startswith("{") else each
+                 for each in arguments]
+    status, out, err = main(capsys, *arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith(f"exactmac compare: error: {message}") and err.count("\n") == 1
+
+
+def test_a_runtime_that_is_missing(capsys, monkeypatch):
+    monkeypatch.setattr(oracles, "find_spec", lambda name: None)
+    for more in ([], ["--runtimes", "litert"]):
+        status, _, err = main(capsys, HELLO, *more)
+        assert status == 2
+        assert err.endswith("is not installed; run: pip install 'exactmac[runtimes]'\n")
+
+
+@installed
+def test_a_runtime_that_fails(tmp_path):
+    (tmp_path / "bad.tflite").write_bytes(HELLO.read_bytes()[:2000])
+    with pytest.raises(ToolFailed, match="^tflite-micro failed: "):
+        oracles.tensors(MICRO, tmp_path / "bad.tflite", [np.zeros((1, 1), np.int8)])
+    with pytest.raises(ToolFailed, match="^tflite-micro failed: it took more than 0 s$"):
+        oracles.tensors(MICRO, HELLO, [np.zeros((1, 1), np.int8)], seconds=0.01)
+
+
+def test_random_inputs_have_every_level():
+    network = read_model(HELLO).network
+    x = compare.inputs_for(network, 4000, 1)[network.inputs[0].name]
+    assert set(x.ravel().tolist()) == set(parse("s8").levels().tolist())
+    assert (x != compare.inputs_for(network, 4000, 2)[network.inputs[0].name]).any()
+
+
+@installed
+def test_another_version_is_a_warning(capsys, monkeypatch):
+    monkeypatch.setattr(compare, "RUNTIMES", {**RUNTIMES, MICRO.name: replace(MICRO, version="0")})
+    status, out, err = main(capsys, HELLO, "--runtimes", MICRO.name, "--samples", "1", "--json")
+    assert (status, err) == (0, f"exactmac compare: warning: tflite-micro {MICRO.version} is "
+                                "installed; golden was compared with 0\n")
+    assert json.loads(out)

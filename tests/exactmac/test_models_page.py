@@ -1,0 +1,70 @@
+"""The page of models says what the command prints and what the files give."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from exactmac import compare
+from exactmac.oracles import RUNTIMES
+from golden.readers import read
+from golden.run import run
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "models.md").read_text()
+FOLDER = os.environ.get("EXACTMAC_MODELS")
+FILES = {"hello world": "hello_world_int8", "keyword spotting": "kws_ref_model",
+         "image classification": "pretrainedResnet_quant", "anomaly detection": "ad01_int8"}
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def test_the_example_runs(capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    [example] = blocks("python")
+    exec(example, {})
+    assert re.fullmatch(r"{'\S+': \[-?\d+, -?\d+, -?\d+\]}\n", capsys.readouterr().out)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(any(each.installed is None for each in RUNTIMES.values()),
+                    reason="a runtime is not installed")
+def test_the_command_prints_what_the_page_shows(capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert compare.main(["tests/data/hello_world_int8.tflite"]) == 0
+    assert capsys.readouterr().out.split() == blocks("text")[0].split()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not FOLDER, reason="EXACTMAC_MODELS names no folder of models")
+@pytest.mark.parametrize("title", FILES)
+def test_the_table_of_models(title):
+    path = Path(str(FOLDER)) / f"{FILES[title]}.tflite"
+    [row] = re.findall(rf"^\| {title}.*$", PAGE, re.MULTILINE)
+    tensors, elements, *mismatches = (int(each.replace(",", "")) for each in row.split("|")[2:-1])
+    assert mismatches == [0, 0, 0]
+    for name in ("tflite-micro", "litert", "litert-reference"):
+        result = compare.compare(path, RUNTIMES[name], samples=16)
+        assert (result.tensors, result.elements, result.mismatches) == (tensors, elements, 0)
+
+
+@pytest.mark.skipif(not FOLDER, reason="EXACTMAC_MODELS names no folder of models")
+def test_two_runtimes_differ_on_the_anomaly_detector():
+    path = Path(str(FOLDER)) / "ad01_int8.tflite"
+    outputs = []
+    for name in ("tflite-micro", "litert"):
+        network = read(path, name)
+        tensors = run(network, compare.inputs_for(network, 32, 0))
+        outputs.append(tensors[network.outputs[0]])
+    differ = int((outputs[0] != outputs[1]).sum())
+    assert f"{differ:,} of {outputs[0].size:,} outputs of `litert` differ" in " ".join(PAGE.split())
+
+
+def test_every_operator_is_named():
+    from golden.readers.tflite.operators import OPERATORS
+
+    named = set(re.findall(r"\b[A-Z][A-Z0-9_]+[A-Z0-9]\b", PAGE.split("are read, int8")[1]))
+    assert set(OPERATORS) <= named
