@@ -10,8 +10,9 @@ import numpy as np
 from golden import contracts
 from golden.formats import IntFormat
 from golden.networks import Layer, Lookup, Quantization, Tensor, Transpose
+from golden.readers.contents import MOST_ELEMENTS, printable
 from golden.readers.model import Unsupported
-from golden.readers.onnx.file import MOST_ELEMENTS, Graph, printable
+from golden.readers.onnx.file import Graph
 from golden.readers.onnx.tensors import Levels, Real, Shape, prefers_last
 from golden.tables import code_levels
 

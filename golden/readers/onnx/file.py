@@ -8,19 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from golden.readers.contents import MOST_ELEMENTS, MOST_ENTRIES, contents, printable, whole
 from golden.readers.model import DamagedModel
 from golden.readers.onnx.external import External
 
-__all__ = ["MOST_ELEMENTS", "Graph", "Input", "Node", "parse", "printable"]
-
-MOST_ENTRIES = 1 << 16
-"""Most nodes, and most constants, of a model."""
-
-MOST_ELEMENTS = 1 << 31
-"""Most elements of a tensor."""
-
-MOST_LETTERS = 1000
-"""Most letters of a name that are kept."""
+__all__ = ["Graph", "Input", "Node", "parse"]
 
 # Types by their numbers in the schema, the field of each that has its elements, and numpy's type.
 _TYPES = {1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64",
@@ -94,11 +86,6 @@ class Graph:
     places: Mapping[str, int]
 
 
-def printable(name: str) -> str:
-    """Return a name for messages of one line."""
-    return "".join(each if each.isprintable() else "?" for each in name[:MOST_LETTERS])
-
-
 def parse(path: Path) -> Graph:
     """Read a file.
 
@@ -117,11 +104,7 @@ def parse(path: Path) -> Graph:
         raise ModuleNotFoundError(
             "onnx is not installed; run: pip install 'exactmac[models]'") from None
 
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise OSError(f"Model must be a file that can be read, not {path} ({error.strerror})"
-                      ) from error
+    data = contents(path)
     model = onnx.ModelProto()
     try:
         model.ParseFromString(data)
@@ -132,12 +115,8 @@ def parse(path: Path) -> Graph:
     if not fits:
         raise DamagedModel(f"Model {path} must be a TFLite file, which has TFL3 at byte 4, or an "
                            f"ONNX file, which is a ModelProto with a graph and an opset")
-    try:
+    with whole(path):
         return _graph(model, External(path.parent))
-    except DamagedModel as error:
-        raise DamagedModel(f"Model {path} must be whole: {error}") from None
-    except (ValueError, TypeError, IndexError, OverflowError) as error:
-        raise DamagedModel(f"Model {path} must be whole, not damaged ({error!r})") from error
 
 
 def _graph(model, external: External) -> Graph:

@@ -15,10 +15,11 @@ from dataclasses import replace
 import numpy as np
 
 from golden.networks import Lookup, Quantization
+from golden.readers.contents import printable
 from golden.readers.model import Unsupported
 from golden.readers.onnx import functions, linear, moves
 from golden.readers.onnx.context import Context
-from golden.readers.onnx.file import Node, printable
+from golden.readers.onnx.file import Node
 from golden.readers.onnx.linear import Weights
 from golden.readers.onnx.operands import attribute, axis_of, check_attributes, operands
 from golden.readers.onnx.tensors import Levels, Real

@@ -7,9 +7,10 @@ import numpy as np
 from golden.contracts import S32, Clamped
 from golden.multipliers import linear_parameters
 from golden.networks import Conv2d, Dense, Quantization
+from golden.readers.contents import printable
 from golden.readers.model import Unsupported
 from golden.readers.onnx.context import FORMATS, ONNX, Context
-from golden.readers.onnx.file import Node, printable
+from golden.readers.onnx.file import Node
 from golden.readers.onnx.operands import attribute, check_attributes, ints, operands, window
 from golden.readers.onnx.tensors import Levels
 

@@ -4,9 +4,10 @@ from math import prod
 
 from golden.networks import Concat, Lookup, Pad, Reshape, Slice, Transpose
 from golden.networks import Quantization as Quantized
+from golden.readers.contents import printable
 from golden.readers.model import Unsupported
 from golden.readers.onnx.context import ONNX, Context
-from golden.readers.onnx.file import Node, printable
+from golden.readers.onnx.file import Node
 from golden.readers.onnx.functions import table_of
 from golden.readers.onnx.operands import attribute, axis_of, check_attributes, ints, operands
 from golden.readers.onnx.tensors import Levels, prefers_last, same_format

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from golden.networks import Network, Quantization, Tensor
+from golden.readers.contents import printable
 from golden.readers.model import (
     Boundary,
     DamagedModel,
@@ -12,7 +13,7 @@ from golden.readers.model import (
     UnsupportedModel,
 )
 from golden.readers.onnx.context import FORMATS, Context
-from golden.readers.onnx.file import Graph, Input, Node, parse, printable
+from golden.readers.onnx.file import Graph, Input, Node, parse
 from golden.readers.onnx.fused import FUSED, MOVES, fused, quantized, real_node
 from golden.readers.onnx.operands import check_attributes, operands
 from golden.readers.onnx.operators import OPERATORS

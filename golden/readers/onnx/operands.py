@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from golden.readers.contents import printable
 from golden.readers.model import Unsupported
-from golden.readers.onnx.file import Node, printable
+from golden.readers.onnx.file import Node
 from golden.windows import Padding, Pair
 
 __all__ = ["attribute", "axis_of", "check_attributes", "ints", "operands", "window"]

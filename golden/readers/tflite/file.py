@@ -9,18 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from golden.readers.contents import MOST_ELEMENTS, MOST_ENTRIES, contents, printable, whole
 from golden.readers.model import DamagedModel
 
 __all__ = ["Graph", "Operator", "Tensor", "parse"]
-
-MOST_ENTRIES = 1 << 16
-"""Most tensors, and most operators, of a model."""
-
-MOST_ELEMENTS = 1 << 31
-"""Most elements of a tensor."""
-
-MOST_LETTERS = 1000
-"""Most bytes of a name that are kept."""
 
 # Names of the schema's types, and what numpy calls those that have data here.
 _TYPES = {0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 6: "bool", 7: "int16",
@@ -123,19 +115,11 @@ def parse(path: Path) -> Graph:
         raise ModuleNotFoundError(
             "tflite is not installed; run: pip install 'exactmac[models]'") from None
 
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise OSError(f"Model must be a file that can be read, not {path} ({error.strerror})"
-                      ) from error
+    data = contents(path)
     if data[4:8] != b"TFL3":
         raise DamagedModel(f"Model {path} must be a TFLite file, which has TFL3 at byte 4")
-    try:
+    with whole(path):
         return _graph(tflite, data)
-    except DamagedModel as error:
-        raise DamagedModel(f"Model {path} must be whole: {error}") from None
-    except Exception as error:  # a damaged file may fail anywhere in the schema's code
-        raise DamagedModel(f"Model {path} must be whole, not damaged ({error!r})") from error
 
 
 def _graph(tflite, data: bytes) -> Graph:
@@ -155,7 +139,7 @@ def _graph(tflite, data: bytes) -> Graph:
         code = model.OperatorCodes(k)
         number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
         custom = code.CustomCode()
-        codes.append(_printable(custom) if number == 32 and custom
+        codes.append(printable(custom.decode("utf-8", "replace")) if number == 32 and custom
                      else names.get(number, f"operator {number}"))
     used: dict[str, int] = {}
     tensors = [_tensor(model, graph.Tensors(k), k, used, data) for k in range(
@@ -186,12 +170,6 @@ def _graph(tflite, data: bytes) -> Graph:
                  named(_list(graph.OutputsAsNumpy())), len(data))
 
 
-def _printable(name: bytes) -> str:
-    # Names may be anything, and are shown in messages of one line.
-    return "".join(each if each.isprintable() else "?"
-                   for each in name[:MOST_LETTERS].decode("utf-8", "replace"))
-
-
 def _list(values) -> list[int]:
     # The schema's code returns 0 for a vector that is left out.
     return [] if isinstance(values, int) else values.tolist()
@@ -213,7 +191,7 @@ def _options(tflite, node) -> Mapping[str, Any] | None:
 
 
 def _tensor(model, tensor, index: int, used: dict[str, int], data: bytes) -> Tensor:
-    name = _printable(tensor.Name() or b"") or f"tensor{index}"
+    name = printable((tensor.Name() or b"").decode("utf-8", "replace")) or f"tensor{index}"
     if name in used:
         name = f"{name}#{index}"
     used[name] = index
