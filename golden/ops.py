@@ -123,11 +123,11 @@ def _rows(windows: list[np.ndarray], weights: np.ndarray, groups: int, sums: np.
     # Rows of an image: one product of matrices for each group. As the bound is of all taps, the
     # order of the sum does not matter.
     outputs, depth = len(weights), weights.shape[3]
-    kernels = weights.reshape(groups, outputs // groups, -1)
+    kernels = weights.reshape(groups, outputs // groups, prod(weights.shape[1:]))
     for group, kernel in enumerate(kernels):
         columns = slice(group * depth, (group + 1) * depth)
         inputs = np.concatenate([window[:, :, columns] for window in windows], axis=2)
-        own = inputs.reshape(-1, inputs.shape[2]) @ kernel.T
+        own = inputs.reshape(prod(sums.shape[:2]), kernel.shape[1]) @ kernel.T
         sums[:, :, group * len(kernel):(group + 1) * len(kernel)] = own.reshape(
             *sums.shape[:2], len(kernel))
 

@@ -58,7 +58,7 @@ _ALIASES = {
     "ap_rnd_inf": "half_away",
     "ap_trn": "floor",
     "ap_trn_zero": "zero",
-    "xnnpack|onnxruntime|onnx_runtime|ort|fp32|fbgemm|pytorch": "onnx",
+    "litert|xnnpack|onnxruntime|onnx_runtime|ort|fp32|fbgemm|pytorch": "onnx",
     "tflm|tflite_micro|cmsis_nn|gemmlowp|tosa_double_round|double_round": "tflite",
     "tvm|fixed_point_multiply": "tflite_single",
     "qnnpack": "q31",
