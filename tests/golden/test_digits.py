@@ -150,6 +150,7 @@ def test_training_refuses_before_it_begins(capsys, monkeypatch, arguments, messa
     assert capsys.readouterr().err == f"python -m golden.train: error: {message}\n"
 
 
+@pytest.mark.slow
 def test_training_starts_from_the_same_images(tmp_path):
     """The script still writes such a file; how training ends depends on the machine's BLAS."""
     pytest.importorskip("sklearn")

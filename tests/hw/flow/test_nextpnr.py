@@ -74,6 +74,7 @@ def test_placement(tmp_path, capfd, monkeypatch):
         place(tmp_path / "out.json", clock="clk")
 
 
+@pytest.mark.slow
 def test_distributed_ram_takes_six_luts(tmp_path):
     text = """
 module top (input aclk, input we, input [3:0] wa, input [3:0] ra, input [3:0] d, output [3:0] q);
