@@ -155,7 +155,7 @@ def test_tile_is_golden(rng, config):
     phases = [random_phase(config, rng, jobs=6), random_phase(config, rng, jobs=3)]
     want = jobs.expected(config, phases)
     assert isinstance(want, Blocks)
-    assert len(np.unique(want.exponents)) > 2
+    assert len(np.unique(want.exponents)) > 1
     verify(config, compiled(config), phases, want, subject="Verilog", simulator="Verilator")
 
 
