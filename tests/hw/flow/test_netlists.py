@@ -146,10 +146,10 @@ def arithmetic(x, y):
 
 
 @pytest.mark.parametrize("name,x,y", [
-    ("ecp5", 33, 31), ("generic", 7, 5), ("ice40", 7, 5),
+    ("ecp5", 33, 31), ("generic", 7, 5),
     # Without multiplier cells, 9200 gates and 3246 LUTs.
     *(pytest.param(name, *widths, marks=pytest.mark.slow) for name, widths in (
-        ("xc7", (33, 31)), ("generic", (33, 31)), ("ice40", (17, 15))))])
+        ("xc7", (33, 31)), ("generic", (33, 31)), ("ice40", (17, 15)), ("ice40", (7, 5))))])
 def test_arithmetic(tmp_path, netlist_of, name, x, y):
     target = TARGETS[name]
     verilog, ports = arithmetic(x, y)
@@ -169,9 +169,9 @@ def test_arithmetic(tmp_path, netlist_of, name, x, y):
 
 
 @pytest.mark.parametrize("name,kind,blocks", [
-    ("ecp5", "wide", 3), ("generic", "lanes", 72 * 512), ("ice40", "half", 5),
-    ("xc7", "lanes", 2),
+    ("ecp5", "wide", 3), ("generic", "lanes", 72 * 512),
     *(pytest.param(*each, marks=pytest.mark.slow) for each in (
+        ("ice40", "half", 5), ("xc7", "lanes", 2),
         ("generic", "wide", 81 * 512), ("xc7", "wide", 3), ("ice40", "wide", 11),
         ("ecp5", "lanes", 2), ("ecp5", "pair", 1), *(
             (name, kind, 1) for name in ("ecp5", "xc7")
