@@ -32,9 +32,8 @@ LIKE_OTHERS = {"bits2", "bits3", "bits4", "bits16", "s4n_u8_u8", "s2n_s8_s8", "s
                "odd4_odd4_odd4", "odd8_u8_s8", "e2m1_e2m1_e2m1", "loaded_weights",
                "nan_of_activations", "nan_without_infinity", "1x1x1", "5x4x7_4", "8x8x8",
                "u1_u1_u4", "s4_odd3_ternary", "odd2_odd2_sums", "narrow_multiplier", "1x16x1_2",
-               "s5_s7_s3", "ternary_odd3_odd5", "codebooks",
-               *(f"{name}_both" for name in CONTRACTS if name not in (
-                   "tflite", "onnx", "thresholds", "stochastic")),
+               "s5_s7_s3", "ternary_odd3_odd5", "codebooks", "u16_s16_u16", "bits8",
+               *(f"{name}_both" for name in CONTRACTS if name not in ("onnx", "thresholds")),
                *(f"{name}_activations" for name in CONTRACTS)}
 
 

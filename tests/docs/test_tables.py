@@ -90,6 +90,7 @@ def test_payloads_of_the_ports(more):
         assert last.split(";")[0] == (port.payload.last or "none")
 
 
+@pytest.mark.slow
 def test_files_of_a_build(tmp_path, monkeypatch):
     area = Area("ecp5", (), lut=1, carry=0, ff=1, dsp=0, ram=0, transistors=None, seconds=1.0)
 

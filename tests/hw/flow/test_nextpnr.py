@@ -133,6 +133,7 @@ def test_no_device_is_large_enough(tmp_path):
         place(tmp_path / "out.json", device="85k")
 
 
+@pytest.mark.slow
 def test_broken_netlist(tmp_path, capfd):
     (tmp_path / "out.json").write_text('{"modules": ')
     with pytest.raises(ToolFailed, match=r"^nextpnr-ecp5 failed: ERROR: "):
