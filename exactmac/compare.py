@@ -24,6 +24,7 @@ from exactmac.oracles.probe import processor, uncertain
 from golden.command import integer, undoing
 from golden.formats import IntFormat
 from golden.networks import Network, Quantization
+from golden.readers import RUNTIMES as READ
 from golden.readers import kind_of, read_model
 from golden.run import run
 from hw.flow.tools import require
@@ -190,7 +191,7 @@ def parser() -> Parser:
 
 
 # Runtimes whose arithmetic golden has.
-_COMPARED = ("tflite-micro", "litert", "litert-reference", "onnxruntime")
+_COMPARED = tuple(name for names in READ.values() for name in names)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -248,7 +249,7 @@ def table(results: Sequence[Comparison]) -> Table:
 def _runtimes(names: str | None, model: Path) -> list[Runtime]:
     if names is None:
         kind = kind_of(model)
-        fitting = [RUNTIMES[name] for name in _COMPARED if RUNTIMES[name].kind == kind]
+        fitting = [RUNTIMES[name] for name in READ[kind]]
         installed = [each for each in fitting if each.installed]
         if not installed:
             fitting[0].require()
@@ -261,10 +262,9 @@ def _runtimes(names: str | None, model: Path) -> list[Runtime]:
         RUNTIMES[name].require()
     kind = kind_of(model)
     for name in chosen:
-        if RUNTIMES[name].kind != kind:
-            fitting = ", ".join(each for each in _COMPARED if RUNTIMES[each].kind == kind)
-            raise ValueError(f"Runtimes must be some of {fitting} for a model of kind {kind}, "
-                             f"not {name!r}")
+        if name not in READ[kind]:
+            raise ValueError(f"Runtimes must be some of {', '.join(READ[kind])} for a model of "
+                             f"kind {kind}, not {name!r}")
     return [RUNTIMES[name] for name in chosen]
 
 

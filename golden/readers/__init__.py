@@ -7,11 +7,18 @@ from pathlib import Path
 from typing import Literal
 
 from golden.networks import Network
+from golden.readers.contents import contents
 from golden.readers.model import DamagedModel, Model, UnsupportedModel
+from golden.readers.onnx.network import RUNTIMES as ONNX_RUNTIMES
 from golden.readers.onnx.network import read_onnx
+from golden.readers.tflite.network import RUNTIMES as TFLITE_RUNTIMES
 from golden.readers.tflite.network import read_tflite
 
-__all__ = ["DamagedModel", "Model", "UnsupportedModel", "kind_of", "read", "read_model"]
+__all__ = ["RUNTIMES", "DamagedModel", "Model", "UnsupportedModel", "kind_of", "read",
+           "read_model"]
+
+RUNTIMES = {"tflite": TFLITE_RUNTIMES, "onnx": ONNX_RUNTIMES}
+"""Runtimes whose arithmetic a network can have, of each kind of model."""
 
 
 def read(path: str | Path, runtime: str | None = None) -> Network:
@@ -47,9 +54,4 @@ def read_model(path: str | Path, runtime: str | None = None) -> Model:
 
 def kind_of(path: str | Path) -> Literal["onnx", "tflite"]:
     """Return the kind of a model's file: TFLite, which has TFL3 at byte 4, or else ONNX."""
-    try:
-        with Path(path).open("rb") as file:
-            return "tflite" if file.read(8)[4:] == b"TFL3" else "onnx"
-    except OSError as error:
-        raise OSError(f"Model must be a file that can be read, not {path} ({error.strerror})"
-                      ) from error
+    return "tflite" if contents(Path(path), 8)[4:] == b"TFL3" else "onnx"

@@ -18,10 +18,11 @@ MOST_LETTERS = 1000
 """Most letters of a name that are kept."""
 
 
-def contents(path: Path) -> bytes:
-    """Return the bytes of a file; ``OSError`` says that the model cannot be read."""
+def contents(path: Path, size: int = -1) -> bytes:
+    """Return the first bytes of a file, or all; ``OSError`` says that it cannot be read."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(size)
     except OSError as error:
         raise OSError(f"Model must be a file that can be read, not {path} ({error.strerror})"
                       ) from error
