@@ -165,11 +165,11 @@ def _total(operation: Operation, terms: Sequence[np.ndarray]) -> np.ndarray:
 def _terms(operation: Operation, operands: Sequence[np.ndarray], p: Mapping) -> list[np.ndarray]:
     # Factors of a product, or scaled terms of a sum. At most 17 bits, and the scheme's left shift:
     # no overflow.
-    centred = {name: x - p[f"{name}_zero_point"]
-               for name, x in zip(operation.names, operands, strict=True)}
-    if not isinstance(operation, Addition):
-        return list(centred.values())
-    return [_scaled(operation, name, x, p) for name, x in centred.items()]
+    def term(name: str, x: np.ndarray) -> np.ndarray:
+        centred = x - p[f"{name}_zero_point"]
+        return _scaled(operation, name, centred, p) if isinstance(operation, Addition) else centred
+
+    return [term(name, x) for name, x in zip(operation.names, operands, strict=True)]
 
 
 def _requantize(sums: np.ndarray, contract: Contract, output: Format, p: Mapping, unbiased: Range

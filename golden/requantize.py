@@ -204,7 +204,8 @@ def _in_blocks(sums: np.ndarray, contract: Contract, output: Format | None, valu
     # Blocks of whole rows, flat: numpy would work on an array of few channels row by row.
     flat, result = sums.reshape(-1), np.empty(sums.size, dtype=np.int64)
     channels = max(1, channels)  # an empty tensor may have none
-    size = channels * max(1, min(BLOCK, sums.size) // channels)
+    most = min(sums.size, BLOCK, max(BLOCK // 8, sums.size // 8))
+    size = channels * max(1, most // channels)
     # A parameter that is the same for every channel becomes one number.
     tiled = {name: value.reshape(-1)[:1] if (value == value.flat[0]).all()
              else np.tile(value, size // channels) for name, value in values.items()}

@@ -3,14 +3,16 @@
 import tracemalloc
 
 import numpy as np
+import pytest
 
 from golden.run import prove, run
-from tests.mobilenet import mobilenet
+from tests.known_networks import mobilenet, resnet
 
 
-def test_outputs_only(rng):
+@pytest.mark.parametrize("build", [mobilenet, resnet])
+def test_outputs_only(rng, build):
     """Memory stays below three times what the largest layer takes and gives, as int64."""
-    network = mobilenet()
+    network = build()
     x = rng.integers(-128, 128, (1, *network.inputs[0].shape))
     proof = prove(network)
     everything = run(network, x, proof)
