@@ -10,6 +10,7 @@ from exactmac import compare
 from exactmac.oracles import RUNTIMES
 from golden.readers import read
 from golden.run import run
+from tests.golden.readers.onnx_rebuilt import rebuilt
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "models.md").read_text()
@@ -43,12 +44,38 @@ def test_the_command_prints_what_the_page_shows(capsys, monkeypatch):
 @pytest.mark.parametrize("title", FILES)
 def test_the_table_of_models(title):
     path = Path(str(FOLDER)) / f"{FILES[title]}.tflite"
-    [row] = re.findall(rf"^\| {title}.*$", PAGE, re.MULTILINE)
+    [row] = re.findall(rf"^\| {title}[^|]*\(.*$", PAGE, re.MULTILINE)
     tensors, elements, *mismatches = (int(each.replace(",", "")) for each in row.split("|")[2:-1])
     assert mismatches == [0, 0, 0]
     for name in ("tflite-micro", "litert", "litert-reference"):
         result = compare.compare(path, RUNTIMES[name], samples=16)
         assert (result.tensors, result.elements, result.mismatches) == (tensors, elements, 0)
+
+
+def as_onnx(title, path):
+    """Compare a model, rebuilt as an ONNX file, with ONNX Runtime, as the page says."""
+    [row] = re.findall(rf"^\| {title}[^|]* as ONNX.*$", PAGE, re.MULTILINE)
+    file = path / "rebuilt.onnx"
+    file.write_bytes(rebuilt(Path(str(FOLDER or ROOT / "tests" / "data"))
+                             / f"{FILES[title]}.tflite"))
+    result = compare.compare(file, RUNTIMES["onnxruntime"], samples=16)
+    if result.excluded:
+        pytest.skip(f"ONNX Runtime orders the floats of {result.excluded[0]} otherwise here")
+    assert [result.tensors, result.elements, result.mismatches] == [
+        int(each.replace(",", "")) for each in row.split("|")[2:-1]]
+
+
+@pytest.mark.skipif(RUNTIMES["onnxruntime"].installed is None,
+                    reason="onnxruntime is not installed")
+def test_hello_world_as_onnx(tmp_path):
+    as_onnx("hello world", tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not FOLDER, reason="EXACTMAC_MODELS names no folder of models")
+@pytest.mark.parametrize("title", [title for title in FILES if title != "hello world"])
+def test_the_models_as_onnx(title, tmp_path):
+    as_onnx(title, tmp_path)
 
 
 @pytest.mark.skipif(not FOLDER, reason="EXACTMAC_MODELS names no folder of models")
