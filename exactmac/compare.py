@@ -11,21 +11,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from exactmac.inputs import HELP, levels, read_inputs
 from exactmac.options import Parser
 from exactmac.oracles import RUNTIMES, Runtime, tensors
 from exactmac.oracles.probe import processor, uncertain
 from golden.command import integer, undoing
 from golden.formats import IntFormat
-from golden.networks import Network, Quantization
+from golden.networks import Network
 from golden.readers import RUNTIMES as READ
-from golden.readers import kind_of, read_model
+from golden.readers import Model, kind_of, read_model
+from golden.readers.borders import reals_of
 from golden.run import run
 from hw.flow.tools import require
 
@@ -112,8 +113,9 @@ def compare(model: Path, runtime: Runtime, inputs: Mapping[str, np.ndarray] | No
     ----------
     model : Path
     runtime : Runtime
-    inputs : mapping of str to array of integers, optional
-        Levels of each input, ``(samples, *shape)``; by default random ones.
+    inputs : mapping of str to array, optional
+        Levels of each input, ``(samples, *shape)``, or the float32 numbers that the model
+        quantizes; by default random levels.
     samples, seed : int
         Number of random inputs, and their seed.
 
@@ -128,43 +130,45 @@ def compare(model: Path, runtime: Runtime, inputs: Mapping[str, np.ndarray] | No
     require(runtime.kind, runtime.kind, "pip install 'exactmac[models]'")
     read = read_model(model, runtime.name)
     network = read.network
-    levels = inputs_for(network, samples, seed) if inputs is None else inputs
-    own = run(network, levels)
+    given = inputs_for(network, samples, seed) if inputs is None else inputs
+    own = run(network, levels(read, given))
     # ONNX Runtime runs without the operators in front of the levels.
     real = {each.levels for each in read.quantize} if runtime.kind == "tflite" else set()
     shown = tensors(runtime, model, [
-        _elements(network.quantization(name), levels[name], name in real) for name in read.inputs])
+        _elements(read, name, given[name] if name in real else own[name], name in real)
+        for name in read.inputs])
     count = elements = mismatches = 0
     hidden, first, excluded = [], None, uncertain(network, runtime)
-    for layer in network.layers:
-        index = read.tensors.get(layer.name)
-        if index is None or layer.name in excluded:
+    operators = {each.levels: each.operator for each in read.quantize if each.levels in real} | {
+        layer.name: type(layer).__name__ for layer in network.layers}
+    for name, operator in operators.items():
+        index = read.tensors.get(name)
+        if index is None or name in excluded:
             continue
         if index not in shown:
-            hidden.append(layer.name)
+            hidden.append(name)
             continue
         theirs = shown[int(index)].astype(np.int64)
-        if layer.name in read.channels_last:
+        if name in read.channels_last:
             theirs = np.moveaxis(theirs, 1, -1)
-        theirs = theirs.reshape(own[layer.name].shape)
-        differ = np.argwhere(theirs != own[layer.name])
+        theirs = theirs.reshape(own[name].shape)
+        differ = np.argwhere(theirs != own[name])
         count, elements = count + 1, elements + theirs.size
         mismatches += len(differ)
         if len(differ) and first is None:
             place = tuple(differ[0].tolist())
-            first = Difference(layer.name, type(layer).__name__, place,
-                               int(own[layer.name][place]), int(theirs[place]))
+            first = Difference(name, operator, place, int(own[name][place]), int(theirs[place]))
     return Comparison(runtime.name, version, count, elements, mismatches, tuple(hidden), first,
                       tuple(name for name in excluded if name in read.tensors))
 
 
-def _elements(quantization: Quantization, levels: np.ndarray, real: bool) -> np.ndarray:
+def _elements(model: Model, name: str, x: np.ndarray, real: bool) -> np.ndarray:
     # Elements of an input of the file: levels, or the real numbers that its QUANTIZE takes.
     if real:
-        return np.asarray(quantization.step * (levels - quantization.zero_point), np.float32)
-    fmt = quantization.format
+        return x if np.issubdtype(x.dtype, np.floating) else reals_of(model, name, x)
+    fmt = model.network.quantization(name).format
     assert isinstance(fmt, IntFormat)
-    return levels.astype(f"{'int' if fmt.signed else 'uint'}{fmt.bits}")
+    return x.astype(f"{'int' if fmt.signed else 'uint'}{fmt.bits}")
 
 
 def parser() -> Parser:
@@ -179,8 +183,7 @@ def parser() -> Parser:
                         help=f"runtimes, separated by commas: {', '.join(_COMPARED)} (default: "
                              "all that are installed and run such a file)")
     parser.add_argument("--inputs", metavar="FILE",
-                        help="levels of the model's only input, (samples, *shape), as a .npy file "
-                             "(default: random ones over the whole range)")
+                        help=f"{HELP} (default: random levels over the whole range)")
     parser.add_argument("--samples", type=integer, default=32, metavar="N",
                         help="random inputs (default: %(default)s)")
     parser.add_argument("--seed", type=integer, default=0, metavar="N",
@@ -209,7 +212,7 @@ def main(argv: list[str] | None = None) -> int:
             if (own := runtime.installed) != runtime.version:
                 sys.stderr.write(f"exactmac compare: warning: {runtime.name} {own} is installed; "
                                  f"golden was compared with {runtime.version}\n")
-        inputs = None if args.inputs is None else _inputs(args.inputs, Path(args.model))
+        inputs = None if args.inputs is None else read_inputs(args.inputs, read_model(args.model))
         bar = partial(Progress, console=console, transient=True,
                       disable=args.json or not console.is_terminal)
         with undoing(bar, Progress.stop) as progress, progress:
@@ -266,29 +269,3 @@ def _runtimes(names: str | None, model: Path) -> list[Runtime]:
             raise ValueError(f"Runtimes must be some of {', '.join(READ[kind])} for a model of "
                              f"kind {kind}, not {name!r}")
     return [RUNTIMES[name] for name in chosen]
-
-
-def _inputs(path: str, model: Path) -> dict[str, np.ndarray]:
-    network = read_model(model).network
-    if len(network.inputs) != 1:
-        raise ValueError(f"Inputs must be left out for a model of {len(network.inputs)} inputs, "
-                         f"not {path!r}")
-    try:
-        array: Any = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"Inputs must be a .npy file, not the contents of {path} ({error})"
-                         ) from error
-    [tensor] = network.inputs
-    if not isinstance(array, np.ndarray) or not np.issubdtype(array.dtype, np.integer):
-        kind = array.dtype if isinstance(array, np.ndarray) else "an archive"
-        raise ValueError(f"Inputs must be levels, integers of {tensor.quantization.format}, "
-                         f"not {kind}")
-    if array.shape[:1] == (1,) and array.shape[1:] == (1, *tensor.shape):
-        array = array[0]
-    if array.shape[1:] == (1, *tensor.shape):
-        array = array[:, 0]
-    if array.ndim < 1 or array.shape[1:] != tensor.shape or not len(array):
-        raise ValueError(f"Inputs must have shape (samples, "
-                         f"{', '.join(map(str, tensor.shape))}), not {array.shape}")
-    tensor.quantization.format.check(array, "Inputs")
-    return {tensor.name: array.astype(np.int64)}

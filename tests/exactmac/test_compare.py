@@ -117,15 +117,6 @@ def test_float_orders_of_the_processor(capsys, monkeypatch, tmp_path):
     assert out.endswith("not compared: t1_0, t2_0\n")
 
 
-@installed
-def test_inputs_from_a_file(capsys, tmp_path):
-    network = read_model(HELLO).network
-    for shape in ((7, 1), (7, 1, 1)):
-        np.save(tmp_path / "x.npy", np.arange(-3, 4).astype(np.int8).reshape(shape))
-        assert compare._inputs(str(tmp_path / "x.npy"), HELLO)[network.inputs[0].name].tolist() == [
-            [v] for v in range(-3, 4)]
-
-
 @pytest.mark.parametrize("arguments, message", [
     (["none.tflite"], "Model must be a file that can be read, not none.tflite "
                       "(No such file or directory)"),
@@ -134,7 +125,8 @@ def test_inputs_from_a_file(capsys, tmp_path):
     ([HELLO, "--runtimes", "tf"], "Runtimes must be some of tflite-micro, litert, "
                                   "litert-reference, onnxruntime, separated by commas, "
                                   "not 'tf'"),
-    ([HELLO, "--inputs", HELLO], "Inputs must be a .npy file, not the contents of"),
+    ([HELLO, "--inputs", HELLO], "Inputs must be a .npy or .npz file of numbers, "
+                                   "not the contents of"),
     ([HELLO, "--inputs", "{float}"], "Inputs must be levels, integers of s8, not float64"),
     ([HELLO, "--inputs", "{wide}"], "Inputs must have shape (samples, 1), not (4, 5)"),
     ([HELLO, "--inputs", "{large}"], "Inputs must be in range [-128, 127] of s8, not 300"),

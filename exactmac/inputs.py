@@ -1,0 +1,89 @@
+"""Inputs of a model from files: levels, or real numbers that the model quantizes."""
+
+import zlib
+from collections.abc import Mapping
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from golden.networks import Tensor
+from golden.readers import Model
+from golden.readers.borders import levels_of
+
+__all__ = ["HELP", "levels", "read_inputs"]
+
+HELP = ("levels, or real numbers where the model quantizes them, (samples, *shape): a .npy file, "
+        "or a .npz file with an array for each input by its name")
+"""Help of the option."""
+
+
+def read_inputs(path: str, model: Model) -> dict[str, np.ndarray]:
+    """Return the samples of each input of a model's network, by name.
+
+    Parameters
+    ----------
+    path : str
+        A ``.npy`` file for a model of one input; a ``.npz`` file has one array for each input, by
+        the name of the input or of the file's real numbers.
+    model : Model
+
+    Returns
+    -------
+    dict of str to array, ``(samples, *shape)``
+        int64 where they are levels, float32 where they are real numbers.
+
+    Raises
+    ------
+    OSError, ValueError
+        If the file cannot be read, an array is missing, unknown, of another shape or type, or has
+        a number that its input cannot take.
+    """
+    try:
+        with open(path, "rb") as file:
+            loaded: Any = np.load(file, allow_pickle=False)
+            arrays = loaded if isinstance(loaded, np.ndarray) else dict(loaded)
+    except (ValueError, EOFError, BadZipFile, zlib.error) as error:
+        raise ValueError(f"Inputs must be a .npy or .npz file of numbers, not the contents of "
+                         f"{path}") from error
+    inputs = model.network.inputs
+    titles = {each.levels: each.real for each in model.quantize}
+    if isinstance(arrays, np.ndarray):
+        if len(inputs) != 1:
+            raise ValueError(f"Inputs must be a .npz file for a model of {len(inputs)} inputs, "
+                             f"not {path}")
+        arrays = {inputs[0].name: arrays}
+    else:
+        names = {titles.get(each.name, each.name): each.name for each in inputs}
+        given = {names.get(name, name): array for name, array in arrays.items()}
+        if set(given) != set(names.values()):
+            raise ValueError(f"Inputs must be {', '.join(names)}, not "
+                             f"{', '.join(arrays) or 'none'}")
+        arrays = given
+    samples = {each.name: _samples(arrays[each.name], each, each.name in titles)
+               for each in inputs}
+    if len(counts := {len(each) for each in samples.values()}) > 1:
+        raise ValueError(f"Inputs must have as many samples each, not {sorted(counts)}")
+    levels(model, samples)  # refuses numbers that are not finite
+    return samples
+
+
+def _samples(array: np.ndarray, tensor: Tensor, real: bool) -> np.ndarray:
+    fmt, is_float = tensor.quantization.format, np.issubdtype(array.dtype, np.floating)
+    if not (np.issubdtype(array.dtype, np.integer) or (is_float and real)):
+        kinds = f"levels, integers of {fmt}" + ", or real numbers" * real
+        raise ValueError(f"Inputs must be {kinds}, not {array.dtype}")
+    # Files often have the batch of 1 of each sample.
+    for axis in (0, 1):
+        if array.ndim == len(tensor.shape) + 2 and array.shape[axis] == 1:
+            array = array.squeeze(axis)
+    if array.shape[1:] != tensor.shape or not len(array):
+        raise ValueError(f"Inputs must have shape (samples, {', '.join(map(str, tensor.shape))}), "
+                         f"not {array.shape}")
+    return array.astype(np.float32) if is_float else fmt.check(array, "Inputs")
+
+
+def levels(model: Model, samples: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return levels for each input, as the model's runtime makes them of real numbers."""
+    return {name: levels_of(model, name, each) if np.issubdtype(each.dtype, np.floating) else each
+            for name, each in samples.items()}
