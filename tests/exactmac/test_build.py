@@ -197,6 +197,7 @@ def test_an_exact_sum_has_no_output_format(tmp_path, capsys):
     assert [field["name"] for field in said["parameters"]["record"]] == ["bias"]
 
 
+@pytest.mark.slow
 def test_waves(tmp_path):
     assert run("--bits", "2", "--rows", "1", "--cols", "1", "--depth", "8", "--no-verify",
                "--no-area", "--vcd", "--clock-name", "clk", out=tmp_path) == 0

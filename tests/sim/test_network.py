@@ -127,6 +127,7 @@ def test_a_difference_is_named():
         run_network(config, backend, quantized, quantize(data.images[:2], quantized.input))
 
 
+@pytest.mark.slow
 def test_a_difference_of_exponents_is_named():
     config = tile("--weights", "mx_s4", "--activations", "mx_e2m1", "--output", "mx_e2m1",
                   "--rows", "1", "--cols", "32", "--lanes", "4", "--outputs", "32")
