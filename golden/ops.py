@@ -172,14 +172,13 @@ def transpose_conv2d(x, weights, *, stride: Pair, offset: Pair, size: Pair, x_ze
     spread[:, ::stride[0], ::stride[1]] = x
     # What is in front of the first pixel, and as much behind the last as the size takes.
     before = [taps - 1 - left for taps, left in zip(weights.shape[1:3], offset, strict=True)]
-    behind = [wanted + taps - 1 - first - have for wanted, taps, first, have in zip(
-        size, weights.shape[1:3], before, spread.shape[1:3], strict=True)]
-    cut = [slice(max(-first, 0), have + min(last, 0)) for first, last, have in zip(
-        before, behind, spread.shape[1:3], strict=True)]
-    (top, bottom), (left, right) = ((max(first, 0), max(last, 0)) for first, last in zip(
-        before, behind, strict=True))
-    return conv2d(spread[:, cut[0], cut[1]], weights[:, ::-1, ::-1], w_zero_point=w_zero_point,
-                  padding=((top, bottom), (left, right)))
+    reach = [wanted + taps - 1 for wanted, taps in zip(size, weights.shape[1:3], strict=True)]
+    spread = padded(spread, ((0, 0), *(
+        (max(first, 0), max(last - first - have, 0)) for first, last, have in zip(
+            before, reach, spread.shape[1:3], strict=True)), (0, 0)))
+    rows, columns = (slice(max(-first, 0), max(-first, 0) + last) for first, last in zip(
+        before, reach, strict=True))
+    return conv2d(spread[:, rows, columns], weights[:, ::-1, ::-1], w_zero_point=w_zero_point)
 
 
 def depthwise(x, weights, **options) -> np.ndarray:

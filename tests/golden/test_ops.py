@@ -30,6 +30,18 @@ def naive_conv2d(x, w, zx=0, zw=0, stride=(1, 1), padding=NONE, dilation=(1, 1),
     return result
 
 
+def naive_transpose_conv2d(x, w, stride, offset, size, zx=0, zw=0):
+    """The definition of TransposeConv2d: each input pixel added to the outputs of its taps."""
+    result = np.zeros((len(x), *size, len(w)), dtype=object)
+    zw = np.broadcast_to(zw, len(w))
+    for b, r, c in product(*map(range, x.shape[:3])):
+        for o, i, j in product(*map(range, w.shape[:3])):
+            row, column = r * stride[0] + i - offset[0], c * stride[1] + j - offset[1]
+            if 0 <= row < size[0] and 0 <= column < size[1]:
+                result[b, row, column, o] += int((x[b, r, c] - zx) @ (w[o, i, j] - zw[o]))
+    return result
+
+
 def naive_pool(x, kind, size, stride, padding=NONE):
     n, height, width, channels = x.shape
     oh = (height + sum(padding[0]) - size[0]) // stride[0] + 1
@@ -189,6 +201,19 @@ def test_conv2d_is_the_naive_loop(options, kernel, rng):
         np.testing.assert_array_equal(
             ops.conv2d(x, w, x_zero_point=-100, w_zero_point=weight_zero, **options),
             naive_conv2d(x, w, -100, weight_zero, **options))
+
+
+@pytest.mark.parametrize("stride, offset, size", [
+    ((1, 1), (0, 0), (5, 6)), ((2, 2), (0, 1), (8, 7)), ((3, 2), (1, 0), (9, 12)),
+    ((1, 3), (2, 1), (2, 1)), ((2, 1), (0, 9), (4, 3)), ((4, 4), (3, 3), (20, 20))], ids=str)
+def test_transpose_conv2d_is_its_definition(stride, offset, size, rng):
+    """Also where all of the image is left out, or where no tap reaches an output."""
+    x, w = rng.integers(-128, 128, (2, 3, 4, 2)), rng.integers(-128, 128, (3, 3, 2, 2))
+    for weight_zero in (3, rng.integers(-128, 128, 3)):
+        np.testing.assert_array_equal(
+            ops.transpose_conv2d(x, w, stride=stride, offset=offset, size=size, x_zero_point=-100,
+                                 w_zero_point=weight_zero),
+            naive_transpose_conv2d(x, w, stride, offset, size, -100, weight_zero))
 
 
 @pytest.mark.parametrize("multiplier", [1, 3])
