@@ -1,6 +1,8 @@
-"""Host side of a tile: matrices to jobs, jobs to beats, and outputs to results."""
+"""Host side of a tile: layers to matrices, these to jobs, jobs to beats; outputs to results."""
 
 from hw.drive.beats import Beats
+from hw.drive.layers import LayerSchedule, layer_schedule
+from hw.drive.lower import Loops, Lowering, Product, lower
 from hw.drive.schedule import (
     Phase,
     fold,
@@ -11,5 +13,6 @@ from hw.drive.schedule import (
 )
 from hw.drive.transfers import output_beats, output_levels, streams
 
-__all__ = ["Beats", "Phase", "fold", "matmul_phases", "matmul_results",
-           "output_beats", "output_levels", "record_of", "resolved", "streams"]
+__all__ = ["Beats", "LayerSchedule", "Loops", "Lowering", "Phase", "Product", "fold",
+           "layer_schedule", "lower", "matmul_phases", "matmul_results", "output_beats",
+           "output_levels", "record_of", "resolved", "streams"]

@@ -144,10 +144,10 @@ def fold(config: TileConfig, weights: np.ndarray, parameters: Mapping[str, np.nd
 
 def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarray,
                   parameters: Mapping[str, np.ndarray], *, first_draw: int = 1,
-                  table: np.ndarray | None = None,
+                  places: np.ndarray | None = None, table: np.ndarray | None = None,
                   codebooks: Mapping[str, Codebook] | None = None,
-                  exponents: Mapping[str, np.ndarray] | None = None,
-                  base: int | None = None) -> Iterator[Phase]:
+                  exponents: Mapping[str, np.ndarray] | None = None, base: int | None = None
+                  ) -> Iterator[Phase]:
     """Cut ``activations @ weights.T`` into the jobs of a tile, a phase for each full store.
 
     Parameters
@@ -160,7 +160,10 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
     parameters : mapping of str to array ``(channels,)``
         Folded parameters; see :func:`fold`.
     first_draw : int
-        Random state of the first of ``vectors * channels`` outputs, for contract ``stochastic``.
+        Random state of the first element of the output tensor, for contract ``stochastic``.
+    places : array ``(vectors,)``, optional
+        Place in the output tensor, row-major, of the first result of each vector, which counts the
+        draws before it; by default ``vector * channels``.
     table : array ``(256,)``, optional
         Levels that the codes of results become, for a tile with a loaded table; by default each
         result stays as it is.
@@ -210,6 +213,9 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
     x = np.full((blocks * c.rows, beats * c.lanes), formats["activations"].idle)
     x[:vectors, :depth] = activations
     x = x.reshape(blocks, c.rows, beats, c.lanes).transpose(0, 2, 1, 3)
+    each_row = np.arange(blocks * c.rows) * channels
+    if places is not None:
+        each_row[:vectors] = places
     per_set = c.groups * c.cols
     for start in range(0, channels, per_set):
         count = min(per_set, channels - start)
@@ -229,8 +235,8 @@ def matmul_phases(config: TileConfig, activations: np.ndarray, weights: np.ndarr
             each = of_beats(c, scales["weights"][start:start + count], groups * c.cols, beats)
             per_beat["weights"] = each.reshape(1, groups, c.cols, beats)
         # Row-major place, in the tensor, of the first output of each job's rows.
-        first = (np.arange(blocks * c.rows).reshape(blocks, 1, c.rows) * channels
-                 + start + np.arange(groups)[:, None] * c.cols)
+        first = (each_row.reshape(blocks, 1, c.rows) + start
+                 + np.arange(groups)[:, None] * c.cols)
         yield Phase(
             formats,
             _padded({name: values[start:start + count] for name, values in parameters.items()},
