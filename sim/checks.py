@@ -5,7 +5,7 @@ import numpy as np
 from golden.block_scaled import requantize_tensor
 from golden.contracts import Clamped, Contract, ExactSum, Scaled
 from golden.formats import Format, IntFormat, LoadedCodebook
-from golden.networks import Linear
+from golden.networks import Linear, Reduce
 from hw.shared import Shared, constructed
 from hw.tile.config import TileConfig
 from sim.backend import Backend
@@ -48,14 +48,18 @@ def check_tile(config: TileConfig, backend: Backend):
     check_design(config, backend)
 
 
-def check_layer(config: TileConfig, layer: Linear):
-    """Raise ``ValueError`` if a layer's contract or output differs from the tile's."""
+def check_layer(config: TileConfig, layer: Linear | Reduce):
+    """Raise ``ValueError`` if a layer's contract, output or table differs from the tile's."""
     if layer.contract != config.contract:
         raise ValueError(f"Contract of layer {layer.name!r} must be the tile's, "
                          f"{_named(config.contract)}, not {_named(layer.contract)}")
     if not _rounds_alike(config, layer.output.format):
         raise ValueError(f"Output of layer {layer.name!r} must be the tile's, {config.output}, "
                          f"not {layer.output.format}")
+    if isinstance(config.lut, tuple):
+        table = layer.table if isinstance(layer, Linear) else None
+        if table is None or tuple(table.tolist()) != config.lut:
+            raise ValueError(f"Table of layer {layer.name!r} must be the tile's")
 
 
 def _kind(design: object) -> str:

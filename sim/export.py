@@ -7,13 +7,13 @@ from pathlib import Path
 from golden.block_scaled import Levels
 from golden.networks import Network
 from golden.run import run
-from hw.drive import Phase, matmul_phases, output_beats, streams
+from hw.drive import Phase, output_beats, streams
 from hw.emit.testbench import vectors
 from hw.folder import install, workspace
 from hw.tile.config import TileConfig
 from hw.tile.ports import ports
 from sim.jobs import expected
-from sim.layers import operands
+from sim.layers import schedule_of
 
 __all__ = ["check_export", "export_network"]
 
@@ -22,8 +22,7 @@ def _layer_phases(config: TileConfig, network: Network, x: Levels) -> Iterator[l
     # Sets and jobs of each layer, on golden's input to it.
     tensors = {network.inputs[0].name: x, **run(network, x)}
     for layer in network.layers:
-        yield list(matmul_phases(config, **operands(config, network, layer,
-                                                    tensors[layer.inputs[0]])))
+        yield schedule_of(config, network, layer, tensors[layer.inputs[0]]).phases
 
 
 def check_export(place: Path):
@@ -43,7 +42,7 @@ def export_network(config: TileConfig, network: Network, x: Levels, place: Path)
     ----------
     config : TileConfig
     network : Network
-        Network of Dense layers.
+        Network of layers of sums.
     x : array ``(vectors, features)``, or Blocks
         Levels of the network's input.
     place : Path

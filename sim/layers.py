@@ -1,106 +1,125 @@
-"""Layers and networks on a simulated tile, compared with golden."""
+"""Layers and networks on simulated hardware, compared with golden."""
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from golden.block_scaled import Blocks, Levels, parts
-from golden.formats import EXPONENT_BIAS, Codebook, LoadedCodebook
-from golden.networks import Dense, Layer, Linear, Network
+from golden.block_scaled import Levels, parts
+from golden.networks import (
+    Add,
+    Concat,
+    Conv2d,
+    Dense,
+    Layer,
+    LeakyRelu,
+    Linear,
+    Lookup,
+    Mul,
+    Network,
+    Pool,
+    Reduce,
+    Rescale,
+    Sub,
+    TransposeConv2d,
+)
 from golden.run import run as run_golden
-from hw.drive import fold
+from hw.drive import LayerSchedule, layer_schedule
 from hw.tile.config import TileConfig
+from sim import jobs
 from sim.backend import Backend, Mismatch, SimulationError, Trace
 from sim.checks import check_layer
-from sim.jobs import matmul
+from sim.hardware import Hardware, Units
+from sim.unit_layers import on_concat, on_elementwise, on_pool, on_table
 
-__all__ = ["codebooks", "folded", "operands", "run_layer", "run_network"]
-
-
-def folded(config: TileConfig, network: Network, layer: Linear) -> dict[str, np.ndarray]:
-    """Parameters of a layer for a tile: zero points folded into the bias."""
-    quantization = network.quantization(layer.inputs[0])
-    return fold(config, layer.weights, layer.parameters, zero_point=int(quantization.zero_point),
-                weight_zero_points=layer.weight.zero_point,
-                codebooks=codebooks(config, network, layer))
+__all__ = ["KINDS", "run_layer", "run_network", "schedule_of"]
 
 
-def codebooks(config: TileConfig, network: Network, layer: Linear) -> dict[str, Codebook]:
-    """Codebooks that the tile loads for a layer's operands and output."""
-    formats = {"weights": layer.weight.format,
-               "activations": network.quantization(layer.inputs[0]).format,
-               "output": layer.output.format}
-    return {name: fmt.check_table(formats[name]) for name in formats
-            if isinstance(fmt := getattr(config, name), LoadedCodebook)}
-
-
-def operands(config: TileConfig, network: Network, layer: Layer, x: Levels) -> dict[str, Any]:
-    """Arguments of :func:`sim.jobs.matmul` for a layer with input ``x``, by name.
-
-    The base is the unit of golden's sums: the least exponent that the layer's input may have, plus
-    the least exponent of its weights.
+def schedule_of(config: TileConfig, network: Network, layer: Layer, x: Levels) -> LayerSchedule:
+    """Jobs of a tile for a layer with input ``x``.
 
     Raises
     ------
     ValueError
-        If the layer is no Dense one, or its contract, output or fixed table is not the tile's.
+        If the layer has no sums, or its contract, output or fixed table is not the tile's.
     """
-    if not isinstance(layer, Dense):
-        raise ValueError(f"Layer must be a Dense one to run on a tile, not {type(layer).__name__} "
-                         f"{layer.name!r}")
+    if not isinstance(layer, Linear | Reduce):
+        raise ValueError(f"Layer must be one of sums to run on a tile, not {_named([layer])}")
     check_layer(config, layer)
-    table = layer.table
-    if isinstance(config.lut, tuple):
-        if table is None or tuple(np.asarray(table).tolist()) != config.lut:
-            raise ValueError(f"Table of layer {layer.name!r} must be the tile's")
-        table = None
-    exponents, base = {}, network.quantization(layer.inputs[0]).exponents.lo
-    if isinstance(x, Blocks):
-        exponents["activations"] = x.exponents
-    if layer.exponents is None:
-        base += EXPONENT_BIAS
-    else:
-        exponents["weights"] = layer.exponents
-        base += int(layer.exponents.min())
-    return {"activations": parts(x)["levels"], "weights": layer.weights,
-            "parameters": folded(config, network, layer), "first_draw": layer.seed, "table": table,
-            "codebooks": codebooks(config, network, layer), "exponents": exponents, "base": base}
+    return layer_schedule(config, layer, network.quantization(layer.inputs[0]), x)
 
 
-def run_layer(config: TileConfig, backend: Backend, network: Network, layer: Layer,
-              x: Levels) -> tuple[Levels, Trace]:
-    """Run one layer on a simulated tile; return its results and the trace."""
-    return matmul(config, backend, **operands(config, network, layer, x))
+def on_tile(hardware: Hardware, network: Network, layer: Linear | Reduce,
+            inputs: Sequence[Levels]) -> tuple[Levels, Trace]:
+    """Run a layer of sums on the tile, all its products in one go."""
+    [x] = inputs
+    schedule = schedule_of(hardware.config, network, layer, x)
+    results, trace = jobs.run(hardware.config, hardware.tile, schedule.phases)
+    return schedule.output(results), trace
 
 
-def run_network(config: TileConfig, backend: Backend, network: Network, x: Levels
-                ) -> tuple[Levels, list[Trace]]:
-    """Run a network on a simulated tile, each layer on the hardware's results of earlier ones.
+KINDS: Mapping[type[Layer], Callable[[Hardware, Network, Any, Sequence[Any]],
+                                     tuple[Levels, Trace]]] = {
+    Dense: on_tile, Conv2d: on_tile, TransposeConv2d: on_tile, Reduce: on_tile,
+    Lookup: on_table, LeakyRelu: on_table, Rescale: on_elementwise, Add: on_elementwise,
+    Sub: on_elementwise, Mul: on_elementwise, Concat: on_concat, Pool: on_pool}
+"""How each kind of layer runs in hardware; others are golden's alone."""
+
+
+def run_layer(config: TileConfig, backend: Backend, network: Network, layer: Layer, *inputs: Levels,
+              units: Units | None = None) -> tuple[Levels, Trace]:
+    """Run one layer on simulated hardware, as :func:`run_network` does.
+
+    Returns
+    -------
+    array of int64 or Blocks, Trace
+        Output of the layer, and the trace of the tile or unit.
+    """
+    _check_kinds([layer])
+    return _run(Hardware(config=config, tile=backend, units=units or Units()), network, layer,
+                inputs)
+
+
+def run_network(config: TileConfig, backend: Backend, network: Network, x: Any, *,
+                units: Units | None = None) -> tuple[Levels, list[Trace]]:
+    """Run a network on simulated hardware, each layer on the hardware's results of earlier ones.
+
+    Dense, Conv2d, TransposeConv2d and Reduce run on the tile; Lookup and LeakyRelu of 8 bits on a
+    table; Rescale, Add, Sub, Mul, Concat and Pool on their units.
 
     Parameters
     ----------
     config : TileConfig
+        Tile of all layers of sums.
     backend : Backend
+        Simulation of that tile.
     network : Network
-        Network of Dense layers.
-    x : array ``(vectors, features)``, or Blocks
-        Levels of the network's input.
+    x : array ``(batch, *shape)``, or Blocks, or mapping of str to them
+        Levels of the network's input; of several inputs, a mapping by name.
+    units : Units, optional
+        Simulations of units; by default their Verilog is compiled.
 
     Returns
     -------
     array of int64 or Blocks, list of Trace
-        Output of the network, and the trace of each layer.
+        First output of the network, and the trace of each layer.
 
     Raises
     ------
+    ValueError
+        If a layer has no hardware, which names all such layers, or the tile cannot compute one.
     Mismatch
         If levels or exponents of hardware and golden differ; the message has the layer, the first
         index and both values.
     """
-    golden, tensors, traces = run_golden(network, x), {network.inputs[0].name: x}, []
+    _check_kinds(network.layers)
+    hardware = Hardware(config=config, tile=backend, units=units or Units())
+    golden, traces = run_golden(network, x), []
+    made = {layer.name for layer in network.layers}
+    tensors = {name: levels for name, levels in golden.items() if name not in made}
     for layer in network.layers:
         try:
-            output, trace = run_layer(config, backend, network, layer, tensors[layer.inputs[0]])
+            output, trace = _run(hardware, network, layer, [tensors[name] for name in layer.inputs])
         except SimulationError as error:
             raise Mismatch(f"Layer {layer.name} does not finish: {error}") from error
         for name, expected in parts(golden[layer.name]).items():
@@ -114,3 +133,18 @@ def run_network(config: TileConfig, backend: Backend, network: Network, x: Level
         tensors[layer.name] = output
         traces.append(trace)
     return tensors[network.outputs[0]], traces
+
+
+def _run(hardware: Hardware, network: Network, layer: Layer, inputs: Sequence[Levels]
+         ) -> tuple[Levels, Trace]:
+    return KINDS[type(layer)](hardware, network, layer, inputs)
+
+
+def _check_kinds(layers: Iterable[Layer]):
+    if others := [layer for layer in layers if type(layer) not in KINDS]:
+        raise ValueError("Layers must be of kinds that have hardware, "
+                         f"{', '.join(kind.__name__ for kind in KINDS)}, not {_named(others)}")
+
+
+def _named(layers: Iterable[Layer]) -> str:
+    return ", ".join(f"{type(layer).__name__} {layer.name!r}" for layer in layers)

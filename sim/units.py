@@ -1,4 +1,4 @@
-"""Drivers of the units that combine tensors: tensors in, tensors out, on any backend.
+"""Drivers of the units: tensors in, tensors out, on any backend.
 
 A unit has the ports of :class:`sim.components.AxiComponent`. A parameter set is sent only after the
 last result of the set before, since a unit's parameters must hold until then.
@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from golden.formats import Format, integers
+from hw.drive import Beats
+from hw.requantize.lut import Lut
 from hw.tile.ports import port_of
 from hw.units import AveragePool, Concat, MaxPool
 from hw.units.unit import Elementwise, Unit
@@ -16,7 +18,7 @@ from sim.backend import Backend, Trace
 from sim.checks import check_design
 from sim.components import beats_of
 
-__all__ = ["run_elementwise", "run_concat", "run_pool"]
+__all__ = ["run_elementwise", "run_concat", "run_lookup", "run_pool"]
 
 PARAMETERS, OUTPUT = "s_axis_parameters", "m_axis_o"
 
@@ -145,6 +147,42 @@ def run_pool(unit: AveragePool | MaxPool, backend: Backend, windows: Sequence[np
     }
     trace = backend.run(inputs, len(windows), stall=stall, seed=seed)
     return _levels(unit, trace, fmt), trace
+
+
+def run_lookup(unit: Lut, backend: Backend, codes: np.ndarray, table: np.ndarray, *,
+               stall: float = 0.0, seed: int = 0) -> tuple[np.ndarray, Trace]:
+    """Look codes up in a table, which is loaded first.
+
+    Parameters
+    ----------
+    unit : Lut
+        Unit with a loaded table.
+    backend : Backend
+        Simulation of that unit.
+    codes : array of integers
+        Codes of 8 bits.
+    table : array of integers ``(256,)``
+        Result for each code.
+
+    Returns
+    -------
+    array of int64, of the shape of ``codes``; Trace
+
+    Raises
+    ------
+    ValueError
+        If the backend simulates another unit.
+    """
+    check_design(unit, backend)
+    transfers = -(-codes.size // unit.outputs)
+    padded = np.zeros(transfers * unit.outputs, dtype=np.uint8)
+    padded[:codes.size] = codes.ravel()
+    # Codes and entries are bytes, from the low bits up. The unit holds codes back itself until its
+    # table is complete.
+    inputs = {"s_axis_table": Beats(table.astype(np.uint8).reshape(-1, 4), np.zeros(64, bool)),
+              "s_axis_i": Beats(padded.reshape(transfers, -1), np.zeros(transfers, bool))}
+    trace = backend.run(inputs, transfers, stall=stall, seed=seed)
+    return trace.data.reshape(-1)[:codes.size].reshape(codes.shape).astype(np.int64), trace
 
 
 def _record(fields: Mapping[str, Format], values: Sequence[Mapping], suffix: str = ""

@@ -7,12 +7,12 @@ import numpy as np
 from golden import digits
 from golden.contracts import ExactSum
 from golden.formats import Codebook, Format, LoadedCodebook
-from golden.networks import Dense, Linear, Network
+from golden.networks import Linear, Network
 from golden.quantize import quantize
 from golden.run import run as run_golden
-from hw.drive import Phase, matmul_phases
+from hw.drive import Phase
 from hw.tile.config import TileConfig
-from sim.layers import operands
+from sim.layers import schedule_of
 
 __all__ = ["IMAGES", "digits_network", "digits_phases"]
 
@@ -33,9 +33,7 @@ def digits_phases(config: TileConfig, images: int) -> list[Phase]:
     tensors = run_golden(network, quantize(data.images[:images], network.input))
     schedule = []
     for layer in network.layers:
-        assert isinstance(layer, Dense)
-        schedule += matmul_phases(config, **operands(config, network, layer,
-                                                     tensors[layer.inputs[0]]))
+        schedule += schedule_of(config, network, layer, tensors[layer.inputs[0]]).phases
     return schedule
 
 

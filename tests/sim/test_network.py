@@ -10,7 +10,6 @@ import pytest
 from exactmac import bench, network
 from exactmac.options import config_of, parser
 from golden import command, digits
-from golden.networks import Conv2d, Dense
 from golden.quantize import quantize
 from golden.run import run as run_golden
 from hw.flow.yosys import Area
@@ -138,19 +137,6 @@ def test_a_difference_of_exponents_is_named():
     with pytest.raises(Mismatch, match=r"^Layer dense0 differs from golden at exponent \(1, 1\): "
                                        r"(\d+) instead of (?!\1$)\d+$"):
         run_network(config, backend, quantized, x)
-
-
-def test_other_layers_are_refused():
-    config = tile("--bits", "4")
-    quantized = digits_network(config, digits.load())
-    dense = quantized.layers[0]
-    assert isinstance(dense, Dense)
-    layer = Conv2d(name="conv", inputs=dense.inputs, output=dense.output, contract=dense.contract,
-                   parameters=dense.parameters, weight=dense.weight,
-                   weights=dense.weights.reshape(64, 8, 8, 1))
-    with pytest.raises(ValueError, match=r"^Layer must be a Dense one to run on a tile, not Conv2d "
-                                         r"'conv'$"):
-        run_layer(config, simulation(config, "amaranth"), quantized, layer, np.zeros((1, 8, 8, 1)))
 
 
 @pytest.mark.parametrize("lut, named", [(None, "half_up"), ("loaded", "half_up, loaded table"),
