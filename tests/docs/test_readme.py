@@ -48,9 +48,15 @@ def test_the_example_runs(capsys):
     exec(compile(example, "README.md", "exec"), {})
 
 
+def test_the_loops_of_driving_are_those_of_the_code(capsys):
+    text = (ROOT / "docs" / "driving.md").read_text().split("## A convolution")[1]
+    exec(compile(blocks("python", text)[0], "driving.md", "exec"), {})
+    assert capsys.readouterr().out == blocks("text", text)[0]
+
+
 def test_the_example_of_driving_makes_the_words_of_a_driver(capsys):
     text = (ROOT / "docs" / "driving.md").read_text()
-    [example] = blocks("python", text)
+    [example] = blocks("python", text.split("## Records")[1])
     made = {}
     exec(compile(example, "driving.md", "exec"), made)
     tile, channels = made["tile"], made["channels"]
