@@ -14,7 +14,14 @@ from exactmac.__main__ import COMMANDS, DEFAULT
 from exactmac.files import lut_of, parameters_of
 from golden import command
 from golden.command import integer, number
-from golden.contracts import CONTRACTS, MAX_MULTIPLIER_BITS, Scaled
+from golden.contracts import (
+    ADDING,
+    CONTRACTS,
+    MAX_ADDEND_BITS,
+    MAX_MULTIPLIER_BITS,
+    OPTIONS,
+    Scaled,
+)
 from golden.formats import BLOCK, FLOATS, MAX_BITS, MAX_ODD_BITS
 from hw.flow.mapping import TARGETS
 from hw.flow.nextpnr import DEVICES, FREQUENCY, SEED, SPEEDS
@@ -180,7 +187,14 @@ def add_numbers(parser: argparse.ArgumentParser, *, parameters: bool = False):
     _add(numbers, "lut", "FILE", "(a JSON list)")
     numbers.add_argument("--multiplier-bits", type=integer, metavar="N",
                          help="width of the multiplier, of contracts that leave it open: 1 to "
-                              f"{MAX_MULTIPLIER_BITS} (default: {Scaled.multiplier.width})")
+                              f"{MAX_MULTIPLIER_BITS} (default: {Scaled.multiplier.width}, or "
+                              f"{Scaled.multiplier.width + 1} with a sign)")
+    numbers.add_argument("--addend-bits", type=integer, metavar="N",
+                         help="width of an addend after the multiplication, signed, of contracts "
+                              f"{', '.join(ADDING)}: 1 to {MAX_ADDEND_BITS} (default: no addend)")
+    numbers.add_argument("--signed-multiplier", action="store_true", default=None,
+                         help="a multiplier with a sign, for channels that scale by a negative "
+                              "factor, of contracts that leave its width open")
     if parameters:
         _add(numbers, "parameters", "FILE",
              "(a JSON object: each field, of parameters.record in manifest.json, with an integer, "
@@ -306,5 +320,5 @@ def config_of(args: argparse.Namespace) -> TileConfig:
 
 def choices_of(args: argparse.Namespace) -> dict[str, Any]:
     """Return the given options that decide a configuration, by name."""
-    names = ("bits", "multiplier_bits", *(each.name for each in fields(TileConfig)))
+    names = ("bits", *OPTIONS, *(each.name for each in fields(TileConfig)))
     return {name: value for name in names if (value := getattr(args, name, None)) is not None}

@@ -7,7 +7,6 @@ one factor, as the contract's source does, and returns the parameters of that fa
 import math
 from collections.abc import Mapping
 from fractions import Fraction
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,12 +22,12 @@ from golden.contracts import (
     check_contract,
     parse,
 )
-from golden.formats import Format, IntFormat
+from golden.formats import IntFormat, floats
 from golden.networks import check_scale
-from golden.ranges import INT64, levels_range
+from golden.ranges import levels_range
 
 __all__ = ["linear_parameters", "combined_scale", "quantize_multiplier", "real_scale",
-           "reduce_multiplier", "scale_parameters", "threshold_parameters"]
+           "reduce_multiplier", "scale_parameters"]
 
 
 def linear_parameters(contract: Clamped | str, input, weights, output, sum_format: IntFormat, *,
@@ -166,15 +165,18 @@ def quantize_multiplier(real: float, *, single_rounding: bool = False) -> tuple[
     return multiplier, shift
 
 
-def scale_parameters(contract: Clamped, real, sum_format: IntFormat, *, name: str = "Scale"
-                     ) -> dict[str, np.ndarray]:
+def scale_parameters(contract: Clamped, real, sum_format: IntFormat, *, offset=None,
+                     name: str = "Scale") -> dict[str, np.ndarray]:
     """Return the parameters with which a contract scales by real factors.
 
     A multiplier is rounded half away from zero and normalized: its highest bit is set, unless the
     right shift is the largest, with which it may be smaller. TFLite's own contracts use
     :func:`quantize_multiplier`, which turns a scale below 2**-32 into zero. ``tflite_int16x8``
-    reduces that multiplier to 15 bits, as its kernels do. An addend is 0. ONNX's scale is the
-    nearest float32.
+    reduces that multiplier to 15 bits, as its kernels do. ONNX's scale is the nearest float32.
+
+    A signed multiplier takes negative factors too: it is that of the magnitude, with the sign. An
+    addend is the nearest integer to ``offset * 2**shift``, half away from zero. If it does not fit
+    its format, the shift is the largest with which it does, and the multiplier is smaller.
 
     A factor of 0 has multiplier 0, and shift 0 or the least allowed: every sum becomes the zero
     point, as in tflite-micro. ONNX's contracts have no scale of 0. They get the least normal
@@ -189,6 +191,9 @@ def scale_parameters(contract: Clamped, real, sum_format: IntFormat, *, name: st
         Factor of the tensor, or of each channel.
     sum_format : IntFormat
         Format of sum plus bias (:meth:`golden.contracts.Contract.sum_format`).
+    offset : float or array of float, of the shape of ``real``, optional
+        What is added to the scaled sum, in levels of the output, by a contract with an addend; by
+        default 0.
     name : str
         Name of the factors in messages.
 
@@ -200,68 +205,37 @@ def scale_parameters(contract: Clamped, real, sum_format: IntFormat, *, name: st
     Raises
     ------
     ValueError
-        If a scale is negative or not finite, or the contract cannot represent it.
+        If a scale is not finite, or negative for a multiplier without a sign; or if the contract
+        cannot represent it, or has no addend for the offset, or none so large.
     """
     check_contract(contract)
     if not isinstance(contract, Clamped):
         raise ValueError(f"Contract must be one that scales, not {contract.name}")
-    real = check_scale(real, zero=True, name=name).astype(np.float64)
+    addend = contract.addend if isinstance(contract, MultiplyShift) else None
+    if addend is None and offset is not None:
+        raise ValueError(f"Offset must be left out for contract {contract.name} without an addend")
+    signed = isinstance(contract, Scaled) and contract.multiplier.signed
+    real = floats(real, name) if signed else check_scale(real, zero=True, name=name)
+    magnitude = check_scale(np.abs(real), zero=True, name=name).astype(np.float64)
     if isinstance(contract, Onnx):
-        return {"scale": _float_bits(real, name)}
+        return {"scale": _float_bits(magnitude, name)}
     assert isinstance(contract, Scaled)
-    pairs = [_multiplier_shift(contract, value, sum_format, name)
-             for value in real.ravel().tolist()]
-    multiplier, shift = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-    values = {"multiplier": multiplier.reshape(real.shape), "shift": shift.reshape(real.shape)}
-    if isinstance(contract, MultiplyShift) and contract.adds:
-        values["addend"] = np.zeros(real.shape, dtype=np.int64)
-    return values
-
-
-def threshold_parameters(real, output: Format, sum_format: IntFormat, *, zero_point: int = 0,
-                         clamp_min: int | None = None) -> dict[str, np.ndarray]:
-    """Return the thresholds that scale by real factors, rounding half up.
-
-    ``threshold_k`` is the smallest sum ``x`` with which ``x * real + zero_point`` is at least as
-    near to level ``k`` of the output, counted from the smallest, as to the level below. It is exact
-    for the float64 ``real``. Every sum reaches the levels up to ``clamp_min``. A threshold that no
-    sum reaches becomes the largest sum, which alone then reaches it. With a factor of 0 every sum
-    reaches the same level.
-
-    Parameters
-    ----------
-    real : array of float, ``(channels,)``
-        Factors, not negative.
-    output : Format
-    sum_format : IntFormat
-        Format of sum plus bias.
-    zero_point, clamp_min : int
-        Zero point and least level of the output.
-
-    Returns
-    -------
-    dict of str to array of ``int64``, ``(channels,)``; of Python integers if ``sum_format`` has
-    more than 64 bits.
-
-    Raises
-    ------
-    ValueError
-        If a scale is negative or not finite.
-    """
-    real = check_scale(real, zero=True).astype(np.float64)
-    if real.ndim != 1:
-        raise ValueError(f"Scale must have one axis, of channels, not shape {real.shape}")
-    lowest = output.min if clamp_min is None else clamp_min
-    thresholds = {}
-    for step, (below, level) in enumerate(pairwise(output.levels().tolist()), 1):
-        border = Fraction(below + level, 2) - zero_point
-        reached = [sum_format.min if level <= lowest or (value == 0 and border <= 0)
-                   else sum_format.max if value == 0 else math.ceil(border / Fraction(value))
-                   for value in real.tolist()]
-        bounded = np.clip(np.array(reached, dtype=object), sum_format.min, sum_format.max)
-        thresholds[f"threshold_{step}"] = bounded.astype(
-            np.int64 if levels_range(sum_format) in INT64 else object)
-    return thresholds
+    offsets = np.zeros(real.shape) if offset is None else floats(offset, "Offset")
+    if offsets.shape != real.shape or not np.isfinite(offsets).all():
+        raise ValueError(f"Offset must be finite, and of the shape {real.shape} of the factors, "
+                         f"not {offset!r}")
+    found = []
+    for value, added in zip(magnitude.ravel().tolist(), offsets.ravel().tolist(), strict=True):
+        multiplier, shift = _multiplier_shift(contract, value, sum_format, name)
+        if addend is not None:
+            if value == 0 and added:
+                shift = contract.shift_range(sum_format).hi
+            multiplier, shift, added = _added(contract, addend, value, added, multiplier, shift)
+        found.append((multiplier, shift, added if addend else 0))
+    multiplier, shift, added = np.array(found, dtype=np.int64).reshape(-1, 3).T
+    values = {"multiplier": np.where(real < 0, -1, 1) * multiplier.reshape(real.shape),
+              "shift": shift.reshape(real.shape)}
+    return values | {"addend": added.reshape(real.shape)} if addend else values
 
 
 def reduce_multiplier(multiplier: int) -> int:
@@ -310,7 +284,7 @@ def _multiplier_shift(contract: Scaled, real: float, sum_format: IntFormat, name
         shift = bits - exponent - fixed
         if shift > allowed.hi:
             shift = allowed.hi
-            multiplier = _half_up(Fraction(real) * 2**(shift + fixed))
+            multiplier = _half_away(Fraction(real) * 2**(shift + fixed))
             if multiplier == 0:
                 raise ValueError(f"{name} must be at least 2**-{shift + fixed + 1} for contract "
                                  f"{contract.name}, not {real!r}")
@@ -320,13 +294,25 @@ def _multiplier_shift(contract: Scaled, real: float, sum_format: IntFormat, name
     return multiplier, shift
 
 
+def _added(contract: Scaled, addend: IntFormat, real: float, offset: float, multiplier: int,
+           shift: int) -> tuple[int, int, int]:
+    """Multiplier, shift and addend: the shift is that given, or less, such that the addend fits."""
+    for right in range(shift, -1, -1):
+        added = _half_away(Fraction(offset) * 2**right)
+        if addend.contains(added):
+            own = multiplier if right == shift else _half_away(Fraction(real) * 2**right)
+            return own, right, added
+    raise ValueError(f"Offset must be in range {levels_range(addend)} of the addend for contract "
+                     f"{contract.name}, not {offset!r}")
+
+
 def _normalize(real: float, bits: int) -> tuple[int, int]:
     """``(m, e)`` with ``real = m * 2**(e - bits)`` nearly, and ``2**(bits - 1) <= m < 2**bits``."""
     fraction, exponent = math.frexp(real)
-    multiplier = _half_up(Fraction(fraction) * 2**bits)
+    multiplier = _half_away(Fraction(fraction) * 2**bits)
     return (multiplier >> 1, exponent + 1) if multiplier == 1 << bits else (multiplier, exponent)
 
 
-def _half_up(value: Fraction) -> int:
-    # Values are positive, so this is half away from zero too.
-    return math.floor(value + Fraction(1, 2))
+def _half_away(value: Fraction) -> int:
+    nearest = math.floor(abs(value) + Fraction(1, 2))
+    return nearest if value >= 0 else -nearest

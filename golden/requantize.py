@@ -34,6 +34,7 @@ from golden.scaling import (
     double_rounding,
     drawn,
     float_scaled,
+    ladders,
     multiply,
     multiply_shift,
     product,
@@ -165,8 +166,7 @@ def check_parameters(contract: Contract, output: Format | None, parameters: Mapp
             raise ValueError("Scale must be the bits of a positive normal float32, "
                              f"not {outside.flat[0]:#010x}")
     if isinstance(contract, Thresholds):
-        ladder = np.stack(np.broadcast_arrays(
-            *(np.atleast_1d(value) for name, value in values.items() if name != "bias")))
+        ladder = ladders(values).T
         falls = np.argwhere(ladder[1:] < ladder[:-1])
         if len(falls):
             step, channel = falls[0].tolist()
@@ -201,6 +201,17 @@ def _sums(sums) -> np.ndarray:
 
 def _in_blocks(sums: np.ndarray, contract: Contract, output: Format | None, values: Mapping,
                channels: int, draws: np.ndarray | None) -> np.ndarray:
+    shape = np.broadcast_shapes(sums.shape, *(value.shape for value in values.values()))
+    whole = {}
+    if isinstance(contract, Thresholds):
+        # A sum has the place of its channel's first threshold, rather than all of them. The last
+        # one is repeated, so that there are as many as bisection asks for.
+        assert output is not None  # or check_parameters had refused it
+        ladder = ladders(values)
+        more = (1 << output.bits) - 1 - ladder.shape[1]
+        ladder = np.pad(ladder, ((0, 0), (0, more)), mode="edge")
+        whole = {"ladder": ladder.reshape(-1)}
+        values = {"bias": values["bias"], "first": np.arange(len(ladder)) * ladder.shape[1]}
     # Blocks of whole rows, flat: numpy would work on an array of few channels row by row.
     flat, result = sums.reshape(-1), np.empty(sums.size, dtype=np.int64)
     channels = max(1, channels)  # an empty tensor may have none
@@ -212,14 +223,14 @@ def _in_blocks(sums: np.ndarray, contract: Contract, output: Format | None, valu
     try:
         for start in range(0, sums.size, size):
             block = flat[start:start + size]
-            own = {name: value[:block.size] for name, value in tiled.items()}
+            own = {name: value[:block.size] for name, value in tiled.items()} | whole
             states = None if draws is None else draws.reshape(-1)[start:start + size]
             result[start:start + size] = _requantize(block, contract, output, own, states)
     except ValueError:
-        _requantize(sums, contract, output, values, draws)  # names the index in the whole array
+        # Once more, to name the index in the whole array.
+        _requantize(sums, contract, output, {**values, **whole}, draws)
         raise
-    return result.reshape(
-        np.broadcast_shapes(sums.shape, *(value.shape for value in values.values())))
+    return result.reshape(shape)
 
 
 def _requantize(sums: np.ndarray, contract: Contract, output: Format | None,
@@ -228,7 +239,9 @@ def _requantize(sums: np.ndarray, contract: Contract, output: Format | None,
     match contract:
         case Thresholds():
             assert output is not None  # or check_parameters had refused it
-            return output.levels()[count_thresholds(total, values)]
+            levels = output.levels()
+            count = count_thresholds(total, values["ladder"], values["first"], output.bits)
+            return levels[np.minimum(count, len(levels) - 1)]
         case Stochastic():
             assert draws is not None
             scaled = drawn(multiply(total, values["multiplier"]), values["shift"], draws)

@@ -17,7 +17,7 @@ from golden.command import write_file
 
 __all__ = ["VERSION", "save", "load", "digest"]
 
-VERSION = 1
+VERSION = 2
 """Version of the file format."""
 
 DESCRIPTION = "description"

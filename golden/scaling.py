@@ -14,7 +14,7 @@ from golden.ranges import INT64, Range, levels_range, values_range
 from golden.rounding import shift_right
 
 __all__ = ["add", "check_within", "count_thresholds", "double_rounding", "drawn", "float_scaled",
-           "multiply", "multiply_shift", "product"]
+           "ladders", "multiply", "multiply_shift", "product"]
 
 
 def double_rounding(x: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) -> np.ndarray:
@@ -35,7 +35,7 @@ def product(x: np.ndarray, contract: MultiplyShift, values: Mapping
             ) -> tuple[np.ndarray, np.ndarray]:
     """Product, with the addend if there is one, and the right shift of it."""
     multiplied = multiply(x, values["multiplier"])
-    if contract.adds:
+    if contract.addend:
         multiplied = add(multiplied, values["addend"])
     shift = values["shift"]
     return multiplied, shift if contract.origin is None else contract.origin - shift
@@ -76,14 +76,22 @@ def float_scaled(x: np.ndarray, contract: Onnx, values: Mapping) -> np.ndarray:
     return rounded - values["zero_point"] if contract.inside else rounded
 
 
-def count_thresholds(x: np.ndarray, values: Mapping) -> np.ndarray:
-    """Number of thresholds that each ``x`` has reached."""
-    shape = np.broadcast_shapes(x.shape, *(value.shape for value in values.values()))
-    count = np.zeros(shape, dtype=np.int64)
-    for name, threshold in values.items():
-        if name != "bias":
-            count += x >= threshold
-    return count
+def ladders(values: Mapping) -> np.ndarray:
+    """Thresholds in their order, ``(channels, thresholds)``; one row if none has an axis."""
+    return np.stack(np.broadcast_arrays(
+        *(np.atleast_1d(value) for name, value in values.items() if name != "bias")), axis=-1)
+
+
+def count_thresholds(x: np.ndarray, ladder: np.ndarray, first: np.ndarray, bits: int
+                     ) -> np.ndarray:
+    """Number of thresholds that each ``x`` has reached, found by bisection.
+
+    The thresholds of an ``x`` are the ``2**bits - 1`` from place ``first`` of the flat ``ladder``.
+    """
+    place = np.zeros(x.shape, dtype=np.int64) + first
+    for bit in reversed(range(bits)):
+        place += (x >= ladder[place + ((1 << bit) - 1)]).astype(np.int64) << bit
+    return place - first
 
 
 def check_within(values: np.ndarray, fmt: Format, name: str):

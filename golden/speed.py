@@ -19,9 +19,10 @@ from golden import contracts
 from golden.command import Parser
 from golden.contracts import CONTRACTS, LFSR_BITS, S32, Clamped, Stochastic, Thresholds
 from golden.formats import Format, IntFormat
-from golden.multipliers import scale_parameters, threshold_parameters
+from golden.multipliers import scale_parameters
 from golden.ranges import levels_range
 from golden.requantize import requantize
+from golden.thresholds import threshold_parameters
 
 __all__ = ["accumulators_per_second", "main"]
 

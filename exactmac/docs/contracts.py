@@ -8,6 +8,7 @@ from golden.contracts import (
     CONTRACTS,
     LFSR_BITS,
     S32,
+    THRESHOLD_BITS,
     WORD_BITS,
     Contract,
     ExactSum,
@@ -102,15 +103,15 @@ def _shifts(chosen: Contract) -> str:
 def _outputs(chosen: Contract) -> str:
     if isinstance(chosen, ExactSum):
         return "as wide as sum plus bias"
+    if isinstance(chosen, Thresholds):
+        return f"any of at most {THRESHOLD_BITS} bits"
     accepted = []
-    for what, name in (("integers", "s8"), ("floats", "e4m3fn"), ("odd", "odd3"), ("4 bits", "s4")):
+    for what, name in (("integers", "s8"), ("floats", "e4m3fn"), ("odd", "odd3")):
         try:
             chosen.fields(TYPICAL, parse(name))
             accepted.append(what)
         except ValueError:
             pass
-    if "integers" not in accepted:
-        return "any of at most 4 bits"
     if "floats" not in accepted:
         return "integers"
     return "any" if "odd" in accepted else "any with a level 0"

@@ -31,10 +31,14 @@ from golden.contracts.kinds import (
     Thresholds,
 )
 from golden.contracts.names import (
+    ADDING,
     CONTRACTS,
+    MAX_ADDEND_BITS,
     MAX_MULTIPLIER_BITS,
+    OPTIONS,
     SECOND_NAMES,
     check_contract,
+    options_of,
     parse,
 )
 from golden.contracts.users import Comparison, User
@@ -42,7 +46,7 @@ from golden.contracts.users import Comparison, User
 __all__ = [
     "Rounding", "ScaleRule", "Contract", "Clamped", "ExactSum", "Scaled", "MultiplyShift",
     "DoubleRounding", "Onnx", "Stochastic", "Thresholds", "CONTRACTS", "SECOND_NAMES",
-    "check_contract", "parse",
-    "S32", "MAX_MULTIPLIER_BITS", "WORD_BITS", "LFSR_BITS", "LFSR_TAPS", "THRESHOLD_BITS",
-    "title_of", "User", "Comparison",
+    "ADDING", "OPTIONS", "check_contract", "options_of", "parse",
+    "S32", "MAX_ADDEND_BITS", "MAX_MULTIPLIER_BITS", "WORD_BITS", "LFSR_BITS", "LFSR_TAPS",
+    "THRESHOLD_BITS", "title_of", "User", "Comparison",
 ]

@@ -56,8 +56,8 @@ class MultiplyShift(Scaled):
         Allowed shifts; by default ``0 .. max(62, bits of x and multiplier - 1)``.
     origin : int or None
         If given, ``right = origin - shift``, as TFLite counts; else ``right = shift``.
-    adds : bool
-        Whether there is an addend, an s32 parameter.
+    addend : IntFormat or None
+        Format of the addend; None if there is none.
     result : IntFormat or None
         Format that holds the scaled value, if the source computes it in so many bits.
     """
@@ -65,7 +65,7 @@ class MultiplyShift(Scaled):
     rounding: Rounding = Rounding.HALF_UP
     shifts: Range | None = None
     origin: int | None = None
-    adds: bool = False
+    addend: IntFormat | None = None
     result: IntFormat | None = None
 
     @property
@@ -74,7 +74,7 @@ class MultiplyShift(Scaled):
         return self._rounded("shift" if self.origin is None else f"({self.origin} - shift)")
 
     def _rounded(self, right: str) -> str:
-        product = "(x * multiplier + addend)" if self.adds else "x * multiplier"
+        product = "(x * multiplier + addend)" if self.addend else "x * multiplier"
         return f"{self.rounding.value}({product} / 2^{right})"
 
     def formula(self, output: Format | None = None) -> str:
@@ -111,7 +111,7 @@ class MultiplyShift(Scaled):
     def scaling(self, sum_format: IntFormat) -> dict[str, IntFormat]:
         """Formats of multiplier, shift and, if there is one, addend."""
         fields = super().scaling(sum_format)
-        return fields | {"addend": S32} if self.adds else fields
+        return fields | {"addend": self.addend} if self.addend else fields
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,8 @@ class Thresholds(Contract):
     """Level ``n`` of the output, from the smallest, where ``n`` counts the thresholds ``<= x``.
 
     The thresholds of a channel ascend; equal ones are allowed. They include scale, zero point and
-    clamp. Outputs have at most ``THRESHOLD_BITS``.
+    clamp. Outputs have at most ``THRESHOLD_BITS``. A channel whose scale is negative has its
+    weights negated.
     """
 
     def formula(self, output: Format | None = None) -> str:
@@ -227,5 +228,5 @@ class Thresholds(Contract):
         return {"bias": self.bias_format(unbiased)} | steps
 
 
-THRESHOLD_BITS = 4
+THRESHOLD_BITS = 8
 """Widest output of :class:`Thresholds`: a record has ``2**bits - 1`` thresholds."""

@@ -234,7 +234,8 @@ def _check_scales(layer: Linear, network: Network):
         own = expected(contract.scale_rule)
     except ValueError as error:
         raise ValueError(f"Layer {layer.name!r}: {error}") from error
-    actual = np.broadcast_to(real_scale(contract, values), used.shape)
+    # A signed multiplier may be negative, which no scale is.
+    actual = np.abs(np.broadcast_to(real_scale(contract, values), used.shape))
     right = ~used | (actual == own)
     for rule in ScaleRule:
         with suppress(ValueError):  # the floats of a rule may not hold such scales

@@ -32,7 +32,7 @@ from golden.layers.linear import (
     sum_ends,
 )
 from golden.lfsr import leap
-from golden.multipliers import combined_scale, linear_parameters, threshold_parameters
+from golden.multipliers import combined_scale, linear_parameters
 from golden.networks import INPUT, Dense, Network, Quantization, Tensor
 from golden.quantize.calibration import (
     apart,
@@ -43,6 +43,7 @@ from golden.quantize.weights import WeightRanges, blocks_for, spread_for
 from golden.ranges import Range, levels_range, values_range
 from golden.run import prove
 from golden.scaling import add
+from golden.thresholds import threshold_parameters
 
 __all__ = ["FloatDense", "ZeroPoints", "quantize_network", "run_float"]
 

@@ -53,7 +53,7 @@ def product(pipe: Pipeline, contract: MultiplyShift, total: Value) -> tuple[Valu
     Both are of the same stage.
     """
     value = pipe.multiply(total, pipe.take("multiplier"), "product")
-    if contract.adds:
+    if contract.addend:
         value = pipe.add(value, pipe.take("addend"), "added")
     shift = pipe.take("shift")
     if contract.origin is not None:

@@ -9,7 +9,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from golden.contracts import S32, MultiplyShift, Rounding
+from golden.contracts import MultiplyShift, Rounding
 from golden.formats import (
     BLOCK,
     EXPONENT,
@@ -41,8 +41,8 @@ def unrounded(contract: MultiplyShift, total: IntFormat, output: BlockScaled, *,
     ``asked``. If infinities and NaN propagate, it has their flags.
     """
     value = levels_range(total) * levels_range(contract.multiplier)
-    if contract.adds:
-        value = value + levels_range(S32)
+    if contract.addend:
+        value = value + levels_range(contract.addend)
     shifts = contract.shift_range(total)
     right = shifts if contract.origin is None else Range(contract.origin, contract.origin) - shifts
     return data.StructLayout({

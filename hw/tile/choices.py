@@ -111,7 +111,7 @@ class TileChoices:
         chosen = self.contract
         if not isinstance(chosen, Contract):
             raise TypeError(f"Contract must be a Contract, not {chosen!r}")
-        if contracts.parse(chosen.name, multiplier_bits=chosen.multiplier_bits) != chosen:
+        if contracts.parse(chosen.name, **contracts.options_of(chosen)) != chosen:
             raise ValueError(f"Contract must be the one called {chosen.name}, not {chosen!r}")
         for name in (*_MOST, "lut", "parameters"):
             object.__setattr__(self, name, _plain(getattr(self, name)))
@@ -137,17 +137,18 @@ class TileChoices:
         return f"{text}: {limits}" if limits else text
 
     @classmethod
-    def of(cls, *, multiplier_bits: int | None = None, **plain: Any) -> Self:
+    def of(cls, **plain: Any) -> Self:
         """Return the choices from plain types: formats and contract by name, lists, objects.
 
-        Missing choices have their defaults; missing zero points, :func:`usual_zero_points`.
+        The options of :func:`golden.contracts.parse` are choices too. Missing choices have their
+        defaults; missing zero points, :func:`usual_zero_points`.
         """
+        options = {name: plain.pop(name) for name in contracts.OPTIONS if name in plain}
         for name in _FORMATS:
             value = plain.get(name)
             plain[name] = None if value is None else _parsed(name, value)
         plain.setdefault("zero_points", usual_zero_points(plain["weights"], plain["activations"]))
-        plain["contract"] = contracts.parse(plain.get("contract", cls.contract.name),
-                                     multiplier_bits=multiplier_bits)
+        plain["contract"] = contracts.parse(plain.get("contract", cls.contract.name), **options)
         if isinstance(plain.get("lut"), list):
             plain["lut"] = tuple(plain["lut"])
         if isinstance(plain.get("parameters"), dict):
@@ -171,7 +172,8 @@ class TileChoices:
             raise ValueError(f"Configuration must be of version {VERSION}, "
                              f"not {saved.get('version')!r}")
         names = {"version", "multiplier_bits", *(each.name for each in fields(cls))}
-        for what, wrong in (("lack", names - set(saved)), ("add", set(saved) - names)):
+        for what, wrong in (("lack", names - set(saved)),
+                            ("add", set(saved) - names - set(contracts.OPTIONS))):
             if wrong:
                 raise ValueError("Configuration must have each choice and nothing else, "
                                  f"not {what} {', '.join(sorted(wrong))}")
@@ -183,7 +185,7 @@ class TileChoices:
         for name in _FORMATS:
             plain[name] = None if plain[name] is None else str(plain[name])
         plain["contract"] = self.contract.name
-        plain["multiplier_bits"] = self.contract.multiplier_bits
+        plain |= contracts.options_of(self.contract)
         if isinstance(self.lut, tuple):
             plain["lut"] = list(self.lut)
         if self.parameters is not None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from golden import contracts
-from golden.contracts import WORD_BITS, Stochastic, Thresholds, title_of
+from golden.contracts import WORD_BITS, Contract, Scaled, Stochastic, Thresholds, title_of
 from golden.formats import (
     BLOCK,
     BlockScaled,
@@ -21,6 +21,9 @@ from hw.tile.choices import TileChoices, usual_zero_points
 __all__ = ["TileConfig", "CODE_BITS", "LUT_WORDS"]
 
 _MOST_MACS = 1 << 14
+
+PARALLEL_BITS = 4
+"""Widest output whose thresholds are compared at once: all of them are in a record."""
 
 CODE_BITS = 8
 """Width of a table's input and output codes."""
@@ -76,6 +79,9 @@ class TileConfig(TileChoices):
             raise ValueError("Output must be a format whose specials propagate, as an operand's "
                              f"do, not {self.output}")
         self.contract.fields(self.unbiased, self.contract.output_format(self.unbiased, self.output))
+        if isinstance(self.contract, Thresholds) and self.output_format.bits > PARALLEL_BITS:
+            raise ValueError(f"Output must be a format of at most {PARALLEL_BITS} bits for "
+                             f"contract {self.contract.name} in hardware, not {self.output}")
         if self.lut is not None:
             self._check_lut()
         if self.parameters is not None:
@@ -284,10 +290,11 @@ class TileConfig(TileChoices):
         """
         formats = self.weights, self.activations, self.output_format
         usual_contract = "none" if self.output is None else TileConfig.contract.name
+        usual = contracts.parse(self.contract.name)
         choices = [
             ("", self.contract.name, usual_contract),
-            ("m", self.contract.multiplier_bits,
-             contracts.parse(self.contract.name).multiplier_bits),
+            ("m", _sign_and_bits(self.contract), _sign_and_bits(usual)),
+            ("a", contracts.options_of(self.contract).get("addend_bits"), None),
             *((name[0], getattr(self, name), getattr(TileConfig, name))
               for name in ("depth", "outputs", "channels", "window")),
             ("zero_points_", self.zero_points, usual_zero_points(*formats[:2])),
@@ -300,6 +307,12 @@ class TileConfig(TileChoices):
                 or any(isinstance(element_of(fmt), Codebook) for fmt in formats)):
             parts.append(self.digest[:6])
         return "_".join(parts)
+
+
+def _sign_and_bits(contract: Contract) -> str:
+    """Return the multiplier's width; in front of it an s if the multiplier is signed."""
+    signed = isinstance(contract, Scaled) and contract.multiplier.signed
+    return f"{'s' * signed}{contract.multiplier_bits}"
 
 
 def _alike(value: int | tuple[int, ...]) -> int | tuple[int, ...]:

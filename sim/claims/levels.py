@@ -57,7 +57,7 @@ def _inputs(chosen: MultiplyShift, output: Format) -> tuple[Signal, dict[str, Si
 
 def _exact(pipe: Transparent, chosen: MultiplyShift, held: dict[str, Signal]) -> Value:
     assert pipe.product is not None
-    return pipe.product + (held["addend"] if chosen.adds else 0)
+    return pipe.product + (held["addend"] if chosen.addend else 0)
 
 
 def _allowed(chosen: MultiplyShift, shift: Value) -> Value:
@@ -69,7 +69,9 @@ def _to_levels(name: str, output: Format, shifted: bool) -> str:
     chosen, m = contracts.parse(name), Module()
     assert isinstance(chosen, MultiplyShift)
     total, held = _inputs(chosen, output)
-    number = Signal(signed(len(total * held["multiplier"]) + 1 + chosen.adds), name="number")
+    scaled = total * held["multiplier"]
+    scaled = scaled + held["addend"] if chosen.addend else scaled
+    number = Signal(signed(len(scaled) + 1), name="number")
     sticky = Signal(name="sticky")
     pipe = Transparent(m, held, {"shifted": number, "sticky": sticky} if shifted else None)
     code = nearest_code(pipe, *product(pipe, chosen, total), chosen.rounding, output)

@@ -47,7 +47,7 @@ def requantizer(name: str, output: IntFormat) -> str:
         right = Mux(shift < 0, -shift, 0)[:5] if chosen.left else shift
         scaled = divided(high, right, Rounding.HALF_AWAY)
     else:
-        product = pipe.product + (held["addend"] if chosen.adds else 0)
+        product = pipe.product + (held["addend"] if chosen.addend else 0)
         if isinstance(chosen, Stochastic):
             # As many of the state's highest bits as are shifted out.
             product = product + ((held["state"] << shift) >> LFSR_BITS)

@@ -172,10 +172,9 @@ def _scaling(rng: np.random.Generator, config: TileConfig, edge: Fraction, total
     if power:
         total += (1 if edge > 0 else -1) * int(rng.integers(4))
     scaling: dict[str, Any] = {"multiplier": multiplier, "shift": shift}
-    if isinstance(contract, MultiplyShift) and contract.adds:
+    if isinstance(contract, MultiplyShift) and contract.addend:
         rest = int(edge * Fraction(2) ** right) - total * multiplier
-        limit = 1 << 31
-        scaling["addend"] = min(max(rest, -limit), limit - 1)
+        scaling["addend"] = min(max(rest, contract.addend.min), contract.addend.max)
     return scaling, total
 
 

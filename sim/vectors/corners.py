@@ -6,8 +6,9 @@ import numpy as np
 
 from golden.contracts import Clamped, ExactSum, Thresholds
 from golden.formats import EXPONENT, BlockScaled, Format, IntFormat
-from golden.multipliers import scale_parameters, threshold_parameters
+from golden.multipliers import scale_parameters
 from golden.ranges import dot_range
+from golden.thresholds import threshold_parameters
 from hw.drive import Phase, resolved
 from hw.tile.config import TileConfig
 from sim.vectors.parameters import random_parameters

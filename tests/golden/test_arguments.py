@@ -11,7 +11,7 @@ from golden.casts import cast
 from golden.contracts import CONTRACTS
 from golden.contracts import parse as contract
 from golden.formats import BlockScaled, IntFormat, parse
-from golden.multipliers import combined_scale, scale_parameters, threshold_parameters
+from golden.multipliers import combined_scale, scale_parameters
 from golden.networks import Conv2d, Dense, Network, Pool, Quantization, Tensor
 from golden.quantize import (
     FloatDense,
@@ -26,6 +26,7 @@ from golden.requantize import requantize
 from golden.rounding import fraction
 from golden.run import run
 from golden.runtimes.onnx_ops import conv_integer, dynamic_range, quantize_linear
+from golden.thresholds import threshold_parameters
 from golden.units import Rescaling
 from golden.units import parse as scheme
 

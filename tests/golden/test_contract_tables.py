@@ -5,6 +5,7 @@ Outputs of 32 bits, which no user can ask for, show values that narrower ones cl
 
 from itertools import product
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -213,6 +214,22 @@ class TestThresholds:
         for k in range(1, steps + 1):
             assert outputs("thresholds", [10 * k - 1, 10 * k], fmt, **p) == [
                 fmt.min + k - 1, fmt.min + k]
+
+    @pytest.mark.parametrize("output", ["s5n", "u6", "s7", "u8", "s8n", "e4m3fn",
+                                        "codebook:-7/-3/0/1/2/3/5/8/9/11/12"])
+    def test_every_place_of_wide_ladders(self, output, rng):
+        """With equal thresholds; a sum is below, at and above each, in channels of their own."""
+        fmt = parse(output)
+        levels, steps = fmt.levels().tolist(), len(fmt.levels()) - 1
+        ladder = np.sort(rng.integers(-400, 400, (steps, 3)), axis=0)
+        ladder[:, 1] = ladder[steps // 3, 1]
+        p = {f"threshold_{k}": row for k, row in enumerate(ladder, 1)}
+        sums = np.repeat(np.arange(-402, 402)[:, None], 3, axis=1)
+        got = requantize(sums, contract("thresholds"), fmt, p | {"bias": 1})
+        assert got.tolist() == [[
+            levels[sum(x + 1 >= each for each in column)] for column in ladder.T.tolist()]
+            for x in range(-402, 402)]
+        assert len(set(got[:, 0].tolist())) > steps // 2
 
     def test_ends(self):
         wide = levels_range(IntFormat(33))

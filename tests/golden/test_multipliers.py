@@ -1,7 +1,6 @@
 import math
 import re
 from fractions import Fraction
-from math import floor
 
 import numpy as np
 import pytest
@@ -13,11 +12,10 @@ from golden.contracts import parse as contract
 from golden.formats import IntFormat, parse
 from golden.multipliers import (
     quantize_multiplier,
+    real_scale,
     reduce_multiplier,
     scale_parameters,
-    threshold_parameters,
 )
-from golden.ranges import Range
 from golden.requantize import requantize
 from tests.golden.definitions import scale_value, to_float32
 
@@ -135,7 +133,7 @@ def test_tflite_contracts_have_tflites_own(rng):
 
 
 @pytest.mark.parametrize("name", [
-    name for name in CONTRACTS if name not in ("thresholds", "none")])
+    name for name in CONTRACTS if name not in ("thresholds", "none", "nvdla")])
 def test_scale_must_not_be_negative(name):
     for real in (-0.5, math.nan, math.inf):
         message = rf"^Scale must be finite and not negative, not {real}$"
@@ -246,6 +244,58 @@ def test_addend_is_zero(name):
         np.testing.assert_array_equal(value, same[key])
 
 
+@pytest.mark.parametrize("name, options", [
+    ("half_up", {"signed_multiplier": True}),
+    ("half_even", {"signed_multiplier": True, "multiplier_bits": 9}), ("nvdla", {})])
+def test_negative_factors(name, options, rng):
+    """The multiplier of the magnitude, with the sign."""
+    way, total = contract(name, **options), IntFormat(33)
+    reals = 2.0 ** rng.uniform(-30, 5, 60) * rng.choice([-1, 1], 60)
+    found, same = (scale_parameters(way, each, total) for each in (reals, np.abs(reals)))
+    assert (found["multiplier"] == np.sign(reals) * same["multiplier"]).all()
+    np.testing.assert_array_equal(found["shift"], same["shift"])
+    assert (np.sign(real_scale(way, found)) == np.sign(reals)).all()
+    for bad in (math.nan, -math.inf):
+        with pytest.raises(ValueError, match="^Scale must be finite"):
+            scale_parameters(way, [bad], total)
+
+
+@pytest.mark.parametrize("bits", [12, 48])
+def test_offsets(bits, rng):
+    """The nearest addend at the largest shift with which it fits, and the nearest multiplier."""
+    way = contract("half_even", addend_bits=bits, signed_multiplier=True)
+    reals = 2.0 ** rng.uniform(-12, 5, 200) * rng.choice([-1, 0, 1], 200)
+    offsets = 2.0 ** rng.uniform(-9, 10.9, 200) * rng.choice([-1, 0, 1], 200)
+    plain = scale_parameters(contract("half_even", signed_multiplier=True), reals, S33)
+    found = scale_parameters(way, reals, S33, offset=offsets)
+    assert list(found) == ["multiplier", "shift", "addend"]
+    smaller = 0
+    for real, offset, usual, multiplier, shift, addend in zip(
+            reals.tolist(), offsets.tolist(), plain["shift"].tolist(),
+            *(value.tolist() for value in found.values()), strict=True):
+        most = usual if real or not offset else 63
+        exact = Fraction(offset) * 2**shift
+        assert abs(addend - exact) <= Fraction(1, 2) and way.addend.contains(addend)
+        assert abs(multiplier - Fraction(real) * 2**shift) <= Fraction(1, 2)
+        assert shift <= most
+        assert shift == most or abs(2 * exact) > way.addend.max - 1
+        smaller += shift < most
+    assert smaller > 50
+
+
+def test_offsets_that_are_refused():
+    with pytest.raises(ValueError, match=r"^Offset must be left out for contract half_up without "
+                                         r"an addend$"):
+        scale_parameters(HALF_UP, 1.0, S33, offset=1.0)
+    way = contract("half_up", addend_bits=8)
+    for bad in (math.nan, [1.0, 2.0]):
+        with pytest.raises(ValueError, match=r"^Offset must be finite, and of the shape \(\) of "):
+            scale_parameters(way, 1.0, S33, offset=bad)
+    with pytest.raises(ValueError, match=r"^Offset must be in range \[-128, 127\] of the addend "
+                                         r"for contract half_up, not 200.0$"):
+        scale_parameters(way, 1.0, S33, offset=200.0)
+
+
 @pytest.mark.parametrize("name", ["onnx", "onnx_zp_inside"])
 class TestFloat32Scale:
     def test_nearest(self, name, rng):
@@ -284,72 +334,3 @@ class TestFloat32Scale:
             assert result.tolist() == [zero_point] * 5
             assert {round(to_float32(to_float32(to_float32(x) * to_float32(real)) + zero_point))
                     for x in sums} == {zero_point}
-
-
-class TestThresholds:
-    def test_table(self):
-        """NUMERICS 1.8."""
-        found = threshold_parameters([0.037], parse("u3"), S33)
-        assert [value.tolist() for value in found.values()] == [
-            [14], [41], [68], [95], [122], [149], [176]]
-        assert list(found) == [f"threshold_{k}" for k in range(1, 8)]
-
-    @pytest.mark.parametrize("output, width", [
-        ("u1", 20), ("s1", 20), ("s2n", 20), ("u3", 20), ("s4", 20), ("u4n", 20), ("s3", 63),
-        ("s3n", 64), ("u2", 65), ("s3n", 87)])
-    def test_smallest_sum_that_reaches_a_level(self, output, width, rng):
-        fmt, sums = parse(output), IntFormat(width)
-        zero_point = int(rng.integers(fmt.min, fmt.max + 1))
-        reals = [0.5, 0.25, 1.0, 3.0, *(2.0 ** rng.uniform(-16, 3, 20)).tolist()]
-        reals[4::2] = [real * 2.0 ** (20 - width) for real in reals[4::2]]
-        found = threshold_parameters(reals, fmt, sums, zero_point=zero_point)
-        kind = np.int64 if width <= 64 else object
-        assert all(value.shape == (24,) and value.dtype == kind for value in found.values())
-        assert all(type(each) is int for value in found.values() for each in value.tolist())
-
-        def level(x, real):
-            return floor(x * Fraction(real) + Fraction(1, 2)) + zero_point
-
-        for k, value in enumerate(found.values(), fmt.min + 1):
-            for real, threshold in zip(reals, value.tolist(), strict=True):
-                assert level(threshold, real) >= k or threshold == sums.max
-                assert level(threshold - 1, real) < k or threshold == sums.min
-        # And golden counts them so.
-        whole = Range(sums.min // 2, sums.max // 2)
-        borders = [border - below for value in found.values() for border in value.tolist()[4:6]
-                   for below in (0, 1)]
-        for end in (whole.lo, whole.hi, *borders):
-            x = [min(max(end, whole.lo), whole.hi)] * len(reals)
-            got = requantize(x, contract("thresholds"), fmt, found | {"bias": 0}, unbiased=whole)
-            want = [level(each, real) for each, real in zip(x, reals, strict=True)]
-            np.testing.assert_array_equal(got, np.clip(np.array(want, object), fmt.min, fmt.max))
-
-    def test_clamp(self):
-        found = threshold_parameters([1.0], parse("s3"), S33, zero_point=-1, clamp_min=-1)
-        assert [value.item() for value in found.values()] == [S33.min] * 3 + [1, 2, 3, 4]
-
-    def test_out_of_reach(self):
-        sums = IntFormat(8)
-        found = threshold_parameters([2.0**-10, 5e-324], parse("u2"), sums)
-        assert [value.tolist() for value in found.values()] == [[127, 127]] * 3
-        found = threshold_parameters([2.0**-10], parse("s2"), sums)
-        assert [value.item() for value in found.values()] == [-128, -128, 127]
-
-    @pytest.mark.parametrize("output, zero_point, clamp_min", [
-        ("s3", -1, None), ("s3", 2, None), ("s3", 3, None), ("s3", -4, None), ("u2", 1, 2),
-        ("odd2", 0, None)])
-    def test_scale_of_0(self, output, zero_point, clamp_min):
-        """Every sum but the largest reaches what stands for 0, and no more."""
-        fmt, sums = parse(output), IntFormat(8)
-        found = threshold_parameters([0.0], fmt, sums, zero_point=zero_point, clamp_min=clamp_min)
-        p = {name: int(value[0]) for name, value in found.items()} | {"bias": 0}
-        level = max(zero_point, fmt.min if clamp_min is None else clamp_min)
-        level = min(fmt.levels()[fmt.levels() >= level])  # half up
-        for x in (-128, -1, 0, 126):
-            assert requantize(x, contract("thresholds"), fmt, p, unbiased=Range(-128, 126)) == level
-
-    @pytest.mark.parametrize("real", [-0.5, math.nan, math.inf])
-    def test_scale_must_not_be_negative(self, real):
-        with pytest.raises(ValueError,
-                           match=rf"^Scale must be finite and not negative, not {real}$"):
-            threshold_parameters([1.0, real], parse("u2"), S33)

@@ -19,6 +19,14 @@ SCALING = [name for name in CONTRACTS if name not in ("none", "stochastic")]
 SHIFTING = [rounding.value for rounding in Rounding]
 
 
+BOTH = {"addend_bits": 48, "signed_multiplier": True}
+OTHERS = [("half_even", BOTH | {"multiplier_bits": 9}), *(
+    pytest.param(name, options, marks=pytest.mark.slow) for name, options in (
+        ("half_up", BOTH), ("half_up", {"addend_bits": 48}),
+        ("half_up", {"signed_multiplier": True}), ("floor", {"addend_bits": 5}),
+        ("pulp", {"signed_multiplier": True})))]
+
+
 def unbiased_of(way, data):
     taken = way.takes or IntFormat(data.draw(st.integers(2, 66)))
     return levels_range(taken)
@@ -47,12 +55,12 @@ def draw_parameters(data, way, unbiased, output):
 
 @settings(derandomize=True, deadline=None, max_examples=60)
 @given(st.data(), st.sampled_from([S4, S8, U8, S16, parse("s5n"), parse("u1")]))
-@pytest.mark.parametrize("name", SCALING)
-def test_equals_rational_arithmetic(name, data, output):
+@pytest.mark.parametrize("name, options", [*((name, {}) for name in SCALING), *OTHERS])
+def test_equals_rational_arithmetic(name, options, data, output):
     """Any sum and parameters that the contract takes; what the source leaves open is refused."""
-    if name == "thresholds" and output.bits > 4:
+    if name == "thresholds" and output.bits > 5:
         output = S4
-    way = contract(name)
+    way = contract(name, **options)
     unbiased = unbiased_of(way, data)
     p = draw_parameters(data, way, unbiased, output)
     sums = [any_level(data, unbiased.format) for _ in range(3)]
@@ -75,21 +83,24 @@ def test_equals_rational_arithmetic(name, data, output):
     assert result.tolist() == wanted
 
 
-@pytest.mark.parametrize("name", [*SHIFTING, "pulp", "pulp_round"])
-def test_every_shift_at_the_ends(name):
+@pytest.mark.parametrize("name, options", [
+    *((name, {}) for name in (*SHIFTING, "pulp", "pulp_round")),
+    ("half_up", BOTH), pytest.param("half_even", BOTH, marks=pytest.mark.slow)])
+def test_every_shift_at_the_ends(name, options):
     """Every allowed shift, at sums whose products straddle 2**53, 2**63 and 2**95."""
     for bits, sums in product((1, 8, 31, 32), (8, 32, 33, 48, 64)):
-        way, fmt = contract(name, multiplier_bits=bits), IntFormat(sums)
+        way, fmt = contract(name, multiplier_bits=bits, **options), IntFormat(sums)
         unbiased = levels_range(fmt)
         shifts = way.shift_range(way.sum_format(unbiased))
-        multiplier = 2**bits - 1
+        multiplier = way.multiplier.max or 1  # of one bit with a sign it is 0 or -1
         edges = {0, 1, 3, fmt.max, -fmt.min, 2**53 // multiplier, 2**63 // multiplier}
         x = sorted({s * e + d for e in edges for d in (-1, 0, 1) for s in (-1, 1)
                     if fmt.min <= s * e + d <= fmt.max})
-        addends = cycle([{"addend": value} for value in (0, -2**31, 1, 2**31 - 1)]
-                        if way.adds else [{}])
+        addends = cycle([{"addend": value} for value in (0, way.addend.min, 1, way.addend.max)]
+                        if way.addend else [{}])
         # The largest multiplier and the highest bit alone, by turns, which begin otherwise.
-        turns = cycle((multiplier, 1 << (bits - 1)) if sums % 16 else (1 << (bits - 1), multiplier))
+        ends = way.multiplier.max, -1 << (bits - 1) if options else 1 << (bits - 1)
+        turns = cycle(ends if sums % 16 else ends[::-1])
         for shift, m in zip(range(shifts.hi + 1), turns, strict=False):
             p = parameters(name, S16, multiplier=m, shift=shift, zero_point=-7, **next(addends))
             result = requantize(np.array(x, dtype=object), way, S16, p, unbiased=unbiased)
@@ -132,14 +143,32 @@ def test_every_shift_of_what_is_taken(name):
     assert (refused > 0) == (name == "tflite_int16x8")
 
 
+@pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("name", [*SHIFTING, "pulp", "pulp_round"])
-def test_ties_of_both_signs_at_every_shift(name):
+def test_ties_of_both_signs_at_every_shift(name, sign):
+    """Of negative factors too, which turn no rounding round."""
+    way = contract(name, signed_multiplier=sign < 0)
     for shift in range(1, 64):
         odd = np.array([k << (shift - 1) for k in (-5, -3, -1, 1, 3, 5)], dtype=object)
-        p = parameters(name, S8, multiplier=1, shift=shift)
+        p = parameters(name, S8, multiplier=sign, shift=shift)
         rounding = {"pulp": "floor", "pulp_round": "half_up"}.get(name, name)
-        assert requantize(odd, contract(name), S8, p).tolist() == [
-            ROUND[rounding](Fraction(k, 2)) for k in (-5, -3, -1, 1, 3, 5)]
+        assert requantize(odd, way, S8, p).tolist() == [
+            ROUND[rounding](Fraction(sign * k, 2)) for k in (-5, -3, -1, 1, 3, 5)]
+
+
+@pytest.mark.parametrize("name", SHIFTING)
+def test_ties_that_an_addend_makes(name):
+    """The addend counts before the rounding, and in full."""
+    way = contract(name, addend_bits=48, signed_multiplier=True)
+    for shift in range(1, 48):
+        for k, sign in product((-5, -3, -1, 1, 3, 5), (1, -1)):
+            whole = [(k << (shift - 1)) - sign * x for x in (-7, 0, 7)]
+            p = parameters(name, S8, multiplier=sign, shift=shift, addend=[
+                min(max(each, -2**47), 2**47 - 1) for each in whole])
+            wanted = [ROUND[name](Fraction(sign * x + addend, 2**shift))
+                      for x, addend in zip((-7, 0, 7), p["addend"], strict=True)]
+            got = requantize([-7, 0, 7], way, S8, p)
+            assert got.tolist() == [min(max(value, -128), 127) for value in wanted]
 
 
 def s4_channels(name, rng, channels):

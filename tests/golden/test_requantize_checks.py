@@ -106,9 +106,20 @@ class TestParameters:
         assert requantize([-16, -15], contract("thresholds"), S4, p).tolist() == [-8, -6]
 
     def test_thresholds_of_too_wide_an_output(self):
-        with pytest.raises(ValueError, match=r"^Output must be a format of at most 4 bits "
-                                             r"for contract thresholds, not s8$"):
-            requantize([0], contract("thresholds"), S8, {"bias": 0})
+        with pytest.raises(ValueError, match=r"^Output must be a format of at most 8 bits "
+                                             r"for contract thresholds, not s16$"):
+            requantize([0], contract("thresholds"), S16, {"bias": 0})
+
+    @pytest.mark.parametrize("options, changed, message", [
+        ({"addend_bits": 48}, {"addend": 2**47}, rf"Addend .*\[{-2**47}, {2**47 - 1}\] of s48"),
+        ({"signed_multiplier": True}, {"multiplier": -2**31 - 1}, r"Multiplier .* of s32"),
+        ({"signed_multiplier": True}, {"multiplier": 2**31}, r"Multiplier .* of s32"),
+    ])
+    def test_outside_the_fields_of_options(self, options, changed, message):
+        way = contract("half_up", **options)
+        p = parameters("half_up", S8, **{"addend": 0} if "addend_bits" in options else {})
+        with pytest.raises(ValueError, match=rf"^{message}, not {next(iter(changed.values()))}$"):
+            requantize([0], way, S8, p | changed)
 
     @pytest.mark.parametrize("name, names", [
         ("onnx", "bias, scale, zero_point, clamp_min, clamp_max"),

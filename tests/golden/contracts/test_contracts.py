@@ -1,8 +1,10 @@
 import re
+from dataclasses import replace
 
 import pytest
 
 from golden.contracts import (
+    ADDING,
     CONTRACTS,
     S32,
     THRESHOLD_BITS,
@@ -13,6 +15,7 @@ from golden.contracts import (
     Rounding,
     Stochastic,
     Thresholds,
+    options_of,
 )
 from golden.contracts import (
     parse as contract,
@@ -167,7 +170,8 @@ def test_every_contract_has_its_fields_tested():
 
 
 @pytest.mark.parametrize("output, steps", [
-    ("s1", 1), ("u1", 1), ("s2n", 2), ("u3", 7), ("s4n", 14), ("s4", 15), ("u4", 15),
+    ("s1", 1), ("u1", 1), ("s2n", 2), ("u3", 7), ("s4n", 14), ("s4", 15), ("u4", 15), ("s5", 31),
+    ("u8n", 254), ("s8", 255), ("e4m3fn", 252),
 ])
 def test_thresholds(output, steps):
     way = contract("thresholds")
@@ -178,10 +182,10 @@ def test_thresholds(output, steps):
     assert way.fields(WIDE, parse(output))["threshold_1"] == way.sum_format(WIDE) == IntFormat(53)
 
 
-@pytest.mark.parametrize("output", [parse("s5"), parse("u5n"), S8, None], ids=str)
+@pytest.mark.parametrize("output", [parse("s9"), parse("u9n"), parse("s16"), None], ids=str)
 def test_thresholds_of_too_many_steps(output):
-    assert THRESHOLD_BITS == 4
-    with pytest.raises(ValueError, match=rf"^Output must be a format of at most 4 bits "
+    assert THRESHOLD_BITS == 8
+    with pytest.raises(ValueError, match=rf"^Output must be a format of at most 8 bits "
                                          rf"for contract thresholds, not {output}$"):
         contract("thresholds").fields(NARROW, output)
 
@@ -207,8 +211,12 @@ def test_multiplier_bits(name):
         way = contract(name, multiplier_bits=bits)
         assert way.multiplier == IntFormat(bits, signed=False)
         assert way.fields(NARROW, S8)["multiplier"] == way.multiplier
-        assert (way.name, way.rounding, way.adds) == (
-            name, contract(name).rounding, name.startswith("pulp"))
+        assert (way.name, way.rounding, way.addend) == (
+            name, contract(name).rounding, S32 if name.startswith("pulp") else None)
+        with_sign = contract(name, multiplier_bits=bits, signed_multiplier=True)
+        assert with_sign == replace(way, multiplier=IntFormat(bits))
+        assert with_sign.fields(NARROW, S8)["multiplier"] == IntFormat(bits)
+    assert contract(name, signed_multiplier=True).multiplier == S32
     for bits in (0, 33):
         with pytest.raises(ValueError,
                            match=rf"^Multiplier bits must be in range \[1, 32\], not {bits}$"):
@@ -238,6 +246,61 @@ def test_multiplier_bits_where_there_is_no_multiplier(name):
 def test_multiplier_bits_are_an_integer(name, bits):
     with pytest.raises(TypeError, match=f"^Multiplier bits must be an integer, not {bits!r}$"):
         contract(name, multiplier_bits=bits)
+
+
+@pytest.mark.parametrize("name", ADDING)
+def test_addend_bits(name):
+    assert contract(name).addend is None
+    for bits in (1, 32, 48):
+        way = contract(name, addend_bits=bits)
+        assert way == replace(contract(name), addend=IntFormat(bits))
+        assert list(way.fields(NARROW, S8).items())[1:4] == [
+            ("multiplier", U31), ("shift", IntFormat(6, signed=False)), ("addend", IntFormat(bits))]
+        assert "(x * multiplier + addend) / 2^shift" in way.formula()
+    for bits in (0, 49):
+        with pytest.raises(ValueError,
+                           match=rf"^Addend bits must be in range \[1, 48\], not {bits}$"):
+            contract(name, addend_bits=bits)
+
+
+@pytest.mark.parametrize("name", [name for name in CONTRACTS if name not in ADDING])
+def test_addend_bits_that_are_fixed(name):
+    fixed = {"pulp": 32, "pulp_round": 32}.get(name)
+    if fixed:
+        assert contract(name, addend_bits=fixed) == contract(name)
+    for bits in (0, 31, 48):
+        with pytest.raises(ValueError, match=rf"^Addend bits must be {fixed or 'left out'} for "
+                                             rf"contract {name}, not {bits}$"):
+            contract(name, addend_bits=bits)
+
+
+@pytest.mark.parametrize("name", [name for name in CONTRACTS if name not in OWN_BITS])
+def test_a_multiplier_that_cannot_be_signed(name):
+    with pytest.raises(ValueError, match=rf"^Signed multiplier must be left out for contract "
+                                         rf"{name}, not True$"):
+        contract(name, signed_multiplier=True)
+
+
+@pytest.mark.parametrize("options, title, must", [
+    ({"addend_bits": True}, "Addend bits", "an integer"),
+    ({"addend_bits": 9.0}, "Addend bits", "an integer"),
+    ({"signed_multiplier": 1}, "Signed multiplier", "True or False"),
+    ({"signed_multiplier": None}, "Signed multiplier", "True or False")])
+def test_options_of_a_wrong_type(options, title, must):
+    [value] = options.values()
+    with pytest.raises(TypeError, match=f"^{title} must be {must}, not {value!r}$"):
+        contract("half_up", **options)
+
+
+@pytest.mark.parametrize("options", [
+    {}, {"multiplier_bits": 9}, {"addend_bits": 48}, {"signed_multiplier": True},
+    {"addend_bits": 7, "signed_multiplier": True, "multiplier_bits": 32}])
+def test_options_come_back(options):
+    for name in CONTRACTS:
+        own = options if name in ADDING else {}
+        way = contract(name, **own)
+        assert options_of(way) == {"multiplier_bits": way.multiplier_bits} | own
+        assert contract(name, **options_of(way)) == way
 
 
 def test_multiplier_bits_of_every_contract_are_tested():

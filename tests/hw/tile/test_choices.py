@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 import pytest
 
 from exactmac.options import config_of, parser
+from golden.contracts import OPTIONS
 from golden.contracts import parse as contract
 from golden.formats import parse
 from hw.emit import check_name
@@ -26,6 +27,8 @@ OTHERWISE = [
     (PLAIN, "weights", parse("s8")), (PLAIN, "activations", parse("u8")),
     (PLAIN, "output", parse("u8")), (PLAIN, "contract", contract("tflite")),
     (PLAIN, "contract", contract("half_up", multiplier_bits=9)), (PLAIN, "rows", 5),
+    (PLAIN, "contract", contract("half_up", addend_bits=9)),
+    (PLAIN, "contract", contract("half_up", signed_multiplier=True)),
     (PLAIN, "cols", 5), (PLAIN, "lanes", 5), (PLAIN, "depth", 1023), (PLAIN, "outputs", 2),
     (PLAIN, "channels", 255), (PLAIN, "zero_points", "activations"), (PLAIN, "zero_points", "both"),
     (BLOCKS, "window", 15), (PLAIN, "lut", gallery.MIRRORED), (PLAIN, "lut", "loaded"),
@@ -46,7 +49,8 @@ LONGEST = gallery.tile(
 
 
 def test_every_configuration_comes_back_from_json():
-    for config in (*GALLERY, LONGEST):
+    others = [replace(config, **{name: value}) for config, name, value in OTHERWISE]
+    for config in (*GALLERY, *others, LONGEST):
         text = json.dumps(config.to_json(), allow_nan=False)
         saved = json.loads(text)
         assert saved == config.to_json() and saved["version"] == VERSION
@@ -65,8 +69,9 @@ def test_what_differs_has_another_digest_name_and_description():
         assert other != config
         assert other.digest != config.digest and other.name != config.name
         told, differs = config.describe(), other.describe()
-        found = {choice for choice in told if told[choice] != differs[choice]}
-        assert found and found <= {name, "multiplier_bits"}
+        found = {choice for choice in {**told, **differs}
+                 if told.get(choice) != differs.get(choice)}
+        assert found and found <= {name, *OPTIONS}
 
 
 def test_every_choice_is_tried():
@@ -90,6 +95,8 @@ def test_names_can_name_modules():
     ("--bits 8 --requant tflite --depth 64 --outputs 2 --channels 9",
      "mac_s8n_s8_s8_4x4x4_tflite_d64_o2_c9"),
     ("--bits 4 --multiplier-bits 9 --zero-points both", "mac_s4n_s4_s4_4x4x4_m9_zero_points_both"),
+    ("--bits 4 --requant half_even --multiplier-bits 9 --signed-multiplier --addend-bits 48",
+     "mac_s4n_s4_s4_4x4x4_half_even_ms9_a48"),
     ("--bits 4 --zero-points none", "mac_s4n_s4_s4_4x4x4_zero_points_none"),
     ("--weights mx_s4 --activations mx_s4 --output s8 --window 9 --lut loaded",
      "mac_mx_s4_mx_s4_s8_4x4x4_w9_lut"),
@@ -144,6 +151,8 @@ SAVED = PLAIN.to_json()
     (SAVED | {"contract": None}, TypeError, "Contract must be a name, not None"),
     (SAVED | {"multiplier_bits": "9"}, TypeError, "Multiplier bits must be an integer, not '9'"),
     (SAVED | {"multiplier_bits": True}, TypeError, "Multiplier bits must be an integer, not True"),
+    (SAVED | {"addend_bits": "9"}, TypeError, "Addend bits must be an integer, not '9'"),
+    (SAVED | {"signed_multiplier": 1}, TypeError, "Signed multiplier must be True or False, not 1"),
     (SAVED | {"rows": None}, TypeError, "Rows must be an integer, not None"),
     (SAVED | {"rows": 4.0}, TypeError, "Rows must be an integer, not 4.0"),
     (SAVED | {"cols": 0}, ValueError, "Cols must be in range [1, 1024], not 0"),

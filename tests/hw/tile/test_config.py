@@ -215,7 +215,7 @@ def test_a_window_of_no_blocks_is_refused(window):
 
 @pytest.mark.parametrize("other", [
     replace(contract("floor"), name="half_up"),
-    replace(contract("half_up"), multiplier=IntFormat(9)),
+    replace(contract("half_up"), addend=IntFormat(9, signed=False)),
     replace(contract("tflite"), multiplier=IntFormat(31))])
 def test_a_contract_is_what_its_name_says(other):
     message = f"Contract must be the one called {other.name}, not {other!r}"
