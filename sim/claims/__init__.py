@@ -3,7 +3,14 @@
 from collections.abc import Iterator
 
 from golden import contracts
-from golden.contracts import CONTRACTS, DoubleRounding, MultiplyShift, Rounding
+from golden.contracts import (
+    ADDING,
+    CONTRACTS,
+    MAX_ADDEND_BITS,
+    DoubleRounding,
+    MultiplyShift,
+    Rounding,
+)
 from golden.formats import BlockScaled, IntFormat, parse
 from hw.units.fused_add import LEFT_ADDEND, LEFT_PRODUCT
 from sim.claims.base import Claim
@@ -46,6 +53,9 @@ def claims() -> Iterator[Claim]:
     for name in CONTRACTS:
         if isinstance(contracts.parse(name), MultiplyShift | DoubleRounding):
             yield from (requantizer(name, output) for output in INTEGERS)
+    for name in ADDING:
+        for output in INTEGERS:
+            yield requantizer(name, output, addend_bits=MAX_ADDEND_BITS, signed_multiplier=True)
     for name in ("half_up", "half_even", "half_away", "floor", "zero", "pulp"):
         yield guarded(name)
         for output, many in LEVELS.items():

@@ -1,15 +1,24 @@
 """Rounding shifters, and the requantizers of integers that multiply and shift."""
 
+from typing import Any
+
 from amaranth.hdl import Const, Module, Mux, Signal, signed
 
 from golden import contracts
-from golden.contracts import LFSR_BITS, DoubleRounding, MultiplyShift, Rounding, Stochastic
+from golden.contracts import (
+    LFSR_BITS,
+    Contract,
+    DoubleRounding,
+    MultiplyShift,
+    Rounding,
+    Stochastic,
+)
 from golden.formats import IntFormat
 from golden.ranges import levels_range
 from hw.arith import round_up, shift_right
 from hw.formats import shape_of
 from hw.requantize.scale import SCALERS, offset_and_clamp
-from sim.claims.base import Transparent, circuit, claim, divided
+from sim.claims.base import Claim, Transparent, circuit, claim, divided
 
 __all__ = ["requantizer", "shifter"]
 
@@ -24,10 +33,18 @@ def shifter(rounding: Rounding) -> str:
     return circuit(m, (x, shift), got, divided(x, shift, rounding))
 
 
-@claim("requantizer, product free", "{} to {}")
-def requantizer(name: str, output: IntFormat) -> str:
-    """A requantizer from its product on, against divisions of the product."""
-    chosen, m = contracts.parse(name), Module()
+def requantizer(name: str, output: IntFormat, **options: Any) -> Claim:
+    """A requantizer from its product on, against divisions of the product.
+
+    The options are those of :func:`golden.contracts.parse`.
+    """
+    more = ", ".join(f"{option} {value}" for option, value in options.items())
+    return Claim("requantizer, product free", f"{name}{f' ({more})' * bool(more)} to {output}",
+                 lambda: _requantizer(contracts.parse(name, **options), output))
+
+
+def _requantizer(chosen: Contract, output: IntFormat) -> str:
+    m = Module()
     assert isinstance(chosen, MultiplyShift | DoubleRounding)
     sums = levels_range(chosen.takes or IntFormat(20))
     total = Signal(shape_of(chosen.sum_format(sums)), name="total")

@@ -149,14 +149,15 @@ def _scaling(rng: np.random.Generator, config: TileConfig, edge: Fraction, total
     assert isinstance(contract, Scaled)
     allowed = contract.shift_range(config.sum_format)
     power = config.output_format.bits < _bits(edge)
+    sign = int(rng.choice([-1, 1])) if contract.multiplier.signed else 1
     if power:
         # Both factors are powers of two, so that the product is one, with near neighbours.
         bits = min(_bits(edge), config.sum_format.width - 1) - 1
         least, most = _bits(edge) - 1 - bits, contract.multiplier.max.bit_length() - 1
-        multiplier = 1 << min(int(rng.integers(least, max(least, most) + 1)), most)
+        multiplier = sign << min(int(rng.integers(least, max(least, most) + 1)), most)
         right = bits + multiplier.bit_length() - _bits(edge)
     else:
-        multiplier = _multiplier(rng, contract.multiplier)
+        multiplier = sign * _multiplier(rng, contract.multiplier)
         right = multiplier.bit_length() + bits - _bits(edge)
     if isinstance(contract, DoubleRounding):
         origin = 31
@@ -170,7 +171,7 @@ def _scaling(rng: np.random.Generator, config: TileConfig, edge: Fraction, total
     right = origin - shift if contract.shifts_left else shift + origin
     total = round(edge * Fraction(2) ** right / multiplier)
     if power:
-        total += (1 if edge > 0 else -1) * int(rng.integers(4))
+        total += (1 if total > 0 else -1) * int(rng.integers(4))
     scaling: dict[str, Any] = {"multiplier": multiplier, "shift": shift}
     if isinstance(contract, MultiplyShift) and contract.addend:
         rest = int(edge * Fraction(2) ** right) - total * multiplier

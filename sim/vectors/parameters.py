@@ -70,6 +70,12 @@ def random_parameters(config: TileConfig, rng: np.random.Generator, records: int
             aim = aim + c.contract.multiplier.width
         parameters["shift"] = np.where(anywhere, rng.integers(allowed.lo, most, endpoint=True),
                                        aim.clip(allowed.lo, most))
+    if "addend" in parameters and not isinstance(fmt, BlockScaled):
+        # Half of them are of the size of the scaled sum's offsets that the output shows.
+        wide = c.record["addend"].bits - 1
+        for record in np.flatnonzero(rng.integers(2, size=records)).tolist():
+            reach = 1 << min(int(parameters["shift"][record]) + size, wide)
+            parameters["addend"][record] = int(rng.integers(-reach, reach))
     if isinstance(c.contract, Onnx):
         exponent = np.where(anywhere, rng.integers(1, 255, size=records), 127 - aim)
         parameters["scale"] = exponent.clip(1, 254) << 23 | rng.integers(1 << 23, size=records)

@@ -29,7 +29,8 @@ def tile(name, output=None):
     """Sums of two products of 16-bit levels: any 16-bit sum, and nearly any of 32 bits."""
     output = output or {"none": None, "thresholds": "s4"}.get(name, "s8")
     return TileConfig(
-        weights=parse("s16n"), activations=parse("s16"), contract=contract(name),
+        weights=parse("s16n"), activations=parse("s16"),
+        contract=contract(name) if isinstance(name, str) else name,
         output=None if output is None else parse(output), rows=ROWS, cols=COLS, lanes=2, depth=2,
         outputs=2, channels=64)
 
@@ -88,7 +89,10 @@ LEVELS = [
 @pytest.mark.parametrize("name, output", [
     *(pytest.param(name, None, marks=[] if name in DEFAULT else [pytest.mark.slow])
       for name in CONTRACTS),
-    *(pytest.param(*each, marks=pytest.mark.slow) for each in LEVELS)])
+    *(pytest.param(*each, marks=pytest.mark.slow) for each in LEVELS),
+    *(pytest.param(contract(name, addend_bits=48, signed_multiplier=True), output,
+                   id=f"{name}-addend-{output}", marks=pytest.mark.slow)
+      for name, output in (("half_up", "u8"), ("half_even", "s8"), ("half_even", "e4m3fn")))])
 def test_verilog_is_golden(rng, name, output):
     config = tile(name, output)
     groups, count = (8, 10**6) if output is None else (4, 4 * 10**5)

@@ -15,6 +15,8 @@ from sim.streams import run
 ROUNDINGS = ["floor", "zero", "half_up", "half_even", "half_away"]
 ONE_SHIFT = [*ROUNDINGS, "stochastic"]
 SCALED = [*ONE_SHIFT, "tflite", "tflite_single"]
+ADDED = {"half_even, addend": contract("half_even", addend_bits=48, signed_multiplier=True)}
+"""Contract with an addend and a signed multiplier, by a name for tests."""
 STATE = IntFormat(32, signed=False)
 CONTRACTS = ["none", *SCALED]
 WEIGHTS, ACTIVATIONS, DEPTH = parse("s5"), parse("u4"), 8
@@ -24,8 +26,11 @@ class Case:
     """A requantizer for sums of a range, and rows of a sum and parameters to put through it."""
 
     def __init__(self, name, sums: Range, output, *, multiplier_bits=31, zero_points=False):
-        self.contract = contract(name) if name in ("none", "tflite", "tflite_single") \
-            else contract(name, multiplier_bits=multiplier_bits)
+        if isinstance(name, str):
+            options = {"multiplier_bits": multiplier_bits}
+            name = ADDED[name] if name in ADDED else contract(
+                name, **{} if name in ("none", "tflite", "tflite_single") else options)
+        self.contract, name = name, name.name
         self.output = None if name == "none" else parse(output)
         self.sums, self.zero_points = sums, zero_points
         self.draws = name == "stochastic"
@@ -95,6 +100,11 @@ class Case:
         """Fill in the fields that a row may have in any way."""
         count = len(rows["sum"])
         rows = dict(rows)
+        if "multiplier" in self.fields and self.fields["multiplier"].signed:
+            sign = rng.choice([-1, 1], count)
+            rows["multiplier"] = np.where(rows["multiplier"] > 0, sign, 1) * rows["multiplier"]
+        if "addend" in self.fields and "addend" not in rows:
+            rows["addend"] = self._addends(rng, rows["shift"])
         if self.draws:
             rows["state"] = rng.choice([1, 2**31, STATE.max, *rng.integers(1, 2**32, 13)], count)
         if "clamp_min" in self.fields:
@@ -109,6 +119,14 @@ class Case:
                 [zero_point.min, zero_point.max, 0, *rng.integers(
                     zero_point.min, zero_point.max + 1, size=3)], size=count))
         return rows
+
+    def _addends(self, rng, shifts):
+        """None, a few units of the output, halves of them, either end, and any."""
+        fmt = self.fields["addend"]
+        addends = [[0, int(rng.integers(-9, 10)) << shift, int(rng.integers(-9, 10)) << shift >> 1,
+                    fmt.min, fmt.max, int(rng.integers(fmt.min, fmt.max, endpoint=True))][
+            rng.integers(6)] for shift in shifts.tolist()]
+        return np.array([min(max(each, fmt.min), fmt.max) for each in addends])
 
     def split(self, rng, totals):
         """Sums and biases that make up ``totals``, at the ends of their ranges where they can."""

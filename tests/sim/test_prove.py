@@ -6,7 +6,7 @@ import pytest
 from amaranth.hdl import Const, Mux
 
 from exactmac import prove
-from golden.contracts import Rounding
+from golden.contracts import ADDING, MultiplyShift, Rounding
 from golden.formats import BlockScaled, IntFormat, parse
 from hw.blocks.select import SelectDot
 from hw.flow.tools import ToolFailed
@@ -25,6 +25,8 @@ MULTIPLIERS = 263
     *(claims.multiplier(parse(w), parse(a)) for w, a in (("s5", "u4"), ("odd3", "odd2"))),
     claims.shifter(Rounding.HALF_EVEN), claims.requantizer("half_even", U4),
     claims.requantizer("stochastic", U4),
+    pytest.param(claims.requantizer("half_even", U4, addend_bits=48, signed_multiplier=True),
+                 marks=pytest.mark.slow),
     pytest.param(claims.requantizer("q31", IntFormat(8)), marks=pytest.mark.slow),
     claims.fused(28), claims.fused(-36),
     claims.guarded("half_up"), claims.to_levels("half_even", parse("odd4")),
@@ -44,6 +46,9 @@ def test_every_contract_with_a_multiplier_is_claimed():
     assert claimed == {"half_up", "half_even", "half_away", "floor", "zero", "tflite",
                        "tflite_single", "tflite_int16x8", "q31", "precise", "rndnu", "pulp",
                        "pulp_round", "nvdla", "stochastic"}
+    added = [claim.instance for claim in claims.claims() if "addend" in claim.instance]
+    assert added == [f"{name} (addend_bits 48, signed_multiplier True) to {output}"
+                     for name in ADDING for output in ("s8", "u4")]
     multipliers = [claim.instance for claim in claims.claims() if claim.subject == "multiplier"]
     assert {f"{x}{m} x {y}{n}" for x in "su" for y in "su" for m in range(1, 7)
             for n in range(1, 7)} < set(multipliers)
@@ -58,6 +63,20 @@ def test_a_wrong_rounding_is_refuted(monkeypatch):
     with pytest.raises(prove.Refuted, match=r"^requantizer, product free half_even to s4 differs "
                                             r"from its definition at .*shift = "):
         prove.prove(claims.requantizer("half_even", IntFormat(4)))
+
+
+@pytest.mark.parametrize("narrow", [32, 47])
+def test_an_addend_that_is_cut_is_refuted(monkeypatch, narrow):
+    claim = claims.requantizer("half_up", U4, addend_bits=48)
+    product = scale.product
+
+    def cut(pipe, chosen, total):
+        pipe.hold("addend", pipe["addend"][:narrow].as_signed())
+        return product(pipe, chosen, total)
+
+    monkeypatch.setitem(scale.SCALERS, MultiplyShift, lambda pipe, chosen, total, width:
+                        scale._shift(pipe, *cut(pipe, chosen, total), chosen.rounding, width))
+    refuted(claim, "addend")
 
 
 def test_a_saturation_a_bit_too_narrow_is_refuted(monkeypatch):
@@ -194,7 +213,7 @@ def test_everything_is_proven(capsys):
     said = capsys.readouterr().out
     assert re.search(rf"multiplier +{MULTIPLIERS} +Yosys sat", said)
     assert re.search(r"product, 1,924 pairs of formats +23,462,593 +simulation of all", said)
-    assert re.search(r"requantizer, product free +30 +Yosys sat", said)
+    assert re.search(r"requantizer, product free +40 +Yosys sat", said)
     assert re.search(r"shift to levels, product free +6 +Yosys sat", said)
     assert re.search(r"requantizer to levels, product free +22 +Yosys sat", said)
     assert re.search(r"requantizer to levels, shifted free +12 +Yosys sat", said)

@@ -13,6 +13,7 @@ from golden.ranges import Range, dot_range, levels_range
 from hw.requantize.requantizer import Requantizer
 from tests.hw.requantizers import (
     ACTIVATIONS,
+    ADDED,
     CONTRACTS,
     DEPTH,
     ONE_SHIFT,
@@ -22,6 +23,8 @@ from tests.hw.requantizers import (
     Case,
     with_zero_points,
 )
+
+WITH_ADDED = [*SCALED, *ADDED]
 
 
 def turning(names, outputs=("s8", "u8")):
@@ -83,10 +86,10 @@ def corners(case, rng, sums: Range):
     if case.contract.takes is None:
         lo = max(lo, sums.lo + case.fields["bias"].min)
         hi = min(hi, sums.hi + case.fields["bias"].max)
-    most = case.fields["multiplier"].max
+    least, most = case.fields["multiplier"].min, case.fields["multiplier"].max
     chosen = []
     for shift in range(case.shifts.lo, case.shifts.hi + 1):
-        multipliers = [0, 1, most, most // 2 + 1, int(rng.integers(most, endpoint=True))]
+        multipliers = [least, 1, most, most // 2 + 1, int(rng.integers(most, endpoint=True))]
         for multiplier in multipliers:
             totals = [lo, lo + 1, -1, 0, 1, hi - 1, hi, int(rng.integers(lo, hi, endpoint=True))]
             if not case.fits(lo, multiplier, shift):
@@ -106,7 +109,19 @@ def corners(case, rng, sums: Range):
         "multiplier": np.array(multipliers), "shift": np.array(shifts)})
 
 
-@pytest.mark.parametrize("name, output", turning(SCALED))
+def test_every_sum_and_factor_of_a_small_unit_with_an_addend(rng):
+    """32 sums x 16 signed multipliers x 3 shifts x 3 addends, rounding exposed."""
+    case = Case(contract("half_up", multiplier_bits=4, addend_bits=6, signed_multiplier=True),
+                Range(-16, 15), "s10")
+    sums, multipliers, shifts, addends = (axis.reshape(-1) for axis in np.meshgrid(
+        np.arange(-16, 16), np.arange(-8, 8), [0, 1, 3], [-32, -3, 31]))
+    zeros = np.zeros_like(sums)
+    case.check({"sum": sums, "bias": zeros, "multiplier": multipliers, "shift": shifts,
+                "addend": addends, "zero_point": zeros, "clamp_min": zeros - 512,
+                "clamp_max": zeros + 511})
+
+
+@pytest.mark.parametrize("name, output", turning(WITH_ADDED))
 def test_every_shift_at_the_ends_of_int32(rng, name, output):
     case = Case(name, levels_range(S32), output)
     case.check(corners(case, rng, case.sums))
@@ -148,7 +163,7 @@ def everything_near(case, rng, count):
         "multiplier": np.array(multipliers), "shift": np.array(shifts)})
 
 
-@pytest.mark.parametrize("name, output", turning(SCALED))
+@pytest.mark.parametrize("name, output", turning(WITH_ADDED))
 def test_random_totals(rng, name, output):
     case = Case(name, levels_range(S32), output)
     case.check(everything_near(case, rng, 3000))
@@ -179,7 +194,7 @@ def ties(case, rng):
         "zero_point": zeros + (128 if case.output.min == 0 else 0)}, wide=True)
 
 
-@pytest.mark.parametrize("name, output", turning(SCALED))
+@pytest.mark.parametrize("name, output", turning(WITH_ADDED))
 def test_ties(rng, name, output):
     case = Case(name, levels_range(S32), output)
     case.check(ties(case, rng))
