@@ -2,22 +2,16 @@
 
 from pathlib import Path
 
-from golden.networks import Network, Quantization, Tensor
+from golden.networks import Quantization
 from golden.readers.contents import printable
-from golden.readers.model import (
-    Boundary,
-    DamagedModel,
-    Model,
-    Problem,
-    Unsupported,
-    UnsupportedModel,
-)
+from golden.readers.model import Boundary, Model, Problem, Unsupported
 from golden.readers.onnx.context import FORMATS, Context
 from golden.readers.onnx.file import Graph, Input, Node, parse
 from golden.readers.onnx.fused import FUSED, MOVES, fused, quantized, real_node
 from golden.readers.onnx.operands import check_attributes, operands
 from golden.readers.onnx.operators import OPERATORS
-from golden.readers.onnx.tensors import Levels, Real
+from golden.readers.onnx.reader import Reader, Unknown, titles
+from golden.readers.onnx.tensors import Real
 
 __all__ = ["RUNTIMES", "read_onnx"]
 
@@ -46,60 +40,25 @@ def read_onnx(path: Path, runtime: str = "onnxruntime") -> Model:
     if runtime not in RUNTIMES:
         raise ValueError(f"Runtime must be one of {', '.join(RUNTIMES)} for an ONNX model, "
                          f"not {runtime!r}")
-    graph = parse(path)
-    reader = _Reader(graph)
-    for each in graph.inputs:
-        reader.attempt(each.name, "input", (each.name,), lambda each=each: reader.input(each))
-    for node in graph.nodes:
-        reader.attempt(*_titles(node), node.outputs, lambda node=node: reader.node(node))
-    reader.left()
-    for name in graph.outputs:
-        reader.attempt(name, "output", (), lambda name=name: reader.output(name))
-    if not reader.problems and not reader.outputs:
-        reader.problems.append(Problem("0", "output", "Outputs must be one or more, not none"))
-    if reader.problems:
-        shown = str(path)
-        if not any(node.operator in ("QuantizeLinear", "DequantizeLinear") or "Integer"
-                   in node.operator or node.operator[:2] == "QL" for node in graph.nodes) and all(
-                each.type == "float32" for each in graph.inputs):
-            shown += " (which is of float32: quantize it first)"
-        raise UnsupportedModel(shown, reader.problems)
-    try:
-        return reader.model(path, runtime)
-    except (ValueError, TypeError) as error:
-        raise DamagedModel(f"Model {path} must be consistent: {error}") from error
+    return _Reader(parse(path)).read(path, runtime)
 
 
-class _Reader:
+class _Reader(Reader):
     # The nodes of a file, one after the other.
 
     def __init__(self, graph: Graph):
-        self.graph = graph
-        self.context = Context(graph, declared(graph))
-        self.problems: list[Problem] = []
-        self.inputs: list[Tensor] = []
-        self.outputs: list[str] = []
-        self.quantize: list[Boundary] = []
-        self.dequantize: list[Boundary] = []
+        super().__init__(graph, declared(graph))
         self.done: set[int] = set()
 
-    def attempt(self, place: str, operator: str, outputs: tuple[str, ...], action):
-        """Run an action; keep what it refuses, and that its outputs are not known."""
-        try:
-            action()
-        except _Unknown:
-            self.context.unknown |= set(outputs)
-        except (ValueError, TypeError) as error:
-            self.context.unknown |= set(outputs)
-            self.problems.append(Problem(printable(place), operator, str(error)))
+    def note(self) -> str:
+        nodes = self.graph.nodes
+        integer = any(node.operator in ("QuantizeLinear", "DequantizeLinear") or "Integer"
+                      in node.operator or node.operator[:2] == "QL" for node in nodes)
+        floats = all(each.type == "float32" for each in self.graph.inputs)
+        return " (which is of float32: quantize it first)" if floats and not integer else ""
 
     def input(self, value: Input):
-        if not value.shape or value.shape[0] not in (None, 1):
-            raise Unsupported(f"Shape must have a batch of 1 or of any size first, "
-                              f"not {value.shape}")
-        if None in value.shape[1:]:
-            raise Unsupported(f"Sizes behind the batch must be given, not {value.shape[1:]}")
-        shape = tuple(size for size in value.shape[1:] if size is not None)
+        shape = self.shape(value)
         if value.type == "float32":
             self.context.reals[value.name] = Real(shape)
             return
@@ -108,28 +67,22 @@ class _Reader:
         quantization = self.context.declared.get(value.name)
         if quantization is None or quantization.format != FORMATS[value.type]:
             quantization = Quantization(FORMATS[value.type])
-        self._source(value.name, quantization, shape)
-
-    def _source(self, name: str, quantization: Quantization, shape: tuple[int, ...]):
-        own = self.context.name(name)
-        self.inputs.append(Tensor(own, quantization, shape))
-        self.context.shapes[own] = shape
-        self.context.levels[name] = Levels(name, quantization, shape, {False: own})
+        self.source(value.name, quantization, shape)
 
     def node(self, node: Node):
         known = (node.domain, node.operator)
         if known == ("", "QuantizeLinear"):
-            self._check(node)
+            self.check(node)
             self._quantize(node)
         elif known == ("", "DequantizeLinear"):
-            self._check(node)
+            self.check(node)
             self._dequantize(node)
         elif node.domain == "" and (node.operator in MOVES or node.operator in FUSED) and any(
                 name in self.context.reals for name in node.inputs):
-            self._check(node)
+            self.check(node)
             real_node(node, self.context)
         elif known in OPERATORS:
-            self._check(node)
+            self.check(node)
             OPERATORS[known](node, self.context)
         elif node.domain == "" and node.operator in FUSED:
             raise Unsupported("Inputs must be what a DequantizeLinear makes, not constants of "
@@ -137,10 +90,6 @@ class _Reader:
         else:
             names = ", ".join(sorted({operator for _, operator in OPERATORS} | set(FUSED)))
             raise Unsupported(f"Operator must be one of {names}, QuantizeLinear, DequantizeLinear")
-
-    def _check(self, node: Node):
-        if set(node.inputs) & self.context.unknown:
-            raise _Unknown
 
     def _quantize(self, node: Node):
         x, scale, zero, y = operands(node, 2, 3)
@@ -155,10 +104,10 @@ class _Reader:
             # What is refused is the operator's, not the QuantizeLinear's.
             maker = real.node
             self.done |= _makers(maker, self.context)
-            self.attempt(*_titles(maker), node.outputs,
+            self.attempt(*titles(maker), node.outputs,
                          lambda: fused(maker, self.context, y, output))
         elif real.shape is not None:
-            self._source(y, output, real.shape)
+            self.source(y, output, real.shape)
             self.quantize.append(Boundary("QuantizeLinear", printable(x),
                                           self.context.levels[y].layouts[False]))
 
@@ -177,12 +126,12 @@ class _Reader:
             if real.node is not None and real.node.index not in self.done:
                 self.context.unknown.add(name)
                 self.done.add(real.node.index)
-                self.problems.append(Problem(*_titles(real.node), (
+                self.problems.append(Problem(*titles(real.node), (
                     "Result must go to a QuantizeLinear, not be used in float32")))
 
     def output(self, name: str):
         if name in self.context.unknown:
-            raise _Unknown
+            raise Unknown
         context, levels = self.context, self.context.levels.get(name)
         if levels is None and (real := context.reals.get(name)) is not None:
             levels = real.levels
@@ -195,42 +144,11 @@ class _Reader:
         if (own := context.layout(levels, False)) not in self.outputs:
             self.outputs.append(own)
 
-    def model(self, path: Path, runtime: str) -> Model:
-        """Return what the file has become."""
-        context = self.context
-        used = {name for layer in context.layers for name in layer.inputs}
-        network = Network(
-            name=path.stem, inputs=tuple(self.inputs), layers=tuple(context.layers),
-            constants=tuple(each for each in context.constants.values() if each.name in used),
-            outputs=tuple(self.outputs))
-        tensors: dict[str, int | str] = {}
-        last = set()
-        for name, levels in context.levels.items():
-            # The first layout is what the operator makes; the other is a transpose of it.
-            is_last, own = next(iter(levels.layouts.items()))
-            tensors.setdefault(own, self.graph.places[name])
-            if is_last:
-                last.add(own)
-        return Model(network, runtime, tensors, tuple(each.name for each in network.inputs),
-                     tuple(self.quantize), tuple(self.dequantize),
-                     frozenset(last))
-
 
 def _makers(node: Node, context: Context) -> set[int]:
     # The node, and the one on real numbers before it, of which there is at most one.
     real = context.reals.get(node.inputs[0]) if node.inputs else None
     return {node.index} if real is None or real.node is None else {node.index, real.node.index}
-
-
-def _titles(node: Node) -> tuple[str, str]:
-    # Place and operator of a node, as a message names them.
-    place = f"{node.index} ({printable(next(filter(None, node.outputs), ''))})"
-    return place, f"{node.domain}.{node.operator}" if node.domain else node.operator
-
-
-class _Unknown(Exception):
-    # An input is what another node, already named, should have made.
-    pass
 
 
 def declared(graph: Graph) -> dict[str, Quantization]:
