@@ -7,30 +7,25 @@ runtime, runs that runtime in a process of its own, and counts the elements that
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from exactmac.inputs import HELP, levels, read_inputs
+from exactmac.comparison import Comparison, compare
+from exactmac.inputs import HELP, read_inputs
 from exactmac.options import Parser
-from exactmac.oracles import RUNTIMES, Runtime, tensors
-from exactmac.oracles.probe import processor, uncertain
+from exactmac.oracles import RUNTIMES, Runtime
+from exactmac.oracles.probe import processor
 from golden.command import integer, undoing
-from golden.formats import IntFormat
-from golden.networks import Network
 from golden.readers import RUNTIMES as READ
-from golden.readers import Model, kind_of, read_model
-from golden.readers.borders import reals_of
-from golden.run import run
-from hw.flow.tools import require
+from golden.readers import kind_of, read_model
 
-__all__ = ["Comparison", "Difference", "compare", "inputs_for", "main", "parser"]
+__all__ = ["main", "parser", "table"]
 
 MOST_SAMPLES = 4096
 # Options that --help shows.
@@ -44,133 +39,6 @@ exit status  0 no element differs; 1 one does, or a runtime failed; 2 bad input,
 """
 
 
-@dataclass(frozen=True)
-class Difference:
-    """The first element in which golden and a runtime differ.
-
-    Parameters
-    ----------
-    tensor, operator : str
-    index : tuple of int
-        Place of the element, the sample first.
-    golden, runtime : int
-        Levels.
-    """
-
-    tensor: str
-    operator: str
-    index: tuple[int, ...]
-    golden: int
-    runtime: int
-
-    def __str__(self) -> str:
-        return (f"tensor {self.tensor!r} ({self.operator}) at {self.index}: golden {self.golden}, "
-                f"runtime {self.runtime}")
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A model in golden and in a runtime.
-
-    Parameters
-    ----------
-    runtime, version : str
-        Name and installed version of the runtime.
-    tensors, elements : int
-        Number of tensors and of their elements that were compared.
-    mismatches : int
-        Number of elements that differ.
-    hidden : tuple of str
-        Tensors that the runtime does not show.
-    first : Difference or None
-    excluded : tuple of str
-        Tensors that are not compared, as the runtime orders their float32 operations, or those of
-        their inputs, otherwise on this processor.
-    """
-
-    runtime: str
-    version: str
-    tensors: int
-    elements: int
-    mismatches: int
-    hidden: tuple[str, ...]
-    first: Difference | None
-    excluded: tuple[str, ...] = ()
-
-
-def inputs_for(network: Network, samples: int, seed: int) -> dict[str, np.ndarray]:
-    """Return random levels for each input, over the whole range of its format."""
-    rng = np.random.default_rng(seed)
-    return {each.name: rng.choice(each.quantization.format.levels(), (samples, *each.shape))
-            for each in network.inputs}
-
-
-def compare(model: Path, runtime: Runtime, inputs: Mapping[str, np.ndarray] | None = None, *,
-            samples: int = 32, seed: int = 0) -> Comparison:
-    """Compare every tensor of a model with a runtime.
-
-    Parameters
-    ----------
-    model : Path
-    runtime : Runtime
-    inputs : mapping of str to array, optional
-        Levels of each input, ``(samples, *shape)``, or the float32 numbers that the model
-        quantizes; by default random levels.
-    samples, seed : int
-        Number of random inputs, and their seed.
-
-    Raises
-    ------
-    ToolMissing, ToolFailed
-        If the runtime is not installed, refuses the model, crashes or takes too long.
-    ValueError, OSError
-        If the model cannot be read, or the inputs do not fit it.
-    """
-    version = runtime.require()
-    require(runtime.kind, runtime.kind, "pip install 'exactmac[models]'")
-    read = read_model(model, runtime.name)
-    network = read.network
-    given = inputs_for(network, samples, seed) if inputs is None else inputs
-    own = run(network, levels(read, given))
-    # ONNX Runtime runs without the operators in front of the levels.
-    real = {each.levels for each in read.quantize} if runtime.kind == "tflite" else set()
-    shown = tensors(runtime, model, [
-        _elements(read, name, given[name] if name in real else own[name], name in real)
-        for name in read.inputs])
-    count = elements = mismatches = 0
-    hidden, first, excluded = [], None, uncertain(network, runtime)
-    operators = {each.levels: each.operator for each in read.quantize if each.levels in real} | {
-        layer.name: type(layer).__name__ for layer in network.layers}
-    for name, operator in operators.items():
-        index = read.tensors.get(name)
-        if index is None or name in excluded:
-            continue
-        if index not in shown:
-            hidden.append(name)
-            continue
-        theirs = shown[int(index)].astype(np.int64)
-        if name in read.channels_last:
-            theirs = np.moveaxis(theirs, 1, -1)
-        theirs = theirs.reshape(own[name].shape)
-        differ = np.argwhere(theirs != own[name])
-        count, elements = count + 1, elements + theirs.size
-        mismatches += len(differ)
-        if len(differ) and first is None:
-            place = tuple(differ[0].tolist())
-            first = Difference(name, operator, place, int(own[name][place]), int(theirs[place]))
-    return Comparison(runtime.name, version, count, elements, mismatches, tuple(hidden), first,
-                      tuple(name for name in excluded if name in read.tensors))
-
-
-def _elements(model: Model, name: str, x: np.ndarray, real: bool) -> np.ndarray:
-    # Elements of an input of the file: levels, or the real numbers that its QUANTIZE takes.
-    if real:
-        return x if np.issubdtype(x.dtype, np.floating) else reals_of(model, name, x)
-    fmt = model.network.quantization(name).format
-    assert isinstance(fmt, IntFormat)
-    return x.astype(f"{'int' if fmt.signed else 'uint'}{fmt.bits}")
-
-
 def parser() -> Parser:
     """Return the parser of the command line."""
     parser = Parser(
@@ -178,7 +46,7 @@ def parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EPILOG,
         description="Compute every tensor of a model as a runtime does, run that runtime,\n"
                     "and count the elements that differ.")
-    parser.add_argument("model", metavar="MODEL", help="a quantized TFLite or ONNX file")
+    parser.add_argument("model", metavar="MODEL", help="a quantized TFLite, ONNX or QONNX file")
     parser.add_argument("--runtimes", metavar="NAMES",
                         help=f"runtimes, separated by commas: {', '.join(_COMPARED)} (default: "
                              "all that are installed and run such a file)")
@@ -228,6 +96,10 @@ def main(argv: list[str] | None = None) -> int:
             if each.first is not None:
                 console.print(f"{each.runtime} differs first in {each.first}", soft_wrap=True,
                               markup=False, highlight=False)
+            if each.first_rounded is not None:
+                console.print(f"{each.runtime} rounds float32 otherwise than exactly, first in "
+                              f"{each.first_rounded}", soft_wrap=True, markup=False,
+                              highlight=False)
             if each.excluded:
                 console.print(f"{each.runtime} orders float32 otherwise than golden on this "
                               f"processor ({processor()}); not compared: "
@@ -241,11 +113,14 @@ def table(results: Sequence[Comparison]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("runtime", "version"):
         table.add_column(column)
-    for column in ("tensors", "elements", "mismatches", "hidden"):
+    # Only golden's exact arithmetic is compared with float32.
+    floats = any(each.runtime == "qonnx" for each in results)
+    for column in ("tensors", "elements", "mismatches", *["float32"] * floats, "hidden"):
         table.add_column(column, justify="right")
     for each in results:
         table.add_row(each.runtime, each.version, f"{each.tensors:,}", f"{each.elements:,}",
-                      f"{each.mismatches:,}", f"{len(each.hidden):,}")
+                      f"{each.mismatches:,}", *[f"{each.rounded:,}"] * floats,
+                      f"{len(each.hidden):,}")
     return table
 
 

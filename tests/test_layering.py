@@ -54,6 +54,7 @@ LAZY = {"golden.train": ("sklearn",), "exactmac.plot": ("matplotlib",),
         "golden.readers.onnx.file": ("onnx",),
         "exactmac.oracles.probe": ("onnx",),
         "exactmac.oracles.onnxruntime": ("onnx", "onnxruntime"),
+        "exactmac.oracles.qonnx": ("onnx", "qonnx"),
         "exactmac.oracles.tflite_micro": ("tflite_micro",),
         "exactmac.oracles.litert": ("ai_edge_litert",)}
 

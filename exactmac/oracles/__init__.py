@@ -38,7 +38,9 @@ class Runtime:
     version : str
         Version with which golden was compared.
     kind : str
-        Kind of the files that it runs, ``tflite`` or ``onnx``.
+        Kind of the files that it runs, ``tflite``, ``onnx`` or ``qonnx``.
+    extra : str
+        Extra that installs it.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Runtime:
     distribution: str
     version: str
     kind: str = "tflite"
+    extra: str = "runtimes"
 
     @property
     def installed(self) -> str | None:
@@ -59,7 +62,7 @@ class Runtime:
     def require(self) -> str:
         """Return the installed version; raise :class:`ToolMissing` if there is none."""
         if (version := self.installed) is None:
-            raise ToolMissing(self.name, "pip install 'exactmac[runtimes]'")
+            raise ToolMissing(self.name, f"pip install 'exactmac[{self.extra}]'")
         return version
 
 
@@ -72,6 +75,7 @@ RUNTIMES: Mapping[str, Runtime] = {each.name: each for each in (
     Runtime("litert-builtin", "litert", ("BUILTIN_WITHOUT_DEFAULT_DELEGATES",), *_LITERT),
     Runtime("litert-reference", "litert", ("BUILTIN_REF",), *_LITERT),
     Runtime("onnxruntime", "onnxruntime", (), "onnxruntime", "onnxruntime", "1.32.0", "onnx"),
+    Runtime("qonnx", "qonnx", (), "qonnx", "qonnx", "1.0.0", "qonnx", "models"),
 )}
 """Runtimes by name."""
 

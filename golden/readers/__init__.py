@@ -9,15 +9,18 @@ from typing import Literal
 from golden.networks import Network
 from golden.readers.contents import contents
 from golden.readers.model import DamagedModel, Model, UnsupportedModel
+from golden.readers.onnx.file import domains
 from golden.readers.onnx.network import RUNTIMES as ONNX_RUNTIMES
 from golden.readers.onnx.network import read_onnx
+from golden.readers.qonnx.network import DOMAINS, read_qonnx
+from golden.readers.qonnx.network import RUNTIMES as QONNX_RUNTIMES
 from golden.readers.tflite.network import RUNTIMES as TFLITE_RUNTIMES
 from golden.readers.tflite.network import read_tflite
 
 __all__ = ["RUNTIMES", "DamagedModel", "Model", "UnsupportedModel", "kind_of", "read",
            "read_model"]
 
-RUNTIMES = {"tflite": TFLITE_RUNTIMES, "onnx": ONNX_RUNTIMES}
+RUNTIMES = {"tflite": TFLITE_RUNTIMES, "onnx": ONNX_RUNTIMES, "qonnx": QONNX_RUNTIMES}
 """Runtimes whose arithmetic a network can have, of each kind of model."""
 
 
@@ -32,10 +35,10 @@ def read_model(path: str | Path, runtime: str | None = None) -> Model:
     Parameters
     ----------
     path : str or Path
-        A TFLite or an ONNX model.
+        A TFLite, an ONNX or a QONNX model.
     runtime : str, optional
-        Runtime whose arithmetic the network has; by default tflite-micro, or onnxruntime of an
-        ONNX model.
+        Runtime whose arithmetic the network has; by default tflite-micro, onnxruntime of an ONNX
+        model, qonnx of a QONNX model.
 
     Raises
     ------
@@ -47,11 +50,20 @@ def read_model(path: str | Path, runtime: str | None = None) -> Model:
         If an operator cannot be read; the error names all such operators.
     """
     path = Path(path)
-    if kind_of(path) == "tflite":
-        return read_tflite(path, runtime or "tflite-micro")
+    match kind_of(path):
+        case "tflite":
+            return read_tflite(path, runtime or "tflite-micro")
+        case "qonnx":
+            return read_qonnx(path, runtime or "qonnx")
     return read_onnx(path, runtime or "onnxruntime")
 
 
-def kind_of(path: str | Path) -> Literal["onnx", "tflite"]:
-    """Return the kind of a model's file: TFLite, which has TFL3 at byte 4, or else ONNX."""
-    return "tflite" if contents(Path(path), 8)[4:] == b"TFL3" else "onnx"
+def kind_of(path: str | Path) -> Literal["onnx", "qonnx", "tflite"]:
+    """Return the kind of a model's file.
+
+    A TFLite file has TFL3 at byte 4; a QONNX file is an ONNX file with an operator of QONNX.
+    """
+    path = Path(path)
+    if contents(path, 8)[4:] == b"TFL3":
+        return "tflite"
+    return "qonnx" if any(domain in DOMAINS for domain in domains(path)) else "onnx"

@@ -1,7 +1,8 @@
 """Real numbers at the ends of a model: levels of its inputs, numbers of its outputs.
 
 Each runtime rounds in its own way. TFLite's kernels QUANTIZE and ONNX's QuantizeLinear divide in
-float32, XNNPACK multiplies by the float32 reciprocal of the scale.
+float32, XNNPACK multiplies by the float32 reciprocal of the scale, QONNX's Quant has eight
+roundings.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,7 +25,8 @@ def levels_of(model: Model, name: str, x) -> np.ndarray:
 
     - tflite-micro and LiteRT's reference kernels: ``clamp(half_away(x / scale) + zero_point)``;
     - LiteRT: ``clamp(rne(x * (1 / scale)) + zero_point)``;
-    - ONNX Runtime: ``clamp(rne(x / scale) + zero_point)``.
+    - ONNX Runtime: ``clamp(rne(x / scale) + zero_point)``;
+    - qonnx: ``round(clamp(x / scale + zero_point))``, as the file's Quant rounds.
 
     Quotient, reciprocal and product are float32, each rounded to nearest even.
 
@@ -62,7 +64,8 @@ def levels_of(model: Model, name: str, x) -> np.ndarray:
         place = tuple(bad[0].tolist())
         raise ValueError(f"Input {name!r} must be finite and smaller than 2**30 times its scale "
                          f"{quantization.scale}, not {x[place]} at {place}")
-    return _QUANTIZE[model.runtime](x, quantization)
+    own = model.borders.get(name)
+    return _QUANTIZE[model.runtime](x, quantization) if own is None else own(x)
 
 
 def reals_of(model: Model, name: str, levels) -> np.ndarray:

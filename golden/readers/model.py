@@ -1,12 +1,14 @@
 """What a reader makes of a model's file, and what it says of a file that it refuses."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, NamedTuple
 
 from golden.networks import Network
 
-__all__ = ["Boundary", "DamagedModel", "Model", "Problem", "Unsupported", "UnsupportedModel"]
+__all__ = ["Boundary", "DamagedModel", "Exact", "Model", "Problem", "Unsupported",
+           "UnsupportedModel"]
 
 
 class DamagedModel(ValueError):
@@ -68,6 +70,21 @@ class Boundary(NamedTuple):
     levels: str
 
 
+class Exact(NamedTuple):
+    """Function that a layer computes exactly, of its sums or of its input less the zero point.
+
+    Parameters
+    ----------
+    reals : tuple of :class:`~golden.readers.qonnx.exact.Piece`
+        Real number of an integer: one function, or one for each channel.
+    level : callable or None
+        ``level(real, channel)`` rounds a real number to a level; None if the layer makes sums.
+    """
+
+    reals: tuple[Any, ...]
+    level: Callable[[Fraction, int], int] | None
+
+
 @dataclass(frozen=True)
 class Model:
     """A network, and where its tensors are in the file.
@@ -86,6 +103,11 @@ class Model:
         Operators at the inputs and the outputs that stay outside of the network.
     channels_last : frozenset of str
         Tensors of the network that are images with channels last, where the file has them first.
+    borders : mapping of str to callable
+        Function of float32 numbers that makes the levels of an input, by its name, where the file
+        says how to round them.
+    exact : mapping of str to Exact
+        Function of each layer whose arithmetic is that of real numbers, by its name.
     """
 
     network: Network
@@ -95,3 +117,5 @@ class Model:
     quantize: tuple[Boundary, ...] = ()
     dequantize: tuple[Boundary, ...] = ()
     channels_last: frozenset[str] = frozenset()
+    borders: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
+    exact: Mapping[str, Exact] = field(default_factory=dict)

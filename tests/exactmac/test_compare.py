@@ -2,12 +2,13 @@
 
 import json
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from exactmac import compare, oracles
+from exactmac import compare, comparison, oracles
 from exactmac.oracles import RUNTIMES, probe
 from exactmac.oracles.probe import other_orders
 from golden.formats import parse
@@ -15,6 +16,7 @@ from golden.networks import Add, FloatAveragePool
 from golden.readers import read_model
 from hw.flow.tools import ToolFailed
 from tests.golden.readers.onnx_files import MICROSOFT, Builder
+from tests.golden.readers.qonnx_files import QonnxBuilder
 
 HELLO = Path(__file__).parents[1] / "data" / "hello_world_int8.tflite"
 MICRO = RUNTIMES["tflite-micro"]
@@ -43,6 +45,8 @@ def test_every_runtime_runs(name, capsys, tmp_path):
     path, expected = HELLO, (3, 5 * 33)
     if name == "onnxruntime":
         path, expected = onnx_file(tmp_path), (2, 5 * (2 * 9 + 18))
+    if name == "qonnx":
+        path, expected = qonnx_file(tmp_path), (3, 5 * (3 + 4 + 2))
     for arguments in (["--runtimes", name], []):
         status, out, _ = main(capsys, path, *arguments, "--samples", "5", "--json")
         found = {each["runtime"]: each for each in json.loads(out)["comparisons"]}[name]
@@ -61,10 +65,56 @@ def onnx_file(folder):
     return folder / "model.onnx"
 
 
+def qonnx_file(folder, powers=True, shift=0.0):
+    """A file of a sum and of a product by weights, of 3 inputs."""
+    b = QonnxBuilder(np.random.default_rng(1), powers=powers)
+    x = b.quant(b.input((1, 3)), 0.5 if powers else 0.3, bits=4)
+    x = b.node("MatMul", [x, b.quant(b.rng.uniform(-1, 1, (3, 4)), 0.125, bits=4)])
+    x = b.quant(b.node("Add", [x, b.constant(np.float32(shift))]), 0.5 if powers else 0.15)
+    x = b.node("MatMul", [x, b.quant(b.rng.uniform(-1, 1, (4, 2)), 0.25, bits=3)])
+    (folder / "qonnx.onnx").write_bytes(b.finished(x, 2).SerializeToString())
+    return folder / "qonnx.onnx"
+
+
+@pytest.mark.skipif(RUNTIMES["qonnx"].installed is None, reason="qonnx is not installed")
+def test_float32_rounds_otherwise_than_exactly(capsys, monkeypatch, tmp_path):
+    """Differences by float32 are counted apart; any other is a mismatch."""
+    from exactmac.oracles.qonnx import start
+
+    add = 0
+
+    def here(runtime, model, inputs):
+        # In this process, which has loaded the executor already.
+        invoke = start(model)
+        made = [invoke([each[k:k + 1] for each in inputs]) for k in range(len(inputs[0]))]
+        shown = {place: np.concatenate([each[place] for each in made]) for place in made[0]}
+        shown[max(shown)][0] += add
+        return shown
+
+    monkeypatch.setattr(comparison, "tensors", here)
+    path = qonnx_file(tmp_path, powers=False, shift=0.075)
+    status, out, _ = main(capsys, path, "--samples", "100", "--json")
+    [found] = json.loads(out)["comparisons"]
+    # Half a scale is added, so that many sums lie next to a border.
+    assert (status, found["mismatches"]) == (0, 0) and found["rounded"] > 0
+    first = found["first_rounded"]
+    assert abs(first["golden"] - first["runtime"]) == 1
+    distance = abs(Fraction(first["exact"]) - first["golden"])
+    assert distance <= Fraction(1, 2) and distance > Fraction(1, 2) - Fraction(1, 10**5)
+    status, out, _ = main(capsys, path, "--samples", "100")
+    assert status == 0
+    assert "qonnx rounds float32 otherwise than exactly, first in tensor" in out
+    add = 1
+    status, out, _ = main(capsys, path, "--samples", "3")
+    assert status == 1 and "qonnx differs first in tensor" in out
+
+
 def test_runtimes_of_another_kind(capsys, tmp_path):
     for path, name, message in (
             (HELLO, "onnxruntime", "Runtimes must be some of tflite-micro, litert, "
              "litert-reference for a model of kind tflite, not 'onnxruntime'"),
+            (qonnx_file(tmp_path), "onnxruntime", "Runtimes must be some of qonnx for a model of "
+             "kind qonnx, not 'onnxruntime'"),
             (onnx_file(tmp_path), "litert", "Runtimes must be some of onnxruntime for a model of "
              "kind onnx, not 'litert'")):
         if RUNTIMES[name].installed is None:
@@ -82,7 +132,7 @@ def test_a_difference_is_found_and_named(capsys, monkeypatch):
         shown[8][2, 4] ^= 1
         return shown
 
-    monkeypatch.setattr(compare, "tensors", wrong)
+    monkeypatch.setattr(comparison, "tensors", wrong)
     status, out, _ = main(capsys, HELLO, "--runtimes", "tflite-micro", "--samples", "3")
     assert status == 1
     assert "tflite-micro differs first in tensor" in out and "(Dense) at (2, 4): golden" in out
@@ -123,8 +173,8 @@ def test_float_orders_of_the_processor(capsys, monkeypatch, tmp_path):
     ([HELLO, "--samples", "0"], "Samples must be in range [1, 4096], not 0"),
     ([HELLO, "--seed", "-1"], "Seed must not be negative, not -1"),
     ([HELLO, "--runtimes", "tf"], "Runtimes must be some of tflite-micro, litert, "
-                                  "litert-reference, onnxruntime, separated by commas, "
-                                  "not 'tf'"),
+                                  "litert-reference, onnxruntime, qonnx, separated by "
+                                  "commas, not 'tf'"),
     ([HELLO, "--inputs", HELLO], "Inputs must be a .npy or .npz file of numbers, "
                                    "not the contents of"),
     ([HELLO, "--inputs", "{float}"], "Inputs must be levels, integers of s8, not float64"),
@@ -163,9 +213,9 @@ def test_a_runtime_that_fails(tmp_path):
 
 def test_random_inputs_have_every_level():
     network = read_model(HELLO).network
-    x = compare.inputs_for(network, 4000, 1)[network.inputs[0].name]
+    x = comparison.inputs_for(network, 4000, 1)[network.inputs[0].name]
     assert set(x.ravel().tolist()) == set(parse("s8").levels().tolist())
-    assert (x != compare.inputs_for(network, 4000, 2)[network.inputs[0].name]).any()
+    assert (x != comparison.inputs_for(network, 4000, 2)[network.inputs[0].name]).any()
 
 
 @installed

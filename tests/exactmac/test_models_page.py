@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exactmac import compare
+from exactmac import compare, comparison
 from exactmac.oracles import RUNTIMES
 from golden.readers import read
 from golden.run import run
@@ -48,7 +48,7 @@ def test_the_table_of_models(title):
     tensors, elements, *mismatches = (int(each.replace(",", "")) for each in row.split("|")[2:-1])
     assert mismatches == [0, 0, 0]
     for name in ("tflite-micro", "litert", "litert-reference"):
-        result = compare.compare(path, RUNTIMES[name], samples=16)
+        result = comparison.compare(path, RUNTIMES[name], samples=16)
         assert (result.tensors, result.elements, result.mismatches) == (tensors, elements, 0)
 
 
@@ -84,7 +84,7 @@ def test_two_runtimes_differ_on_the_anomaly_detector():
     outputs = []
     for name in ("tflite-micro", "litert"):
         network = read(path, name)
-        tensors = run(network, compare.inputs_for(network, 32, 0))
+        tensors = run(network, comparison.inputs_for(network, 32, 0))
         outputs.append(tensors[network.outputs[0]])
     differ = int((outputs[0] != outputs[1]).sum())
     assert f"{differ:,} of {outputs[0].size:,} outputs of `litert` differ" in " ".join(PAGE.split())

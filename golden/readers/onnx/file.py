@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from golden.readers.contents import MOST_ELEMENTS, MOST_ENTRIES, contents, print
 from golden.readers.model import DamagedModel
 from golden.readers.onnx.external import External
 
-__all__ = ["Graph", "Input", "Node", "parse"]
+__all__ = ["Graph", "Input", "Node", "domains", "parse"]
 
 # Types by their numbers in the schema, the field of each that has its elements, and numpy's type.
 _TYPES = {1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64",
@@ -77,6 +78,8 @@ class Graph:
     constants : mapping of str to array
     places : mapping of str to int
         Place of each computed tensor: the inputs, then the outputs of the nodes, from 0 on.
+    opsets : mapping of str to int
+        Version of each domain's operators.
     """
 
     nodes: tuple[Node, ...]
@@ -84,6 +87,7 @@ class Graph:
     outputs: tuple[str, ...]
     constants: Mapping[str, np.ndarray]
     places: Mapping[str, int]
+    opsets: Mapping[str, int]
 
 
 def parse(path: Path) -> Graph:
@@ -98,25 +102,44 @@ def parse(path: Path) -> Graph:
     DamagedModel
         If the file is no ONNX model, or is cut or inconsistent.
     """
+    model = _proto(path)
+    if model is None:
+        raise DamagedModel(f"Model {path} must be a TFLite file, which has TFL3 at byte 4, or an "
+                           f"ONNX file, which is a ModelProto with a graph and an opset")
+    with whole(path):
+        return _graph(model, External(path.parent))
+
+
+def domains(path: Path) -> set[str]:
+    """Return the domains of a file's operators; none of a file that is no ONNX model.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
+    model = _proto(path) if find_spec("onnx") else None
+    return set() if model is None else {
+        node.domain for node in model.graph.node if isinstance(node.domain, str)}
+
+
+def _proto(path: Path) -> Any:
+    # The file as protobuf has it; None if it is no model.
     try:
         import onnx
     except ModuleNotFoundError:
         raise ModuleNotFoundError(
             "onnx is not installed; run: pip install 'exactmac[models]'") from None
 
-    data = contents(path)
     model = onnx.ModelProto()
     try:
-        model.ParseFromString(data)
+        model.ParseFromString(contents(path))
         fits = model.HasField("graph") and len(model.opset_import) > 0
+    except OSError:
+        raise
     except Exception:  # whatever the installed protobuf raises
         fits = False
-    del data
-    if not fits:
-        raise DamagedModel(f"Model {path} must be a TFLite file, which has TFL3 at byte 4, or an "
-                           f"ONNX file, which is a ModelProto with a graph and an opset")
-    with whole(path):
-        return _graph(model, External(path.parent))
+    return model if fits else None
 
 
 def _graph(model, external: External) -> Graph:
@@ -165,7 +188,8 @@ def _graph(model, external: External) -> Graph:
     for name in outputs:
         if name not in places and name not in constants:
             raise DamagedModel(f"it must make its output {printable(name)!r}")
-    return Graph(tuple(nodes), inputs, outputs, constants, places)
+    opsets = {_text(each.domain): each.version for each in model.opset_import}
+    return Graph(tuple(nodes), inputs, outputs, constants, places, opsets)
 
 
 def _text(value) -> str:

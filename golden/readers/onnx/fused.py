@@ -25,7 +25,7 @@ from golden.readers.onnx.operands import attribute, axis_of, check_attributes, o
 from golden.readers.onnx.tensors import Levels, Real
 from golden.tables import code_levels
 
-__all__ = ["FUSED", "MOVES", "fused", "quantized", "real_node"]
+__all__ = ["FUSED", "MOVES", "fused", "quantized", "real_node", "zero_padded"]
 
 RECTIFIERS = "Relu", "Clip"
 
@@ -44,24 +44,30 @@ def real_node(node: Node, context: Context):
         for name in node.outputs:
             context.reals[name] = Real(node=node)
         return
-    names = [*node.inputs, "", "", ""]
-    if node.operator == "Pad" and names[2]:
-        if (value := context.one(names[2], "Value")) != 0:
-            raise Unsupported(f"Value must be 0, which has a level, not {value}")
-        node = replace(node, inputs=(*names[:2], "", *names[3:]))
+    if node.operator == "Pad":
+        node = zero_padded(node, context)
     if node.operator == "Split" and any(context.readers[name] != 1 for name in node.outputs):
         # ONNX Runtime 1.32 may give another part to the second reader.
         raise Unsupported(f"Each result must have one reader, "
                           f"not {[context.readers[name] for name in node.outputs]}")
     # As an operator on levels, for a moment.
-    context.levels[names[0]] = _levels(context, names[0])
+    x = node.inputs[0]
+    context.levels[x] = _levels(context, x)
     try:
         MOVES[node.operator](node, context)
     finally:
-        del context.levels[names[0]]
+        del context.levels[x]
     for name in node.outputs:
         if name:
             context.reals[name] = Real(levels=context.levels.pop(name))
+
+
+def zero_padded(node: Node, context: Context) -> Node:
+    """Return a Pad of real numbers by 0 without the value, which is a level of another number."""
+    names = [*node.inputs, "", "", ""]
+    if names[2] and (value := context.one(names[2], "Value")) != 0:
+        raise Unsupported(f"Value must be 0, which has a level, not {value}")
+    return replace(node, inputs=(*names[:2], "", *names[3:])) if names[2] else node
 
 
 def _relu(node: Node, context: Context):

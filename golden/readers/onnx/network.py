@@ -47,7 +47,7 @@ class _Reader(Reader):
     # The nodes of a file, one after the other.
 
     def __init__(self, graph: Graph):
-        super().__init__(graph, declared(graph))
+        super().__init__(graph, Context(graph, declared(graph)))
         self.done: set[int] = set()
 
     def note(self) -> str:

@@ -30,13 +30,13 @@ class Reader:
     Parameters
     ----------
     graph : Graph
-    declared : dict of str to Quantization
-        Quantization of tensors that nothing in front of them gives one.
+    context : Context
+        What the operators of the file share.
     """
 
-    def __init__(self, graph: Graph, declared: dict[str, Quantization]):
+    def __init__(self, graph: Graph, context: Context):
         self.graph = graph
-        self.context = Context(graph, declared)
+        self.context = context
         self.problems: list[Problem] = []
         self.inputs: list[Tensor] = []
         self.outputs: list[str] = []

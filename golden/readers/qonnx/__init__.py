@@ -1,0 +1,1 @@
+"""QONNX models, as Brevitas exports them: exact functions of sums between quantizers."""

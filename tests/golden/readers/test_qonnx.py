@@ -1,0 +1,119 @@
+"""QONNX files: every tensor equals the graph in rational numbers."""
+
+import numpy as np
+import pytest
+
+from golden.readers import UnsupportedModel, read_model
+from tests.golden.readers.qonnx_files import CASES, NETWORKS, QonnxBuilder
+from tests.golden.readers.qonnx_operators import equal, executed, made
+
+pytest.importorskip("qonnx", reason="qonnx is not installed")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_group_of_operators(name, tmp_path, count=4):
+    done = 0
+    for b, model in made(name, count):
+        try:
+            done += equal(b, model, tmp_path / "one.onnx")
+        except UnsupportedModel as error:  # Truncs of wide sums
+            assert "Output of sums must have at most 8 bits" in str(error)
+    assert done
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_many_files_of_a_group(name, tmp_path):
+    test_a_group_of_operators(name, tmp_path, 60)
+
+
+@pytest.mark.parametrize("powers", [True, False])
+@pytest.mark.parametrize("name", CASES)
+def test_the_executor(name, powers, tmp_path, count=1):
+    """Differences are by float32, and there are none where all scales are powers of two."""
+    path, done = tmp_path / "one.onnx", 0
+    for b, model in made(name, count, powers):
+        path.write_bytes(model.SerializeToString())
+        try:
+            elements, differ, rounded = executed(path, b)
+        except UnsupportedModel as error:
+            assert "Output of sums must have at most 8 bits" in str(error)
+            continue
+        assert differ == (0 if powers else rounded)
+        done += elements
+    assert done
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("powers", [True, False])
+@pytest.mark.parametrize("name", CASES)
+def test_the_executor_on_many_files(name, powers, tmp_path):
+    test_the_executor(name, powers, tmp_path, 15)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network(name, tmp_path):
+    """Networks as Brevitas exports them, in rational numbers and in the executor."""
+    b = QonnxBuilder(np.random.default_rng(3))
+    model = NETWORKS[name](b)
+    assert equal(b, model, tmp_path / "network.onnx", 1)
+    elements, differ, rounded = executed(tmp_path / "network.onnx", b, 2)
+    assert elements and differ == rounded
+
+
+@pytest.mark.parametrize("scale, bits, contract", [
+    (0.25, 12, "half_even"), (0.25, 8, "thresholds"), (0.3, 8, "thresholds")])
+def test_the_contract_of_wide_outputs(scale, bits, contract, tmp_path):
+    """More than 8 bits are multiplied and shifted, where that is exact."""
+    b = QonnxBuilder(np.random.default_rng(3))
+    x = b.quant(b.input((1, 6)), 0.5)
+    w = b.quant(b.rng.normal(0, 1, (6, 4)), 0.125, bits=6)
+    x = b.node("Add", [b.node("MatMul", [x, w]), b.constant(np.float32([0.5, -3, 0.125, 7]))])
+    x = b.node("Mul", [x, b.constant(np.float32([1, -1, 2, 0.5]))])
+    model = b.finished(b.quant(b.node("Clip", [x, b.constant(np.float32(-90))]), scale, 4, bits),
+                       2)
+    assert equal(b, model, tmp_path / "wide.onnx", 8)
+    [layer] = read_model(tmp_path / "wide.onnx").network.layers
+    assert layer.contract.name == contract
+
+
+def test_formats(tmp_path):
+    """Formats are those of the levels: ternary (s2n), binary, odd, narrow."""
+    found = {}
+    for name, options in {"s2n": dict(bits=2, narrow=1), "binary": dict(bits=1),
+                          "odd4": dict(bits=4, zero=-0.5), "odd3": dict(bits=3, zero=3.5, signed=0),
+                          "s8n": dict(bits=8, narrow=1), "u4": dict(bits=4, signed=0),
+                          "u4n": dict(bits=4, signed=0, narrow=1),
+                          "s7": dict(bits=5, zero=0.5)}.items():
+        b = QonnxBuilder(np.random.default_rng(3))
+        x = b.quant(b.input((1, 6)), 0.5, **options)
+        w = b.quant(b.rng.normal(0, 1, (6, 4)), 0.5, **options)
+        model = b.finished(b.quant(b.node("MatMul", [x, w]), 0.5, **options), 2)
+        equal(b, model, tmp_path / "one.onnx")
+        network = read_model(tmp_path / "one.onnx").network
+        found[name] = {str(each) for each in (
+            network.input.format, network.layers[0].weight.format, network.layers[0].output.format)}
+    assert found == {name: {name} for name in found}
+
+
+def test_weights_of_a_channel_whose_function_falls(tmp_path):
+    b = QonnxBuilder(np.random.default_rng(3))
+    x = b.quant(b.input((1, 2)), 1.0)
+    w = b.quant([[-2.0, 1.0], [1.0, 1.0]], 1.0, bits=2)
+    x = b.node("Mul", [b.node("MatMul", [x, w]), b.constant(np.float32([-1, 1]))])
+    equal(b, b.finished(b.quant(x, 4.0), 2), tmp_path / "one.onnx")
+    [layer] = read_model(tmp_path / "one.onnx").network.layers
+    assert layer.weights.tolist() == [[2, -1], [1, 1]]
+    assert str(layer.weight.format) == "s3"  # 2 is no level of s2
+
+
+def test_borders(tmp_path):
+    """What stays outside: in front of the first quantizer, and behind the last sums."""
+    b = QonnxBuilder(np.random.default_rng(3))
+    path = tmp_path / "one.onnx"
+    path.write_bytes(CASES["real output"](b).SerializeToString())
+    read = read_model(path)
+    [first], [last] = read.quantize, read.dequantize
+    assert (first.operator, first.real, first.levels) == ("Quant", "t2_0", "t3_0")
+    assert (last.operator, last.real, last.levels) == ("Add", "t6_0", "t6_0")
+    assert read.network.layers[-1].contract.name == "none"
