@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 
 from golden.layers.elementwise import ELEMENTWISE
-from golden.layers.functions import FLOAT_AVERAGE_POOL, LEAKY_RELU, LOOKUP, REDUCE, SOFTMAX
+from golden.layers.functions import (
+    FLOAT_AVERAGE_POOL,
+    FLOAT_REDUCE,
+    LEAKY_RELU,
+    LOOKUP,
+    REDUCE,
+    SOFTMAX,
+)
 from golden.layers.kind import Kind
 from golden.layers.linear import LINEAR
 from golden.layers.moves import MOVE
@@ -15,6 +22,7 @@ from golden.networks import (
     Dense,
     Extreme,
     FloatAveragePool,
+    FloatReduce,
     Layer,
     LeakyRelu,
     Lookup,
@@ -37,7 +45,8 @@ KINDS: Mapping[type[Layer], Kind] = {
     Dense: LINEAR, Conv2d: LINEAR, TransposeConv2d: LINEAR, Pool: POOL, Rescale: ELEMENTWISE,
     Add: ELEMENTWISE, Sub: ELEMENTWISE, Mul: ELEMENTWISE, Concat: ELEMENTWISE, Reshape: MOVE,
     Transpose: MOVE, Pad: MOVE, Slice: MOVE, Extreme: MOVE, Lookup: LOOKUP, Softmax: SOFTMAX,
-    LeakyRelu: LEAKY_RELU, Reduce: REDUCE, FloatAveragePool: FLOAT_AVERAGE_POOL}
+    LeakyRelu: LEAKY_RELU, Reduce: REDUCE, FloatReduce: FLOAT_REDUCE,
+    FloatAveragePool: FLOAT_AVERAGE_POOL}
 
 
 def kind_of(layer: Layer) -> Kind:

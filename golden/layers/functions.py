@@ -5,17 +5,25 @@ from collections.abc import Sequence
 import numpy as np
 
 from golden.block_scaled import Levels
-from golden.contracts import S32, Clamped
+from golden.contracts import S32, Clamped, Rounding
 from golden.formats import Format, IntFormat
 from golden.layers.kind import Kind
-from golden.networks import FloatAveragePool, LeakyRelu, Lookup, Network, Reduce, Softmax
+from golden.networks import (
+    FloatAveragePool,
+    FloatReduce,
+    LeakyRelu,
+    Lookup,
+    Network,
+    Reduce,
+    Softmax,
+)
 from golden.ranges import Range, levels_range
 from golden.requantize import check_parameters, requantize
 from golden.runtimes.gemmlowp import multiply_by_quantized_multiplier
 from golden.runtimes.onnx_pools import qlinear_average_pool
 from golden.runtimes.tflite_softmax import MOST_ELEMENTS, softmax
 
-__all__ = ["FLOAT_AVERAGE_POOL", "LEAKY_RELU", "LOOKUP", "REDUCE", "SOFTMAX"]
+__all__ = ["FLOAT_AVERAGE_POOL", "FLOAT_REDUCE", "LEAKY_RELU", "LOOKUP", "REDUCE", "SOFTMAX"]
 
 MOST_CODES = 1 << 16
 """Most entries of a table."""
@@ -62,6 +70,9 @@ def _prove_softmax(layer: Softmax, network: Network, x: Sequence[Levels] | None)
             (8, True, False), (16, True, False)):
         raise ValueError(f"Input and output of layer {layer.name!r} must both be s8 or both s16, "
                          f"not {input} and {output}")
+    if layer.tables not in ("float32", "float64"):
+        raise ValueError(f"Tables of layer {layer.name!r} must be float32 or float64, "
+                         f"not {layer.tables!r}")
     elements = network.tensors[layer.inputs[0]].shape[-1]
     if elements > MOST_ELEMENTS:
         raise ValueError(f"Rows of layer {layer.name!r} must have at most {MOST_ELEMENTS} "
@@ -75,7 +86,7 @@ def _prove_softmax(layer: Softmax, network: Network, x: Sequence[Levels] | None)
 
 
 def _run_softmax(layer: Softmax, network: Network, x: Sequence[Levels], sums: None) -> np.ndarray:
-    return softmax(x[0], layer.output.format, layer.parameters)
+    return softmax(x[0], layer.output.format, layer.parameters, layer.tables)
 
 
 def _prove_leaky_relu(layer: LeakyRelu, network: Network, x: Sequence[Levels] | None):
@@ -105,17 +116,22 @@ def _run_leaky_relu(layer: LeakyRelu, network: Network, x: Sequence[Levels], sum
     return _leaky_relu(layer, network, x[0])
 
 
-def _prove_reduce(layer: Reduce, network: Network, x: Sequence[Levels] | None) -> Range:
+def _reduced(layer: Reduce | FloatReduce, network: Network) -> int:
+    # Number of elements of a sum.
     _formats(layer, network)
     if layer.kind not in ("mean", "sum"):
         raise ValueError(f"Kind of layer {layer.name!r} must be mean or sum, not {layer.kind!r}")
+    shape = network.tensors[layer.inputs[0]].shape
+    return int(np.prod([shape[axis - 1] for axis in layer.axes], dtype=object))
+
+
+def _prove_reduce(layer: Reduce, network: Network, x: Sequence[Levels] | None) -> Range:
+    count = _reduced(layer, network)
     if not isinstance(layer.contract, Clamped):
         raise ValueError(f"Contract of layer {layer.name!r} must scale, which "
                          f"{layer.contract.name} does not")
     input = network.quantization(layer.inputs[0])
     zero_point = input.scalar_zero_point()
-    shape = network.tensors[layer.inputs[0]].shape
-    count = int(np.prod([shape[axis - 1] for axis in layer.axes], dtype=object))
     sums = (levels_range(input.format) - Range(zero_point, zero_point)) * Range(count, count)
     parameters = {**layer.parameters, "bias": 0}
     try:
@@ -138,15 +154,56 @@ def _run_reduce(layer: Reduce, network: Network, x: Sequence[Levels], sums: Rang
     return y.reshape(total.shape)
 
 
-def _prove_float_average_pool(layer: FloatAveragePool, network: Network,
-                              x: Sequence[Levels] | None):
-    _formats(layer, network)
+def _float_factor(layer: FloatReduce, network: Network, count: int) -> np.float32:
+    scales = np.float32(network.quantization(layer.inputs[0]).scale), np.float32(layer.output.scale)
+    with np.errstate(over="ignore", under="ignore"):
+        ratio = scales[0] / scales[1]
+        return ratio * (np.float32(1) / np.float32(count)) if layer.kind == "mean" else ratio
+
+
+def _prove_float_reduce(layer: FloatReduce, network: Network, x: Sequence[Levels] | None):
+    count = _reduced(layer, network)
+    _float_scales(layer, network)
+    if layer.rounding not in (Rounding.HALF_EVEN, Rounding.HALF_AWAY):
+        raise ValueError(f"Rounding of layer {layer.name!r} must be half_even or half_away, "
+                         f"not {layer.rounding.value}")
+    input = network.quantization(layer.inputs[0]).format
+    most = S32.max // max(input.max, -input.min)
+    if count > most:
+        raise ValueError(f"Layer {layer.name!r} must sum at most {most} elements of {input}, "
+                         f"not {count}")
+    if not _TINY <= (factor := _float_factor(layer, network, count)) <= _HUGE:
+        raise ValueError(f"Factor of layer {layer.name!r} must be a normal float32, not {factor}")
+
+
+def _run_float_reduce(layer: FloatReduce, network: Network, x: Sequence[Levels], sums: None
+                      ) -> np.ndarray:
+    f, levels, output = np.float32, np.asarray(x[0]), layer.output
+    count = _reduced(layer, network)
+    factor = _float_factor(layer, network, count)
+    offset = f(output.scalar_zero_point()) - f(
+        count * network.quantization(layer.inputs[0]).scalar_zero_point()) * factor
+    real = levels.sum(axis=layer.axes, keepdims=layer.keep).astype(f) * factor + offset
+    # A float64 holds the half that is added to a float32.
+    wide = real.astype(np.float64)
+    rounded = np.rint(wide) if layer.rounding is Rounding.HALF_EVEN else np.trunc(
+        wide + np.copysign(0.5, wide))
+    return np.clip(rounded, output.format.min, output.format.max).astype(np.int64)
+
+
+def _float_scales(layer, network: Network):
     for name, each in ((layer.inputs[0], network.quantization(layer.inputs[0])),
                        (layer.name, layer.output)):
         each.scalar_zero_point(f"Zero point of tensor {name!r}")
         if np.ndim(each.scale) or not _TINY <= each.scale <= _HUGE:
             raise ValueError(f"Scale of tensor {name!r} must be one, and a normal float32, "
                              f"not {each.scale}")
+
+
+def _prove_float_average_pool(layer: FloatAveragePool, network: Network,
+                              x: Sequence[Levels] | None):
+    _formats(layer, network)
+    _float_scales(layer, network)
 
 
 def _run_float_average_pool(layer: FloatAveragePool, network: Network, x: Sequence[Levels],
@@ -178,6 +235,9 @@ LEAKY_RELU = Kind(_prove_leaky_relu, _run_leaky_relu, _pass)
 
 REDUCE = Kind(_prove_reduce, _run_reduce, _pass)
 """Proof and run of sums and means over axes."""
+
+FLOAT_REDUCE = Kind(_prove_float_reduce, _run_float_reduce, _pass)
+"""Proof and run of LiteRT's sums and means over axes."""
 
 FLOAT_AVERAGE_POOL = Kind(_prove_float_average_pool, _run_float_average_pool, _pass)
 """Proof and run of ONNX Runtime's average pool."""

@@ -1,6 +1,13 @@
 """Quantized networks as plain data: tensors, layers and their connections. No arithmetic."""
 
-from golden.networks.functions import FloatAveragePool, LeakyRelu, Lookup, Reduce, Softmax
+from golden.networks.functions import (
+    FloatAveragePool,
+    FloatReduce,
+    LeakyRelu,
+    Lookup,
+    Reduce,
+    Softmax,
+)
 from golden.networks.layers import Add, Concat, Layer, Mul, Pool, Rescale, Sub
 from golden.networks.linear import Conv2d, Dense, Linear, TransposeConv2d
 from golden.networks.moves import Extreme, Move, Pad, Reshape, Slice, Transpose
@@ -9,5 +16,5 @@ from golden.networks.quantization import Quantization, check_scale
 
 __all__ = ["Quantization", "Tensor", "Layer", "Linear", "Dense", "Conv2d", "TransposeConv2d",
            "Pool", "Rescale", "Add", "Sub", "Mul", "Concat", "Move", "Reshape", "Transpose", "Pad",
-           "Slice", "Extreme", "Lookup", "Softmax", "LeakyRelu", "Reduce", "FloatAveragePool",
-           "Network", "INPUT", "check_scale"]
+           "Slice", "Extreme", "Lookup", "Softmax", "LeakyRelu", "Reduce", "FloatReduce",
+           "FloatAveragePool", "Network", "INPUT", "check_scale"]

@@ -6,13 +6,13 @@ from typing import Literal
 
 import numpy as np
 
-from golden.contracts import Contract
+from golden.contracts import Contract, Rounding
 from golden.formats import integers
 from golden.networks.layers import Layer, Shape
 from golden.networks.quantization import fixed, fixed_parameters
 from golden.windows import NO_PADDING, Padding, Pair, pool_windows
 
-__all__ = ["FloatAveragePool", "LeakyRelu", "Lookup", "Reduce", "Softmax"]
+__all__ = ["FloatAveragePool", "FloatReduce", "LeakyRelu", "Lookup", "Reduce", "Softmax"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -60,7 +60,11 @@ class Softmax(_Function):
     parameters : mapping of str to int
         ``multiplier`` and ``shift`` of the differences from the largest element
         (:func:`golden.runtimes.tflite_softmax.parameters_of`).
+    tables : "float32" or "float64"
+        Float type in which the tables of an int16 softmax are computed: tflite-micro's or LiteRT's.
     """
+
+    tables: Literal["float32", "float64"] = "float32"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -78,7 +82,25 @@ class LeakyRelu(_Function):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Reduce(_Function):
+class _Reduction(Layer):
+    # Sums or means over axes.
+
+    axes: tuple[int, ...]
+    keep: bool
+    kind: Literal["mean", "sum"]
+
+    def shape(self, shapes: Sequence[Shape]) -> Shape:
+        """Shape of the input without the summed axes."""
+        axes = integers(self.axes, "Axes").tolist()
+        if len(set(axes)) != len(axes) or not all(1 <= axis <= len(shapes[0]) for axis in axes):
+            raise ValueError(f"Axes must be different ones of 1 to {len(shapes[0])}, "
+                             f"not {self.axes}")
+        sizes = [(size, axis in axes) for axis, size in enumerate(shapes[0], 1)]
+        return tuple(1 if summed else size for size, summed in sizes if self.keep or not summed)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Reduce(_Reduction, _Function):
     """Sum or mean over axes: ``requantize(sum(x - x_zero_point))``.
 
     The factor of a mean has the divisor in it.
@@ -95,19 +117,30 @@ class Reduce(_Function):
         One entry for each field of the contract; the bias is 0.
     """
 
-    axes: tuple[int, ...]
-    keep: bool
-    kind: Literal["mean", "sum"]
     contract: Contract
 
-    def shape(self, shapes: Sequence[Shape]) -> Shape:
-        """Shape of the input without the summed axes."""
-        axes = integers(self.axes, "Axes").tolist()
-        if len(set(axes)) != len(axes) or not all(1 <= axis <= len(shapes[0]) for axis in axes):
-            raise ValueError(f"Axes must be different ones of 1 to {len(shapes[0])}, "
-                             f"not {self.axes}")
-        sizes = [(size, axis in axes) for axis, size in enumerate(shapes[0], 1)]
-        return tuple(1 if summed else size for size, summed in sizes if self.keep or not summed)
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FloatReduce(_Reduction):
+    """LiteRT's sum or mean over axes in float32: ``round(sum(x) * scale + offset)``.
+
+    Each operation is rounded to float32: ``scale = x_scale / scale``, for a mean times ``1 / n``;
+    ``offset = zero_point - (n * x_zero_point) * scale``. The sum of n levels is exact. Source: the
+    conversion of int32 sums in XNNPACK's ``operators/reduce-nd.c``, which rounds ties to even, and
+    SUM of int16 in LiteRT's ``optimized/reduce.h``, which rounds them away from 0.
+
+    Parameters
+    ----------
+    axes : tuple of int
+        Axes of the input that are summed, counted with the batch, which is axis 0 and stays.
+    keep : bool
+        Whether each summed axis stays in the output's shape, with one element.
+    kind : "mean" or "sum"
+    rounding : Rounding
+        ``HALF_EVEN`` or ``HALF_AWAY``.
+    """
+
+    rounding: Rounding = Rounding.HALF_EVEN
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

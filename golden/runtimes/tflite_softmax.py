@@ -1,11 +1,13 @@
 """TFLite's SOFTMAX in fixed point: int8 by gemmlowp's exponential, int16 by tables.
 
-Equal to tflite-micro's reference kernels (``softmax.h``).
+Equal to tflite-micro's reference kernels (``softmax.h``). LiteRT computes the tables of int16 in
+float64 and multiplies the input's scale by beta in float32; 2 of 1026 entries are others.
 """
 
 from collections.abc import Mapping
 from functools import cache
 from math import floor
+from typing import Literal
 
 import numpy as np
 
@@ -30,7 +32,8 @@ MOST_ELEMENTS = 4095
 """Most elements of a row: the kernels sum as many exponentials, each at most 2**19, in an int32."""
 
 
-def parameters_of(input: Quantization, output: Quantization, beta: float = 1.0) -> dict[str, int]:
+def parameters_of(input: Quantization, output: Quantization, beta: float = 1.0,
+                  product: Literal["float32", "float64"] = "float64") -> dict[str, int]:
     """Return multiplier and shift of the differences from the largest element of a row.
 
     Parameters
@@ -40,6 +43,8 @@ def parameters_of(input: Quantization, output: Quantization, beta: float = 1.0) 
         prescribes.
     beta : float
         Factor of the exponents, a float32.
+    product : "float32" or "float64"
+        Float type in which it multiplies the scale.
 
     Raises
     ------
@@ -54,7 +59,8 @@ def parameters_of(input: Quantization, output: Quantization, beta: float = 1.0) 
     if (output.scale, output.zero_point) != (scale, zero_point):
         raise ValueError(f"Output of softmax must have scale {scale} and zero point {zero_point}, "
                          f"not {output.scale} and {output.zero_point}")
-    real = float(np.float32(input.scale)) * float(np.float32(beta))
+    kind = np.dtype(product).type
+    real = float(kind(np.float32(input.scale)) * kind(np.float32(beta)))
     if input.format == S16:
         input.scalar_zero_point()
         if input.zero_point:
@@ -68,7 +74,8 @@ def parameters_of(input: Quantization, output: Quantization, beta: float = 1.0) 
     return {"multiplier": multiplier, "shift": shift}
 
 
-def softmax(x, fmt: Format, parameters: Mapping[str, int]) -> np.ndarray:
+def softmax(x, fmt: Format, parameters: Mapping[str, int],
+            tables: Literal["float32", "float64"] = "float32") -> np.ndarray:
     """Return the softmax of each row.
 
     Parameters
@@ -79,14 +86,18 @@ def softmax(x, fmt: Format, parameters: Mapping[str, int]) -> np.ndarray:
         s8 or s16.
     parameters : mapping of str to int
         As :func:`parameters_of` returns them.
+    tables : "float32" or "float64"
+        Float type in which the tables for s16 are computed.
     """
     x = integers(x, "Input")
     if not 1 <= x.shape[-1] <= MOST_ELEMENTS:
         raise ValueError(f"Rows of softmax must have 1 to {MOST_ELEMENTS} elements, "
                          f"not {x.shape[-1]}")
     below = x - x.max(axis=-1, keepdims=True)
-    kernel = _softmax16 if fmt == S16 else _softmax8
-    return kernel(below, parameters["multiplier"], parameters["shift"])
+    multiplier, shift = parameters["multiplier"], parameters["shift"]
+    if fmt == S16:
+        return _softmax16(below, multiplier, shift, tables)
+    return _softmax8(below, multiplier, shift)
 
 
 def _softmax8(below: np.ndarray, multiplier: int, shift: int) -> np.ndarray:
@@ -101,33 +112,33 @@ def _softmax8(below: np.ndarray, multiplier: int, shift: int) -> np.ndarray:
     return np.where(used, np.clip(y, S8.min, S8.max), S8.min)
 
 
-def _softmax16(below: np.ndarray, multiplier: int, shift: int) -> np.ndarray:
+def _softmax16(below: np.ndarray, multiplier: int, shift: int, tables: str) -> np.ndarray:
     scaled = multiply_by_quantized_multiplier(below, multiplier, shift) + 32767
-    powers = _interpolate(_exponentials(), np.clip(scaled, S16.min, S16.max))
+    powers = _interpolate(_exponentials(tables), np.clip(scaled, S16.min, S16.max))
     sums = powers.sum(axis=-1, keepdims=True)
     headroom = 32 - _bit_length(sums)
     scaled = ((sums << (headroom - 1)) + (1 << 13)) >> 14
-    factors = _interpolate(_reciprocals(), np.clip(scaled - (1 << 15) - (1 << 16), S16.min,
-                                                  S16.max))
+    factors = _interpolate(_reciprocals(tables), np.clip(scaled - (1 << 15) - (1 << 16),
+                                                         S16.min, S16.max))
     right = 31 - headroom
     y = (powers * factors + (np.int64(1) << right >> 1)) >> right
     return np.clip(y, 0, S16.max)
 
 
 @cache
-def _exponentials() -> np.ndarray:
-    return _interpolated(np.exp, 10, S16.max)
+def _exponentials(tables: str) -> np.ndarray:
+    return _interpolated(np.exp, 10, S16.max, tables)
 
 
 @cache
-def _reciprocals() -> np.ndarray:
-    return _interpolated(lambda x: np.float32(1) / (np.float32(1) + x), 1, S16.min)
+def _reciprocals(tables: str) -> np.ndarray:
+    return _interpolated(lambda x: x.dtype.type(1) / (x.dtype.type(1) + x), 1, S16.min, tables)
 
 
-def _interpolated(function, span: float, zero_point: int) -> np.ndarray:
-    # 513 entries for interpolation (LUTPopulate) of a function of float32. The codes cover a span
+def _interpolated(function, span: float, zero_point: int, tables: str) -> np.ndarray:
+    # 513 entries for interpolation (LUTPopulate) of a function of floats. The codes cover a span
     # of real numbers around the zero point; results are scaled by 2 / 65535.
-    f = np.float32
+    f = np.dtype(tables).type
     scale_in, scale_out = f(span) / f(65535), f(2) / f(65535)
     least, most = (scale_in * f(end - zero_point) for end in (S16.min, S16.max))
     step = (most - least) / f(512)
@@ -149,7 +160,7 @@ def _interpolate(entries: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 def _away(x: np.ndarray) -> np.ndarray:
     # Rounded, ties away from zero, as C's round.
-    return np.trunc(x) + np.trunc((x - np.trunc(x)) * np.float32(2))
+    return np.trunc(x) + np.trunc((x - np.trunc(x)) * x.dtype.type(2))
 
 
 def _bit_length(values: np.ndarray) -> np.ndarray:

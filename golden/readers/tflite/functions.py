@@ -5,8 +5,10 @@ from math import prod
 from typing import Any, Literal
 
 from golden import contracts, units
+from golden.contracts import Rounding
 from golden.networks import (
     Add,
+    FloatReduce,
     Layer,
     LeakyRelu,
     Lookup,
@@ -42,6 +44,8 @@ __all__ = ["add", "leaky_relu", "multiply", "pool", "quantize", "reduction", "re
            "table"]
 
 TFLITE = contracts.parse("tflite")
+AT_ONCE = 16
+"""Elements of int16 that LiteRT adds or subtracts at once where the processor can."""
 
 
 def add(op: Operator, context: Context, kind: type[Add]) -> list[Layer]:
@@ -49,11 +53,18 @@ def add(op: Operator, context: Context, kind: type[Add]) -> list[Layer]:
     a, b, y = operands(op, 2)
     name = "tflite" if y.type == "int8" else "tflite_int16"
     ratios = scales.ratios([quantization_of(a), quantization_of(b)], quantization_of(y))
-    if context.delegated(a, b, y) and all(2.0**-10 <= ratio < 2.0**8 for ratio in ratios):
+    delegated = context.delegated(a, b, y) and all(
+        2.0**-10 <= ratio < 2.0**8 for ratio in ratios)
+    if delegated:
         name = "xnnpack"
+    if (context.runtime == "litert" and y.type == "int16" and prod(y.shape) >= AT_ONCE
+            and (kind is Sub or a.shape == b.shape)):
+        raise Unsupported(f"Output of runtime litert must be int8, or have less than {AT_ONCE} "
+                          f"elements, not {prod(y.shape)}: it rounds so many int16 elements at "
+                          "once as the processor likes")
     scheme = units.parse(name)
     operation = Addition(scheme, format_of(a), format_of(b), format_of(y), kind is Sub)
-    return [kind(**_elementwise(op, operation), scheme=scheme)]
+    return [kind(**_elementwise(op, operation, delegated), scheme=scheme)]
 
 
 def multiply(op: Operator, context: Context) -> list[Layer]:
@@ -61,18 +72,21 @@ def multiply(op: Operator, context: Context) -> list[Layer]:
     a, b, y = operands(op, 2)
     contract = TFLITE
     ratios = scales.ratios([quantization_of(a)], quantization_of(y))
-    if context.delegated(a, b, y) and 2.0**-16 <= ratios[0] * quantization_of(b).scale < 2.0**8:
+    delegated = context.delegated(a, b, y) and bool(
+        2.0**-16 <= ratios[0] * quantization_of(b).scale < 2.0**8)
+    if delegated:
         contract = contracts.parse("litert")
     operation = Multiplication(contract, format_of(a), format_of(b), format_of(y))
-    return [Mul(**_elementwise(op, operation), contract=contract)]
+    return [Mul(**_elementwise(op, operation, delegated), contract=contract)]
 
 
-def _elementwise(op: Operator, operation: Addition | Multiplication) -> dict[str, Any]:
+def _elementwise(op: Operator, operation: Addition | Multiplication, delegated: bool
+                 ) -> dict[str, Any]:
     *inputs, y = operands(op, 2)
     check_types(*inputs, y)
     output = quantization_of(y)
     parameters = parameters_of(operation, *map(quantization_of, inputs), output,
-                               clamp=activation_clamp(op, output))
+                               clamp=activation_clamp(op, output, delegated))
     return dict(name=y.name, inputs=tuple(x.name for x in inputs), output=output,
                 parameters=parameters)
 
@@ -97,9 +111,11 @@ def pool(op: Operator, context: Context, kind: Literal["average", "max"]) -> lis
     options, output = options_of(op), same(y, x)
     size = options["FilterHeight"], options["FilterWidth"]
     stride = options["StrideH"], options["StrideW"]
+    delegated = (kind == "max" and context.delegated(x) and stride[0] <= size[0]
+                 and stride[1] <= size[1])
     return [Pool(name=y.name, inputs=(x.name,), output=output, kind=kind, size=size, stride=stride,
                  padding=padding_of(op, x.shape[1:3], size, stride),
-                 clamp=activation_clamp(op, output))]
+                 clamp=activation_clamp(op, output, delegated))]
 
 
 def reduction(op: Operator, context: Context, kind: Literal["mean", "sum"]) -> list[Layer]:
@@ -110,15 +126,19 @@ def reduction(op: Operator, context: Context, kind: Literal["mean", "sum"]) -> l
     axes = axes_of(places, len(x.shape), context)
     if 0 in axes or not axes:
         raise Unsupported(f"Axes must be behind the batch, not {axes}")
-    count = prod(x.shape[axis] for axis in axes) if kind == "mean" else 1
-    contract, factor = TFLITE, scales.mean(input, output, count)
+    fields: dict[str, Any] = dict(name=y.name, inputs=(x.name,), output=output, axes=axes,
+                                  keep=bool(options_of(op)["KeepDims"]), kind=kind)
+    if kind == "sum" and context.runtime == "litert-reference":
+        raise Unsupported("Runtime must be tflite-micro or litert, not litert-reference, which "
+                          "reads the levels as unsigned bytes")
     if context.delegated(x, y):
-        contract, factor = contracts.parse("litert"), scales.float_mean(input, output, count)
-    parameters = {**factor, "zero_point": output.scalar_zero_point(),
+        return [FloatReduce(**fields)]
+    if kind == "sum" and context.runtime == "litert":
+        return [FloatReduce(**fields, rounding=Rounding.HALF_AWAY)]
+    count = prod(x.shape[axis] for axis in axes) if kind == "mean" else 1
+    parameters = {**scales.mean(input, output, count), "zero_point": output.scalar_zero_point(),
                   "clamp_min": output.format.min, "clamp_max": output.format.max}
-    return [Reduce(name=y.name, inputs=(x.name,), output=output, axes=axes, kind=kind,
-                   keep=bool(options_of(op)["KeepDims"]), contract=contract,
-                   parameters=parameters)]
+    return [Reduce(**fields, contract=TFLITE, parameters=parameters)]
 
 
 def relu(op: Operator, context: Context) -> list[Layer]:
@@ -166,5 +186,10 @@ def softmax(op: Operator, context: Context) -> list[Layer]:
     """SOFTMAX over the last axis."""
     x, y = operands(op, 1)
     input, output = quantization_of(x), quantization_of(y)
-    return [Softmax(name=y.name, inputs=(x.name,), output=output,
-                    parameters=tflite_softmax.parameters_of(input, output, options_of(op)["Beta"]))]
+    # LiteRT: the product of scale and beta in float32, the tables in float64.
+    product, tables = "float64", "float32"
+    if x.type == "int16" and context.runtime != "tflite-micro":
+        product, tables = "float32", "float64"
+    return [Softmax(name=y.name, inputs=(x.name,), output=output, tables=tables,
+                    parameters=tflite_softmax.parameters_of(input, output, options_of(op)["Beta"],
+                                                            product))]

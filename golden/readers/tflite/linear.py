@@ -93,11 +93,12 @@ def _linear(op: Operator, context: Context, x: Tensor, w: Tensor, axis: int,
     if bias is not None and (bias.type not in allowed or bias.shape != (channels,)):
         raise Unsupported(f"Bias {bias.name!r} must be {channels} of {' or '.join(allowed)}, "
                           f"not shape {bias.shape} of {bias.type}")
-    contract = _contract(op, context, x, bias)
+    delegated = context.delegated(x) and (op.name != "TRANSPOSE_CONV" or _delegated(op, x, w, y))
+    contract = _contract(op, context, x, bias, w, delegated)
     if context.runtime != "tflite-micro":
         rule = contract.scale_rule
     sums = contract.takes or S32
-    lo, hi = activation_clamp(op, output)
+    lo, hi = activation_clamp(op, output, delegated)
     parameters = {
         "bias": np.zeros(channels, np.int64) if bias is None else context.constant(bias),
         **linear_parameters(contract, input.scale, weight.scale, output.scale, sums, rule=rule),
@@ -106,8 +107,21 @@ def _linear(op: Operator, context: Context, x: Tensor, w: Tensor, axis: int,
                 contract=contract, parameters=parameters)
 
 
-def _contract(op: Operator, context: Context, x: Tensor, bias: Tensor | None) -> Clamped:
-    if context.delegated(x):
+def _delegated(op: Operator, x: Tensor, w: Tensor, y: Tensor) -> bool:
+    # Whether XNNPACK takes the sizes of a TRANSPOSE_CONV.
+    options, kernel, size = options_of(op), w.shape[1:3], y.shape[1:3]
+    stride = options["StrideH"], options["StrideW"]
+    if options["Padding"]:  # VALID
+        return kernel[0] <= size[0] and kernel[1] <= size[1]
+    return all(n == -(-s // step) and k >= step for n, s, step, k in zip(
+        x.shape[1:3], size, stride, kernel, strict=True))
+
+
+def _contract(op: Operator, context: Context, x: Tensor, bias: Tensor | None, w: Tensor,
+              delegated: bool) -> Clamped:
+    if context.runtime == "litert" and x.type == "int16":
+        _check_not_ruy(op, x, bias, w)
+    if delegated:
         name = "litert"
     elif context.runtime != "tflite-micro" and op.name == "FULLY_CONNECTED":
         # The sum times a float64, rounded once.
@@ -119,6 +133,16 @@ def _contract(op: Operator, context: Context, x: Tensor, bias: Tensor | None) ->
     contract = contracts.parse(name)
     assert isinstance(contract, Clamped)
     return contract
+
+
+def _check_not_ruy(op: Operator, x: Tensor, bias: Tensor | None, w: Tensor):
+    # Raise Unsupported where LiteRT multiplies int16 by its library ruy, into sums of 32 bits.
+    short = bias is not None and bias.type == "int32"
+    if op.name == "FULLY_CONNECTED" and (short or bias is None) or (
+            op.name == "CONV_2D" and short and x.shape[3] == w.shape[3]):
+        raise Unsupported("Bias must be int64 for runtime litert, not "
+                          f"{'left out' if bias is None else 'int32'}, with which LiteRT "
+                          "multiplies by ruy, whose rounding depends on the processor")
 
 
 def _weight_quantization(tensor: Tensor, axis: int) -> Quantization:

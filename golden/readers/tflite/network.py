@@ -22,13 +22,6 @@ __all__ = ["RUNTIMES", "read_tflite"]
 RUNTIMES = ("tflite-micro", "litert", "litert-reference")
 """Runtimes whose arithmetic a network can have."""
 
-# Operators of which a runtime's arithmetic is not known: results were found that differ.
-UNKNOWN = {
-    "litert": {("CONV_2D", "int16"), ("FULLY_CONNECTED", "int16"), ("TRANSPOSE_CONV", "int8"),
-               ("SUM", "int8"), ("SUM", "int16"), ("SOFTMAX", "int16")},
-    "litert-reference": {("SUM", "int8"), ("SUM", "int16"), ("SOFTMAX", "int16")},
-}
-
 FLOAT = ("float32: quantize it first, thus: converter = "
          "tf.lite.TFLiteConverter.from_saved_model(FOLDER); converter.optimizations = "
          "[tf.lite.Optimize.DEFAULT]; converter.representative_dataset = EXAMPLES")
@@ -68,7 +61,7 @@ def read_tflite(path: Path, runtime: str = "tflite-micro") -> Model:
             if (boundary := _boundary(op, graph)) is not None:
                 (quantize if op.name == "QUANTIZE" else dequantize).append(boundary)
             else:
-                layers += _operator(op, runtime)(op, context)
+                layers += _operator(op)(op, context)
         except (ValueError, TypeError) as error:
             node = f"{op.index} ({op.outputs[0].name})" if op.outputs else str(op.index)
             problems.append(Problem(node, op.name, str(error)))
@@ -106,12 +99,9 @@ def read_tflite(path: Path, runtime: str = "tflite-micro") -> Model:
                  tuple(tensor.name for tensor in inputs), tuple(quantize), tuple(dequantize))
 
 
-def _operator(op: Operator, runtime: str) -> Callable[[Operator, Context], list[Layer]]:
+def _operator(op: Operator) -> Callable[[Operator, Context], list[Layer]]:
     if op.name not in OPERATORS:
         raise Unsupported(f"Operator must be one of {', '.join(OPERATORS)}")
-    if (op.name, op.outputs[0].type) in UNKNOWN.get(runtime, ()):
-        raise Unsupported(f"Runtime must be tflite-micro for {op.outputs[0].type}, not {runtime}, "
-                          "whose arithmetic is not known")
     for tensor in (*op.inputs, *op.outputs):
         if tensor is not None and tensor.type == "float32":
             raise Unsupported(f"Type of tensor {tensor.name!r} must be int8 or int16, not float32")

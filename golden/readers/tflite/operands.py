@@ -98,10 +98,14 @@ def options_of(op: Operator) -> Mapping[str, Any]:
     return op.options
 
 
-def activation_clamp(op: Operator, output: Quantization) -> tuple[int, int]:
-    """Return the least and the largest level of the output by the fused activation."""
+def activation_clamp(op: Operator, output: Quantization, delegated: bool = False
+                     ) -> tuple[int, int]:
+    """Return the least and the largest level of the output by the fused activation.
+
+    ``delegated`` says whether XNNPACK computes the operator.
+    """
     number = (op.options or {}).get("FusedActivationFunction", 0)
-    return scales.activation_clamp(_choice("Activation", ACTIVATIONS, number), output)
+    return scales.activation_clamp(_choice("Activation", ACTIVATIONS, number), output, delegated)
 
 
 def padding_of(op: Operator, image: Pair, kernel: Pair, stride: Pair, dilation: Pair = (1, 1)

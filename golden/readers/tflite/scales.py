@@ -13,7 +13,7 @@ from golden.multipliers import quantize_multiplier
 from golden.networks import Quantization
 from golden.tables import code_levels
 
-__all__ = ["SHORT_SHIFT", "activation_clamp", "float_mean", "identity", "leaky_relu", "mean",
+__all__ = ["SHORT_SHIFT", "activation_clamp", "identity", "leaky_relu", "mean",
            "ratios", "relu", "short_factor", "short_leaky_relu"]
 
 SHORT_SHIFT = 8
@@ -24,20 +24,28 @@ _ENDS = {"NONE": (None, None), "RELU": (0.0, None), "RELU6": (0.0, 6.0),
          "RELU_N1_TO_1": (-1.0, 1.0), "RELU_0_TO_1": (0.0, 1.0)}
 
 
-def activation_clamp(name: str, output: Quantization) -> tuple[int, int]:
-    """Return the least and the largest level of an activation, rounded in float32, half away."""
-    least, most = _ENDS[name]
-    fmt = output.format
-    lo = fmt.min if least is None else max(fmt.min, level_of(least, output))
-    hi = fmt.max if most is None else min(fmt.max, level_of(most, output))
+def activation_clamp(name: str, output: Quantization, delegated: bool = False) -> tuple[int, int]:
+    """Return the least and the largest level of an activation.
+
+    An end is divided by the scale in float32. TFLite rounds the quotient, ties away from zero, and
+    adds the zero point. XNNPACK, to which LiteRT delegates, adds it in float32 and rounds the sum,
+    ties to even (``xnn_qs8_quantize``).
+    """
+    level, fmt = _delegated_level if delegated else _level, output.format
+    lo, hi = (end if real is None else min(max(level(real, output), fmt.min), fmt.max)
+              for real, end in zip(_ENDS[name], (fmt.min, fmt.max), strict=True))
     return lo, hi
 
 
-def level_of(real: float, output: Quantization) -> int:
-    """Return the level nearest to a real number: float32 division, ties away from zero."""
+def _level(real: float, output: Quantization) -> int:
     quotient = float(np.float32(real) / np.float32(output.scale))
     return output.scalar_zero_point() + int(math.copysign(math.floor(abs(quotient) + 0.5),
                                                           quotient))
+
+
+def _delegated_level(real: float, output: Quantization) -> int:
+    quotient = np.float32(real) / np.float32(output.scale)
+    return int(np.rint(quotient + np.float32(output.scalar_zero_point())))
 
 
 def relu(input: Quantization, output: Quantization, runtime: str) -> dict[str, int]:
@@ -85,21 +93,16 @@ def ratios(inputs: Sequence[Quantization], output: Quantization) -> list[float]:
     return [float(np.float32(each.scale) / np.float32(output.scale)) for each in inputs]
 
 
-def float_mean(input: Quantization, output: Quantization, count: int) -> dict[str, int]:
-    """Return the float32 factor of MEAN or SUM in XNNPACK, as contract ``litert`` takes it."""
-    factor = np.float32(input.scale) / np.float32(output.scale) / np.float32(count)
-    return {"scale": int(factor.view(np.uint32))}
-
-
 def short_factor(input: Quantization, output: Quantization, by: float = 1.0) -> int | None:
-    """Return XNNPACK's factor of two scales in units of ``2**-SHORT_SHIFT``.
+    """Return XNNPACK's factor of two scales in units of ``2**-SHORT_SHIFT``, times ``by``.
 
-    None if the ratio of the scales is out of the range that XNNPACK takes, 2**-8 to 2**7.
+    None if the magnitude is out of the range that XNNPACK takes, 2**-8 to 2**7, or the factor is
+    below ``2**-8 - 2**7``.
     """
-    ratio = np.float32(input.scale) / np.float32(output.scale)
-    if not 2.0**-8 <= ratio <= 2.0**7:
+    factor = np.float32(input.scale) / np.float32(output.scale) * np.float32(by)
+    if not 2.0**-8 <= abs(factor) <= 2.0**7 or factor < 2.0**-8 - 2.0**7:
         return None
-    return int(np.rint(np.float32(1 << SHORT_SHIFT) * ratio * np.float32(by)))
+    return int(np.rint(np.float32(1 << SHORT_SHIFT) * factor))
 
 
 def short_leaky_relu(input: Quantization, output: Quantization, alpha: float) -> np.ndarray | None:

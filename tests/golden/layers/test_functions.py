@@ -5,10 +5,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from golden.contracts import Rounding
 from golden.contracts import parse as contract
 from golden.formats import parse
 from golden.networks import (
     FloatAveragePool,
+    FloatReduce,
     LeakyRelu,
     Lookup,
     Network,
@@ -32,6 +34,10 @@ def network(layer, *, input=S8, shape=(4,)):
 
 def layer(own, **fields):
     return own(**{**dict(name="y", inputs=("a",), output=S8), **fields})
+
+
+def reduction(**fields):
+    return layer(FloatReduce, **{**dict(axes=(1,), keep=False, kind="sum"), **fields})
 
 
 def pool(**fields):
@@ -92,6 +98,30 @@ def test_sums_and_means(rng):
         np.testing.assert_array_equal(run(made, x)["y"], wanted)
 
 
+def test_sums_in_float32_by_fractions(rng):
+    """Factor, offset, product and sum, each an exact fraction rounded to float32."""
+    def single(fraction):
+        return Fraction(float(np.float32(float(fraction))))
+
+    for kind, rounding in (("mean", Rounding.HALF_EVEN), ("sum", Rounding.HALF_AWAY)):
+        x = rng.integers(-128, 128, (20, 3, 2))
+        input, output = Quantization(parse("s8"), 0.3, -100), Quantization(parse("s8"), 0.8, 7)
+        factor = single(single(Fraction(0.3)) / single(Fraction(0.8)))
+        if kind == "mean":
+            factor = single(factor * single(Fraction(1, 6)))
+        offset = single(7 - single(6 * -100 * factor))
+        wanted = []
+        for total in x.sum(axis=(1, 2)).tolist():
+            real = single(single(total * factor) + offset)
+            level = round(real)  # ties to even
+            if rounding is Rounding.HALF_AWAY:
+                level = int(abs(real) + Fraction(1, 2)) * (1 if real >= 0 else -1)
+            wanted.append(min(max(level, -128), 127))
+        made = network(reduction(axes=(1, 2), kind=kind, rounding=rounding, output=output),
+                       input=input, shape=(3, 2))
+        assert run(made, x)["y"].tolist() == wanted
+
+
 def test_transposed_convolution_is_the_sum_of_its_taps(rng):
     """Tap by tap, as the definition has it; sizes beyond the last tap included."""
     x = rng.integers(-8, 8, (2, 3, 4, 2))
@@ -137,6 +167,17 @@ def test_transposed_convolution_is_the_sum_of_its_taps(rng):
      "Layer 'y': Parameter zero_point must be 3, as the output's, not 4"),
     (lambda: network(layer(Reduce, axes=(2,), keep=False, kind="sum", contract=contract("tflite"),
                            parameters=MEAN)), "Layer 'y': Axes must be different ones of 1 to 1"),
+    (lambda: network(layer(Softmax, output=UNIT, tables="float16", parameters={
+        "multiplier": 1 << 30, "shift": 1})),
+     "Tables of layer 'y' must be float32 or float64, not 'float16'"),
+    (lambda: network(reduction(kind="max")), "Kind of layer 'y' must be mean or sum, not 'max'"),
+    (lambda: network(reduction(rounding=Rounding.FLOOR)),
+     "Rounding of layer 'y' must be half_even or half_away, not floor"),
+    (lambda: network(reduction(output=Quantization(parse("s8"), 1e38)),
+                     input=Quantization(parse("s8"), 1e-8)),
+     "Factor of layer 'y' must be a normal float32, not 0.0"),
+    (lambda: network(reduction(), input=Quantization(parse("s16")), shape=(65536,)),
+     "Layer 'y' must sum at most 65535 elements of s16, not 65536"),
     (lambda: network(pool()), "Tensor 'a' must have shape (height, width, channels), not (4,)"),
     (lambda: network(pool(padding=((2, 0), (0, 0))), shape=(4, 4, 1)),
      "Padding must be less than the window (2, 2)"),

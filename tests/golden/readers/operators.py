@@ -1,14 +1,18 @@
 """Each operator of TFLite in each runtime: ``python -m tests.golden.readers.operators``.
 
 Random files of one operator run in the runtime and in golden with that runtime's arithmetic, until
-there are 50 files and 10,000 elements. The table goes to ``docs/operators.md``.
+there are 50 files and 10,000 elements. The table goes to ``docs/operators.md``. Each cell is kept
+in ``build/operators.json`` as soon as it is computed: a run that was stopped goes on from there,
+and ``--only A,B`` computes rows anew.
 """
 
 import argparse
+import json
 import subprocess
 import sys
 import zlib
 from collections import Counter
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,8 +26,10 @@ from golden.readers import UnsupportedModel, read_model
 from golden.run import run
 from tests.golden.readers.tflite_files import CASES, case
 
-PAGE = Path(__file__).parents[3] / "docs" / "operators.md"
+ROOT = Path(__file__).parents[3]
+PAGE, CELLS = ROOT / "docs" / "operators.md", ROOT / "build" / "operators.json"
 NAMES = ("tflite-micro", "litert", "litert-reference")
+KINDS = {"int8": "int8", "int16": "int16x8"}
 FILES, ELEMENTS, MOST_FILES, ROUND = 50, 10_000, 4000, 250
 
 
@@ -42,9 +48,14 @@ def worker(name: str, folder: Path):
         np.savez(path.with_suffix(f".{name}.npz"), **arrays)
 
 
-def batch(name: str, operator: str, kind: str, rng) -> Counter:
-    """Counts of a round of files: files and elements, those that differ, refusals by reason."""
+def batch(name: str, operator: str, kind: str, rng, whys: dict[str, str]) -> Counter:
+    """Counts of a round of files; ``whys`` gets the first reason of each kind of exclusion."""
     counts = Counter()
+
+    def left_out(outcome: str, why: str):
+        counts[outcome] += 1
+        whys.setdefault(outcome, why)
+
     with TemporaryDirectory() as work:
         folder, inputs = Path(work), []
         for number in range(ROUND):
@@ -59,15 +70,15 @@ def batch(name: str, operator: str, kind: str, rng) -> Counter:
         for number, arrays in enumerate(inputs):
             path = folder / f"{number:04}.tflite"
             if (refused := path.with_suffix(".refused")).exists():
-                counts[f"refused: {refused.read_text().splitlines()[0][:60]}"] += 1
+                left_out("refused", refused.read_text().splitlines()[0])
                 continue
             if not (results := path.with_suffix(f".{name}.npz")).exists():
-                counts["crashed"] += 1
+                left_out("crashed", "the runtime's process ended")
                 continue
             try:
                 read = read_model(path, name)
             except UnsupportedModel as error:
-                counts[f"excluded: {error.problems[0].reason}"] += 1
+                left_out("excluded", error.problems[0].reason)
                 continue
             own = run(read.network, {tensor.name: each for tensor, each in zip(
                 read.network.inputs, arrays, strict=True)})
@@ -80,40 +91,84 @@ def batch(name: str, operator: str, kind: str, rng) -> Counter:
     return counts
 
 
-def cell(name: str, operator: str, kind: str) -> str:
-    """Text of a cell of the table."""
+def cell(name: str, operator: str, kind: str) -> dict:
+    """Counts of a cell of the table, and why files are left out."""
     rng = np.random.default_rng(zlib.crc32(f"{name} {operator} {kind}".encode()))
-    total, made = Counter(), 0
+    total, made, whys = Counter(), 0, {}
     while made < MOST_FILES:
-        total += batch(name, operator, kind, rng)
+        total += batch(name, operator, kind, rng, whys)
         made += ROUND
         if total["files"] >= FILES and total["elements"] >= ELEMENTS or not total["files"]:
             break
-    if total["differ"]:
-        return f"**{total['differ']:,} of {total['elements']:,} differ**"
-    if not total["files"]:
-        reason = total.most_common(1)[0][0]
-        return "excluded: " + reason.split(": ", 1)[1] if "excluded" in reason else "refused"
-    others = [f"{count:,} {reason.split(':')[0]}" for reason, count in sorted(total.items())
-              if reason.startswith(("refused", "crashed", "excluded"))]
-    return ", ".join([f"{total['elements']:,}", *others])
+    return {**total, "whys": whys}
+
+
+def text(counts: Mapping) -> str:
+    """Text of a cell, in bold where something is wrong."""
+    left_out = [outcome for outcome in ("refused", "crashed", "excluded") if outcome in counts]
+    if not (files := counts.get("files", 0)):
+        return left_out[-1]
+    elements, differ = counts["elements"], counts.get("differ", 0)
+    if differ:
+        return f"**{differ:,} of {elements:,} differ**"
+    enough = files >= FILES and elements >= ELEMENTS
+    return ", ".join([f"{elements:,} in {files:,}", *([] if enough else ["**too few**"]),
+                      *(f"{counts[each]:,} {each}" for each in left_out)])
+
+
+def cells(operators: Collection[str], anew: Collection[str]) -> dict[str, dict]:
+    """Every cell by name, from the file of cells or computed; ``anew`` names rows to compute."""
+    kept = json.loads(CELLS.read_text()) if CELLS.exists() else {}
+    for operator in track(operators, description="operators"):
+        for kind in KINDS:
+            for name in NAMES:
+                key = f"{operator} {kind} {name}"
+                if key not in kept or operator in anew:
+                    kept[key] = cell(name, operator, kind)
+                    CELLS.parent.mkdir(exist_ok=True)
+                    CELLS.write_text(json.dumps(kept, indent=1))
+    return kept
 
 
 TEXT = """\
 # TFLite's operators, and whose results golden has
 
-{versions}. Every cell comes from random files of one operator: shapes, scales, zero points,
-strides, paddings and activations are drawn, and inputs cover the whole range. A number is the count
-of output elements; all of them are equal in the runtime and in golden with that runtime's
-arithmetic (`golden.readers.read(path, runtime)`). Where a cell also counts refused files, the
-runtime refused so many: LiteRT wants a bias of CONV_2D. A cell `refused`: the runtime does not have
-the operator for this type.
+Which operator of a TFLite file golden computes as which runtime does, for int8 and for int16
+activations with int8 weights.
 
-`python -m tests.golden.readers.operators` writes this page; the default tests run a few files of
-each row. LiteRT without its default delegate (`litert-builtin`) has no column: it multiplies by
-ruy, whose rounding depends on the processor.
+```sh
+python -m tests.golden.readers.operators
+```
+
+writes this page from random files of one operator: shapes, scales, zero points, strides, paddings
+and activations are drawn, and inputs cover the whole range. Versions: {versions}.
+
+A cell counts output elements and the files that they are from; all of them are equal in the runtime
+and in golden with that runtime's arithmetic (`golden.readers.read(path, runtime)`). *Refused* files
+are those that the runtime refuses; *excluded* ones golden refuses for that runtime. The reasons
+stand below the table. LiteRT without its default delegate (`litert-builtin`) has no column: it
+multiplies by ruy, whose rounding depends on the processor. The default tests run a few files of
+each row in tflite-micro.
 
 """
+WHY = """
+## Why files are left out
+
+Of each cell the first reason. "Didn't find op" and "Failed to prepare" are the runtimes' own words.
+
+"""
+
+
+def whys(kept: Mapping[str, Mapping]) -> list[str]:
+    """A line for each reason for which files are left out, with the cells that have it."""
+    found: dict[str, list[str]] = {}
+    for operator in CASES:
+        for kind, title in KINDS.items():
+            for name in NAMES:
+                for outcome, why in kept[f"{operator} {kind} {name}"]["whys"].items():
+                    line = f"{outcome}: {why.rstrip('.')}"
+                    found.setdefault(line, []).append(f"{operator} {title} {name}")
+    return [f"- {', '.join(where)} {line}" for line, where in found.items()]
 
 
 def main() -> int:
@@ -126,19 +181,20 @@ def main() -> int:
     if args.worker:
         worker(args.worker[0], Path(args.worker[1]))
         return 0
-    operators = args.only.split(",") if args.only else list(CASES)
-    heads = [f"{kind}, {name}" for kind in ("int8", "int16x8") for name in NAMES]
+    only = args.only.split(",") if args.only else []
+    kept = cells(only or CASES, only)
+    heads = [f"{kind}, {name}" for kind in KINDS.values() for name in NAMES]
     rows = [f"| operator | {' | '.join(heads)} |", f"|---|{'---|' * len(heads)}"]
-    for operator in track(operators, description="operators"):
-        cells = [cell(name, operator, kind) for kind in ("int8", "int16") for name in NAMES]
-        rows.append(f"| {operator} | {' | '.join(cells)} |")
-        if args.only:
-            print(rows[-1])
-    if not args.only:
+    for operator in only or CASES:
+        texts = [text(kept[f"{operator} {kind} {name}"]) for kind in KINDS for name in NAMES]
+        rows.append(f"| {operator} | {' | '.join(texts)} |")
+    print("\n".join(rows))
+    if not only:
         versions = ", ".join(dict.fromkeys(f"{RUNTIMES[name].distribution} {RUNTIMES[name].version}"
                                            for name in NAMES))
-        PAGE.write_text(TEXT.format(versions=versions) + "\n".join(rows) + "\n")
-    return int(any("differ" in row for row in rows))
+        PAGE.write_text(TEXT.format(versions=versions) + "\n".join([*rows, WHY + "\n".join(
+            whys(kept))]) + "\n")
+    return int(any("**" in row for row in rows))
 
 
 if __name__ == "__main__":
