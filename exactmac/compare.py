@@ -1,7 +1,8 @@
 """Compare every tensor of a quantized model with the runtimes that are installed.
 
 ``exactmac compare MODEL`` reads the file, computes every tensor in golden with the arithmetic of a
-runtime, runs that runtime in a process of its own, and counts the elements that differ.
+runtime, runs that runtime in a process of its own, and counts the elements that differ. With
+``--report`` it runs none, and says what of the model computes on levels.
 """
 
 import argparse
@@ -24,12 +25,14 @@ from exactmac.oracles.probe import processor
 from golden.command import integer, undoing
 from golden.readers import RUNTIMES as READ
 from golden.readers import kind_of, read_model
+from golden.readers.report import report
+from hw.flow.tools import require
 
 __all__ = ["main", "parser", "table"]
 
 MOST_SAMPLES = 4096
 # Options that --help shows.
-FIRST = ("--runtimes", "--inputs", "--samples", "--json")
+FIRST = ("--runtimes", "--inputs", "--samples", "--report", "--json")
 EPILOG = """\
 example
   exactmac compare tests/data/hello_world_int8.tflite --runtimes tflite-micro,litert
@@ -56,6 +59,9 @@ def parser() -> Parser:
                         help="random inputs (default: %(default)s)")
     parser.add_argument("--seed", type=integer, default=0, metavar="N",
                         help="seed of the random inputs (default: %(default)s)")
+    parser.add_argument("--report", action="store_true",
+                        help="run nothing; print which operators compute on levels, where quantize "
+                             "and dequantize remain, which tensors share a scale")
     parser.add_argument("--json", action="store_true",
                         help="print the result, or an error, as JSON")
     return parser
@@ -75,6 +81,12 @@ def main(argv: list[str] | None = None) -> int:
             raise ValueError(f"Samples must be in range [1, {MOST_SAMPLES}], not {args.samples}")
         if args.seed < 0:
             raise ValueError(f"Seed must not be negative, not {args.seed}")
+        if args.report:
+            names = args.runtimes.split(",") if args.runtimes else [None]
+            reports = [report(read_model(args.model, name)) for name in names]
+            print(json.dumps([asdict(each) for each in reports], indent=2) if args.json
+                  else "\n\n".join(map(str, reports)))
+            return 0
         runtimes = _runtimes(args.runtimes, Path(args.model))
         for runtime in runtimes:
             if (own := runtime.installed) != runtime.version:

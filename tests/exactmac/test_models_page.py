@@ -1,5 +1,6 @@
 """The page of models says what the command prints and what the files give."""
 
+import json
 import os
 import re
 from pathlib import Path
@@ -37,6 +38,24 @@ def test_the_command_prints_what_the_page_shows(capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
     assert compare.main(["tests/data/hello_world_int8.tflite"]) == 0
     assert capsys.readouterr().out.split() == blocks("text")[0].split()
+
+
+def test_the_report_is_what_the_page_shows(capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert compare.main(["tests/data/hello_world_int8.tflite", "--report"]) == 0
+    assert capsys.readouterr().out in blocks("text")
+    assert compare.main(["tests/data/hello_world_int8.tflite", "--report", "--json", "--runtimes",
+                         "litert,litert-reference"]) == 0
+    text = capsys.readouterr().out
+    assert [each["runtime"] for each in json.loads(text)] == ["litert", "litert-reference"]
+
+
+@pytest.mark.skipif(not FOLDER, reason="EXACTMAC_MODELS names no folder of models")
+def test_the_end_of_a_report(capsys):
+    path = Path(str(FOLDER)) / "pretrainedResnet_quant.tflite"
+    assert compare.main([str(path), "--report"]) == 0
+    text = capsys.readouterr().out
+    assert text[text.index("groups of"):] in blocks("text")
 
 
 @pytest.mark.slow
