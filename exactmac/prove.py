@@ -9,6 +9,8 @@ its means and its time; it fails at the first such input.
   products. Left out are the pairs whose block has no product in it: affine splits, XNOR.
 - Rounding shifters: 64 bits, any shift to 63, each rounding, against quotient and remainder.
 - Requantizers: from the product, which is left free, to the output, with every parameter free.
+- Thresholds in memories, of outputs of 5 to 8 bits: with each number read left free, the count that
+  bisection finds has been compared with its own threshold and the next one, of the record's place.
 - Requantizers to levels that are no integers (odd ones, floats, a codebook): from the product on,
   against the borders between the output level and its neighbours; floats of 8 bits in two steps,
   the shift and the rest.

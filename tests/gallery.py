@@ -116,6 +116,8 @@ SMALL = {
     "nan": small("e5m2:specials=propagate", "e4m3fn:specials=propagate", "e5m2:specials=propagate",
                 lanes=1, depth=5, channels=4),
     "thresholds": small("s3n", "s3", "s3", "thresholds", lanes=1, depth=4, channels=12),
+    "thresholds in memories": small("s3n", "s3", "s5n", "thresholds", lanes=1, depth=4, channels=6,
+                                    outputs=2, zero_points="both"),
 }
 
 

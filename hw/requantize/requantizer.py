@@ -2,7 +2,7 @@
 
 from functools import cached_property
 
-from amaranth.hdl import Array, Cat, Const, Module, Value
+from amaranth.hdl import Module, Value
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
@@ -23,6 +23,15 @@ from hw.pipeline import Pipeline, dry_run
 from hw.requantize.levels import nearest_code, special_code
 from hw.requantize.scale import SCALERS, offset_and_clamp, product
 from hw.requantize.shared_exponent import ask, unrounded
+from hw.requantize.thresholds import (
+    PARALLEL_BITS,
+    apart,
+    code_of_count,
+    count_apart,
+    count_together,
+    memory_reader,
+    threshold_write,
+)
 from hw.shared import Shared
 from hw.targets.fabric import GENERIC, Fabric
 
@@ -64,7 +73,8 @@ class Requantizer(Shared):
     Multiply-shift contracts are those of :class:`~golden.contracts.MultiplyShift` and
     ``stochastic``, whose state is a sideband of the sum too. The contract ``none`` has only the
     first two stages; ``thresholds`` has these and then a cycle for each bit of the output, highest
-    first.
+    first. An output of more than 4 bits has its thresholds in memories, one for each bit: their
+    first read takes a cycle more.
 
     Parameters
     ----------
@@ -84,36 +94,53 @@ class Requantizer(Shared):
         Format of the sum of a row's activations; None for a tile without weight zero points.
     propagates : bool
         True if sums have flags of infinities and NaN; a flag decides the result.
+    places : int
+        Records whose thresholds the requantizer has in memories, only for ``thresholds`` and an
+        output of more than 4 bits; they then are no parameters of a sum.
     fabric : Fabric
         Fabric of the arithmetic.
 
     Members
     -------
     i : In(stream.Signature(StructLayout, always_ready=True))
-        ``sum`` and ``parameters`` (a StructLayout of the record); ``row_sum``, ``flags`` and, with
-        contract ``stochastic``, ``state``, as the parameters above have them.
+        ``sum`` and ``parameters`` (a StructLayout of the record); ``row_sum``, ``flags``, with
+        contract ``stochastic`` ``state``, and with thresholds in memories ``place``, as the
+        parameters above have them.
     o : Out(stream.Signature(shape_of(output), always_ready=True))
         Results, in order; for a block-scaled output with the layout of
         :func:`hw.requantize.shared_exponent.unrounded`.
     table : In(ArrayLayout(shape_of(output.range), 1 << output.bits))
         Table of a loaded codebook as the output: level of each code, ascending, the highest
         repeated. It is read :attr:`table_latency` cycles after the sum.
+    write : In(hw.requantize.thresholds.threshold_write(places, output.bits, total))
+        Write of a threshold in memory. The last one of a sum is read :attr:`table_latency` cycles
+        after the sum.
     """
 
     i: stream.Interface
     o: stream.Interface
     table: data.View
+    write: data.View
 
     def __init__(self, *, contract: Contract, accumulator: IntFormat, total: IntFormat,
                  output: Format, record: dict[str, Format], fixed: dict[str, int] | None = None,
-                 row_sum: IntFormat | None = None, propagates: bool = False,
+                 row_sum: IntFormat | None = None, propagates: bool = False, places: int = 0,
                  fabric: Fabric = GENERIC):
         if type(contract) not in (ExactSum, Thresholds, *SCALERS):
             raise TypeError(f"Contract must be one with hardware, not {contract!r}")
         if (row_sum is not None) != ("weight_zero_point" in record):
             raise ValueError("Row sum must be given where the record has a weight_zero_point, "
                              f"and only there, not {row_sum}")
+        self._apart = apart(contract, output, record)
+        if bool(self._apart) != bool(places):
+            must = "a positive integer" if self._apart else "left out"
+            raise ValueError(f"Places must be {must} for {contract.name} of an output {output}, "
+                             f"not {places}")
+        if self._apart and self._apart.keys() & (fixed or {}).keys():
+            raise ValueError(f"Thresholds must not be fixed for an output {output}, of more than "
+                             f"{PARALLEL_BITS} bits")
         self.contract = contract
+        self.places = places
         self.accumulator = accumulator
         self.total = total
         self.output = output
@@ -125,8 +152,11 @@ class Requantizer(Shared):
         payload = {
             "sum": shape_of(accumulator),
             "parameters": Payload.of({
-                name: fmt for name, fmt in record.items() if name not in self.fixed}).layout,
+                name: fmt for name, fmt in record.items()
+                if name not in self.fixed and name not in self._apart}).layout,
         }
+        if self._apart:
+            payload["place"] = range(places)
         if row_sum is not None:
             payload["row_sum"] = shape_of(row_sum)
         if propagates:
@@ -141,6 +171,7 @@ class Requantizer(Shared):
             "i": In(stream.Signature(data.StructLayout(payload), always_ready=True)),
             "o": Out(stream.Signature(result, always_ready=True)),
             **({"table": In(table_layout(output))} if isinstance(output, LoadedCodebook) else {}),
+            **({"write": In(threshold_write(places, output.bits, total))} if self._apart else {}),
         })
 
     @property
@@ -150,8 +181,8 @@ class Requantizer(Shared):
 
     @property
     def table_latency(self) -> int:
-        """Cycles from a sum to its read of the table of a loaded output."""
-        return self._dry.read["table"]
+        """Cycles from a sum to its last read of a loaded output's table, or of thresholds."""
+        return max(self._dry.read.values())
 
     @cached_property
     def _dry(self) -> Pipeline:
@@ -169,11 +200,14 @@ class Requantizer(Shared):
         has_table = isinstance(self.output, LoadedCodebook)
         pipe = Pipeline(m, {
             name: constant(fmt, self.fixed[name]) if name in self.fixed
-            else self.i.p.parameters[name] for name, fmt in self.record.items()},
+            else self.i.p.parameters[name] for name, fmt in self.record.items()
+            if name not in self._apart},
             (lambda name, stage: Value.cast(self.table)) if has_table else None,
             fabric=self.fabric)
         if isinstance(self.contract, Stochastic):
             pipe.hold("state", self.i.p.state)
+        if self._apart:
+            pipe.hold("place", self.i.p.place)
         if self.propagates:
             pipe.hold("flags", Value.cast(self.i.p.flags))
         unbiased = self.i.p["sum"]
@@ -190,7 +224,11 @@ class Requantizer(Shared):
         if isinstance(self.contract, ExactSum):
             m.d.comb += self.o.payload.eq(total)
         elif isinstance(self.contract, Thresholds):
-            m.d.comb += self.o.payload.eq(self._count(pipe, total))
+            bits, last = self.output.bits, len(self.output.levels()) - 1
+            count = count_together(pipe, total, bits, last) if not self._apart else count_apart(
+                pipe, total, bits, last, memory_reader(
+                    m, pipe, self.write, self.places, bits, self.total))
+            m.d.comb += self.o.payload.eq(code_of_count(count, self.output))
         elif not isinstance(self.output, IntFormat):
             assert isinstance(self.contract, MultiplyShift)  # other contracts refuse the output
             value, right = product(pipe, self.contract, total)
@@ -214,27 +252,3 @@ class Requantizer(Shared):
                 pipe, self.contract, total, self.output.bits + 1)
             m.d.comb += self.o.payload.eq(offset_and_clamp(pipe, near, up))
         return pipe
-
-    def _count(self, pipe: Pipeline, total):
-        """Count the thresholds that ``total`` reaches, by bisection from the highest bit on."""
-        bits = self.output.bits
-        count = None
-        for bit in reversed(range(bits)):
-            # Thresholds halfway between those of earlier bits; the earlier bits choose one. A
-            # narrow format has no threshold for its last step, which is never reached.
-            halfway = range(1 << bit, 1 << bits, 2 << bit)
-            reached = [total >= pipe.take(f"threshold_{step}")
-                       if f"threshold_{step}" in self.record else Const(0, 1)
-                       for step in halfway]
-            bit_value = reached[0] if count is None else Array(reached)[count]
-            count = bit_value if count is None else Cat(bit_value, count)
-            if bit:
-                pipe.hold("total", total)
-            count = pipe.register(count, f"count_{bit}")
-            if bit:
-                total = pipe.take("total")
-        assert count is not None  # an output has at least one bit
-        if isinstance(self.output, IntFormat):
-            return count + self.output.min
-        codes = self.output.encode(self.output.levels()).tolist()
-        return Array(Const(code, bits) for code in codes)[count]

@@ -15,15 +15,13 @@ from golden.formats import (
     element_of,
 )
 from golden.ranges import Range, check_ends, dot_range, levels_range
+from hw.requantize.thresholds import PARALLEL_BITS, apart
 from hw.targets.fabric import FABRICS, Fabric
 from hw.tile.choices import TileChoices, usual_zero_points
 
 __all__ = ["TileConfig", "CODE_BITS", "LUT_WORDS"]
 
 _MOST_MACS = 1 << 14
-
-PARALLEL_BITS = 4
-"""Widest output whose thresholds are compared at once: all of them are in a record."""
 
 CODE_BITS = 8
 """Width of a table's input and output codes."""
@@ -79,9 +77,6 @@ class TileConfig(TileChoices):
             raise ValueError("Output must be a format whose specials propagate, as an operand's "
                              f"do, not {self.output}")
         self.contract.fields(self.unbiased, self.contract.output_format(self.unbiased, self.output))
-        if isinstance(self.contract, Thresholds) and self.output_format.bits > PARALLEL_BITS:
-            raise ValueError(f"Output must be a format of at most {PARALLEL_BITS} bits for "
-                             f"contract {self.contract.name} in hardware, not {self.output}")
         if self.lut is not None:
             self._check_lut()
         if self.parameters is not None:
@@ -130,6 +125,9 @@ class TileConfig(TileChoices):
         if not isinstance(self.parameters, tuple):
             raise TypeError("Parameters must be a tuple of fields and values, or None, "
                             f"not {self.parameters!r}")
+        if self.apart:
+            raise ValueError(f"Parameters must not be fixed for contract {self.contract.name} with "
+                             f"an output of more than {PARALLEL_BITS} bits, {self.output}")
         names = [name for name, _ in self.parameters]
         if sorted(names) != sorted(self.record):
             missing = [name for name in self.record if name not in names]
@@ -222,6 +220,11 @@ class TileConfig(TileChoices):
         if self.zero_points == "both":
             record["weight_zero_point"] = self.weights
         return record
+
+    @property
+    def apart(self) -> tuple[str, ...]:
+        """Fields of a record that requantizers have in memories of their own."""
+        return tuple(apart(self.contract, self.output_format, self.record))
 
     @cached_property
     def fixed(self) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """Store of per-channel parameters, written word by word, read record by record."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal
@@ -12,6 +13,7 @@ from golden.contracts import WORD_BITS
 from golden.formats import Format
 from hw.payload import Field, Payload
 from hw.shared import Shared
+from hw.tile.fields import Fields
 
 __all__ = ["ParameterStore", "WORDS", "head_word"]
 
@@ -48,6 +50,9 @@ class ParameterStore(Shared):
         Most jobs accepted and not yet finished.
     head : int
         Words of a set in front of its records.
+    apart : sequence of str
+        Fields of the record, one after the other and of one format, longer than a word, that are
+        no part of ``records``: ``field`` hands them on as they arrive.
 
     Members
     -------
@@ -70,6 +75,9 @@ class ParameterStore(Shared):
         Records read.
     write : Out(StructLayout)
         Word of the head, if the set has one: ``valid``, ``bank``, ``index`` and ``word``.
+    field : Out(StructLayout)
+        Field apart, if there are any: ``valid``, a bit for each of ``outputs`` records of a read,
+        the ``index`` and ``bank`` of the read, the ``number`` of the field, from 1, and ``value``.
     """
 
     i: stream.Interface
@@ -81,17 +89,21 @@ class ParameterStore(Shared):
     address: data.View
     records: data.View
     write: data.View
+    field: data.View
 
     latency = 1
 
     def __init__(self, *, record: dict[str, Format], channels: int, outputs: int, max_jobs: int,
-                 head: int = 0):
+                 head: int = 0, apart: Sequence[str] = ()):
         self.record = record
         self.channels = channels
         self.outputs = outputs
         self.max_jobs = max_jobs
         self.head = head
+        self.apart = tuple(apart)
         self._payload = Payload.of(record)
+        self._kept = Payload.of({
+            name: fmt for name, fmt in record.items() if name not in self.apart})
         members: dict[str, Any] = {
             "i": In(stream.Signature(WORDS.layout)),
             "ready": Out(1),
@@ -100,11 +112,24 @@ class ParameterStore(Shared):
             "accept": In(1),
             "finish": In(data.StructLayout({"valid": 1, "bank": 1})),
             "address": In(data.StructLayout({"index": self._index_bits, "bank": 1})),
-            "records": Out(data.ArrayLayout(self._payload.layout, outputs)),
+            "records": Out(data.ArrayLayout(self._kept.layout, outputs)),
         }
+        if self.apart:
+            members["field"] = Out(data.StructLayout({
+                "valid": outputs, "index": self._index_bits, "bank": 1,
+                "number": range(len(self.apart) + 1), "value": record[self.apart[0]].bits}))
         if head:
             members["write"] = Out(head_word(head))
         super().__init__(members)
+
+    @property
+    def _runs(self) -> list[tuple[int, int]]:
+        """First bits, and those after the last, of each run of fields that records have."""
+        places = list(self.record).index(self.apart[0]) if self.apart else len(self.record)
+        formats = [fmt.bits for fmt in self.record.values()]
+        before = sum(formats[:places])
+        after = sum(formats[:places + len(self.apart)])
+        return [run for run in ((0, before), (after, self._payload.bits)) if run[0] < run[1]]
 
     @property
     def _entries(self) -> int:
@@ -174,20 +199,38 @@ class ParameterStore(Shared):
                 writing.eq(~writing), self.ready.eq(1),
             ]
 
+        if self.apart:
+            fields = m.submodules.fields = Fields(
+                before=self._runs[0][1], bits=self.record[self.apart[0]].bits,
+                count=len(self.apart))
+            m.d.comb += [
+                fields.word.eq(self.i.p.word),
+                fields.valid.eq(writes),
+                fields.first.eq(word == 0),
+                self.field.valid.eq(fields.ends << slot),
+                self.field.index.eq(whole[:self._index_bits]),
+                self.field.bank.eq(writing),
+                self.field.number.eq(fields.index),
+                self.field.value.eq(fields.field),
+            ]
+
         for k in range(self.outputs):
-            read = []
-            for w in range(words):
-                width = min(WORD_BITS, bits - w * WORD_BITS)
-                memory = Memory(shape=width, depth=2 << self._index_bits, init=[])
-                m.submodules[f"memory_{k}_{w}"] = memory
-                write_port = memory.write_port()
-                read_port = memory.read_port()
-                m.d.comb += [
-                    write_port.addr.eq(Cat(whole[:self._index_bits], writing)),
-                    write_port.data.eq(self.i.p.word),
-                    write_port.en.eq(writes & (slot == k) & (word == w)),
-                    read_port.addr.eq(Cat(self.address.index, self.address.bank)),
-                ]
-                read.append(read_port.data)
-            m.d.comb += self.records[k].as_value().eq(Cat(*read))
+            kept = []
+            for start, end in self._runs:
+                read = []
+                for w in range(start // WORD_BITS, -(-end // WORD_BITS)):
+                    width = min(WORD_BITS, end - w * WORD_BITS)
+                    memory = Memory(shape=width, depth=2 << self._index_bits, init=[])
+                    m.submodules[f"memory_{k}_{w}"] = memory
+                    write_port = memory.write_port()
+                    read_port = memory.read_port()
+                    m.d.comb += [
+                        write_port.addr.eq(Cat(whole[:self._index_bits], writing)),
+                        write_port.data.eq(self.i.p.word),
+                        write_port.en.eq(writes & (slot == k) & (word == w)),
+                        read_port.addr.eq(Cat(self.address.index, self.address.bank)),
+                    ]
+                    read.append(read_port.data)
+                kept.append(Cat(*read)[start % WORD_BITS:])
+            m.d.comb += self.records[k].as_value().eq(Cat(*kept))
         return m

@@ -3,10 +3,11 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
 from golden.contracts import LFSR_BITS, MultiplyShift
 from golden.formats import BlockScaled
@@ -137,7 +138,7 @@ class Results(Shared):
             Requantizer(contract=c.contract, accumulator=c.accumulator, total=c.sum_format,
                         output=c.output_format, record=c.record, fixed=c.fixed,
                         row_sum=c.row_sum if c.zero_points == "both" else None,
-                        propagates=c.propagates, fabric=c.fabric)
+                        propagates=c.propagates, places=self._places, fabric=c.fabric)
             for _ in range(c.outputs)]
         codes = c.lut
         if isinstance(codes, tuple):
@@ -181,13 +182,20 @@ class Results(Shared):
     def release_latency(self) -> int:
         """Cycles from a job's last total to its last use of its parameter set.
 
-        A loaded table is read later than the records; its bank is in use until a job's last
-        result has been read from it.
+        A loaded table and thresholds in memories are read later than the records; their bank is
+        in use until a job's last result has been read from it.
         """
         requantizer, head = self._requantizers[0], self.config.head
         if "lut" in head:
             return ParameterStore.latency + requantizer.latency
-        return ParameterStore.latency + requantizer.table_latency if "output" in head else 0
+        late = "output" in head or self.config.apart
+        return ParameterStore.latency + requantizer.table_latency if late else 0
+
+    @property
+    def _places(self) -> int:
+        # Records of each requantizer's memories, if it has any: those of two banks.
+        c = self.config
+        return 2 << ceil_log2(c.groups * c.cols // c.outputs) if c.apart else 0
 
     @property
     def _result_latency(self) -> int:
@@ -251,6 +259,16 @@ class Results(Shared):
             ]
             drawn: Any = delay(m, states.o, store.latency, "states")
             inputs["state"] = [drawn[k] for k in range(c.outputs)]
+        if isinstance(store, ParameterStore) and c.apart:
+            place = delay(m, Cat(store.address.index, bank), store.latency, "place")
+            inputs["place"] = [place] * c.outputs
+            field = store.field
+            m.d.comb += [each for k, requantizer in enumerate(self._requantizers) for each in (
+                requantizer.write.valid.eq(field.valid[k]),
+                requantizer.write.place.eq(Cat(field.index, field.bank)),
+                requantizer.write.step.eq(field.number),
+                requantizer.write.threshold.eq(field.value),
+            )]
         for k, requantizer in enumerate(self._requantizers):
             m.submodules[f"requantizer_{k}"] = requantizer
             m.d.comb += [
@@ -314,7 +332,7 @@ class Results(Shared):
         if c.parameters is None:
             return ParameterStore(
                 record=c.record, channels=c.groups * c.cols, outputs=c.outputs,
-                max_jobs=self._max_jobs, head=sum(c.head.values()))
+                max_jobs=self._max_jobs, head=sum(c.head.values()), apart=c.apart)
         return FixedParameters(record={name: c.record[name] for name in c.fixed_per_channel},
                                values=c.fixed_per_channel, channels=c.groups * c.cols,
                                outputs=c.outputs)

@@ -26,9 +26,10 @@ from sim.claims.fused import fused
 from sim.claims.levels import guarded, to_levels
 from sim.claims.multipliers import multiplier, multiplies
 from sim.claims.requantizers import requantizer, shifter
+from sim.claims.thresholds import bisection
 
-__all__ = ["Claim", "claims", "conversion", "float_product", "float_requantizer", "fused",
-           "guarded", "inside", "inside_rounded", "level_of_exponent", "multiplier",
+__all__ = ["Claim", "bisection", "claims", "conversion", "float_product", "float_requantizer",
+           "fused", "guarded", "inside", "inside_rounded", "level_of_exponent", "multiplier",
            "preferred_exponent", "requantizer", "shifter", "to_levels"]
 
 INTEGERS = IntFormat(8), IntFormat(4, signed=False)
@@ -38,6 +39,9 @@ LEVELS = {"odd4": False, "e2m1": False, "codebook:-9/-4/-1/0/2/3/11": False,
           "codebook:43/54/93/97": False,
           "e4m3fn": True, "cfloat8_1_4_3:denormals=paper": True}
 """Other outputs; True for those with too many levels to begin at the product."""
+
+LADDERS = ("s5", "u6", "s7", "u8", "u5n", "s8n", "e3m2", "e4m3fn")
+"""Outputs whose thresholds are in memories; the last have fewer than bits allow."""
 
 ELEMENTS = ("s4", "u4", "odd4", "e2m1", "codebook:-9/-4/-1/0/2/3/11", "codebook:-100/-7/0/3",
             "codebook:1/24/44/71")
@@ -56,6 +60,7 @@ def claims() -> Iterator[Claim]:
     for name in ADDING:
         for output in INTEGERS:
             yield requantizer(name, output, addend_bits=MAX_ADDEND_BITS, signed_multiplier=True)
+    yield from (bisection(parse(output)) for output in LADDERS)
     for name in ("half_up", "half_even", "half_away", "floor", "zero", "pulp"):
         yield guarded(name)
         for output, many in LEVELS.items():

@@ -107,6 +107,10 @@ class Transparent(Pipeline):
         self.computed[name] = value
         super().hold(name, self._replaced.get(name, value))
 
+    def advance(self, stage: int):
+        """Count the stage; nothing is delayed."""
+        self.stage = stage
+
     def register(self, value: Value, name: str, shape=None) -> Signal:
         """Return ``value`` at once; for a product, a free input of its shape."""
         wire = Signal(value.shape() if shape is None else shape, name=name)

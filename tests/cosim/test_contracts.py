@@ -90,6 +90,8 @@ LEVELS = [
     *(pytest.param(name, None, marks=[] if name in DEFAULT else [pytest.mark.slow])
       for name in CONTRACTS),
     *(pytest.param(*each, marks=pytest.mark.slow) for each in LEVELS),
+    *(pytest.param("thresholds", output, marks=pytest.mark.slow)
+      for output in ("s8", "u6", "e4m3fn")),
     *(pytest.param(contract(name, addend_bits=48, signed_multiplier=True), output,
                    id=f"{name}-addend-{output}", marks=pytest.mark.slow)
       for name, output in (("half_up", "u8"), ("half_even", "s8"), ("half_even", "e4m3fn")))])
@@ -110,8 +112,9 @@ def test_verilog_is_golden(rng, name, output):
         levels, counts = np.unique(want, return_counts=True)
         every = np.unique(np.concatenate(
             [each.formats["output"].levels() for each in phases]))
-        # Each phase has a table of its own, where it is loaded, with a fifth of the sums.
-        share = 0.8 if "loaded" in str(config.output) else 0.9
+        # Each phase has a table of its own, where it is loaded, with a fifth of the sums. Of many
+        # thresholds the outermost are nearly the largest sums, of which there are few.
+        share = 0.75 if config.apart else 0.8 if "loaded" in str(config.output) else 0.9
         assert len(levels) > share * len(every)
         assert counts.max() < want.size * 0.75
 

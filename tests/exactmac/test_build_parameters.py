@@ -185,6 +185,15 @@ def test_a_file_that_is_not_there(capsys):
                     "(No such file or directory)")
 
 
+def test_thresholds_in_memories_are_not_fixed(tmp_path, capsys):
+    file = tmp_path / "parameters.json"
+    file.write_text(json.dumps({"bias": 0, **{f"threshold_{k}": k for k in range(1, 32)}}))
+    line = refused(capsys, *"--bits 5 --requant thresholds --no-area --parameters".split(),
+                   str(file), out=tmp_path / "out")
+    assert line == ("Parameters must not be fixed for contract thresholds with an output of more "
+                    "than 4 bits, s5")
+
+
 def test_thresholds_that_fall(tmp_path, capsys):
     bits = "--bits 2 --requant thresholds --no-area --channels 2".split()
     file = tmp_path / "own.json"

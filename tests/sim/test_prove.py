@@ -10,9 +10,10 @@ from golden.contracts import ADDING, MultiplyShift, Rounding
 from golden.formats import BlockScaled, IntFormat, parse
 from hw.blocks.select import SelectDot
 from hw.flow.tools import ToolFailed
-from hw.requantize import float32, levels, scale, shared_exponent
+from hw.requantize import float32, levels, scale, shared_exponent, thresholds
 from hw.units import fused_add
 from sim import claims
+from sim.claims import thresholds as claimed_thresholds
 from sim.products import ProductMismatch
 
 U4 = IntFormat(4, signed=False)
@@ -28,6 +29,8 @@ MULTIPLIERS = 263
     pytest.param(claims.requantizer("half_even", U4, addend_bits=48, signed_multiplier=True),
                  marks=pytest.mark.slow),
     pytest.param(claims.requantizer("q31", IntFormat(8)), marks=pytest.mark.slow),
+    claims.bisection(parse("u5n")),
+    pytest.param(claims.bisection(parse("e4m3fn")), marks=pytest.mark.slow),
     claims.fused(28), claims.fused(-36),
     claims.guarded("half_up"), claims.to_levels("half_even", parse("odd4")),
     claims.to_levels("pulp", parse("e2m1")),
@@ -77,6 +80,18 @@ def test_an_addend_that_is_cut_is_refuted(monkeypatch, narrow):
     monkeypatch.setitem(scale.SCALERS, MultiplyShift, lambda pipe, chosen, total, width:
                         scale._shift(pipe, *cut(pipe, chosen, total), chosen.rounding, width))
     refuted(claim, "addend")
+
+
+@pytest.mark.parametrize("broken", [
+    lambda pipe, total, bits, last, read: thresholds.count_apart(
+        pipe, total, bits, last, lambda step, address: read(step, address ^ (step == 2))),
+    lambda pipe, total, bits, last, read: thresholds.count_apart(pipe, total - 1, bits, last, read),
+    lambda pipe, total, bits, last, read: thresholds.count_apart(
+        pipe, total, bits, (1 << bits) - 1, read),
+], ids=["address", "comparison", "missing"])
+def test_a_wrong_bisection_is_refuted(monkeypatch, broken):
+    monkeypatch.setattr(claimed_thresholds, "count_apart", broken)
+    refuted(claims.bisection(parse("u5n")), "total")
 
 
 def test_a_saturation_a_bit_too_narrow_is_refuted(monkeypatch):
@@ -214,6 +229,7 @@ def test_everything_is_proven(capsys):
     assert re.search(rf"multiplier +{MULTIPLIERS} +Yosys sat", said)
     assert re.search(r"product, 1,924 pairs of formats +23,462,593 +simulation of all", said)
     assert re.search(r"requantizer, product free +40 +Yosys sat", said)
+    assert re.search(r"thresholds in memories, reads free +8 +Yosys sat", said)
     assert re.search(r"shift to levels, product free +6 +Yosys sat", said)
     assert re.search(r"requantizer to levels, product free +22 +Yosys sat", said)
     assert re.search(r"requantizer to levels, shifted free +12 +Yosys sat", said)

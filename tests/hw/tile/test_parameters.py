@@ -3,7 +3,8 @@
 import pytest
 from amaranth.hdl import ResetInserter, Signal
 
-from golden.formats import parse
+from golden.formats import IntFormat, parse
+from hw.tile.fields import Fields
 from hw.tile.parameters import ParameterStore
 from sim.streams import run
 
@@ -17,8 +18,8 @@ RECORDS = {
 
 
 def random_records(rng, record, count):
-    return [{name: int(rng.integers(fmt.min, fmt.max + 1)) for name, fmt in record.items()}
-            for _ in range(count)]
+    return [{name: fmt.min + int.from_bytes(rng.bytes(16)) % (fmt.max - fmt.min + 1)
+             for name, fmt in record.items()} for _ in range(count)]
 
 
 def words_of(record, values):
@@ -36,7 +37,8 @@ def words_of(record, values):
 
 
 def as_dicts(dut, records):
-    return [{name: records[k][name] for name in dut.record} for k in range(dut.outputs)]
+    return [{name: records[k][name] for name in dut.record if name not in dut.apart}
+            for k in range(dut.outputs)]
 
 
 async def write(ctx, dut, words):
@@ -83,6 +85,58 @@ def test_records_come_back(rng, record, channels, outputs):
     run(dut, testbench)
     assert [got for _, got in seen] == sets
     assert seen[0][0] != seen[1][0] != seen[2][0]
+
+
+APART = {
+    "in front and behind": ({"a": parse("s12"), "b": parse("u16"), "c": parse("u16"),
+                             **{f"t{k}": IntFormat(33) for k in range(5)}, "z": parse("s16")}, 5),
+    # A field more would end in the last word, were there one.
+    "padded": ({"a": IntFormat(32), **{f"t{k}": IntFormat(33) for k in range(31)},
+                "z": parse("s5")}, 31),
+    "wide": ({"a": IntFormat(40), **{f"t{k}": IntFormat(70) for k in range(3)}}, 3),
+    "last": ({"a": parse("u5"), **{f"t{k}": IntFormat(33) for k in range(2)}}, 2),
+}
+
+
+@pytest.mark.parametrize("channels, outputs", [(5, 1), (6, 2)])
+@pytest.mark.parametrize("record, count", APART.values(), ids=APART)
+def test_fields_apart_leave_as_they_arrive(rng, record, count, channels, outputs):
+    """Once each, of whole sets, of records beyond the store, and after one that is cut."""
+    apart = [name for name in record if name.startswith("t")]
+    dut = ParameterStore(record=record, channels=channels, outputs=outputs, max_jobs=3,
+                         apart=apart)
+    sets = [random_records(rng, record, channels + extra) for extra in (0, 2, 0)]
+    seen, found = [], {}
+
+    async def watch(ctx):
+        async for _, _, field in ctx.tick().sample(dut.field):
+            for slot in (slot for slot in range(outputs) if field.valid >> slot & 1):
+                key = field.bank, field.index * outputs + slot, apart[field.number - 1]
+                assert key not in found
+                value, fmt = field.value, record[apart[0]]
+                found[key] = value - (value >> fmt.bits - 1 << fmt.bits)
+
+    async def testbench(ctx):
+        words = len(words_of(record, sets[0][:1]))
+        for values in sets:
+            await write(ctx, dut, words_of(record, values[:2])[:words + 2])  # cut
+            found.clear()
+            await write(ctx, dut, words_of(record, values))
+            bank = ctx.get(dut.current)
+            got = [each for index in range(-(-channels // outputs))
+                   for each in await read(ctx, dut, bank, index)]
+            for at, each in enumerate(got):
+                seen.append(each | {name: found.pop((bank, at, name)) for name in apart})
+            assert not found
+
+    run(dut, testbench, monitors=[watch])
+    assert seen == [each for values in sets for each in values[:channels]]
+    assert count == len(apart)
+
+
+def test_fields_apart_must_be_longer_than_a_word():
+    with pytest.raises(ValueError, match="^Bits must be more than the 32 of a word, not 32$"):
+        Fields(before=3, bits=32, count=2)
 
 
 def test_a_read_per_cycle(rng):

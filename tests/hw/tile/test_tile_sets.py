@@ -79,6 +79,28 @@ def test_writing_waits_for_the_jobs_of_the_set_before_last(rng):
     assert trace.final["s_axis_parameters"] > trace.first["m_axis_o"]
 
 
+@pytest.mark.parametrize("rows", [1, 4])
+def test_writing_waits_for_the_last_read_of_thresholds(rng, rows):
+    # Each requantizer reads its memories after the record, the first threshold last. The third
+    # set's first threshold arrives in the third cycle after the first set is free.
+    config = tile_config("thresholds", formats=("s4n", "u4", "s5"), rows=rows, cols=1, lanes=1,
+                         depth=4, channels=1)
+    steps = [f"threshold_{k}" for k in range(1, 32)]
+    least, most = (np.array([each]) for each in (config.sum_format.min, config.sum_format.max))
+    phases = [replace(phase_of(config, rng, [4]), parameters={
+        "bias": np.array([0]), **dict.fromkeys(steps, most), "threshold_1": first})
+        for first in (least, least, most)]
+    inputs = drive.streams(config, phases)
+    each = len(inputs["s_axis_parameters"].last) // 3
+    weights = inputs["s_axis_weights"]
+    inputs["s_axis_weights"] = Beats(weights.data, weights.last, {
+        "s_axis_parameters": np.full(len(weights.last), 2 * each)})
+    trace = simulation(config).run(inputs, 3 * config.steps)
+    levels = drive.output_levels(config, trace.data)
+    np.testing.assert_array_equal(levels, jobs.expected(config, phases))
+    assert np.unique(levels).tolist() == [-16, -15]
+
+
 @pytest.mark.parametrize("words", [0.2, 1])
 @pytest.mark.parametrize("shape", ["1x1x1", "1x1x17", "2x2x5/2"])
 def test_sets_and_jobs_in_any_order(rng, shape, words):
