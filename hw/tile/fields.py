@@ -56,8 +56,9 @@ class Fields(Shared):
         # Bits that are missing of the field with that number; the bits in front are field 0. As
         # fields are longer than words, at most one ends in a word.
         most = max(self.before, self.bits)
-        stored, missing = Signal(range(most + 1)), Signal(range(most + 1))
-        number, current = Signal(range(self.count + 2)), Signal(range(self.count + 2))
+        stored, missing = Signal(range(most + 1), reset_less=True), Signal(range(most + 1))
+        number = Signal(range(self.count + 2), reset_less=True)
+        current = Signal(range(self.count + 2))
         ends = Signal()
         m.d.comb += [
             missing.eq(Mux(self.first, self.before, stored)),

@@ -44,6 +44,7 @@ TILES = [
     tile("u3", "s1", "u1", lanes=1, depth=1, channels=1, cols=1),
     tile("s3", "odd4", "odd4", lanes=3, cols=6, outputs=3, channels=7),
     tile("ternary", "u4", "odd1", "thresholds"),
+    tile("s3", "u3", "u5n", "thresholds", outputs=2, zero_points="both"),
     tile("binary", "bit", "ternary", "zero"),
     tile("ternary", "binary", "s4"),
     tile("bit", "bit", "e2m1", "half_even"),
