@@ -3,7 +3,7 @@
 import numpy as np
 
 from golden.block_scaled import requantize_tensor
-from golden.contracts import Clamped, Contract, ExactSum, Scaled
+from golden.contracts import Clamped, Contract, ExactSum, MultiplyShift, Scaled
 from golden.formats import Format, IntFormat, LoadedCodebook
 from golden.networks import Linear, Reduce
 from hw.shared import Shared, constructed
@@ -16,8 +16,9 @@ __all__ = ["check_design", "check_fixed", "check_layer", "check_tile"]
 def check_fixed(config: TileConfig):
     """Raise ``ValueError`` if the contract refuses fixed parameters for any possible sum.
 
-    Results and intermediate values never fall as the sum rises. So it is enough to try the smallest
-    and the largest sum with the parameters of each channel.
+    As the sum rises, results and intermediate values never fall or, by a negative multiplier, never
+    rise. So it is enough to try the smallest and the largest sum with the parameters of each
+    channel.
     """
     if config.parameters is None:
         return
@@ -69,7 +70,10 @@ def _kind(design: object) -> str:
 def _named(contract: Contract) -> str:
     if not isinstance(contract, Scaled):
         return contract.name
-    return f"{contract.name} with {contract.multiplier.width}-bit multipliers"
+    sign = "signed " * contract.multiplier.signed
+    addend = contract.addend if isinstance(contract, MultiplyShift) else None
+    return (f"{contract.name} with {sign}{contract.multiplier.width}-bit multipliers"
+            + (f" and a {addend.width}-bit addend" if addend else ""))
 
 
 def _rounds_alike(config: TileConfig, fmt: Format) -> bool:

@@ -35,13 +35,16 @@ def backend_of(config):
     return AmaranthSimulation(tile, tile.ports)
 
 
-@pytest.mark.parametrize("name, bits, message", [
-    ("floor", None, "half_up with 31-bit multipliers, not floor with 31-bit multipliers"),
-    ("half_up", 16, "half_up with 31-bit multipliers, not half_up with 16-bit multipliers"),
-    ("thresholds", None, "half_up with 31-bit multipliers, not thresholds"),
+@pytest.mark.parametrize("name, options, message", [
+    ("floor", {}, "half_up with 31-bit multipliers, not floor with 31-bit multipliers"),
+    ("half_up", {"multiplier_bits": 16},
+     "half_up with 31-bit multipliers, not half_up with 16-bit multipliers"),
+    ("half_up", {"addend_bits": 48, "signed_multiplier": True}, "half_up with 31-bit multipliers, "
+     "not half_up with signed 32-bit multipliers and a 48-bit addend"),
+    ("thresholds", {}, "half_up with 31-bit multipliers, not thresholds"),
 ])
-def test_a_network_of_another_contract_is_refused(name, bits, message):
-    other = replace(CONFIG, contract=contract(name, multiplier_bits=bits))
+def test_a_network_of_another_contract_is_refused(name, options, message):
+    other = replace(CONFIG, contract=contract(name, **options))
     network = digits_network(other, digits.load())
     x = quantize(digits.load().images[:2], network.input)
     with pytest.raises(ValueError, match=f"^Contract of layer 'dense0' must be the tile's, "
