@@ -42,7 +42,9 @@ def test_sums_about_every_threshold(rng, output):
     dut, steps = requantizer(fmt), len(fmt.levels()) - 1
     rungs = ladders(rng, steps)
     place, bias = rng.integers(0, PLACES, 1500), rng.integers(-9, 10, 1500)
-    near = rungs[place, rng.integers(steps, size=1500)] + rng.integers(-1, 2, 1500) - bias
+    rung = rng.integers(steps, size=1500)
+    place[:steps], rung[:steps] = 0, np.arange(steps)
+    near = rungs[place, rung] + rng.integers(-1, 2, 1500) - bias
     some = np.where(rng.integers(4, size=1500) == 0, rng.integers(-700, 701, 1500), near)
     sums = np.clip(some, SUMS.lo, SUMS.hi)
     received = []
@@ -73,7 +75,7 @@ def test_sums_about_every_threshold(rng, output):
         want[place == at] = requantize(sums[place == at], WAY, fmt, {
             "bias": bias[place == at],
             **{f"threshold_{k}": value for k, value in enumerate(own, 1)}}, unbiased=SUMS)
-    assert len(np.unique(want)) > 0.8 * len(fmt.levels())
+    assert len(np.unique(want)) > 0.75 * len(fmt.levels())
     codes = want if isinstance(fmt, IntFormat) else fmt.encode(want)
     valid, levels = zip(*received, strict=True)
     assert valid == (0,) * dut.latency + (1,) * len(want)
