@@ -6,6 +6,7 @@ from golden.layers.elementwise import ELEMENTWISE
 from golden.layers.functions import (
     FLOAT_AVERAGE_POOL,
     FLOAT_REDUCE,
+    FLOAT_SOFTMAX,
     LEAKY_RELU,
     LOOKUP,
     REDUCE,
@@ -23,6 +24,7 @@ from golden.networks import (
     Extreme,
     FloatAveragePool,
     FloatReduce,
+    FloatSoftmax,
     Layer,
     LeakyRelu,
     Lookup,
@@ -46,7 +48,7 @@ KINDS: Mapping[type[Layer], Kind] = {
     Add: ELEMENTWISE, Sub: ELEMENTWISE, Mul: ELEMENTWISE, Concat: ELEMENTWISE, Reshape: MOVE,
     Transpose: MOVE, Pad: MOVE, Slice: MOVE, Extreme: MOVE, Lookup: LOOKUP, Softmax: SOFTMAX,
     LeakyRelu: LEAKY_RELU, Reduce: REDUCE, FloatReduce: FLOAT_REDUCE,
-    FloatAveragePool: FLOAT_AVERAGE_POOL}
+    FloatAveragePool: FLOAT_AVERAGE_POOL, FloatSoftmax: FLOAT_SOFTMAX}
 
 
 def kind_of(layer: Layer) -> Kind:

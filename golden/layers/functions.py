@@ -11,6 +11,7 @@ from golden.layers.kind import Kind
 from golden.networks import (
     FloatAveragePool,
     FloatReduce,
+    FloatSoftmax,
     LeakyRelu,
     Lookup,
     Network,
@@ -21,13 +22,15 @@ from golden.ranges import Range, levels_range
 from golden.requantize import check_parameters, requantize
 from golden.runtimes.gemmlowp import multiply_by_quantized_multiplier
 from golden.runtimes.onnx_pools import qlinear_average_pool
-from golden.runtimes.tflite_softmax import MOST_ELEMENTS, softmax
+from golden.runtimes.tflite_softmax import MOST_ELEMENTS, check_output, float_softmax, softmax
 
-__all__ = ["FLOAT_AVERAGE_POOL", "FLOAT_REDUCE", "LEAKY_RELU", "LOOKUP", "REDUCE", "SOFTMAX"]
+__all__ = ["FLOAT_AVERAGE_POOL", "FLOAT_REDUCE", "FLOAT_SOFTMAX", "LEAKY_RELU", "LOOKUP",
+           "REDUCE", "SOFTMAX"]
 
 MOST_CODES = 1 << 16
 """Most entries of a table."""
 
+S8 = IntFormat(8)
 _TINY, _HUGE = (float(end) for end in (np.finfo(np.float32).tiny, np.finfo(np.float32).max))
 
 
@@ -87,6 +90,21 @@ def _prove_softmax(layer: Softmax, network: Network, x: Sequence[Levels] | None)
 
 def _run_softmax(layer: Softmax, network: Network, x: Sequence[Levels], sums: None) -> np.ndarray:
     return softmax(x[0], layer.output.format, layer.parameters, layer.tables)
+
+
+def _prove_float_softmax(layer: FloatSoftmax, network: Network, x: Sequence[Levels] | None):
+    input = network.quantization(layer.inputs[0])
+    if input.format != S8:
+        raise ValueError(f"Input of layer {layer.name!r} must be s8, not {input.format}")
+    check_output(input, layer.output)
+    if not 0 < np.float32(input.scale) * np.float32(layer.beta) <= _HUGE:
+        raise ValueError(f"Scale times beta of layer {layer.name!r} must be a positive float32, "
+                         f"not {input.scale} times {layer.beta}")
+
+
+def _run_float_softmax(layer: FloatSoftmax, network: Network, x: Sequence[Levels], sums: None
+                       ) -> np.ndarray:
+    return float_softmax(x[0], network.quantization(layer.inputs[0]), layer.beta)
 
 
 def _prove_leaky_relu(layer: LeakyRelu, network: Network, x: Sequence[Levels] | None):
@@ -229,6 +247,9 @@ LOOKUP = Kind(_prove_lookup, _run_lookup, _pass)
 
 SOFTMAX = Kind(_prove_softmax, _run_softmax, _pass)
 """Proof and run of TFLite's softmax."""
+
+FLOAT_SOFTMAX = Kind(_prove_float_softmax, _run_float_softmax, _pass)
+"""Proof and run of LiteRT's softmax of int8."""
 
 LEAKY_RELU = Kind(_prove_leaky_relu, _run_leaky_relu, _pass)
 """Proof and run of TFLite's leaky relu."""

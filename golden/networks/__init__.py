@@ -3,6 +3,7 @@
 from golden.networks.functions import (
     FloatAveragePool,
     FloatReduce,
+    FloatSoftmax,
     LeakyRelu,
     Lookup,
     Reduce,
@@ -17,4 +18,4 @@ from golden.networks.quantization import Quantization, check_scale
 __all__ = ["Quantization", "Tensor", "Layer", "Linear", "Dense", "Conv2d", "TransposeConv2d",
            "Pool", "Rescale", "Add", "Sub", "Mul", "Concat", "Move", "Reshape", "Transpose", "Pad",
            "Slice", "Extreme", "Lookup", "Softmax", "LeakyRelu", "Reduce", "FloatReduce",
-           "FloatAveragePool", "Network", "INPUT", "check_scale"]
+           "FloatAveragePool", "FloatSoftmax", "Network", "INPUT", "check_scale"]

@@ -12,7 +12,8 @@ from golden.networks.layers import Layer, Shape
 from golden.networks.quantization import fixed, fixed_parameters
 from golden.windows import NO_PADDING, Padding, Pair, pool_windows
 
-__all__ = ["FloatAveragePool", "FloatReduce", "LeakyRelu", "Lookup", "Reduce", "Softmax"]
+__all__ = ["FloatAveragePool", "FloatReduce", "FloatSoftmax", "LeakyRelu", "Lookup", "Reduce",
+           "Softmax"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -65,6 +66,25 @@ class Softmax(_Function):
     """
 
     tables: Literal["float32", "float64"] = "float32"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FloatSoftmax(Layer):
+    """LiteRT's int8 SOFTMAX over the last axis, in float32.
+
+    :func:`golden.runtimes.tflite_softmax.float_softmax` has the order of the operations.
+
+    Parameters
+    ----------
+    beta : float
+        Factor of the exponents.
+    """
+
+    beta: float = 1.0
+
+    def shape(self, shapes: Sequence[Shape]) -> Shape:
+        """Shape of the input."""
+        return shapes[0]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

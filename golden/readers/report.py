@@ -10,6 +10,7 @@ from golden.networks import (
     Extreme,
     FloatAveragePool,
     FloatReduce,
+    FloatSoftmax,
     Layer,
     LeakyRelu,
     Lookup,
@@ -155,7 +156,7 @@ def _arithmetic(layer: Layer) -> str:
             return "table"
         case Softmax() | LeakyRelu():
             return "fixed point"
-        case FloatAveragePool() | FloatReduce():
+        case FloatAveragePool() | FloatReduce() | FloatSoftmax():
             return "float32 inside"
         case Pool():
             return f"{layer.kind} of levels"

@@ -1,7 +1,8 @@
 """TFLite's SOFTMAX in fixed point: int8 by gemmlowp's exponential, int16 by tables.
 
 Equal to tflite-micro's reference kernels (``softmax.h``). LiteRT computes the tables of int16 in
-float64 and multiplies the input's scale by beta in float32; 2 of 1026 entries are others.
+float64 and multiplies the input's scale by beta in float32; 2 of 1026 entries are others. Its
+default kernel of int8 is float32 (:func:`float_softmax`, on processors other than 64-bit Arm).
 """
 
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ from golden.runtimes.gemmlowp import (
     srdhm,
 )
 
-__all__ = ["MOST_ELEMENTS", "parameters_of", "softmax"]
+__all__ = ["MOST_ELEMENTS", "check_output", "float_softmax", "parameters_of", "softmax"]
 
 S8, S16 = IntFormat(8), IntFormat(16)
 # Quantization of the output, for each format.
@@ -52,13 +53,7 @@ def parameters_of(input: Quantization, output: Quantization, beta: float = 1.0,
         Where a format, or the scale or zero point of the output, is another, or the kernel refuses
         the scale of the input.
     """
-    if input.format not in _OUTPUTS or output.format != input.format:
-        raise ValueError(f"Softmax must have an input and an output of s8, or of s16, "
-                         f"not {input.format} and {output.format}")
-    scale, zero_point = _OUTPUTS[input.format]
-    if (output.scale, output.zero_point) != (scale, zero_point):
-        raise ValueError(f"Output of softmax must have scale {scale} and zero point {zero_point}, "
-                         f"not {output.scale} and {output.zero_point}")
+    check_output(input, output)
     kind = np.dtype(product).type
     real = float(kind(np.float32(input.scale)) * kind(np.float32(beta)))
     if input.format == S16:
@@ -72,6 +67,44 @@ def parameters_of(input: Quantization, output: Quantization, beta: float = 1.0,
             raise ValueError(f"Scale times beta of an int8 softmax must be more than 2**-26, "
                              f"not {real!r}")
     return {"multiplier": multiplier, "shift": shift}
+
+
+def check_output(input: Quantization, output: Quantization):
+    """Raise ``ValueError`` unless an output has the format, scale and zero point of softmax."""
+    if input.format not in _OUTPUTS or output.format != input.format:
+        raise ValueError(f"Softmax must have an input and an output of s8, or of s16, "
+                         f"not {input.format} and {output.format}")
+    scale, zero_point = _OUTPUTS[input.format]
+    if (output.scale, output.zero_point) != (scale, zero_point):
+        raise ValueError(f"Output of softmax must have scale {scale} and zero point {zero_point}, "
+                         f"not {output.scale} and {output.zero_point}")
+
+
+def float_softmax(x, input: Quantization, beta: float = 1.0) -> np.ndarray:
+    """Return the softmax of each row of s8 as LiteRT's kernel for int8 computes it, in float32.
+
+    Each operation is rounded to float32: ``scale * beta``; a table of its exponentials for the 256
+    differences from the largest element; their sum from the first element on; ``1 / (sum / 256)``;
+    the product of that and each exponential, rounded to an integer, ties away from zero. Source:
+    ``Softmax`` and ``PopulateSoftmaxLookupTable`` of LiteRT's ``optimized_ops.h``. The exponentials
+    are those of float64, rounded; the C library's may differ where they are nearly ties.
+
+    Parameters
+    ----------
+    x : array_like of integers, ``(..., elements)``
+        Levels of s8.
+    input : Quantization
+        Quantization of the input.
+    beta : float
+        Factor of the exponents.
+    """
+    f, x = np.float32, S8.check(x, "Input")
+    scale = f(input.scale) * f(beta)
+    table = np.exp((-scale * np.arange(256, dtype=f)).astype(np.float64)).astype(f)
+    powers = table[x.max(axis=-1, keepdims=True) - x]
+    sums = np.add.accumulate(powers, axis=-1, dtype=f)[..., -1:]
+    wide = (powers * (f(1) / (sums * f(1 / 256)))).astype(np.float64)
+    return np.clip(np.floor(wide + 0.5) + S8.min, S8.min, S8.max).astype(np.int64)
 
 
 def softmax(x, fmt: Format, parameters: Mapping[str, int],

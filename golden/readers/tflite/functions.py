@@ -9,6 +9,7 @@ from golden.contracts import Rounding
 from golden.networks import (
     Add,
     FloatReduce,
+    FloatSoftmax,
     Layer,
     LeakyRelu,
     Lookup,
@@ -186,6 +187,10 @@ def softmax(op: Operator, context: Context) -> list[Layer]:
     """SOFTMAX over the last axis."""
     x, y = operands(op, 1)
     input, output = quantization_of(x), quantization_of(y)
+    if context.delegated(x, y):
+        # By LiteRT's own kernel: the delegate leaves it, and reference kernels have fixed point.
+        return [FloatSoftmax(name=y.name, inputs=(x.name,), output=output,
+                             beta=options_of(op)["Beta"])]
     # LiteRT: the product of scale and beta in float32, the tables in float64.
     product, tables = "float64", "float32"
     if x.type == "int16" and context.runtime != "tflite-micro":

@@ -11,6 +11,7 @@ from golden.formats import parse
 from golden.networks import (
     FloatAveragePool,
     FloatReduce,
+    FloatSoftmax,
     LeakyRelu,
     Lookup,
     Network,
@@ -170,6 +171,12 @@ def test_transposed_convolution_is_the_sum_of_its_taps(rng):
     (lambda: network(layer(Softmax, output=UNIT, tables="float16", parameters={
         "multiplier": 1 << 30, "shift": 1})),
      "Tables of layer 'y' must be float32 or float64, not 'float16'"),
+    (lambda: network(layer(FloatSoftmax, output=S8)),
+     "Output of softmax must have scale 0.00390625 and zero point -128, not 0.5 and 3"),
+    (lambda: network(layer(FloatSoftmax, output=UNIT), input=Quantization(parse("u8"))),
+     "Input of layer 'y' must be s8, not u8"),
+    (lambda: network(layer(FloatSoftmax, output=UNIT, beta=0.0)),
+     "Scale times beta of layer 'y' must be a positive float32, not 0.5 times 0.0"),
     (lambda: network(reduction(kind="max")), "Kind of layer 'y' must be mean or sum, not 'max'"),
     (lambda: network(reduction(rounding=Rounding.FLOOR)),
      "Rounding of layer 'y' must be half_even or half_away, not floor"),

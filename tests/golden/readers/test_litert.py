@@ -11,7 +11,14 @@ import pytest
 
 from exactmac.oracles import RUNTIMES
 from golden.formats import IntFormat
-from golden.networks import FloatReduce, Quantization
+from golden.networks import (
+    FloatReduce,
+    FloatSoftmax,
+    Network,
+    Quantization,
+    Softmax,
+    Tensor,
+)
 from golden.readers import UnsupportedModel, read_model
 from golden.readers.tflite.scales import activation_clamp, short_factor
 from golden.run import run
@@ -145,6 +152,28 @@ def test_tables_of_softmax():
     input, output = Quantization(S16, 0.1, 0), Quantization(S16, 2.0**-15, 0)
     assert tflite_softmax.parameters_of(input, output, 0.3, "float32") != (
         tflite_softmax.parameters_of(input, output, 0.3))
+
+
+def test_softmax_in_float32():
+    """One element of a row, which fixed point has as -119."""
+    x = [-10, -40, 65, -106, 88, 35, 87, 82, -51, -57, -95, 107, -93, 32, 117, 20, 22, -55, 32, -13,
+         -58, 3]
+    input, output = Quantization(S8, 0.16461056470870972, -111), Quantization(S8, 1 / 256, -128)
+    levels = []
+    for kind, fields in ((FloatSoftmax, {"beta": 0.5}), (Softmax, {
+            "parameters": tflite_softmax.parameters_of(input, output, 0.5)})):
+        layer = kind(name="y", inputs=("x",), output=output, **fields)
+        network = Network(name="n", inputs=(Tensor("x", input, (22,)),), layers=(layer,))
+        levels.append(run(network, [x])["y"][0])
+    assert np.flatnonzero(levels[0] != levels[1]).tolist() == [7]
+    assert [each[7] for each in levels] == [-120, -119]
+    # Terms of 2**-25 vanish behind a sum of 1, and are 2**-7 together in front of it.
+    x = np.full(1 + (1 << 18), -46)
+    x[0] = 127
+    step = Quantization(S8, 25 * np.log(2) / 173)
+    assert [tflite_softmax.float_softmax(row, step).max() for row in (x, x[::-1])] == [127, 126]
+    # Half a level.
+    assert (tflite_softmax.float_softmax(np.zeros(512, int), step) == -127).all()
 
 
 NAMES = ("CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "ADD", "MAX_POOL_2D", "MEAN", "SUM",
