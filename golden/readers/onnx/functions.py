@@ -27,7 +27,7 @@ from golden.units import Addition, Multiplication
 
 __all__ = ["average_pool", "clip", "elementwise", "global_average_pool", "leaky_relu", "max_pool",
            "qlinear_add", "qlinear_average_pool", "qlinear_global_average_pool",
-           "qlinear_leaky_relu", "qlinear_mul", "relu", "table_of", "tabulated"]
+           "qlinear_leaky_relu", "qlinear_mul", "rank_of", "relu", "table_of", "tabulated"]
 
 
 def qlinear_add(node: Node, context: Context):
@@ -43,10 +43,17 @@ def qlinear_mul(node: Node, context: Context):
 def _qlinear(node: Node, context: Context, kind: str):
     a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero, y = operands(node, 7, 8)
     quantizations = (context.quantization(a_scale, a_zero), context.quantization(b_scale, b_zero))
-    ranks = [len(context.levels[name].shape) + 1 for name in (a, b) if name in context.levels]
-    inputs = [context.operand(name, each, max(ranks, default=0))
+    rank = rank_of([context.levels[name] for name in (a, b) if name in context.levels])
+    inputs = [context.operand(name, each, rank)
               for name, each in zip((a, b), quantizations, strict=True)]
     elementwise(context, kind, y, inputs, context.quantization(y_scale, y_zero))
+
+
+def rank_of(computed: list[Levels]) -> int:
+    """Return the most axes of the computed inputs of a sum or a product, the batch included."""
+    if not computed:
+        raise Unsupported("One input at least must be a computed tensor, not constants alone")
+    return max(len(each.shape) for each in computed) + 1
 
 
 def elementwise(context: Context, kind: str, y: str, inputs: list[Levels], output: Quantization):

@@ -180,8 +180,8 @@ def _gemm(node: Node, context: Context, y: str, output: Quantization):
 
 def _elementwise(node: Node, context: Context, y: str, output: Quantization):
     names = operands(node, 2)[:-1]
-    rank = max(len(real.levels.shape) + 1 for name in names
-               if (real := context.reals.get(name)) is not None and real.levels is not None)
+    rank = functions.rank_of([real.levels for name in names if (
+        real := context.reals.get(name)) is not None and real.levels is not None])
     inputs = []
     for name in names:
         real = context.reals.get(name)

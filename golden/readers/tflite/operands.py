@@ -92,10 +92,17 @@ def operands(op: Operator, count: int, optional: int = 0) -> list[Any]:
 
 
 def options_of(op: Operator) -> Mapping[str, Any]:
-    """Return the options, which must be given."""
+    """Return the options, which must be given; one that they lack raises :class:`Unsupported`."""
     if op.options is None:
         raise Unsupported("Options must be given, not left out")
-    return op.options
+    return _Options(op.options)
+
+
+class _Options(dict[str, Any]):
+    # A damaged file may give an operator the options of another.
+
+    def __missing__(self, name: str):
+        raise Unsupported(f"Options must have {name}, not only {', '.join(self) or 'nothing'}")
 
 
 def activation_clamp(op: Operator, output: Quantization, delegated: bool = False

@@ -9,8 +9,10 @@ __all__ = ["mutants"]
 NUMBERS = (0, 1, -1, 2, 3, 7, 1 << 16, (1 << 31) - 1, -(1 << 31), (1 << 62) + 1, -(1 << 63))
 
 
-def mutants(onnx, files: Mapping[str, bytes], count: int, seed: int) -> Iterator[bytes]:
+def mutants(files: Mapping[str, bytes], count: int, seed: int) -> Iterator[bytes]:
     """So many copies, each with one to three parts changed; protobuf reads all of them."""
+    import onnx
+
     rng = np.random.default_rng(seed)
     texts = list(files.values())
 

@@ -5,9 +5,9 @@ import pytest
 
 from golden.readers import DamagedModel, UnsupportedModel, read_model
 from golden.readers.onnx import file
-from tests.golden.readers import onnx_mutants, onnx_qdq_files
-from tests.golden.readers.fuzz import mutants, survives
-from tests.golden.readers.onnx_files import CASES, MICROSOFT, Builder
+from tests.golden.readers import onnx_mutants
+from tests.golden.readers.fuzz import mutants, onnx_operators, survives
+from tests.golden.readers.onnx_files import MICROSOFT, Builder
 
 
 @pytest.fixture
@@ -110,6 +110,20 @@ def test_scales(b, tmp_path, scale, message):
     names = b.quantization()
     x = b.node("DequantizeLinear", [b.input((1, 4)), b.constant(scale), names[1]])
     b.output(b.node("QuantizeLinear", [x, *names]))
+    assert message in refused(b, tmp_path)
+
+
+@pytest.mark.parametrize("shape", [(), (1, 4)])
+def test_operators_of_constants_alone(b, tmp_path, shape):
+    names, one = b.quantization(), b.constant(np.ones(shape, np.uint8))
+    b.input((1, 4))
+    b.output(b.node("QLinearMul", [one, *names, one, *names, *names], MICROSOFT))
+    message = "One input at least must be a computed tensor, not constants alone"
+    assert message in refused(b, tmp_path)
+    b.nodes.clear()
+    b.outputs.clear()
+    real = b.node("DequantizeLinear", [one, *names])
+    b.output(b.node("QuantizeLinear", [b.node("Mul", [real, real]), *names]))
     assert message in refused(b, tmp_path)
 
 
@@ -247,14 +261,8 @@ def test_long_chains(b, tmp_path):
 
 def test_mutants(tmp_path):
     """Mutants of files and of their parts are read, or refused in one line."""
-    data = {}
-    for cases in (CASES, onnx_qdq_files.CASES):
-        for name, case in cases.items():
-            graph = Builder(np.random.default_rng(7))
-            case(graph)
-            data[f"{name} {len(data)}"] = graph.bytes()
-    onnx = graph.onnx
-    files = [*mutants(data, 200, seed=1), *onnx_mutants.mutants(onnx, data, 400, seed=1)]
+    data = onnx_operators()
+    files = [*mutants(data, 200, seed=1), *onnx_mutants.mutants(data, 400, seed=1)]
     outcomes = [survives(mutant, tmp_path / "mutant") for mutant in files]
     assert {"read", "DamagedModel", "UnsupportedModel"} == set(outcomes)
 

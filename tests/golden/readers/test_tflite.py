@@ -114,6 +114,13 @@ def test_a_float_model_is_told_so(tmp_path):
         read_model(written(tmp_path, [Node("RELU", [x], [y])], [x], [y]))
 
 
+def test_options_of_another_operator(tmp_path):
+    x, y = Value((1, 2, 2, 1)), Value((1, 1, 1, 1))
+    node = Node("MAX_POOL_2D", [x], [y], {"keepDims": True}, "ReducerOptions")
+    with pytest.raises(UnsupportedModel, match="Options must have FilterHeight, not only KeepDims"):
+        read_model(written(tmp_path, [node], [x], [y]))
+
+
 def test_real_numbers_in_the_middle_are_refused(tmp_path):
     x, real, y = Value((1, 4)), Value((1, 4), "float32"), Value((1, 4))
     nodes = [Node("DEQUANTIZE", [x], [real]), Node("QUANTIZE", [real], [y])]
