@@ -11,7 +11,9 @@ from exactmac import compare, comparison
 from exactmac.oracles import RUNTIMES
 from golden.readers import read
 from golden.run import run
+from tests.golden.readers import operators
 from tests.golden.readers.onnx_rebuilt import rebuilt
+from tests.golden.readers.tflite_files import CASES
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "models.md").read_text()
@@ -107,6 +109,32 @@ def test_two_runtimes_differ_on_the_anomaly_detector():
         outputs.append(tensors[network.outputs[0]])
     differ = int((outputs[0] != outputs[1]).sum())
     assert f"{differ:,} of {outputs[0].size:,} outputs of `litert` differ" in " ".join(PAGE.split())
+
+
+def test_the_table_of_operators():
+    """A row for each operator that is read; a cell has enough elements, or says why it has none."""
+    from golden.readers.tflite.operators import OPERATORS
+
+    page = (ROOT / "docs" / "operators.md").read_text()
+    table, reasons = page.split("\n## Why files are left out\n")
+    rows = {name: cells.split(" | ") for name, cells in re.findall(
+        r"^\| ([A-Z0-9_]+) \| (.*) \|$", table, re.MULTILINE)}
+    assert list(rows) == list(CASES) and set(rows) == set(OPERATORS)
+    heads = [f"{kind}, {name}" for kind in operators.KINDS.values() for name in operators.NAMES]
+    assert f"| operator | {' | '.join(heads)} |" in table
+    for name, cells in rows.items():
+        for head, cell in zip(heads, cells, strict=True):
+            counted = re.match(r"([\d,]+) in ([\d,]+)", cell)
+            if counted:
+                elements, files = (int(each.replace(",", "")) for each in counted.groups())
+                assert elements >= operators.ELEMENTS and files >= operators.FILES
+            else:
+                assert cell in ("refused", "excluded")
+            for word in re.findall("refused|excluded", cell):
+                assert re.search(rf"{name} {head.replace(',', '')}\b[^:]* {word}: ", reasons)
+            assert not re.sub(r"([\d,]+ in )?[\d,]+|refused|excluded|[ ,]", "", cell)
+    for runtime in (RUNTIMES[name] for name in operators.NAMES):
+        assert f"{runtime.distribution} {runtime.version}" in table
 
 
 def test_every_operator_is_named():

@@ -134,14 +134,16 @@ TEXT = """\
 # TFLite's operators, and whose results golden has
 
 Which operator of a TFLite file golden computes as which runtime does, for int8 and for int16
-activations with int8 weights.
+activations with int8 weights. [models.md](models.md) says what the runtimes are, and how to read a
+file.
 
 ```sh
 python -m tests.golden.readers.operators
 ```
 
 writes this page from random files of one operator: shapes, scales, zero points, strides, paddings
-and activations are drawn, and inputs cover the whole range. Versions: {versions}.
+and activations are drawn, and inputs cover the whole range. Half of the scales are short decimals,
+whose ratios make ties. The runtimes are {versions}.
 
 A cell counts output elements and the files that they are from; all of them are equal in the runtime
 and in golden with that runtime's arithmetic (`golden.readers.read(path, runtime)`). *Refused* files
@@ -154,7 +156,7 @@ each row in tflite-micro.
 WHY = """
 ## Why files are left out
 
-Of each cell the first reason. "Didn't find op" and "Failed to prepare" are the runtimes' own words.
+Of each cell the first reason. Those of refused files are the runtime's own words.
 
 """
 
