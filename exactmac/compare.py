@@ -26,7 +26,6 @@ from golden.command import integer, undoing
 from golden.readers import RUNTIMES as READ
 from golden.readers import kind_of, read_model
 from golden.readers.report import report
-from hw.flow.tools import require
 
 __all__ = ["main", "parser", "table"]
 

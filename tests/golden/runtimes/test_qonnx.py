@@ -16,8 +16,8 @@ multithreshold = pytest.importorskip(
 
 
 @compares("thresholds", "multithreshold")
-@pytest.mark.parametrize("name", ["u1", "binary", "ternary", "s2", "u4", "s4", "odd4", "s4n", "u6", "s8",
-                                  "codebook:-7/-3/0/1/30"])
+@pytest.mark.parametrize("name", ["u1", "binary", "ternary", "s2", "u4", "s4", "odd4", "s4n", "u6",
+                                  "s8", "codebook:-7/-3/0/1/30"])
 @pytest.mark.parametrize("near", [False, True])
 def test_multithreshold(name, near, rng):
     """112,000 sums for each format, of the whole of int32, or at and next to the thresholds."""
