@@ -7,6 +7,8 @@ from golden.readers import UnsupportedModel, read_model
 from tests.golden.readers.qonnx_files import CASES, NETWORKS, QonnxBuilder
 from tests.golden.readers.qonnx_operators import equal, executed, made
 
+float32 = np.float32
+
 pytest.importorskip("qonnx", reason="qonnx is not installed")
 
 
@@ -68,9 +70,9 @@ def test_the_contract_of_wide_outputs(scale, bits, contract, tmp_path):
     b = QonnxBuilder(np.random.default_rng(3))
     x = b.quant(b.input((1, 6)), 0.5)
     w = b.quant(b.rng.normal(0, 1, (6, 4)), 0.125, bits=6)
-    x = b.node("Add", [b.node("MatMul", [x, w]), b.constant(np.float32([0.5, -3, 0.125, 7]))])
-    x = b.node("Mul", [x, b.constant(np.float32([1, -1, 2, 0.5]))])
-    model = b.finished(b.quant(b.node("Clip", [x, b.constant(np.float32(-90))]), scale, 4, bits),
+    x = b.node("Add", [b.node("MatMul", [x, w]), b.constant(float32([0.5, -3, 0.125, 7]))])
+    x = b.node("Mul", [x, b.constant(float32([1, -1, 2, 0.5]))])
+    model = b.finished(b.quant(b.node("Clip", [x, b.constant(float32(-90))]), scale, 4, bits),
                        2)
     assert equal(b, model, tmp_path / "wide.onnx", 8)
     [layer] = read_model(tmp_path / "wide.onnx").network.layers
@@ -96,11 +98,29 @@ def test_formats(tmp_path):
     assert found == {name: {name} for name in found}
 
 
+@pytest.mark.parametrize("zero", [-0.5, 3.0])
+def test_padding_by_the_real_number_0(zero, tmp_path):
+    """Odd levels, which have none for it, become integers; else it is the zero point."""
+    b = QonnxBuilder(np.random.default_rng(3))
+    x = b.quant(b.input((1, 2, 3, 3)), 0.5, zero, 4)
+    padded = b.node("Pad", [x, b.constant(np.array([0, 0, 1, 0, 0, 0, 0, 1])),
+                            b.constant(float32(0))])
+    flat = b.node("MatMul", [b.node("Flatten", [padded]), b.weights((32, 3), 1)])
+    conv = b.node("Conv", [x, b.weights((3, 2, 2, 2), 0)], kernel_shape=[2, 2], pads=[1, 0, 0, 1])
+    mean = b.node("AveragePool", [x], kernel_shape=[2, 2], pads=[1] * 4, count_include_pad=1)
+    for each in (flat, conv, mean):
+        b.output(b.quant(each, 0.3))
+    path = tmp_path / "one.onnx"
+    assert equal(b, b.file(), path)
+    elements, differ, rounded = executed(path, b)
+    assert elements and differ == rounded
+
+
 def test_weights_of_a_channel_whose_function_falls(tmp_path):
     b = QonnxBuilder(np.random.default_rng(3))
     x = b.quant(b.input((1, 2)), 1.0)
     w = b.quant([[-2.0, 1.0], [1.0, 1.0]], 1.0, bits=2)
-    x = b.node("Mul", [b.node("MatMul", [x, w]), b.constant(np.float32([-1, 1]))])
+    x = b.node("Mul", [b.node("MatMul", [x, w]), b.constant(float32([-1, 1]))])
     equal(b, b.finished(b.quant(x, 4.0), 2), tmp_path / "one.onnx")
     [layer] = read_model(tmp_path / "one.onnx").network.layers
     assert layer.weights.tolist() == [[2, -1], [1, 1]]

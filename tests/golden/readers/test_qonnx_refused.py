@@ -136,6 +136,7 @@ def test_functions(b, tmp_path):
                        training_mode=1), 0.5),
         b.quant(b.node("BatchNormalization", [x, *[b.constant(float32([1, 1]))] * 4],
                        epsilon=float("inf")), 0.5),
+        b.node("Pad", [x, b.constant(np.ones(8, int)), b.constant(float32(1))]),
         b.thresholds(x, 3), b.thresholds(b.node("Flatten", [b.node("Relu", [x])]), 2),
         b.node("MultiThreshold", [x, b.constant(float32([1, 2]))], DOMAIN),
         b.thresholds(x, 1, out_scale=-1.0), b.trunc(x, out=40),
@@ -151,6 +152,7 @@ def test_functions(b, tmp_path):
                  "Attribute epsilon must be finite, not inf",
                  "Constant must have 2 entries, one for each channel, not 3",
                  "Thresholds 'c", "must have shape (channels, steps), not (2,)",
+                 "Value must be 0, which has a level, not 1.0",
                  "Attribute out_scale must be positive, not -1.0", "in range [1, 16], not 40",
                  "Inputs must have one shape, not (2, 4, 4) and (1, 4, 4)"):
         assert part in text, part
