@@ -1,8 +1,8 @@
 """qonnx's executor, node by node in float32: every tensor that a quantizer makes, as levels.
 
 The executor shows real numbers, ``scale * (level - zero point)`` in float32, which give the levels
-back. Sums that no quantizer follows are got back from their real numbers where these are one
-function of them.
+back, as sums that no quantizer follows are got back from their real numbers. Behind a rectifier
+they are not.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from exactmac.oracles import samples
-from golden.networks import Move
-from golden.readers.model import Exact, Model
+from golden.readers.model import Model
 from golden.readers.onnx.file import parse
 from golden.readers.qonnx.network import read_qonnx
+from golden.readers.qonnx.outputs import sums_of
 
 __all__ = ["start"]
 
@@ -80,34 +80,22 @@ def _cut(graph, makers: Mapping, ends: set[str]):
 
 def _levels(read: Model, name: str, reals: np.ndarray) -> np.ndarray | None:
     # Levels of real numbers; None if they cannot be got back.
-    quantization, exact = read.network.quantization(name), _sums(read, name)
-    if exact is None:
+    sums, quantization = sums_of(read, name), read.network.quantization(name)
+    if sums is None:
         numbers = reals.astype(np.float64) / quantization.scale + quantization.zero_point
         levels = np.rint(numbers)
         far = float(np.abs(numbers - levels).max(initial=0))
         if not far <= NEAR:
             raise ValueError(f"Tensor {name!r} of the executor must be levels, not {far} off")
         return levels.astype(np.int64)
-    functions = exact.reals if len(set(exact.reals)) > 1 else exact.reals[:1]
-    if any(each.slope == 0 or each.lo is not None or each.hi is not None for each in functions):
+    exact, channels = sums
+    if any(each.slope == 0 or each.lo is not None or each.hi is not None for each in exact.reals):
         return None
-    if len(functions) > 1 and name not in read.exact:
-        return None  # moves have mixed the channels
-    axis = 1 if name in read.channels_last else reals.ndim - 1
-    shape = [-1 if place == axis else 1 for place in range(reals.ndim)]
-    slope, offset = (np.array([float(getattr(each, field)) for each in functions]).reshape(shape)
-                     for field in ("slope", "offset"))
+    if name in read.channels_last:
+        channels = np.moveaxis(channels, -1, 0)
+    slope, offset = (np.array([float(getattr(each, field)) for each in exact.reals])[
+        channels % len(exact.reals)] for field in ("slope", "offset"))
     return np.rint((reals.astype(np.float64) - offset) / slope).astype(np.int64)
-
-
-def _sums(read: Model, name: str) -> Exact | None:
-    # The function of exact sums, perhaps behind moves; None of what a quantizer makes.
-    layer = read.network.tensors[name].source
-    while name not in read.exact and isinstance(layer, Move) and len(layer.inputs) == 1:
-        name = layer.inputs[0]
-        layer = read.network.tensors[name].source
-    exact = read.exact.get(name)
-    return exact if exact is not None and exact.level is None else None
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import numpy as np
 from golden.formats import IntFormat
 from golden.networks import Quantization
 from golden.readers.model import Model
+from golden.readers.qonnx.outputs import sums_of
 from golden.runtimes.onnx_ops import quantize_linear
 
 __all__ = ["levels_of", "reals_of"]
@@ -71,6 +72,9 @@ def levels_of(model: Model, name: str, x) -> np.ndarray:
 def reals_of(model: Model, name: str, levels) -> np.ndarray:
     """Real numbers of a tensor: ``float32(scale * (level - zero_point))``, as every runtime.
 
+    Of exact sums at an output of a QONNX model, they are the function behind the sums, computed
+    exactly, and rounded to float64 and then to float32.
+
     Parameters
     ----------
     model : Model
@@ -80,6 +84,12 @@ def reals_of(model: Model, name: str, levels) -> np.ndarray:
         Its levels.
     """
     quantization = model.network.quantization(name)
+    if (sums := sums_of(model, name)) is not None:
+        own = quantization.format.check(levels, f"Levels of {name!r}")
+        functions, channels = sums[0].reals, np.broadcast_to(sums[1], own.shape)
+        reals = [float(functions[channel % len(functions)](n)) for n, channel in zip(
+            own.ravel().tolist(), channels.ravel().tolist(), strict=True)]
+        return np.array(reals).astype(np.float32).reshape(own.shape)
     centred = quantization.format.check(levels, f"Levels of {name!r}") - quantization.zero_point
     return centred.astype(np.float32) * np.float32(quantization.step)
 

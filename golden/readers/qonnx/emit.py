@@ -77,8 +77,10 @@ def exact_sums(tensors: Tensors, name: str, pending: Pending) -> Levels:
     if not isinstance(base, Sums):
         raise Unsupported("Output must be what a quantizer makes, or real numbers of sums")
     pieces = _each(pending.pieces, len(base.weights))
-    if pending.moves and any(piece.slope < 0 for piece in pieces):
-        raise Unsupported("Output must be what a quantizer makes where a factor is negative")
+    if any(each.operator == "MaxPool" for each in pending.moves) and any(
+            piece.slope < 0 for piece in pieces):
+        raise Unsupported("Output must be what a quantizer makes where a MaxPool is of negative "
+                          "factors")
     key = tensors.fresh(name, "sums") if pending.moves else name
     contract = contracts.parse("none")
     assert isinstance(contract, ExactSum)

@@ -16,6 +16,7 @@ import numpy as np
 from exactmac.oracles.rounding import Rounding, own_levels
 from golden.readers import UnsupportedModel, kind_of, read_model
 from golden.readers.borders import levels_of, reals_of
+from golden.readers.qonnx.outputs import sums_of
 from golden.run import check_scales, run
 from tests.golden.readers.qonnx_exact import Exact
 from tests.golden.readers.qonnx_files import CASES, DOMAIN, OLD, QonnxBuilder
@@ -42,12 +43,12 @@ def equal(b, model, path, samples=2) -> int:
 
     def real(name):
         # Exact real numbers of a tensor, in the file's layout.
-        quantization = network.quantization(name)
-        levels = own[name]
-        if name in read.exact and read.exact[name].level is None:
-            reals = read.exact[name].reals
-            made = np.frompyfunc(lambda n, k: reals[k % len(reals)](n), 2, 1)(
-                levels, np.arange(levels.shape[-1]))
+        quantization, levels = network.quantization(name), own[name]
+        if (sums := sums_of(read, name)) is not None:
+            reals, channels = sums[0].reals, sums[1]
+            made = np.frompyfunc(lambda n, k: reals[k % len(reals)](n), 2, 1)(levels, channels)
+            np.testing.assert_array_equal(reals_of(read, name, levels), made.astype(np.float64)
+                                          .astype(np.float32))
         else:
             step = Fraction(quantization.scale)
             made = np.frompyfunc(lambda n: step * (n - quantization.zero_point), 1, 1)(levels)

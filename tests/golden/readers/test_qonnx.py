@@ -116,6 +116,31 @@ def test_padding_by_the_real_number_0(zero, tmp_path):
     assert elements and differ == rounded
 
 
+@pytest.mark.parametrize("move", ["none", "MaxPool", "Flatten", "Transpose", "negative MaxPool"])
+def test_sums_at_an_output(move, tmp_path):
+    """Each channel's own factor and offset, wherever its sums have gone."""
+    b = QonnxBuilder(np.random.default_rng(3))
+    x = b.quant(b.input((1, 2, 4, 4)), 0.5)
+    w = b.quant(b.rng.normal(0, 1, (3, 2, 1, 1)), b.rng.uniform(0.2, 0.4, (3, 1, 1, 1)), bits=4)
+    x = b.node("Conv", [x, w, b.constant(float32([0.5, 30, -4]))], kernel_shape=[1, 1])
+    if move in ("none", "Transpose", "negative MaxPool"):
+        x = b.node("Mul", [x, b.constant(float32(-0.7))])
+    if move in ("MaxPool", "Flatten", "negative MaxPool"):
+        x = b.node("MaxPool", [x], kernel_shape=[2, 2])
+    if move in ("Flatten", "Transpose"):
+        x = b.node(move, [x], **{"perm": [0, 3, 1, 2]} if move == "Transpose" else {})
+    path = tmp_path / "one.onnx"
+    path.write_bytes(b.finished(x, 2 if move == "Flatten" else 4).SerializeToString())
+    if move == "negative MaxPool":
+        with pytest.raises(UnsupportedModel, match="Output must be what a quantizer makes where a "
+                                                   "MaxPool is of negative factors"):
+            read_model(path)
+        return
+    assert equal(b, b.file(), path)
+    elements, differ, _ = executed(path, b)
+    assert elements and not differ
+
+
 def test_weights_of_a_channel_whose_function_falls(tmp_path):
     b = QonnxBuilder(np.random.default_rng(3))
     x = b.quant(b.input((1, 2)), 1.0)
