@@ -19,6 +19,9 @@ __all__ = ["SHORT_SHIFT", "activation_clamp", "identity", "leaky_relu", "mean",
 SHORT_SHIFT = 8
 """Shift of XNNPACK's short factors."""
 
+BEYOND = np.float32(1 << 20)
+"""A quotient beyond the levels of every type."""
+
 # Ends of the fused activations, by their names in the schema.
 _ENDS = {"NONE": (None, None), "RELU": (0.0, None), "RELU6": (0.0, 6.0),
          "RELU_N1_TO_1": (-1.0, 1.0), "RELU_0_TO_1": (0.0, 1.0)}
@@ -37,22 +40,29 @@ def activation_clamp(name: str, output: Quantization, delegated: bool = False) -
     return lo, hi
 
 
+def _quotient(real, scale) -> np.float32:
+    # In float32; scales of a damaged file may overflow or underflow.
+    with np.errstate(over="ignore", under="ignore"):
+        return np.float32(real) / np.float32(scale)
+
+
 def _level(real: float, output: Quantization) -> int:
-    quotient = float(np.float32(real) / np.float32(output.scale))
+    quotient = float(np.clip(_quotient(real, output.scale), -BEYOND, BEYOND))
     return output.scalar_zero_point() + int(math.copysign(math.floor(abs(quotient) + 0.5),
                                                           quotient))
 
 
 def _delegated_level(real: float, output: Quantization) -> int:
-    quotient = np.float32(real) / np.float32(output.scale)
+    quotient = np.clip(_quotient(real, output.scale), -BEYOND, BEYOND)
     return int(np.rint(quotient + np.float32(output.scalar_zero_point())))
 
 
 def relu(input: Quantization, output: Quantization, runtime: str) -> dict[str, int]:
     """Return multiplier and shift of RELU; LiteRT divides the scales in float32."""
-    x, y = np.float32(input.scale), np.float32(output.scale)
-    ratio = float(x) / float(y) if runtime == "tflite-micro" else float(x / y)
-    multiplier, shift = quantize_multiplier(ratio)
+    ratio = _quotient(input.scale, output.scale)
+    if runtime == "tflite-micro":
+        ratio = float(np.float32(input.scale)) / float(np.float32(output.scale))
+    multiplier, shift = quantize_multiplier(float(ratio))
     return {"multiplier": multiplier, "shift": shift}
 
 
@@ -69,8 +79,9 @@ def leaky_relu(input: Quantization, output: Quantization, alpha: float, runtime:
     """
     kind = np.float64 if runtime == "tflite-micro" else np.float32
     x, y, slope = (kind(np.float32(each)) for each in (input.scale, output.scale, alpha))
-    multiplier, shift = quantize_multiplier(float(x / y))
-    factor = float(x * slope / y)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        ratio, factor = float(x / y), float(x * slope / y)
+    multiplier, shift = quantize_multiplier(ratio)
     alpha_multiplier, alpha_shift = quantize_multiplier(abs(factor))
     return {"multiplier": multiplier, "shift": shift,
             "alpha_multiplier": -alpha_multiplier if factor < 0 else alpha_multiplier,
@@ -90,7 +101,7 @@ def mean(input: Quantization, output: Quantization, count: int) -> dict[str, int
 
 def ratios(inputs: Sequence[Quantization], output: Quantization) -> list[float]:
     """Return the inputs' scales divided by the output's, in float32."""
-    return [float(np.float32(each.scale) / np.float32(output.scale)) for each in inputs]
+    return [float(_quotient(each.scale, output.scale)) for each in inputs]
 
 
 def short_factor(input: Quantization, output: Quantization, by: float = 1.0) -> int | None:
@@ -99,7 +110,8 @@ def short_factor(input: Quantization, output: Quantization, by: float = 1.0) -> 
     None if the magnitude is out of the range that XNNPACK takes, 2**-8 to 2**7, or the factor is
     below ``2**-8 - 2**7``.
     """
-    factor = np.float32(input.scale) / np.float32(output.scale) * np.float32(by)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        factor = _quotient(input.scale, output.scale) * np.float32(by)
     if not 2.0**-8 <= abs(factor) <= 2.0**7 or factor < 2.0**-8 - 2.0**7:
         return None
     return int(np.rint(np.float32(1 << SHORT_SHIFT) * factor))

@@ -10,6 +10,7 @@ import argparse
 import resource
 import sys
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -112,6 +113,7 @@ def main() -> int:
         files |= tflite_operators() | onnx_operators()
     if not files:
         parser.error("FILE must be given, or --operators")
+    warnings.simplefilter("error")
     outcomes, slowest, began = Counter(), 0.0, time.perf_counter()
     with TemporaryDirectory() as folder:
         for number, mutant in enumerate(mixed(files, args.mutants, args.seed), 1):

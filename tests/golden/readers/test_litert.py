@@ -54,6 +54,12 @@ def test_ends_of_activations(scale, zero_point, ours, theirs):
     assert activation_clamp("RELU_N1_TO_1", Quantization(S8, 2.0**-10, 3), True) == (-128, 127)
 
 
+@pytest.mark.parametrize("delegated", [False, True])
+def test_ends_of_activations_with_the_least_scale(delegated):
+    """A quotient beyond float32 is beyond the levels."""
+    assert activation_clamp("RELU6", Quantization(S8, 2.0**-149, 3), delegated) == (3, 127)
+
+
 def test_short_factors():
     """XNNPACK takes factors of magnitude 2**-8 to 2**7, and none below 2**-8 - 2**7."""
     def factor(by):
