@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from math import prod
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from exactmac.oracles import RUNTIMES
 from golden.readers import read
 from golden.run import run
 from tests.golden.readers import operators
+from tests.golden.readers.onnx_networks import ELEMENTS, WAYS
 from tests.golden.readers.onnx_rebuilt import rebuilt
 from tests.golden.readers.tflite_files import CASES
 
@@ -79,7 +81,7 @@ def as_onnx(title, path):
     file = path / "rebuilt.onnx"
     file.write_bytes(rebuilt(Path(str(FOLDER or ROOT / "tests" / "data"))
                              / f"{FILES[title]}.tflite"))
-    result = compare.compare(file, RUNTIMES["onnxruntime"], samples=16)
+    result = comparison.compare(file, RUNTIMES["onnxruntime"], samples=16)
     if result.excluded:
         pytest.skip(f"ONNX Runtime orders the floats of {result.excluded[0]} otherwise here")
     assert [result.tensors, result.elements, result.mismatches] == [
@@ -97,6 +99,35 @@ def test_hello_world_as_onnx(tmp_path):
 @pytest.mark.parametrize("title", [title for title in FILES if title != "hello world"])
 def test_the_models_as_onnx(title, tmp_path):
     as_onnx(title, tmp_path)
+
+def test_readme_counts_what_the_pages_have():
+    readme = " ".join((ROOT / "README.md").read_text().split())
+
+    def counted(what):
+        [found] = re.findall(rf"([\d,]+)(?: tensors)? and ([\d,]+)(?: elements)? of {what}", readme)
+        return tuple(numbers(" ".join(found)))
+
+    rows = re.findall(rf"^\| (?:{'|'.join(FILES)})[^|]*\(.*$", PAGE, re.MULTILINE)
+    models = [numbers(row.split(")")[1])[:2] for row in rows]
+    assert counted("4 models of MLPerf Tiny") == tuple(map(sum, zip(*models, strict=True)))
+    page = (ROOT / "docs" / "operators.md").read_text()
+    # Each file of a split has three tensors.
+    cells = [(*numbers(cell), 3 if "SPLIT" in row else 1) for row in page.splitlines()
+             for cell in re.findall(r"[\d,]+ in [\d,]+\d", row)]
+    files = sum(count for _, count, _ in cells)
+    assert counted(f"{files:,} random files") == (
+        sum(count * each for _, count, each in cells), sum(count for count, _, _ in cells))
+    [line] = [numbers(line) for line in re.findall(r"^`(16 models, .*)`", PAGE, re.MULTILINE)]
+    ways = prod(map(len, WAYS))
+    assert line == [2 * ways, *line[1:3], 0, 0] and line[2] == 16 * ways * sum(ELEMENTS.values())
+    assert counted("16 ONNX models") == (line[1], line[2])
+    [(tests, elements, mismatches)] = [numbers(line) for line in re.findall(
+        r"`(\d+ tests, .*)`", PAGE)]
+    assert counted(f"{tests} unit tests") == (tests, elements) and mismatches == 0
+
+
+def numbers(text):
+    return [int(each.replace(",", "")) for each in re.findall(r"\d[\d,]*\d|\d", text)]
 
 
 @pytest.mark.skipif(not FOLDER, reason="EXACTMAC_MODELS names no folder of models")

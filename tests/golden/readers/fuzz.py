@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from golden.readers import DamagedModel, UnsupportedModel, read_model
+from golden.readers import RUNTIMES, DamagedModel, UnsupportedModel, kind_of, read_model
 
 __all__ = ["mixed", "mutants", "onnx_operators", "survives", "tflite_operators"]
 
@@ -88,11 +88,15 @@ def onnx_operators() -> dict[str, bytes]:
     return files
 
 
-def survives(data: bytes, path: Path) -> str:
-    """What becomes of a file: ``read``, or the name of the one-line error; others are raised."""
+def survives(data: bytes, path: Path, number: int = 0) -> str:
+    """What becomes of a file: ``read``, or the name of the one-line error; others are raised.
+
+    It is read with the arithmetic of the runtime of that number, modulo how many there are.
+    """
     path.write_bytes(data)
+    runtimes = RUNTIMES[kind_of(path)]
     try:
-        read_model(path)
+        read_model(path, runtimes[number % len(runtimes)])
     except (DamagedModel, UnsupportedModel) as error:
         assert "\n" not in str(error), error
         return type(error).__name__
@@ -118,7 +122,7 @@ def main() -> int:
     with TemporaryDirectory() as folder:
         for number, mutant in enumerate(mixed(files, args.mutants, args.seed), 1):
             start = time.perf_counter()
-            outcomes[survives(mutant, Path(folder) / "mutant")] += 1
+            outcomes[survives(mutant, Path(folder) / "mutant", number)] += 1
             slowest = max(slowest, time.perf_counter() - start)
             if number % 1000 == 0:
                 sys.stderr.write(f"\r{number:,} of {args.mutants:,}")

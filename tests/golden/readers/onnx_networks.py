@@ -1,15 +1,25 @@
-"""Float networks as ONNX files, and ONNX Runtime's quantizer."""
+"""Float networks as ONNX files, and ONNX Runtime's quantizer.
 
+``python -m tests.golden.readers.onnx_networks [FOLDER]`` quantizes each in each way and compares
+every tensor with ONNX Runtime.
+"""
+
+import argparse
 import logging
+import sys
+from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 
+from exactmac.compare import compare
+from exactmac.oracles import RUNTIMES
 from golden import digits
 from tests.golden.readers.onnx_files import model
 
-__all__ = ["NETWORKS", "quantized"]
+__all__ = ["ELEMENTS", "NETWORKS", "WAYS", "quantized"]
 
 
 def _write(path: Path, nodes, constants, shape, classes):
@@ -64,6 +74,12 @@ def _convolutions(path: Path):
 NETWORKS = {"digits": _digits, "convolutions": _convolutions}
 """Functions that write a float network and return samples."""
 
+ELEMENTS = {"digits": 64 + 10, "convolutions": 3 * 8 * 64 + 8 * 64 + 4 * 8 * 16 + 42}
+"""Elements of all tensors of a network."""
+
+WAYS = ("QOperator", "QDQ"), ("QUInt8", "QInt8"), (False, True)
+"""Ways to quantize: form, type of the activations, whether weights have scales per channel."""
+
 
 def quantized(name: str, path: Path, *, form: str, activations: str, per_channel: bool):
     """Write a network to ``path``, quantized by ONNX Runtime."""
@@ -82,3 +98,32 @@ def quantized(name: str, path: Path, *, form: str, activations: str, per_channel
             weight_type=quantization.QuantType.QInt8)
     finally:
         logging.disable(logging.NOTSET)
+
+
+def main() -> int:
+    """Quantize each network in each way, compare every tensor with ONNX Runtime, and print counts.
+
+    The files stay in a folder if one is given.
+    """
+    parser = argparse.ArgumentParser(prog="python -m tests.golden.readers.onnx_networks")
+    parser.add_argument("folder", nargs="?", type=Path)
+    folder = parser.parse_args().folder
+    with TemporaryDirectory() as own:
+        folder = folder or Path(own)
+        results = []
+        for name, form, activations, per_channel in product(NETWORKS, *WAYS):
+            path = folder / f"{name}_{form}_{activations}{'_channels' * per_channel}.onnx"
+            quantized(name, path, form=form, activations=activations, per_channel=per_channel)
+            found = compare(path, RUNTIMES["onnxruntime"], samples=16)
+            print(f"{path.stem:40} {found.tensors:3} {found.elements:8,} {found.mismatches:3}")
+            results.append(found)
+    tensors, elements, mismatches, excluded = (sum(each) for each in zip(*(
+        (each.tensors, each.elements, each.mismatches, len(each.excluded)) for each in results),
+        strict=True))
+    print(f"{len(results)} models, {tensors} tensors, {elements:,} elements, "
+          f"{mismatches} mismatches, {excluded} excluded")
+    return int(mismatches > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,6 +1,7 @@
 """ONNX files against ONNX Runtime: operators made at random, networks, damaged files."""
 
 import zlib
+from itertools import product
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from golden.readers import read_model
 from golden.run import check_scales, run
 from tests.golden.readers import onnx_qdq_files
 from tests.golden.readers.onnx_files import CASES, Builder
-from tests.golden.readers.onnx_networks import NETWORKS, quantized
+from tests.golden.readers.onnx_networks import ELEMENTS, NETWORKS, WAYS, quantized
 
 
 def compared(path, samples=4, seed=0):
@@ -82,15 +83,12 @@ def test_many_files_of_a_fused_operator(name, tmp_path):
     test_a_fused_operator(name, tmp_path, 60)
 
 
-@pytest.mark.parametrize("per_channel", [False, True])
-@pytest.mark.parametrize("activations", ["QUInt8", "QInt8"])
-@pytest.mark.parametrize("form", ["QOperator", "QDQ"])
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name, form, activations, per_channel", [
+    *product(NETWORKS, *WAYS)])
 def test_every_tensor_of_a_network(name, form, activations, per_channel, tmp_path):
     """Float networks, quantized by ONNX Runtime: each operator's tensor is there and equal."""
     path = tmp_path / "network.onnx"
     quantized(name, path, form=form, activations=activations, per_channel=per_channel)
-    elements = {"digits": 64 + 10, "convolutions": 3 * 8 * 64 + 8 * 64 + 4 * 8 * 16 + 42}
-    assert compared(path, samples=8) == 8 * elements[name]
+    assert compared(path, samples=8) == 8 * ELEMENTS[name]
     read = read_model(path)
     assert [len(each) for each in (read.quantize, read.dequantize)] == [1, 1]

@@ -198,7 +198,8 @@ def test_damaged_files(tmp_path):
     data = {HELLO.name: HELLO.read_bytes()}
     for name in ("CONV_2D", "STRIDED_SLICE", "SPLIT", "CONCATENATION"):
         data[name] = case(name, "int8", np.random.default_rng(7))[0]
-    outcomes = [survives(mutant, tmp_path / "mutant") for mutant in mutants(data, 400, seed=1)]
+    outcomes = [survives(mutant, tmp_path / "mutant", number)
+                for number, mutant in enumerate(mutants(data, 400, seed=1))]
     assert {"read", "DamagedModel", "UnsupportedModel"} == set(outcomes)
 
 
