@@ -125,7 +125,8 @@ def table(results: Sequence[Comparison]) -> Table:
     for column in ("runtime", "version"):
         table.add_column(column)
     # Only golden's exact arithmetic is compared with float32.
-    floats = any(each.runtime == "qonnx" for each in results)
+    floats = any(each.runtime in ("qonnx", "onnxruntime-unfused") or each.rounded
+                 for each in results)
     for column in ("tensors", "elements", "mismatches", *["float32"] * floats, "hidden"):
         table.add_column(column, justify="right")
     for each in results:

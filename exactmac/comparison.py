@@ -1,6 +1,6 @@
 """Golden and a runtime on the same inputs: every tensor of a model, element by element."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from fractions import Fraction
@@ -9,17 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from exactmac.inputs import levels
-from exactmac.oracles import Runtime, tensors
+from exactmac.oracles import Runtime, dtype_of, tensors
 from exactmac.oracles.probe import uncertain
-from exactmac.oracles.rounding import Rounding, own_levels
-from golden.formats import IntFormat
-from golden.networks import Network
+from exactmac.rounding import Rounding, rounding_of
+from golden.networks import Float32, Network
 from golden.readers import Model, read_model
 from golden.readers.borders import reals_of
 from golden.run import run
 from hw.flow.tools import require
 
-__all__ = ["Comparison", "Difference", "compare", "inputs_for"]
+__all__ = ["Comparison", "Difference", "compare", "counted", "inputs_for"]
 
 
 @dataclass(frozen=True)
@@ -31,8 +30,8 @@ class Difference:
     tensor, operator : str
     index : tuple of int
         Place of the element, the sample first.
-    golden, runtime : int
-        Levels.
+    golden, runtime : int or float
+        Levels, or numbers of float32.
     exact : str or None
         Exact number that golden rounded to its level, in levels, with 20 digits; None where golden
         has another arithmetic than exact.
@@ -41,8 +40,8 @@ class Difference:
     tensor: str
     operator: str
     index: tuple[int, ...]
-    golden: int
-    runtime: int
+    golden: int | float
+    runtime: int | float
     exact: str | None = None
 
     def __str__(self) -> str:
@@ -71,7 +70,7 @@ class Comparison:
         their inputs, otherwise on this processor.
     rounded : int
         Number of elements that differ by the runtime's float32 alone: golden has the level of the
-        exact number (:mod:`exactmac.oracles.rounding`). They are no mismatches.
+        exact number (:mod:`exactmac.rounding`). They are no mismatches.
     first_rounded : Difference or None
         The first of them.
     """
@@ -89,15 +88,21 @@ class Comparison:
 
 
 def inputs_for(network: Network, samples: int, seed: int) -> dict[str, np.ndarray]:
-    """Return random levels for each input, over the whole range of its format."""
-    rng = np.random.default_rng(seed)
-    return {each.name: rng.choice(each.quantization.format.levels(), (samples, *each.shape))
-            for each in network.inputs}
+    """Return random levels for each input, over the whole range of its format.
+
+    Inputs of float32 are drawn from the standard normal distribution.
+    """
+    rng, inputs = np.random.default_rng(seed), {}
+    for each in network.inputs:
+        fmt, shape = each.quantization.format, (samples, *each.shape)
+        inputs[each.name] = (rng.standard_normal(shape, np.float32) if isinstance(fmt, Float32)
+                             else rng.choice(fmt.levels(), shape))
+    return inputs
 
 
 def compare(model: Path, runtime: Runtime, inputs: Mapping[str, np.ndarray] | None = None, *,
             samples: int = 32, seed: int = 0) -> Comparison:
-    """Compare every tensor of a model with a runtime.
+    """Compare every tensor of a model with a runtime, as :func:`counted` does.
 
     Parameters
     ----------
@@ -120,69 +125,94 @@ def compare(model: Path, runtime: Runtime, inputs: Mapping[str, np.ndarray] | No
     require("tflite" if runtime.kind == "tflite" else "onnx", runtime.kind,
             "pip install 'exactmac[models]'")
     read = read_model(model, runtime.name)
-    network = read.network
-    given = inputs_for(network, samples, seed) if inputs is None else inputs
+    given = inputs_for(read.network, samples, seed) if inputs is None else inputs
     # ONNX Runtime runs without the operators in front of the levels.
     real = {each.levels for each in read.quantize} if runtime.kind != "onnx" else set()
     if runtime.kind == "qonnx":
         # Float32 numbers of levels need not give these back: QONNX has roundings with borders at
         # whole numbers.
         given = {name: _elements(read, name, each, True) for name, each in given.items()}
-    taken = levels(read, given)
-    shown = _placed(read, tensors(runtime, model, [
-        _elements(read, name, (given if name in real else taken)[name], name in real)
-        for name in read.inputs]))
-    rounding = None
-    if runtime.kind == "qonnx":
-        rounding = Rounding(read, {**taken, **shown})
-        own = {**taken, **own_levels(read, rounding.given)}
-    else:
-        own = run(network, taken)
-    excluded = uncertain(network, runtime)
+    own = levels(read, given)
+    shown = tensors(runtime, model, [
+        _elements(read, name, (given if name in real else own)[name], name in real)
+        for name in read.inputs])
+    return counted(read, own, shown, runtime, version, real)
+
+
+def counted(read: Model, inputs: Mapping[str, np.ndarray], shown: Mapping[int, np.ndarray],
+            runtime: Runtime, version: str, quantized: Collection[str] = ()) -> Comparison:
+    """Compare golden with the tensors that a runtime shows.
+
+    Golden computes each layer of the levels that the runtime has for the layer's inputs, where the
+    runtime shows them: a difference does not make others behind it. A difference is a mismatch
+    unless golden is exact there and the runtime's float32 makes it.
+
+    Parameters
+    ----------
+    read : Model
+    inputs : mapping of str to array of integers
+        Levels of each input, ``(samples, *shape)``.
+    shown : mapping of int to array
+        Tensors of the runtime, by their place in the file (:func:`exactmac.oracles.tensors`).
+    runtime : Runtime
+    version : str
+        Installed version of the runtime.
+    quantized : collection of str
+        Inputs whose levels the runtime made of real numbers.
+    """
+    network = read.network
+    theirs, reals = ({name: _in_network(read, name, shown[int(place)])
+                      for name, place in places.items() if place in shown}
+                     for places in (read.tensors, read.reals))
+    own = run(network, inputs, given=theirs)
+    rounding = rounding_of(read, {**own, **theirs}, reals)
+    excluded = uncertain(network, runtime, read.reals)
     count = elements = mismatches = rounded = 0
     hidden, first, first_rounded = [], None, None
-    operators = {each.levels: each.operator for each in read.quantize if each.levels in real} | {
-        layer.name: type(layer).__name__ for layer in network.layers}
+    operators = {each.levels: each.operator for each in read.quantize if each.levels in quantized}
+    operators |= {layer.name: type(layer).__name__ for layer in network.layers}
     for name, operator in operators.items():
         if name not in read.tensors or name in excluded:
             continue
-        if name not in shown:
+        if name not in theirs:
             hidden.append(name)
             continue
-        mine = own[name]
-        theirs = shown[name].reshape(mine.shape)
-        differ = theirs != mine
-        title = name, operator
-        if rounding is not None and differ.any() and name not in taken:
-            by_rounding = differ & rounding.explained(name, mine, theirs)
+        pair = own[name], theirs[name]
+        differ = _bits(pair[0]) != _bits(pair[1])
+        if differ.any() and name not in inputs:
+            by_rounding = differ & rounding.explained(name, *pair)
             rounded += int(by_rounding.sum())
             differ &= ~by_rounding
-            first_rounded = first_rounded or _first(title, by_rounding, mine, theirs, rounding)
-        first = first or _first(title, differ, mine, theirs, rounding)
-        count, elements = count + 1, elements + theirs.size
+            first_rounded = first_rounded or _first(name, operator, by_rounding, pair, rounding)
+        first = first or _first(name, operator, differ, pair, rounding)
+        count, elements = count + 1, elements + differ.size
         mismatches += int(differ.sum())
     return Comparison(runtime.name, version, count, elements, mismatches, tuple(hidden), first,
                       tuple(name for name in excluded if name in read.tensors), rounded,
                       first_rounded)
 
 
-def _placed(read: Model, shown: Mapping[int, np.ndarray]) -> dict[str, np.ndarray]:
-    # Levels by the network's tensors, in its layout.
-    placed = {}
-    for name, index in read.tensors.items():
-        if index in shown:
-            levels = shown[int(index)].astype(np.int64)
-            placed[name] = np.moveaxis(levels, 1, -1) if name in read.channels_last else levels
-    return placed
+def _in_network(read: Model, name: str, array: np.ndarray) -> np.ndarray:
+    # A tensor that a runtime shows, in the network's layout.
+    array = array if array.dtype == np.float32 else array.astype(np.int64)
+    if name in read.channels_last:
+        array = np.moveaxis(array, 1, -1)
+    return array.reshape(len(array), *read.network.tensors[name].shape)
 
 
-def _first(title: tuple[str, str], differ: np.ndarray, mine: np.ndarray, theirs: np.ndarray,
-           rounding: Rounding | None) -> Difference | None:
+def _bits(array: np.ndarray) -> np.ndarray:
+    # Numbers of float32 are equal if their bits are.
+    return np.ascontiguousarray(array).view(np.int32) if array.dtype == np.float32 else array
+
+
+def _first(name: str, operator: str, differ: np.ndarray, pair: tuple[np.ndarray, np.ndarray],
+           rounding: Rounding) -> Difference | None:
     if not differ.any():
         return None
     place = tuple(np.argwhere(differ)[0].tolist())
-    exact = None if rounding is None else rounding.value(title[0], place)
-    return Difference(*title, place, int(mine[place]), int(theirs[place]),
+    exact = rounding.value(name, place)
+    mine, theirs = (each[place].item() for each in pair)
+    return Difference(name, operator, place, mine, theirs,
                       None if exact is None else _decimal(exact))
 
 
@@ -194,9 +224,7 @@ def _decimal(value: Fraction) -> str:
 
 
 def _elements(model: Model, name: str, x: np.ndarray, real: bool) -> np.ndarray:
-    # Elements of an input of the file: levels, or the real numbers that its QUANTIZE takes.
+    # Elements of an input of the file: levels, or the real numbers that its operator quantizes.
     if real:
         return x if np.issubdtype(x.dtype, np.floating) else reals_of(model, name, x)
-    fmt = model.network.quantization(name).format
-    assert isinstance(fmt, IntFormat)
-    return x.astype(f"{'int' if fmt.signed else 'uint'}{fmt.bits}")
+    return x.astype(dtype_of(model.network.quantization(name).format))

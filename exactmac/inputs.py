@@ -7,7 +7,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from golden.networks import Tensor
+from golden.networks import Float32, Tensor
 from golden.readers import Model
 from golden.readers.borders import levels_of
 
@@ -70,8 +70,11 @@ def read_inputs(path: str, model: Model) -> dict[str, np.ndarray]:
 
 def _samples(array: np.ndarray, tensor: Tensor, real: bool) -> np.ndarray:
     fmt, is_float = tensor.quantization.format, np.issubdtype(array.dtype, np.floating)
-    if not (np.issubdtype(array.dtype, np.integer) or (is_float and real)):
-        kinds = f"levels, integers of {fmt}" + ", or real numbers" * real
+    real |= isinstance(fmt, Float32)
+    if not (is_float if isinstance(fmt, Float32) else
+            np.issubdtype(array.dtype, np.integer) or (is_float and real)):
+        kinds = ("real numbers" if isinstance(fmt, Float32) else
+                 f"levels, integers of {fmt}" + ", or real numbers" * real)
         raise ValueError(f"Inputs must be {kinds}, not {array.dtype}")
     # Files often have the batch of 1 of each sample.
     for axis in (0, 1):
@@ -80,10 +83,19 @@ def _samples(array: np.ndarray, tensor: Tensor, real: bool) -> np.ndarray:
     if array.shape[1:] != tensor.shape or not len(array):
         raise ValueError(f"Inputs must have shape (samples, {', '.join(map(str, tensor.shape))}), "
                          f"not {array.shape}")
-    return array.astype(np.float32) if is_float else fmt.check(array, "Inputs")
+    if is_float:
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float32)
+    return array if is_float and not isinstance(fmt, Float32) else fmt.check(array, "Inputs")
 
 
 def levels(model: Model, samples: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return levels for each input, as the model's runtime makes them of real numbers."""
-    return {name: levels_of(model, name, each) if np.issubdtype(each.dtype, np.floating) else each
+    """Return each input as the network takes it.
+
+    Real numbers become levels as the model's runtime makes them, but where the network itself has
+    an input of float32.
+    """
+    quantized = {each.levels for each in model.quantize}
+    return {name: levels_of(model, name, each)
+            if name in quantized and np.issubdtype(each.dtype, np.floating) else each
             for name, each in samples.items()}

@@ -97,13 +97,13 @@ def concat(operations: Sequence[Operation], tensors: Sequence, parameters: Seque
                            in zip(operations, tensors, parameters, strict=True)], axis=axis)
 
 
-def fused_multiply_add(level, scale: np.float32, addend) -> np.ndarray:
+def fused_multiply_add(level, scale: np.float32 | np.ndarray, addend) -> np.ndarray:
     """``float32(level * scale + addend)``, rounded once, to nearest even.
 
     Parameters
     ----------
-    level : array_like of integers
-        Integers of at most 24 bits.
+    level : array_like of integers, or array of float32
+        Integers of at most 24 bits, or numbers.
     scale, addend : float32, array of float32
         Factor and addend. Neither they nor the result may overflow or be subnormal.
     """

@@ -9,7 +9,7 @@ import numpy as np
 from golden.block_scaled import Blocks, Levels, blocks_of, check_kind, parts
 from golden.formats import integers
 from golden.layers import kind_of
-from golden.networks import Network, Tensor
+from golden.networks import Float32, Network, Tensor
 from golden.networks.quantization import fixed
 from golden.ranges import Range
 
@@ -50,8 +50,8 @@ class Proof:
                 raise ValueError(f"Input {name!r} must be that of the proof, not another")
 
 
-def run(network: Network, x, proof: Proof | None = None, *, outputs_only: bool = False
-        ) -> dict[str, Any]:
+def run(network: Network, x, proof: Proof | None = None, *, outputs_only: bool = False,
+        given: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the levels of every tensor of a network by name, including inputs and constants.
 
     Block-scaled tensors are :class:`~golden.block_scaled.Blocks`, all others arrays.
@@ -65,6 +65,9 @@ def run(network: Network, x, proof: Proof | None = None, *, outputs_only: bool =
         Proof of this network; by default :func:`prove` proves it for all inputs first.
     outputs_only : bool
         Whether to keep only the network's outputs; other tensors are dropped after their last use.
+    given : mapping of str to array of integers or Blocks, optional
+        Levels that the layers behind a tensor take in place of its own. The tensor's own levels are
+        returned all the same: each layer is then computed of what another has found.
 
     Raises
     ------
@@ -78,8 +81,9 @@ def run(network: Network, x, proof: Proof | None = None, *, outputs_only: bool =
     tensors = _sources(network, x)
     proof.check(network, tensors)
     last = {name: layer for layer in network.layers for name in layer.inputs}
+    given = {} if given is None else given
     for layer in network.layers:
-        inputs = [tensors[name] for name in layer.inputs]
+        inputs = [given.get(name, tensors[name]) for name in layer.inputs]
         tensors[layer.name] = kind_of(layer).run(layer, network, inputs, proof.sums.get(layer.name))
         if outputs_only:
             for name in {name for name in layer.inputs if last[name] is layer}:
@@ -117,6 +121,10 @@ def prove(network: Network, x=None) -> Proof:
     for layer in network.layers:
         kind = kind_of(layer)
         inputs = [tensors[name] for name in layer.inputs] if tensors else None
+        for name in (*layer.inputs, layer.name):
+            if isinstance(network.quantization(name).format, Float32) and not kind.floats:
+                raise ValueError(f"Tensor {name!r} must have a format of levels for layer "
+                                 f"{layer.name!r}, not float32")
         own_sums = kind.prove(layer, network, inputs)
         if own_sums is not None:
             sums[layer.name] = own_sums

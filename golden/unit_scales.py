@@ -15,6 +15,9 @@ from golden.units import Addition, FusedScheme, Operation, Scheme
 
 __all__ = ["parameters_of"]
 
+# Schemes whose multipliers have one shift: bits, the floats of the ratios, and their range.
+_SHARED = {"xnnpack": (21, np.float32, -10, 8), "exact": (30, np.float64, -30, 30)}
+
 
 def parameters_of(operation: Operation, *tensors: Quantization,
                   clamp: tuple[int, int] | None = None) -> dict[str, int]:
@@ -35,6 +38,9 @@ def parameters_of(operation: Operation, *tensors: Quantization,
     ``xnnpack``
         In float32 operands by ``a.scale / output.scale`` and ``b.scale / output.scale``, both in
         range [2**-10, 2**8), as integers of at most 21 bits with one shift.
+    ``exact``
+        Operands by ``a.scale / output.scale`` and ``b.scale / output.scale``, both in range
+        [2**-30, 2**30), as integers of at most 2**30 with one shift: only their sum is rounded.
     ``onnx``
         In float32 ``ra = a.scale / output.scale``, ``rb`` likewise, and the offset
         ``zero_point - fma(a_zero_point, ra, rb * b_zero_point)``.
@@ -79,7 +85,7 @@ def _fused(scales: list[float], zero_points: list[int]) -> dict[str, int]:
 
 def _added(operation: Addition, scheme: Scheme, scales: list[float]) -> dict[str, int]:
     *operands, output = scales
-    if scheme.name == "xnnpack":
+    if scheme.name in _SHARED:
         return _shared_shift(operation, operands, output)
     largest = max(operands)
     if scheme.name == "int16":
@@ -100,12 +106,15 @@ def _added(operation: Addition, scheme: Scheme, scales: list[float]) -> dict[str
 
 
 def _shared_shift(operation: Addition, operands: list[float], output: float) -> dict[str, int]:
-    # Multipliers of at most 21 bits with one shift, which only the sum is rounded by.
-    ratios = [np.float32(scale) / np.float32(output) for scale in operands]
-    if not all(2.0**-10 <= ratio < 2.0**8 for ratio in ratios):
+    # Multipliers with one shift, which only the sum is rounded by.
+    scheme = operation.scheme
+    bits, kind, least, most = _SHARED[scheme.name]
+    ratios = [kind(scale) / kind(output) for scale in operands]
+    if not (max(ratios) < 2.0**most and min(ratios) >= 2.0**least):
         raise ValueError(f"Scales of the operands, divided by the output's, must be in range "
-                         f"[2**-10, 2**8) for scheme xnnpack, not {list(map(float, ratios))}")
-    shift = 21 - int(np.frexp(max(ratios))[1])
+                         f"[2**{least}, 2**{most}) for scheme {scheme.name}, "
+                         f"not {list(map(float, ratios))}")
+    shift = bits - int(np.frexp(max(ratios))[1])
     parameters = {"multiplier": 1, "shift": shift}
     for name, ratio in zip(operation.names, ratios, strict=True):
         parameters |= {f"{name}_multiplier": int(np.rint(np.ldexp(ratio, shift))),

@@ -86,6 +86,7 @@ SCHEMES: dict[str, Scheme | FusedScheme] = {each.name: each for each in (
            "TFLite reference kernels: int16"),
     Scheme("xnnpack", contracts.parse("half_up"), IntFormat(31), 0, "XNNPACK: int8"),
     Scheme("int16", contracts.parse("half_up"), IntFormat(16)),
+    Scheme("exact", contracts.parse("half_even"), IntFormat(48)),
     FusedScheme(),
 )}
 """Schemes by name. ``int16`` may have any contract that scales, ``half_up`` by default."""

@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from golden.formats import Format
+from golden.networks import Float32
 from hw.flow.tools import ToolFailed, ToolMissing, failed, run_tool
 from hw.folder import scratch
 
-__all__ = ["RUNTIMES", "Runtime", "tensors"]
+__all__ = ["RUNTIMES", "Runtime", "dtype_of", "tensors"]
 
 SECONDS = 600.0
 """Longest time that a runtime may take for one model."""
@@ -74,10 +76,18 @@ RUNTIMES: Mapping[str, Runtime] = {each.name: each for each in (
     Runtime("litert", "litert", ("AUTO",), *_LITERT),
     Runtime("litert-builtin", "litert", ("BUILTIN_WITHOUT_DEFAULT_DELEGATES",), *_LITERT),
     Runtime("litert-reference", "litert", ("BUILTIN_REF",), *_LITERT),
-    Runtime("onnxruntime", "onnxruntime", (), "onnxruntime", "onnxruntime", "1.32.0", "onnx"),
+    *(Runtime(name, "onnxruntime", (name,), "onnxruntime", "onnxruntime", "1.32.0", "onnx")
+      for name in ("onnxruntime", "onnxruntime-unfused")),
     Runtime("qonnx", "qonnx", (), "qonnx", "qonnx", "1.0.0", "qonnx", "models"),
 )}
 """Runtimes by name."""
+
+
+def dtype_of(fmt: Format) -> str:
+    """Return numpy's name of the type in which a runtime has the elements of a format."""
+    if isinstance(fmt, Float32):
+        return "float32"
+    return f"{'int' if fmt.min < 0 else 'uint'}{fmt.bits}"
 
 
 def tensors(runtime: Runtime, model: Path, inputs: Sequence[np.ndarray],

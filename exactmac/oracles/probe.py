@@ -4,6 +4,7 @@ QLinearAdd, QLinearMul and QLinearAveragePool are float32 inside, in an order th
 processor's. A model of the three, on random levels, tells.
 """
 
+from collections.abc import Container
 from functools import cache
 from pathlib import Path
 
@@ -25,14 +26,19 @@ FLAGS = ("sse4_1", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "
 """Features of processors that kernels are chosen by."""
 
 
-def uncertain(network: Network, runtime: Runtime) -> list[str]:
-    """Return the names of the tensors that a runtime may compute otherwise on this processor."""
+def uncertain(network: Network, runtime: Runtime, reals: Container[str] = ()) -> list[str]:
+    """Return the names of the tensors that a runtime may compute otherwise on this processor.
+
+    Tensors in ``reals`` are exact in golden, in whatever order the runtime computes them.
+    """
     kinds = {Add, Mul, FloatAveragePool}
-    if runtime.kind != "onnx" or not kinds & {type(layer) for layer in network.layers}:
+    if runtime.kind != "onnx" or not kinds & {type(layer) for layer in network.layers
+                                              if layer.name not in reals}:
         return []
     other, names = other_orders(runtime), {}
     for layer in network.layers:
-        if type(layer) in other or not names.keys().isdisjoint(layer.inputs):
+        if (type(layer) in other and layer.name not in reals
+                or not names.keys().isdisjoint(layer.inputs)):
             names[layer.name] = None
     return list(names)
 

@@ -11,18 +11,23 @@ from golden.layers.functions import (
     LOOKUP,
     REDUCE,
     SOFTMAX,
+    TABLE_SOFTMAX,
 )
 from golden.layers.kind import Kind
 from golden.layers.linear import LINEAR
 from golden.layers.moves import MOVE
 from golden.layers.pool import POOL
+from golden.layers.reals import CENTRE, DYNAMIC_QUANTIZE, FLOAT_OPERATION, TO_FLOAT
 from golden.networks import (
     Add,
+    Centre,
     Concat,
     Conv2d,
     Dense,
+    DynamicQuantize,
     Extreme,
     FloatAveragePool,
+    FloatOperation,
     FloatReduce,
     FloatSoftmax,
     Layer,
@@ -37,6 +42,8 @@ from golden.networks import (
     Slice,
     Softmax,
     Sub,
+    TableSoftmax,
+    ToFloat,
     Transpose,
     TransposeConv2d,
 )
@@ -48,7 +55,9 @@ KINDS: Mapping[type[Layer], Kind] = {
     Add: ELEMENTWISE, Sub: ELEMENTWISE, Mul: ELEMENTWISE, Concat: ELEMENTWISE, Reshape: MOVE,
     Transpose: MOVE, Pad: MOVE, Slice: MOVE, Extreme: MOVE, Lookup: LOOKUP, Softmax: SOFTMAX,
     LeakyRelu: LEAKY_RELU, Reduce: REDUCE, FloatReduce: FLOAT_REDUCE,
-    FloatAveragePool: FLOAT_AVERAGE_POOL, FloatSoftmax: FLOAT_SOFTMAX}
+    FloatAveragePool: FLOAT_AVERAGE_POOL, FloatSoftmax: FLOAT_SOFTMAX,
+    TableSoftmax: TABLE_SOFTMAX, DynamicQuantize: DYNAMIC_QUANTIZE, Centre: CENTRE,
+    ToFloat: TO_FLOAT, FloatOperation: FLOAT_OPERATION}
 
 
 def kind_of(layer: Layer) -> Kind:

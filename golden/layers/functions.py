@@ -17,20 +17,26 @@ from golden.networks import (
     Network,
     Reduce,
     Softmax,
+    TableSoftmax,
 )
 from golden.ranges import Range, levels_range
 from golden.requantize import check_parameters, requantize
 from golden.runtimes.gemmlowp import multiply_by_quantized_multiplier
+from golden.runtimes.onnx_functions import softmax as table_softmax
 from golden.runtimes.onnx_pools import qlinear_average_pool
 from golden.runtimes.tflite_softmax import MOST_ELEMENTS, check_output, float_softmax, softmax
 
 __all__ = ["FLOAT_AVERAGE_POOL", "FLOAT_REDUCE", "FLOAT_SOFTMAX", "LEAKY_RELU", "LOOKUP",
-           "REDUCE", "SOFTMAX"]
+           "REDUCE", "SOFTMAX", "TABLE_SOFTMAX"]
 
 MOST_CODES = 1 << 16
 """Most entries of a table."""
 
 S8 = IntFormat(8)
+
+MOST_FACTOR = 148
+"""Largest reciprocal of a softmax's output scale, for each element of a row: below ``e**5``."""
+
 _TINY, _HUGE = (float(end) for end in (np.finfo(np.float32).tiny, np.finfo(np.float32).max))
 
 
@@ -218,6 +224,21 @@ def _float_scales(layer, network: Network):
                              f"not {each.scale}")
 
 
+def _prove_table_softmax(layer: TableSoftmax, network: Network, x: Sequence[Levels] | None):
+    input, output = _formats(layer, network)
+    if max(input.bits, output.bits) > 8:
+        raise ValueError(f"Input and output of layer {layer.name!r} must have at most 8 bits, "
+                         f"not {input} and {output}")
+    _float_scales(layer, network)
+    elements = network.tensors[layer.name].shape[-1]
+    if elements > 1 and (
+            1 / float(np.float32(layer.output.scale)) > MOST_FACTOR * elements):
+        # Beyond, the entries of the table times the factor overflow.
+        raise ValueError(f"Scale of tensor {layer.name!r} must be at least "
+                         f"1 / {MOST_FACTOR * elements} for rows of {elements} elements, "
+                         f"not {layer.output.scale}")
+
+
 def _prove_float_average_pool(layer: FloatAveragePool, network: Network,
                               x: Sequence[Levels] | None):
     _formats(layer, network)
@@ -235,6 +256,13 @@ def _run_float_average_pool(layer: FloatAveragePool, network: Network, x: Sequen
         kernel_shape=layer.size, strides=layer.stride, pads=(top, left, bottom, right),
         count_include_pad=layer.count_padding)
     return np.moveaxis(y, 1, -1)
+
+
+def _run_table_softmax(layer: TableSoftmax, network: Network, x: Sequence[Levels], sums: None
+                       ) -> np.ndarray:
+    input, output = network.quantization(layer.inputs[0]), layer.output
+    return table_softmax(x[0], float(input.scale), float(output.scale),
+                            output.scalar_zero_point(), output=_formats(layer, network)[1])
 
 
 def _pass(layer, network: Network):
@@ -259,6 +287,9 @@ REDUCE = Kind(_prove_reduce, _run_reduce, _pass)
 
 FLOAT_REDUCE = Kind(_prove_float_reduce, _run_float_reduce, _pass)
 """Proof and run of LiteRT's sums and means over axes."""
+
+TABLE_SOFTMAX = Kind(_prove_table_softmax, _run_table_softmax, _pass)
+"""Proof and run of ONNX Runtime's softmax."""
 
 FLOAT_AVERAGE_POOL = Kind(_prove_float_average_pool, _run_float_average_pool, _pass)
 """Proof and run of ONNX Runtime's average pool."""

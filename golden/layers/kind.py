@@ -25,8 +25,11 @@ class Kind(NamedTuple):
     check_scales : callable
         ``check_scales(layer, network)`` raises ``ValueError`` if the layer's parameters do not
         scale as its tensors' scales say.
+    floats : bool
+        Whether a layer may have inputs or an output of float32 numbers.
     """
 
     prove: Callable[[Any, Network, Sequence[Levels] | None], Range | None]
     run: Callable[[Any, Network, Sequence[Levels], Any], Levels]
     check_scales: Callable[[Any, Network], None]
+    floats: bool = False

@@ -67,5 +67,5 @@ def _check_scales(layer: Move, network: Network):
                              f"tensor {name!r}, not {layer.output.scale}")
 
 
-MOVE = Kind(_prove, _run, _check_scales)
+MOVE = Kind(_prove, _run, _check_scales, floats=True)
 """Proof and run of layers that move elements."""

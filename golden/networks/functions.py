@@ -13,7 +13,7 @@ from golden.networks.quantization import fixed, fixed_parameters
 from golden.windows import NO_PADDING, Padding, Pair, pool_windows
 
 __all__ = ["FloatAveragePool", "FloatReduce", "FloatSoftmax", "LeakyRelu", "Lookup", "Reduce",
-           "Softmax"]
+           "Softmax", "TableSoftmax"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -161,6 +161,18 @@ class FloatReduce(_Reduction):
     """
 
     rounding: Rounding = Rounding.HALF_EVEN
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TableSoftmax(Layer):
+    """ONNX Runtime's QLinearSoftmax over the last axis, with an output scale.
+
+    :func:`golden.runtimes.onnx_functions.softmax` has the order of the operations.
+    """
+
+    def shape(self, shapes: Sequence[Shape]) -> Shape:
+        """Shape of the input."""
+        return shapes[0]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -115,5 +115,5 @@ def _offset(rounded: np.ndarray, own: Quantization) -> np.ndarray:
 
 _QUANTIZE: Mapping[str, Callable[[np.ndarray, Quantization], np.ndarray]] = {
     "tflite-micro": _tflite, "litert-reference": _tflite, "litert": _xnnpack,
-    "onnxruntime": _onnx}
+    "onnxruntime": _onnx, "onnxruntime-unfused": _onnx}
 """Function of each runtime."""

@@ -108,6 +108,9 @@ class Model:
         says how to round them.
     exact : mapping of str to Exact
         Function of each layer whose arithmetic is that of real numbers, by its name.
+    reals : mapping of str to int or str
+        Tensors that the runtime computes in float32, in an order of its own, where golden rounds
+        the exact result: name or index in the file of the real numbers that are rounded to levels.
     """
 
     network: Network
@@ -119,3 +122,4 @@ class Model:
     channels_last: frozenset[str] = frozenset()
     borders: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
     exact: Mapping[str, Exact] = field(default_factory=dict)
+    reals: Mapping[str, int | str] = field(default_factory=dict)

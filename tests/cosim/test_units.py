@@ -96,6 +96,7 @@ def test_every_sum(way, rng):
     (scheme("onnx"), (U8, U8, U8), False),
     (scheme("onnx"), (S8, U8, S8), False),
     (scheme("xnnpack"), (S8, S8, S8), True),
+    (scheme("exact"), (S8, U8, S8), False),
 ])
 def test_every_other_sum(way, formats, subtract, rng):
     operation, unit, sets = sums(way, rng, formats=formats, subtract=subtract, count=12)

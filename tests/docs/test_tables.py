@@ -58,6 +58,7 @@ UNITS = {
     ("Add", 1): units.Add(
         operation=Addition(scheme("int16", contract=contract("half_up")), S8, S8, S8), lanes=1),
     ("Add", 2): units.Add(operation=Addition(scheme("xnnpack"), S8, S8, S8), lanes=1),
+    ("Add", 3): units.Add(operation=Addition(scheme("exact"), S8, S8, S8), lanes=1),
     ("FusedAdd", 0): units.FusedAdd(operation=Addition(scheme("onnx"), S8, S8, S8), lanes=1),
     ("Concat", 0): units.Concat(
         operation=Rescaling(contract("tflite"), S8, S8), tensors=2, lanes=1),

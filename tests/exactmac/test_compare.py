@@ -11,6 +11,7 @@ import pytest
 from exactmac import compare, comparison, oracles
 from exactmac.oracles import RUNTIMES, probe
 from exactmac.oracles.probe import other_orders
+from exactmac.rounding.qonnx import QonnxRounding
 from golden.formats import parse
 from golden.networks import Add, FloatAveragePool
 from golden.readers import read_model
@@ -43,11 +44,13 @@ def test_every_runtime_runs(name, capsys, tmp_path):
         assert shown[9].shape == (3, 1)
         return
     path, expected = HELLO, (3, 5 * 33)
-    if name == "onnxruntime":
+    if RUNTIMES[name].kind == "onnx":
         path, expected = onnx_file(tmp_path), (2, 5 * (2 * 9 + 18))
     if name == "qonnx":
         path, expected = qonnx_file(tmp_path), (3, 5 * (3 + 4 + 2))
-    for arguments in (["--runtimes", name], []):
+    # All that run such a file by default, once for each kind.
+    for arguments in (["--runtimes", name], [])[:1 + (name in (
+            "tflite-micro", "onnxruntime", "qonnx"))]:
         status, out, _ = main(capsys, path, *arguments, "--samples", "5", "--json")
         found = {each["runtime"]: each for each in json.loads(out)["comparisons"]}[name]
         assert (status, found["tensors"], found["elements"], found["mismatches"]) == (
@@ -109,8 +112,8 @@ def test_float32_rounds_otherwise_than_exactly(capsys, monkeypatch, tmp_path):
     assert status == 1 and "qonnx differs first in tensor" in out
     # Where golden had the executor's level, and not that of the exact number, it would be wrong.
     add = 0
-    real = comparison.Rounding.explained
-    monkeypatch.setattr(comparison.Rounding, "explained",
+    real = QonnxRounding.explained
+    monkeypatch.setattr(QonnxRounding, "explained",
                         lambda self, name, own, theirs: real(self, name, theirs, own))
     status, out, _ = main(capsys, path, "--samples", "100", "--json")
     [again] = json.loads(out)["comparisons"]
@@ -123,8 +126,8 @@ def test_runtimes_of_another_kind(capsys, tmp_path):
              "litert-reference for a model of kind tflite, not 'onnxruntime'"),
             (qonnx_file(tmp_path), "onnxruntime", "Runtimes must be some of qonnx for a model of "
              "kind qonnx, not 'onnxruntime'"),
-            (onnx_file(tmp_path), "litert", "Runtimes must be some of onnxruntime for a model of "
-             "kind onnx, not 'litert'")):
+            (onnx_file(tmp_path), "litert", "Runtimes must be some of onnxruntime, "
+             "onnxruntime-unfused for a model of kind onnx, not 'litert'")):
         if RUNTIMES[name].installed is None:
             pytest.skip(f"{name} is not installed")
         assert main(capsys, path, "--runtimes", name) == (
@@ -175,14 +178,33 @@ def test_float_orders_of_the_processor(capsys, monkeypatch, tmp_path):
     assert out.endswith("not compared: t1_0, t2_0\n")
 
 
+def test_differences_of_float32_are_counted_apart(capsys, tmp_path):
+    """Means whose exact results are ties: golden's are even, those of float32 either."""
+    if RUNTIMES["onnxruntime"].installed is None:
+        pytest.skip("onnxruntime is not installed")
+    b = Builder(np.random.default_rng(1))
+    names = b.quantization(scale=0.1)
+    x = b.node("DequantizeLinear", [b.input((None, 2, 8, 8)), *names])
+    made = b.node("AveragePool", [x], kernel_shape=[2, 2])
+    b.output(b.node("QuantizeLinear", [made, *names]))
+    (tmp_path / "mean.onnx").write_bytes(b.bytes())
+    status, out, _ = main(capsys, tmp_path / "mean.onnx", "--samples", "3", "--runtimes",
+                          "onnxruntime-unfused")
+    assert status == 0 and out.split()[:6] == [
+        "runtime", "version", "tensors", "elements", "mismatches", "float32"]
+    assert out.split()[9:12] == ["1", "294", "0"] and 0 < int(out.split()[12]) < 100
+    assert "onnxruntime-unfused rounds float32 otherwise than exactly, first in tensor" in out
+    assert out.rstrip().endswith(".5")
+
+
 @pytest.mark.parametrize("arguments, message", [
     (["none.tflite"], "Model must be a file that can be read, not none.tflite "
                       "(No such file or directory)"),
     ([HELLO, "--samples", "0"], "Samples must be in range [1, 4096], not 0"),
     ([HELLO, "--seed", "-1"], "Seed must not be negative, not -1"),
     ([HELLO, "--runtimes", "tf"], "Runtimes must be some of tflite-micro, litert, "
-                                  "litert-reference, onnxruntime, qonnx, separated by "
-                                  "commas, not 'tf'"),
+                                  "litert-reference, onnxruntime, onnxruntime-unfused, qonnx, "
+                                  "separated by commas, not 'tf'"),
     ([HELLO, "--inputs", HELLO], "Inputs must be a .npy or .npz file of numbers, "
                                    "not the contents of"),
     ([HELLO, "--inputs", "{float}"], "Inputs must be levels, integers of s8, not float64"),

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from exactmac.compare import compare
+from exactmac.comparison import compare, inputs_for
 from exactmac.inputs import levels, read_inputs
 from exactmac.oracles import RUNTIMES
 from golden.readers import read_model
 from golden.readers.borders import levels_of, reals_of
+from tests.golden.readers.onnx_files import Builder
 from tests.golden.readers.tflite_model import Node, Value, model
 
 
@@ -135,3 +136,21 @@ def test_levels_where_nothing_is_quantized(tmp_path):
         levels_of(read, read.inputs[1], np.zeros((1, 3)))
     with pytest.raises(TypeError, match="must be of real numbers, not of int64"):
         levels_of(read, read.inputs[0], np.zeros((1, 3), int))
+
+
+def test_inputs_of_float32(tmp_path):
+    """A network that quantizes at run time takes the numbers as they are."""
+    b = Builder(np.random.default_rng(1))
+    b.output(b.node("DynamicQuantizeLinear", [b.input((None, 3), "float32")], outputs=3)[0],
+             kind="uint8")
+    (tmp_path / "model.onnx").write_bytes(b.bytes())
+    read, path = read_model(tmp_path / "model.onnx"), str(tmp_path / "x.npy")
+    assert inputs_for(read.network, 5, 1)["x0"].dtype == np.float32
+    np.save(path, np.float64([[1, -2.5, 3]]))
+    assert levels(read, read_inputs(path, read))["x0"].tolist() == [[1, -2.5, 3]]
+    for array, message in ((np.ones((1, 3), int), "Inputs must be real numbers, not int64"),
+                           (np.float32([[1, 2, np.nan]]), "Inputs must be finite, not nan"),
+                           (np.full((1, 3), 1e300), "Inputs must be finite, not inf")):
+        np.save(path, array)
+        with pytest.raises(ValueError, match=f"^{message}$"):
+            read_inputs(path, read)

@@ -125,6 +125,22 @@ def test_scales_are_held_as_their_sources_hold_them(rng):
     assert others > 10
 
 
+@pytest.mark.parametrize("fmt, subtract", [(S8, False), (S16, True), (S16, False)])
+def test_addition_exactly(fmt, subtract, rng):
+    """The real sum, rounded once: ties to even, of scales whose ratios are powers of two."""
+    operation = Addition(scheme("exact"), fmt, fmt, fmt, subtract)
+    for k in range(20):
+        qa, qb, qy = (tensor(fmt, rng) if k % 2 else Quantization(
+            fmt, 2.0**int(rng.integers(-3, 4)), int(rng.integers(-9, 9))) for _ in range(3))
+        a, b = rng.integers(fmt.min, fmt.max + 1, (2, 50))
+        got = compute(operation, [a, b], parameters_of(operation, qa, qb, qy))
+        for x, y, level in zip(a.tolist(), b.tolist(), got.tolist(), strict=True):
+            terms = (Fraction(q.scale) * (each - q.zero_point) for q, each in ((qa, x), (qb, y)))
+            first, second = terms
+            real = (first - second if subtract else first + second) / Fraction(qy.scale)
+            assert level == min(max(round(real) + qy.zero_point, fmt.min), fmt.max)
+
+
 @pytest.mark.parametrize("name", ["tflite", "int16", "onnx"])
 def test_addition_is_near_the_real_sum(name, rng):
     operation = Addition(scheme(name), S8, S8, S8)

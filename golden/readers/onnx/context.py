@@ -1,7 +1,7 @@
 """What the operators of one ONNX file share: its tensors, their layouts, the layers so far."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -13,15 +13,23 @@ from golden.networks import Layer, Lookup, Quantization, Tensor, Transpose
 from golden.readers.contents import MOST_ELEMENTS, printable
 from golden.readers.model import Unsupported
 from golden.readers.onnx.file import Graph
-from golden.readers.onnx.tensors import Levels, Real, Shape, prefers_last
-from golden.tables import code_levels
+from golden.readers.onnx.tensors import Levels, Real, Shape, Target, prefers_last, table_levels
 
-__all__ = ["FORMATS", "INSIDE", "ONNX", "Context"]
+__all__ = ["BYTES", "EXACT", "INSIDE", "ONNX", "TYPES", "WEIGHTS", "Context"]
 
-FORMATS = {"int8": IntFormat(8), "uint8": IntFormat(8, signed=False)}
-"""Formats of the types that a network's tensors may have."""
+BYTES = {"int8": IntFormat(8), "uint8": IntFormat(8, signed=False)}
+"""Formats of the types of operators on levels."""
+
+TYPES = BYTES | {"int16": IntFormat(16), "uint16": IntFormat(16, signed=False)}
+"""Formats of the types that QuantizeLinear makes."""
+
+WEIGHTS = TYPES | {"int4": IntFormat(4), "uint4": IntFormat(4, signed=False)}
+"""Formats of the types that a DequantizeLinear of a constant may take."""
 
 ONNX, INSIDE = contracts.parse("onnx"), contracts.parse("onnx_zp_inside")
+
+EXACT = contracts.parse("half_even")
+"""Contract of what ONNX Runtime computes in float32: the exact result, rounded once."""
 
 # Axes of an image, channels first, in the order of one with channels last, and the way back.
 _LAST, _FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
@@ -35,11 +43,16 @@ class Context:
     graph : Graph
     declared : dict of str to Quantization
         Quantization that the first reader of a tensor gives it, for tensors that nothing gives one.
+    fuses : bool
+        Whether the runtime fuses operators on real numbers of 8-bit levels.
     """
 
-    def __init__(self, graph: Graph, declared: dict[str, Quantization]):
+    def __init__(self, graph: Graph, declared: dict[str, Quantization], fuses: bool = True):
         self.graph = graph
         self.declared = declared
+        self.fuses = fuses
+        self.values = dict(graph.constants)
+        self.rounded: dict[str, str] = {}
         self.levels: dict[str, Levels] = {}
         self.reals: dict[str, Real] = {}
         self.unknown: set[str] = set()
@@ -63,12 +76,21 @@ class Context:
 
     def constant(self, name: str, title: str) -> np.ndarray:
         """Return a constant of the file, as it is."""
-        if name not in self.graph.constants:
+        if name not in self.values:
             raise Unsupported(f"{title} {printable(name)!r} must be constant, not computed")
-        array = self.graph.constants[name]
+        array = self.values[name]
         if array.dtype.kind == "V":
-            raise Unsupported(f"{title} {printable(name)!r} must be of a type of 8, 32 or 64 bits")
+            raise Unsupported(f"{title} {printable(name)!r} must be of a type of 8, 16, 32 or "
+                              f"64 bits")
         return array
+
+    def quantized(self, name: str, title: str) -> tuple[np.ndarray, str]:
+        """Return a constant's integers, perhaps of 4 bits, and the name of their type."""
+        array = self.values.get(name)
+        if array is not None and array.dtype.names:
+            [kind] = array.dtype.names
+            return array[kind], kind
+        return (array := self.constant(name, title)), array.dtype.name
 
     def integers(self, name: str, title: str, axes: Sequence[int] | None = None) -> np.ndarray:
         """Return a constant's integers as layers have them, perhaps with axes in another order.
@@ -77,7 +99,7 @@ class Context:
         """
         key = name, None if axes is None else tuple(axes)
         if key not in self._arrays:
-            array = self.constant(name, title)
+            array, _ = self.quantized(name, title)
             if array.dtype.kind not in "iu":
                 raise Unsupported(f"{title} {printable(name)!r} must be integers, "
                                   f"not {array.dtype.name}")
@@ -103,7 +125,8 @@ class Context:
                               f"subnormal, not {array[~good].flat[0]}")
         return array
 
-    def quantization(self, scale: str, zero_point: str) -> Quantization:
+    def quantization(self, scale: str, zero_point: str,
+                     types: Mapping[str, IntFormat] = BYTES) -> Quantization:
         """Return the quantization that two constants describe, one scale and one zero point."""
         step, kind, zero = self.scale(scale, "Scale"), "uint8", 0
         if step.size != 1:
@@ -111,16 +134,36 @@ class Context:
         if zero_point:
             zero, kind = self.one(zero_point, "Zero point"), self.constant(
                 zero_point, "Zero point").dtype.name
-        if kind not in FORMATS:
-            raise Unsupported(f"Type of zero point {printable(zero_point)!r} must be int8 or "
-                              f"uint8, not {kind}")
-        return Quantization(FORMATS[kind], float(step.ravel()[0]), int(zero))
+        if kind not in types:
+            raise Unsupported(f"Type of zero point {printable(zero_point)!r} must be "
+                              f"{' or '.join(types)}, not {kind}")
+        return Quantization(types[kind], float(step.ravel()[0]), int(zero))
+
+    def in_float(self, target: Target, *operands: Quantization, fuses: bool = True) -> bool:
+        """Whether the runtime computes a tensor in float32, in an order of its own, and note it.
+
+        It fuses an operator on real numbers with the QuantizeLinear behind it if all levels have 8
+        bits, those of the first operand and of the result one type, and the others that type or
+        int8; and if no rectifier cuts off more than the QuantizeLinear does. Some operators it
+        never ``fuses``.
+        """
+        output, (first, *others) = target.quantization.format, (each.format for each in operands)
+        fused = (self.fuses and fuses and output in BYTES.values() and first == output
+                 and all(each in (output, BYTES["int8"]) for each in others))
+        own = bool(target.real) and not fused
+        if own:
+            self.rounded[target.name] = target.real
+        elif target.clamp is not None:
+            raise Unsupported(f"Result must not be cut off before its QuantizeLinear more than "
+                              f"that does, at {target.quantization.format.min} and "
+                              f"{target.quantization.format.max}, but at {target.clamp}")
+        return own
 
     def tensor(self, name: str) -> Levels:
         """Return a computed tensor of levels."""
         if name in self.levels:
             return self.levels[name]
-        if name in self.graph.constants:
+        if name in self.values:
             raise Unsupported(f"Input {printable(name)!r} must be computed, not constant")
         raise Unsupported(f"Type of tensor {printable(name)!r} must be int8 or uint8, not float32")
 
@@ -139,7 +182,7 @@ class Context:
         read = Levels(levels.name, quantization, levels.shape)
         name = self.name(levels.name, ":read")
         self._append(Lookup(name=name, inputs=(levels.layouts[last],), output=quantization,
-                            table=code_levels(own.format)))
+                            table=table_levels(own.format)))
         read.layouts[last] = name
         return read
 
@@ -187,10 +230,15 @@ class Context:
         return self.levels[name]
 
     def between(self, levels: Levels, suffix: str, output: Quantization,
-                layer: Callable[..., Layer], last: bool, **fields) -> str:
-        """Append a layer that makes no tensor of the file, of one input; return its name."""
+                layer: Callable[..., Layer], last: bool, others: tuple[str, ...] = (), **fields
+                ) -> str:
+        """Append a layer that makes no tensor of the file, of one input and perhaps others.
+
+        Return its name.
+        """
         name = self.name(levels.name, suffix)
-        self._append(layer(name=name, inputs=(self.layout(levels, last),), output=output, **fields))
+        self._append(layer(name=name, inputs=(self.layout(levels, last), *others), output=output,
+                           **fields))
         return name
 
     def operand(self, name: str, quantization: Quantization, rank: int) -> Levels:
@@ -198,7 +246,7 @@ class Context:
 
         A constant has one member for the batch, or fewer axes than the ``rank`` of the result.
         """
-        if name not in self.graph.constants:
+        if name not in self.values:
             return self.reads(self.tensor(name), quantization)
         array = self.constant(name, "Operand")
         return self.literal(name, array, quantization, rank)
@@ -206,26 +254,29 @@ class Context:
     def literal(self, name: str, array: np.ndarray, quantization: Quantization, rank: int
                 ) -> Levels:
         """Return a constant operand, in both layouts."""
-        if array.dtype.name not in FORMATS or FORMATS[array.dtype.name] != quantization.format:
+        if TYPES.get(array.dtype.name) != quantization.format:
             raise Unsupported(f"Operand {printable(name)!r} must be of the zero point's type "
                               f"{quantization.format}, not {array.dtype.name}")
         if array.ndim > rank or (array.ndim == rank and array.shape[0] != 1):
             raise Unsupported(f"Operand {printable(name)!r} must have one member for the batch, "
                               f"not shape {array.shape}")
-        shape = array.shape[1:] if array.ndim == rank else array.shape
-        values = _fixed(array.reshape(shape))
-        if not shape:
-            values, shape = _fixed(array.reshape(1)), (1,)
-        levels = Levels(name, quantization, shape)
-        levels.layouts[False] = self._constant(name, quantization, values)
-        if rank == 4:
+        return self.stored(name, array[0] if array.ndim == rank else array, quantization)
+
+    def stored(self, name: str, array: np.ndarray, quantization: Quantization) -> Levels:
+        """Return a constant of the network, in both layouts where it has at most 3 axes."""
+        values = _fixed(array)
+        levels = Levels(name, quantization, values.shape)
+        levels.layouts[False] = self._constant(name, quantization, values, "")
+        if not values.ndim:
+            levels.layouts[True] = levels.layouts[False]
+        elif values.ndim <= 3:
             full = values.reshape((1,) * (3 - values.ndim) + values.shape)
             levels.layouts[True] = self._constant(name, quantization, _fixed(
                 full.transpose(1, 2, 0)), ":channels_last")
         return levels
 
-    def _constant(self, name: str, quantization: Quantization, values: np.ndarray,
-                  suffix: str = "") -> str:
+    def _constant(self, name: str, quantization: Quantization, values: np.ndarray, suffix: str
+                  ) -> str:
         own = self.name(name, suffix)
         self.constants[own] = Tensor(own, quantization, values.shape, values)
         self.shapes[own] = values.shape
@@ -242,6 +293,6 @@ class Context:
 
 
 def _fixed(array: np.ndarray) -> np.ndarray:
-    array = np.array(array, np.int64, order="C")
+    array = np.array(array, np.float32 if array.dtype == np.float32 else np.int64, order="C")
     array.flags.writeable = False
     return array

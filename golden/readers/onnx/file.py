@@ -19,6 +19,8 @@ __all__ = ["Graph", "Input", "Node", "domains", "parse"]
 _TYPES = {1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64",
           8: "string", 9: "bool", 10: "float16", 11: "float64", 12: "uint32", 13: "uint64",
           16: "bfloat16", 21: "uint4", 22: "int4"}
+# Types of 4 bits, two elements a byte, the lower bits first.
+_HALVES = "uint4", "int4"
 _FIELDS = {"float32": "float_data", "int64": "int64_data", "uint8": "int32_data",
            "int8": "int32_data", "int32": "int32_data", "int16": "int32_data",
            "uint16": "int32_data"}
@@ -76,6 +78,7 @@ class Graph:
     inputs : tuple of Input
     outputs : tuple of str
     constants : mapping of str to array
+        One of int4 or uint4 is a structured array of one field, which has that name.
     places : mapping of str to int
         Place of each computed tensor: the inputs, then the outputs of the nodes, from 0 on.
     opsets : mapping of str to int
@@ -225,17 +228,14 @@ def _array(tensor, external: External) -> np.ndarray:
     if any(size < 0 for size in shape) or prod(shape) > MOST_ELEMENTS:
         raise DamagedModel(f"constant {name!r} must have sizes that are not negative and at most "
                            f"{MOST_ELEMENTS} elements, not shape {shape}")
+    if kind in _HALVES:
+        return _halves(tensor, kind, shape, external)
     if kind not in _FIELDS and kind not in ("bool", "float64"):
         # Its type is named where an operator takes it.
         return np.zeros(0, np.dtype("V1"))
     dtype = np.dtype(kind).newbyteorder("<")
-    size = prod(shape) * dtype.itemsize
-    if tensor.data_location == 1:
-        entries = {_text(each.key): _text(each.value) for each in tensor.external_data}
-        raw = external.read(entries, size, name)
-    elif tensor.HasField("raw_data"):
-        raw = tensor.raw_data
-    else:
+    raw = _bytes(tensor, prod(shape) * dtype.itemsize, f"{kind} and shape {shape}", external)
+    if raw is None:
         values = getattr(tensor, _FIELDS.get(kind, "int32_data"))
         if len(values) != prod(shape):
             raise DamagedModel(f"constant {name!r} of shape {shape} must have {prod(shape)} "
@@ -245,10 +245,36 @@ def _array(tensor, external: External) -> np.ndarray:
         if kind != "float32" and (array != wide).any():
             raise DamagedModel(f"constant {name!r} must have elements of {kind}")
         return array.reshape(shape)
-    if len(raw) != size:
-        raise DamagedModel(f"constant {name!r} of {kind} and shape {shape} must have {size} "
-                           f"bytes, not {len(raw)}")
     return np.frombuffer(raw, dtype).reshape(shape)
+
+
+def _halves(tensor, kind: str, shape: tuple[int, ...], external: External) -> np.ndarray:
+    packed = _bytes(tensor, -(-prod(shape) // 2), f"{kind} and shape {shape}", external)
+    if packed is None:
+        values = np.array(tensor.int32_data, np.int64)
+        if len(values) != -(-prod(shape) // 2) or (values != values & 0xFF).any():
+            raise DamagedModel(f"constant {printable(tensor.name)!r} of {kind} and shape {shape} "
+                               f"must have {-(-prod(shape) // 2)} bytes, not {len(values)} numbers")
+        packed = values.astype(np.uint8).tobytes()
+    pairs = np.frombuffer(packed, np.uint8)
+    levels = np.stack([pairs & 15, pairs >> 4], axis=1).ravel()[:prod(shape)].astype(np.int8)
+    if kind == "int4":
+        levels -= (levels & 8) << 1
+    return levels.reshape(shape).view(np.dtype([(kind, np.int8)]))
+
+
+def _bytes(tensor, size: int, title: str, external: External) -> bytes | None:
+    # Bytes of a constant, of which there must be so many; None where it has its elements in a list.
+    name = printable(tensor.name)
+    if tensor.data_location == 1:
+        entries = {_text(each.key): _text(each.value) for each in tensor.external_data}
+        return external.read(entries, size, name)
+    if not tensor.HasField("raw_data"):
+        return None
+    if len(tensor.raw_data) != size:
+        raise DamagedModel(f"constant {name!r} of {title} must have {size} bytes, "
+                           f"not {len(tensor.raw_data)}")
+    return tensor.raw_data
 
 
 def _attributes(node, external: External) -> Iterator[tuple[str, Any]]:

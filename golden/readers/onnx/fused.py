@@ -14,23 +14,24 @@ from dataclasses import replace
 
 import numpy as np
 
-from golden.networks import Lookup, Quantization
+from golden.networks import Extreme, Lookup, Quantization
 from golden.readers.contents import printable
 from golden.readers.model import Unsupported
 from golden.readers.onnx import functions, linear, moves
-from golden.readers.onnx.context import Context
+from golden.readers.onnx.context import TYPES, WEIGHTS, Context
 from golden.readers.onnx.file import Node
 from golden.readers.onnx.linear import Weights
 from golden.readers.onnx.operands import attribute, axis_of, check_attributes, operands
-from golden.readers.onnx.tensors import Levels, Real
-from golden.tables import code_levels
+from golden.readers.onnx.tensors import Levels, Real, Target, prefers_last, table_levels
+from golden.runtimes.onnx_functions import logistic, tanh
+from golden.runtimes.onnx_ops import quantize_linear
 
 __all__ = ["FUSED", "MOVES", "fused", "quantized", "real_node", "zero_padded"]
 
 RECTIFIERS = "Relu", "Clip"
 
-_CLOSE = 1e-3
-"""Largest relative difference of a bias's scale."""
+_CLOSE, _ROUNDED = 1e-3, 2.0**-22
+"""Largest relative difference of a bias's scale that ONNX Runtime fuses, and in float32."""
 
 
 def real_node(node: Node, context: Context):
@@ -76,7 +77,7 @@ def _relu(node: Node, context: Context):
     levels = context.levels[x]
     own = levels.quantization
     context.made(y, own, Lookup, inputs=[levels], last=None,
-                 table=np.maximum(code_levels(own.format), own.scalar_zero_point()))
+                 table=np.maximum(table_levels(own.format), own.scalar_zero_point()))
 
 
 def _pad(node: Node, context: Context):
@@ -101,32 +102,33 @@ def quantized(context: Context, y: str, x: Levels, output: Quantization):
         functions.tabulated(context, y, x, output)
 
 
-def fused(node: Node, context: Context, y: str, output: Quantization):
+def fused(node: Node, context: Context, target: Target):
     """Append the layer of an operator on real numbers and of the QuantizeLinear behind it."""
     if node.operator not in ("Concat", *RECTIFIERS) and (
             readers := context.readers[node.outputs[0]]) != 1:
         raise Unsupported(f"Result must have one reader, a QuantizeLinear, not {readers}")
     real = context.reals.get(node.inputs[0])
     if real is not None and real.node is not None:
-        if not _removed(node, context, output):
-            raise Unsupported(f"Input {printable(node.inputs[0])!r} must be what a "
-                              f"DequantizeLinear makes, not {real.node.operator}, as it cuts off "
-                              f"more than the QuantizeLinear behind it")
-        fused(real.node, context, y, output)
+        fused(real.node, context, replace(target, clamp=_cut(node, context, target.quantization)))
         return
-    FUSED[node.operator](node, context, y, output)
+    FUSED[node.operator](node, context, target)
 
 
-def _removed(node: Node, context: Context, output: Quantization) -> bool:
-    # Whether ONNX Runtime takes a rectifier off: the levels stand for nothing beyond its ends.
+def _cut(node: Node, context: Context, output: Quantization) -> tuple[int, int] | None:
+    # Levels of a rectifier's ends; None where ONNX Runtime takes the rectifier off, as the levels
+    # stand for nothing beyond its ends.
     lo, hi = _ends(node, context)
     zero, step = output.scalar_zero_point(), np.float32(output.scale)
     least, most = ((np.float32(end) - np.float32(zero)) * step
                    for end in (output.format.min, output.format.max))
-    if node.operator == "Relu":
-        return zero == output.format.min
     epsilon = np.finfo(np.float32).eps
-    return bool(lo - least <= epsilon and most - hi <= epsilon)
+    if (zero == output.format.min if node.operator == "Relu"
+            else lo - least <= epsilon and most - hi <= epsilon):
+        return None
+    # Of crossed ends, the upper one wins.
+    first, last = quantize_linear(np.array([min(lo, hi), hi]), step, zero,
+                                  output=output.format).tolist()
+    return first, last
 
 
 def _ends(node: Node, context: Context) -> tuple[np.float32, np.float32]:
@@ -144,41 +146,70 @@ def _ends(node: Node, context: Context) -> tuple[np.float32, np.float32]:
             most if ends[1] is None else np.float32(ends[1]))
 
 
-def _clip(node: Node, context: Context, y: str, output: Quantization):
+def _clip(node: Node, context: Context, target: Target):
     x = _levels(context, node.inputs[0])
     lo, hi = _ends(node, context)
-    functions.tabulated(context, y, x, output,
+    _uncut(target)
+    functions.tabulated(context, target.name, x, target.quantization,
                         lambda reals: np.minimum(np.maximum(reals, lo), hi))
 
 
-def _leaky_relu(node: Node, context: Context, y: str, output: Quantization):
+def _leaky_relu(node: Node, context: Context, target: Target):
     x, _ = operands(node, 1)
-    functions.leaky_relu(node, context, y, _direct(context, x), output)
+    _uncut(target)
+    functions.leaky_relu(node, context, target.name, _direct(context, x), target.quantization)
 
 
-def _conv(node: Node, context: Context, y: str, output: Quantization):
+def _sigmoid(node: Node, context: Context, target: Target):
+    x, _ = operands(node, 1)
+    _uncut(target)
+    functions.tabulated(context, target.name, _direct(context, x), target.quantization,
+                        logistic if node.operator == "Sigmoid" else tanh)
+
+
+def _softmax(node: Node, context: Context, target: Target):
+    x, _ = operands(node, 1)
+    functions.softmax(node, context, target, _direct(context, x))
+
+
+def _conv(node: Node, context: Context, target: Target):
     x, w, bias, _ = operands(node, 2, 3)
     input, weights = _direct(context, x), _weights(context, w, 0)
-    linear.convolution(node, context, y, input, weights, _bias(context, bias, input, weights),
-                       output)
+    linear.convolution(node, context, target, input, weights,
+                       _bias(context, target, bias, input, weights))
 
 
-def _matmul(node: Node, context: Context, y: str, output: Quantization):
+def _matmul(node: Node, context: Context, target: Target):
     x, w, _ = operands(node, 2)
-    linear.matrix_product(context, y, _direct(context, x), _weights(context, w, 1), (1, 0), "",
-                          output)
+    linear.matrix_product(context, target, _direct(context, x), _weights(context, w, 1), (1, 0), "")
 
 
-def _gemm(node: Node, context: Context, y: str, output: Quantization):
+def _gemm(node: Node, context: Context, target: Target):
     x, w, bias, _ = operands(node, 2, 3)
     check_attributes(node, {"transA": 0, "alpha": 1.0, "beta": 1.0})
     axes = (0, 1) if attribute(node, "transB", 0) else (1, 0)
     input, weights = _direct(context, x), _weights(context, w, axes[0])
-    linear.matrix_product(context, y, input, weights, axes,
-                          _bias(context, bias, input, weights), output)
+    linear.matrix_product(context, target, input, weights, axes,
+                          _bias(context, target, bias, input, weights))
 
 
-def _elementwise(node: Node, context: Context, y: str, output: Quantization):
+def _elementwise(node: Node, context: Context, target: Target):
+    functions.elementwise(context, node.operator, target, _operands(node, context))
+
+
+def _extreme(node: Node, context: Context, target: Target):
+    # The quantization is monotonic: it may come first.
+    _uncut(target)
+    inputs = _operands(node, context)
+    last = prefers_last(inputs)
+    names = [moves.requantized(context, each, f":operand{index}", target.quantization, last)
+             for index, each in enumerate(inputs)]
+    context.made(target.name, target.quantization, Extreme, names=names, last=last,
+                 kind="maximum" if node.operator == "Max" else "minimum")
+
+
+def _operands(node: Node, context: Context) -> list[Levels]:
+    # Two operands, of which one may be constant.
     names = operands(node, 2)[:-1]
     rank = functions.rank_of([real.levels for name in names if (
         real := context.reals.get(name)) is not None and real.levels is not None])
@@ -190,29 +221,39 @@ def _elementwise(node: Node, context: Context, y: str, output: Quantization):
             continue
         constant, scale, zero, _ = operands(real.constant, 2, 3)
         inputs.append(context.literal(constant, context.constant(constant, "Operand"),
-                                      context.quantization(scale, zero), rank))
-    functions.elementwise(context, node.operator, y, inputs, output)
+                                      context.quantization(scale, zero, TYPES), rank))
+    return inputs
 
 
-def _average_pool(node: Node, context: Context, y: str, output: Quantization):
+def _average_pool(node: Node, context: Context, target: Target):
     x, _ = operands(node, 1)
-    functions.average_pool(node, context, y, _direct(context, x), output)
+    functions.average_pool(node, context, target, _direct(context, x))
 
 
-def _global_average_pool(node: Node, context: Context, y: str, output: Quantization):
+def _global_average_pool(node: Node, context: Context, target: Target):
     x, _ = operands(node, 1)
-    functions.global_average_pool(context, y, _direct(context, x), output)
+    functions.global_average_pool(context, target, _direct(context, x))
 
 
-def _concat(node: Node, context: Context, y: str, output: Quantization):
+def _concat(node: Node, context: Context, target: Target):
     names = operands(node, 1, max(len(node.inputs), 1))[:-1]
-    moves.joined(node, context, y, [_levels(context, name) for name in names], output)
+    _uncut(target)
+    moves.joined(node, context, target.name, [_levels(context, name) for name in names],
+                 target.quantization)
 
 
-FUSED: Mapping[str, Callable[[Node, Context, str, Quantization], None]] = {
+def _uncut(target: Target):
+    if target.clamp is not None:
+        raise Unsupported(f"Result must go to a QuantizeLinear, not be cut off before it at "
+                          f"{target.clamp}")
+
+
+FUSED: Mapping[str, Callable[[Node, Context, Target], None]] = {
     "Conv": _conv, "MatMul": _matmul, "Gemm": _gemm, "Add": _elementwise, "Mul": _elementwise,
+    "Sub": _elementwise, "Max": _extreme, "Min": _extreme,
     "AveragePool": _average_pool, "GlobalAveragePool": _global_average_pool, "Concat": _concat,
-    "Clip": _clip, "LeakyRelu": _leaky_relu}
+    "Clip": _clip, "LeakyRelu": _leaky_relu, "Sigmoid": _sigmoid, "Tanh": _sigmoid,
+    "Softmax": _softmax}
 """Operators that become one layer with the QuantizeLinear behind them."""
 
 
@@ -239,15 +280,15 @@ def _weights(context: Context, name: str, axis: int) -> Weights:
                           f"constant")
     constant, scale, zero, _ = operands(real.constant, 2, 3)
     check_attributes(real.constant, {"block_size": 0})
-    steps, array = context.scale(scale, "Scale"), context.constant(constant, "Weights")
-    zeros = context.constant(zero, "Zero point") if zero else np.zeros(steps.shape, array.dtype)
-    if steps.size > 1 and axis_of(attribute(real.constant, "axis", 1), array.ndim) != axis:
+    weights = Weights(context, constant, scale, zero, WEIGHTS)
+    if len(weights.scale) > 1 and axis_of(attribute(real.constant, "axis", 1),
+                                          weights.array.ndim) != axis:
         raise Unsupported(f"Axis of the scales of weights {printable(name)!r} must be {axis}, "
                           f"not {attribute(real.constant, 'axis', 1)}")
-    return Weights(context, constant, steps, zeros)
+    return weights
 
 
-def _bias(context: Context, name: str, x: Levels, weights: Weights) -> str:
+def _bias(context: Context, target: Target, name: str, x: Levels, weights: Weights) -> str:
     # Name of the constant of int32, which is added to the sums as it is.
     if not name:
         return ""
@@ -258,10 +299,11 @@ def _bias(context: Context, name: str, x: Levels, weights: Weights) -> str:
     constant, scale, zero, _ = operands(real.constant, 2, 3)
     if zero and context.constant(zero, "Zero point").any():
         raise Unsupported(f"Zero point of bias {printable(name)!r} must be 0")
-    # ONNX Runtime computes in float32 where it is quite another.
     steps, product = context.scale(scale, "Scale").ravel(), x.quantization.scale * weights.scale
+    close = _ROUNDED if context.in_float(
+        target, x.quantization, weights.quantization(len(weights.scale))) else _CLOSE
     if len(steps) not in (1, len(product)) or (
-            np.abs(steps / product.astype(np.float64) - 1) > _CLOSE).any():
+            np.abs(steps / product.astype(np.float64) - 1) > close).any():
         raise Unsupported(f"Scale of bias {printable(name)!r} must be the product of those of "
                           f"input and weights, {product[:4].tolist()}, not {steps[:4].tolist()}")
     return constant

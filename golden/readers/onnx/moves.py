@@ -14,8 +14,8 @@ from golden.readers.onnx.tensors import Levels, prefers_last, same_format
 from golden.unit_scales import parameters_of
 from golden.units import Rescaling
 
-__all__ = ["concat", "flatten", "identity", "joined", "pad", "qlinear_concat", "reshape",
-           "slice_of", "split", "squeeze", "transpose", "unsqueeze"]
+__all__ = ["concat", "flatten", "identity", "joined", "pad", "qlinear_concat", "requantized",
+           "reshape", "slice_of", "split", "squeeze", "transpose", "unsqueeze"]
 
 
 def qlinear_concat(node: Node, context: Context):
@@ -35,17 +35,20 @@ def joined(node: Node, context: Context, y: str, inputs: list[Levels], output: Q
     fmt = same_format(*(x.quantization for x in inputs), output)
     last, names = prefers_last(inputs), []
     for index, x in enumerate(inputs):
-        own = x.quantization
-        if (own.format, own.scale, own.zero_point) == (
-                output.format, output.scale, output.zero_point):
-            names.append(context.layout(x, last))
-        else:
-            names.append(context.between(x, f":joined{index}", output, Lookup, last,
-                                         table=table_of(own, output)))
+        names.append(requantized(context, x, f":joined{index}", output, last))
     one = parameters_of(Rescaling(ONNX, fmt, fmt), output, output)
     context.made(y, output, Concat, names=names, last=last,
                  axis=(0, 3, 1, 2)[axis] if last else axis, contract=ONNX,
                  parameters=tuple(one for _ in names))
+
+
+def requantized(context: Context, x: Levels, suffix: str, output: Quantized, last: bool) -> str:
+    """Return the tensor of the network that has other levels of the same real numbers."""
+    own = x.quantization
+    if (own.format, own.scale, own.zero_point) == (
+            output.format, output.scale, output.zero_point):
+        return context.layout(x, last)
+    return context.between(x, suffix, output, Lookup, last, table=table_of(own, output))
 
 
 def concat(node: Node, context: Context):

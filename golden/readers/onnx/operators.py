@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping
 
-from golden.readers.onnx import functions, linear, moves
+from golden.readers.onnx import functions, linear, moves, reals
 from golden.readers.onnx.context import Context
 from golden.readers.onnx.file import Node
 
-__all__ = ["OPERATORS"]
+__all__ = ["MICROSOFT", "OPERATORS"]
 
 MICROSOFT = "com.microsoft"
 
@@ -20,6 +20,12 @@ OPERATORS: Mapping[tuple[str, str], Callable[[Node, Context], None]] = {
     (MICROSOFT, "QLinearAveragePool"): functions.qlinear_average_pool,
     (MICROSOFT, "QLinearGlobalAveragePool"): functions.qlinear_global_average_pool,
     (MICROSOFT, "QLinearLeakyRelu"): functions.qlinear_leaky_relu,
+    (MICROSOFT, "QLinearSigmoid"): functions.qlinear_sigmoid,
+    (MICROSOFT, "QLinearSoftmax"): functions.qlinear_softmax,
+    ("", "DynamicQuantizeLinear"): reals.dynamic_quantize_linear,
+    ("", "MatMulInteger"): reals.matmul_integer,
+    ("", "ConvInteger"): reals.conv_integer,
+    ("", "Cast"): reals.cast,
     ("", "MaxPool"): functions.max_pool,
     ("", "Relu"): functions.relu,
     ("", "Clip"): functions.clip,

@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from golden.formats import IntFormat
+import numpy as np
+
+from golden.formats import Format, IntFormat
 from golden.networks import Quantization
 from golden.readers.model import Unsupported
 from golden.readers.onnx.file import Node
 
-__all__ = ["Levels", "Real", "Shape", "prefers_last", "same_format"]
+__all__ = ["Levels", "Real", "Shape", "Target", "prefers_last", "same_format",
+           "table_levels"]
 
 Shape = tuple[int, ...]
 """Shape without the batch."""
@@ -61,6 +64,34 @@ class Real:
     node: Node | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Target:
+    """A tensor of levels that an operator is to make.
+
+    Parameters
+    ----------
+    name : str
+        Name in the file.
+    quantization : Quantization
+    real : str
+        Name of the tensor that a QuantizeLinear rounds to the levels; empty of an operator that
+        makes levels itself.
+    clamp : pair of int, optional
+        Levels at which a rectifier in front of the QuantizeLinear cuts off, where that is more than
+        the format does.
+    """
+
+    name: str
+    quantization: Quantization
+    real: str = ""
+    clamp: tuple[int, int] | None = None
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """Least and largest level."""
+        return self.clamp or (self.quantization.format.min, self.quantization.format.max)
+
+
 def same_format(*quantizations: Quantization) -> IntFormat:
     """Return the format of tensors, which must have the same."""
     formats = [each.format for each in quantizations]
@@ -69,6 +100,11 @@ def same_format(*quantizations: Quantization) -> IntFormat:
                           f"{', '.join(map(str, formats))}")
     assert isinstance(formats[0], IntFormat)
     return formats[0]
+
+
+def table_levels(fmt: Format) -> np.ndarray:
+    """Return the level of each code of a format, in the order of a table."""
+    return fmt.decode(np.arange(1 << fmt.bits))
 
 
 def prefers_last(inputs: Sequence[Levels]) -> bool:

@@ -18,6 +18,7 @@ from golden.networks import (
     Quantization,
     Reduce,
     Softmax,
+    TableSoftmax,
     Tensor,
     TransposeConv2d,
 )
@@ -192,6 +193,12 @@ def test_transposed_convolution_is_the_sum_of_its_taps(rng):
      "Scale of tensor 'y' must be one, and a normal float32, not 1e-40"),
     (lambda: network(pool(output=Quantization(parse("s8"), 1.0, 128)), shape=(4, 4, 1)),
      "Zero point of tensor 'y' must be in range"),
+    (lambda: network(layer(TableSoftmax, output=Quantization(parse("s16"), 1e-4))),
+     "Input and output of layer 'y' must have at most 8 bits, not s8 and s16"),
+    (lambda: network(layer(TableSoftmax, output=Quantization(parse("s8"), 1e-40))),
+     "Scale of tensor 'y' must be one, and a normal float32, not 1e-40"),
+    (lambda: network(layer(TableSoftmax, output=Quantization(parse("s8"), 1 / 593))),
+     f"Scale of tensor 'y' must be at least 1 / 592 for rows of 4 elements, not {1 / 593}"),
     (lambda: network(pool(output=Quantization(parse("e4m3fn"), 1.0)), shape=(4, 4, 1)),
      "Output of layer 'y' must have an integer format"),
 ])

@@ -76,11 +76,12 @@ def tflite_operators() -> dict[str, bytes]:
 
 
 def onnx_operators() -> dict[str, bytes]:
-    """ONNX files of the tests, one of each operator in both forms."""
-    from tests.golden.readers import onnx_files, onnx_qdq_files
+    """ONNX files of the tests, one of each operator in every form."""
+    from tests.golden.readers import onnx_files, onnx_qdq_files, onnx_real_files
 
     rng, files = np.random.default_rng(7), {}
-    for form, cases in (("QOperator", onnx_files.CASES), ("QDQ", onnx_qdq_files.CASES)):
+    for form, cases in (("QOperator", onnx_files.CASES), ("QDQ", onnx_qdq_files.CASES),
+                        ("float32", onnx_real_files.CASES)):
         for name, case in cases.items():
             builder = onnx_files.Builder(rng)
             case(builder)

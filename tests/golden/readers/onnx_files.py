@@ -29,7 +29,7 @@ class Builder:
 
     @property
     def format(self):
-        return IntFormat(8, signed=self.kind == "int8")
+        return IntFormat(np.dtype(self.kind).itemsize * 8, signed=self.kind[0] == "i")
 
     def constant(self, array) -> str:
         name = f"c{len(self.constants)}"
@@ -213,6 +213,17 @@ def _leaky_relu(b: Builder):
                     alpha=float(b.rng.uniform(-0.2, 1.5))))
 
 
+def _sigmoid(b: Builder):
+    x, _ = b.image()
+    b.output(b.node("QLinearSigmoid", [x, *b.quantization(), *b.quantization(-9, -7)], MICROSOFT))
+
+
+def _softmax(b: Builder):
+    shape = 1, int(b.rng.integers(1, 9)), int(b.rng.choice([1, *range(4, 40)]))
+    b.output(b.node("QLinearSoftmax", [b.input(shape), *b.quantization(), *b.quantization(-9, -7)],
+                    MICROSOFT, opset=13, axis=-1))
+
+
 def _relu(b: Builder):
     x, _ = b.image()
     b.output(b.node("Relu", [x]))
@@ -272,7 +283,8 @@ CASES: Mapping[str, Callable[[Builder], None]] = {
     "QLinearMul": lambda b: _elementwise(b, "QLinearMul"),
     "QLinearAveragePool": _average_pool, "QLinearGlobalAveragePool": _global_average_pool,
     "QLinearLeakyRelu": _leaky_relu, "QLinearConcat": _concat, "Concat": _plain_concat,
-    "MaxPool": _max_pool, "Relu": _relu,
+    "MaxPool": _max_pool, "Relu": _relu, "QLinearSigmoid": _sigmoid,
+    "QLinearSoftmax": _softmax,
     "Clip": _clip, "Split": _split,
     **{name: (lambda b, name=name: _moves(b, name)) for name in (
         "Reshape", "Flatten", "Identity", "Transpose", "Unsqueeze", "Squeeze", "Pad", "Slice")},

@@ -19,7 +19,7 @@ from exactmac.oracles import RUNTIMES
 from golden import digits
 from tests.golden.readers.onnx_files import model
 
-__all__ = ["ELEMENTS", "NETWORKS", "WAYS", "quantized"]
+__all__ = ["ELEMENTS", "NETWORKS", "WAYS", "dynamic", "quantized"]
 
 
 def _write(path: Path, nodes, constants, shape, classes):
@@ -71,6 +71,22 @@ def _convolutions(path: Path):
     return rng.normal(size=(8, 3, 16, 16)).astype(np.float32)
 
 
+def _residual(path: Path):
+    """Convolutions with a branch that is added, and a classifier."""
+    rng = np.random.default_rng(18)
+    shapes = {"w0": (6, 3, 3, 3), "b0": (6,), "w1": (6, 1, 3, 3), "b1": (6,), "w2": (6, 6, 1, 1),
+              "w3": (6 * 16, 10), "b3": (10,)}
+    _write(path, [
+        ("Conv", ["x", "w0", "b0"], "c0", {"pads": [1] * 4, "strides": [2, 2]}),
+        ("Relu", ["c0"], "r0", {}),
+        ("Conv", ["r0", "w1", "b1"], "c1", {"pads": [1, 0, 1, 2], "group": 6}),
+        ("Conv", ["c1", "w2"], "c2", {}), ("Add", ["c2", "r0"], "a", {}), ("Relu", ["a"], "r", {}),
+        ("Flatten", ["r"], "f", {}), ("Gemm", ["f", "w3", "b3"], "y", {})],
+        {name: (rng.normal(size=shape) * 0.3).astype(np.float32)
+         for name, shape in shapes.items()}, (3, 8, 8), 10)
+    return rng.normal(size=(8, 3, 8, 8)).astype(np.float32)
+
+
 NETWORKS = {"digits": _digits, "convolutions": _convolutions}
 """Functions that write a float network and return samples."""
 
@@ -81,7 +97,22 @@ WAYS = ("QOperator", "QDQ"), ("QUInt8", "QInt8"), (False, True)
 """Ways to quantize: form, type of the activations, whether weights have scales per channel."""
 
 
-def quantized(name: str, path: Path, *, form: str, activations: str, per_channel: bool):
+def dynamic(name: str, path: Path, *, weights: str, per_channel: bool):
+    """Write the digits network, or one of convolutions, quantized at run time, to ``path``."""
+    quantization = pytest.importorskip("onnxruntime.quantization",
+                                       reason="onnxruntime is not installed")
+    {"digits": _digits, "residual": _residual}[name](path.with_suffix(".float.onnx"))
+    logging.disable(logging.WARNING)
+    try:
+        quantization.quantize_dynamic(
+            path.with_suffix(".float.onnx"), path, per_channel=per_channel,
+            weight_type=quantization.QuantType[weights])
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def quantized(name: str, path: Path, *, form: str, activations: str, per_channel: bool,
+              weights: str = "QInt8"):
     """Write a network to ``path``, quantized by ONNX Runtime."""
     quantization = pytest.importorskip("onnxruntime.quantization",
                                        reason="onnxruntime is not installed")
@@ -95,7 +126,7 @@ def quantized(name: str, path: Path, *, form: str, activations: str, per_channel
             path.with_suffix(".float.onnx"), path, reader, per_channel=per_channel,
             quant_format=quantization.QuantFormat[form],
             activation_type=quantization.QuantType[activations],
-            weight_type=quantization.QuantType.QInt8)
+            weight_type=quantization.QuantType[weights])
     finally:
         logging.disable(logging.NOTSET)
 

@@ -97,6 +97,19 @@ def _leaky_relu(b: Builder):
     _end(b, b.node("LeakyRelu", [_real(b)[0]], alpha=float(b.rng.uniform(0, 0.5))))
 
 
+def _sigmoid(b: Builder, operator: str):
+    real, *_ = _real(b)
+    least, most = ((-10.0, -7.0) if operator == "Sigmoid" else (-9.0, -6.0))
+    shift = 8 - b.format.bits
+    _end(b, b.node(operator, [real]), None, least + shift, most + shift)
+
+
+def _softmax(b: Builder):
+    # In one piece with the QuantizeLinear.
+    x, *_ = _real(b, (1, *map(int, b.rng.integers(1, 9, 1)), int(b.rng.choice([1, *range(4, 40)]))))
+    _end(b, b.node("Softmax", [x], **({"axis": 2} if b.rng.integers(2) else {})), None, -9.0, -6.0)
+
+
 def _concat(b: Builder):
     x, shape, names = _real(b)
     _end(b, b.node("Concat", [x, _real(b, shape)[0]], axis=int(b.rng.integers(1, 4))),
@@ -138,10 +151,12 @@ def _chain(b: Builder):
 
 CASES: Mapping[str, Callable[[Builder], None]] = {
     "Conv": _conv, "MatMul": _matmul, "Gemm": _gemm,
-    "Add": lambda b: _elementwise(b, "Add"), "Mul": lambda b: _elementwise(b, "Mul"),
+    **{name: (lambda b, name=name: _elementwise(b, name)) for name in (
+        "Add", "Mul", "Sub", "Max", "Min")},
     "AveragePool": lambda b: _pool(b, "AveragePool"), "MaxPool": lambda b: _pool(b, "MaxPool"),
     "GlobalAveragePool": _global_average_pool, "LeakyRelu": _leaky_relu, "Concat": _concat,
-    "chain": _chain,
+    "Sigmoid": lambda b: _sigmoid(b, "Sigmoid"), "Tanh": lambda b: _sigmoid(b, "Tanh"),
+    "Softmax": _softmax, "chain": _chain,
     **{name: (lambda b, name=name: _unary(b, name)) for name in (
         "Relu", "Clip", "Reshape", "Flatten", "Transpose", "Slice", "Pad", "Unsqueeze", "Squeeze",
         "Split", "Identity")},

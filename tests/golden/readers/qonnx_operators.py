@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from exactmac.oracles.rounding import Rounding, own_levels
+from exactmac.rounding.qonnx import QonnxRounding
 from golden.readers import UnsupportedModel, kind_of, read_model
 from golden.readers.borders import levels_of, reals_of
 from golden.readers.qonnx.outputs import sums_of
@@ -87,8 +87,8 @@ def executed(path, b, samples=3) -> list[int]:
     theirs = {name: np.moveaxis(each, 1, -1) if name in read.channels_last else each
               for name, each in theirs.items()}
     assert all((x[name] == theirs[name]).all() for name in x)
-    rounding = Rounding(read, {**x, **theirs})
-    own, counts = own_levels(read, rounding.given), np.zeros(3, int)
+    own, counts = run(read.network, x, given=theirs), np.zeros(3, int)
+    rounding = QonnxRounding(read, {**own, **theirs})
     for layer in network.layers:
         if layer.name in theirs:
             differ = own[layer.name] != theirs[layer.name]

@@ -1,11 +1,13 @@
 """ONNX files that are refused: all that is unsupported by name, damaged and hostile files."""
 
+import logging
+
 import numpy as np
 import pytest
 
 from golden.readers import DamagedModel, UnsupportedModel, read_model
 from golden.readers.onnx import file
-from tests.golden.readers import onnx_mutants
+from tests.golden.readers import onnx_mutants, onnx_networks
 from tests.golden.readers.fuzz import mutants, onnx_operators, survives
 from tests.golden.readers.onnx_files import MICROSOFT, Builder
 
@@ -36,12 +38,12 @@ def refused(b, tmp_path, kind=UnsupportedModel, change=None):
 
 def test_every_unsupported_operator_is_named(b, tmp_path):
     x = b.input((1, 4))
-    made = b.node("QLinearSoftmax", [x], MICROSOFT)
+    made = b.node("QLinearReduceMean", [x], MICROSOFT)
     b.node("Relu", [made])  # of an unknown tensor: says nothing new
     for operator, inputs in (("Abs", [x]), ("MaxPool", [x]), ("Transpose", [x])):
         b.output(b.node(operator, inputs, **{"perm": [1, 0]} if operator == "Transpose" else {}))
     text = refused(b, tmp_path)
-    for part in ("com.microsoft.QLinearSoftmax 0 (t0_0): Operator must be one of Add,",
+    for part in ("com.microsoft.QLinearReduceMean 0 (t0_0): Operator must be one of Add,",
                  "Abs 2 (t2_0): Operator must be one of",
                  "MaxPool 3 (t3_0): Input must have 4 axes",
                  "Transpose 4 (t4_0): Axes must be 0 and then 1 to 1 in any order"):
@@ -56,10 +58,28 @@ def test_a_float_model_is_told_so(b, tmp_path):
     assert "quantize it first" in text and "MatMul 0 (t0_0): Result must go to" in text
 
 
+@pytest.mark.parametrize("name", onnx_networks.NETWORKS)
+def test_the_lines_that_quantize_a_float_model(name, tmp_path):
+    """As the error has them; what they make is read."""
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    examples = onnx_networks.NETWORKS[name](tmp_path / "float.onnx")
+    with pytest.raises(UnsupportedModel) as caught:
+        read_model(tmp_path / "float.onnx")
+    lines = str(caught.value).split("{input name: array}: ")[1].split(") must have operators")[0]
+    assert lines.count("; ") == 2 and "\n" not in str(caught.value)
+    logging.disable(logging.WARNING)
+    try:
+        exec(lines, {"MODEL": tmp_path / "float.onnx", "QUANTIZED": tmp_path / "quantized.onnx",
+                     "EXAMPLES": iter([{"x": row[None]} for row in examples])})
+    finally:
+        logging.disable(logging.NOTSET)
+    assert read_model(tmp_path / "quantized.onnx").network.outputs
+
+
 @pytest.mark.parametrize("shape, kind, message", [
     ((2, 4), None, "batch of 1 or of any size first"), ((), None, "batch of 1"),
     ((1, None), None, "Sizes behind the batch must be given"),
-    ((1, 4), "int32", "Type must be int8, uint8 or float32, not int32"),
+    ((1, 4), "int32", "Type must be int8, uint8, int16, uint16 or float32, not int32"),
 ])
 def test_inputs(b, tmp_path, shape, kind, message):
     b.output(b.node("Identity", [b.input(shape, kind)]), kind=kind)
@@ -76,9 +96,24 @@ def test_what_is_left_in_real_numbers(b, tmp_path):
     b.output(b.node("QuantizeLinear", [made, names[0], b.constant(np.uint8(7))]))
     b.output(b.node("QuantizeLinear", [b.node("MatMul", [b.node("Relu", [x]), w]), *names]))
     text = refused(b, tmp_path)
-    assert text.count("MatMul") == 3 and "Result must go to a QuantizeLinear" in text
-    assert "Relu 4 (t4_0): Input 't3_0' must be what a DequantizeLinear makes, not MatMul" in text
+    assert text.count("MatMul") == 2 and "Result must go to a QuantizeLinear" in text
+    assert ("Relu 4 (t4_0): Result must not be cut off before its QuantizeLinear more than that "
+            "does, at 0 and 255, but at (7, 255)") in text
     assert "must be what a DequantizeLinear makes, not another operator" in text
+
+
+def test_softmax(b, tmp_path):
+    """Over the last axis, and only as the Runtime fuses it."""
+    names = b.quantization()
+    x = b.node("DequantizeLinear", [b.input((1, 4, 3)), *names])
+    b.output(b.node("QuantizeLinear", [b.node("Softmax", [x]), *names]))
+    path = written(b, tmp_path)
+    assert read_model(path).network.outputs
+    with pytest.raises(UnsupportedModel, match="Softmax 1 .*: Softmax must be one that the Runtime "
+                                               "fuses, not one in float32"):
+        read_model(path, "onnxruntime-unfused")
+    b.output(b.node("QuantizeLinear", [b.node("Softmax", [x], axis=1), *names]))
+    assert "Attribute axis must be 2, the last, not 1" in refused(b, tmp_path)
 
 
 def test_a_split_with_two_readers(b, tmp_path):
@@ -104,7 +139,7 @@ def test_a_bias_on_another_scale(b, tmp_path):
     (np.float32(0), "positive, finite and not subnormal, not 0.0"),
     (np.float32(1e-40), "not subnormal"), (np.float32(np.nan), "not nan"),
     (np.float32([1, 2]), "must have 1 entry, not 2"), (np.float64(1), "float32, not float64"),
-    (np.float16(1), "must be of a type of 8, 32 or 64 bits"),
+    (np.float16(1), "must be of a type of 8, 16, 32 or 64 bits"),
 ])
 def test_scales(b, tmp_path, scale, message):
     names = b.quantization()

@@ -63,7 +63,7 @@ UNITS = {
     "multiply-onnx_zp_inside": lambda: multiply("onnx_zp_inside"), "add": add,
     "subtract": lambda: add(subtract=True), "add-int16": lambda: add("int16"),
     "add-int16-half_away": lambda: add("int16", by="half_away"), "add-onnx": lambda: add("onnx"),
-    "add-xnnpack": lambda: add("xnnpack"),
+    "add-xnnpack": lambda: add("xnnpack"), "add-exact": lambda: add("exact"),
 }
 
 

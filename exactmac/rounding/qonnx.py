@@ -18,7 +18,7 @@ from golden.layers.linear import linear_sums
 from golden.networks import Layer, Linear
 from golden.readers.model import Exact, Model
 
-__all__ = ["Rounding", "own_levels"]
+__all__ = ["QonnxRounding"]
 
 UNIT = Fraction(1, 1 << 23)
 """Relative error of a float32 operation, twice over."""
@@ -29,37 +29,15 @@ OPERATIONS = 32
 _WIDE = IntFormat(64)
 
 
-def own_levels(read: Model, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return golden's levels of every layer, each from the levels that another had in front of it.
-
-    Parameters
-    ----------
-    read : Model
-    given : mapping of str to array of integers
-        Levels of tensors by name: of every input, and of layers as a runtime shows them.
-    """
-    network, own = read.network, {}
-    for layer in network.layers:
-        inputs = [given[name] if name in given else own[name] for name in layer.inputs]
-        own[layer.name] = kind_of(layer).run(layer, network, inputs, _range(layer, read))
-    return own
-
-
-def _range(layer: Layer, read: Model):
-    if not isinstance(layer, Linear):
-        return None
-    return kind_of(layer).prove(layer, read.network, None)
-
-
 @dataclass(frozen=True, eq=False)
-class Rounding:
+class QonnxRounding:
     """Exact arithmetic of elements, and what float32 can make of them.
 
     Parameters
     ----------
     read : Model
     given : mapping of str to array of integers
-        Levels that the runtime had, as for :func:`own_levels`.
+        Levels of the inputs, and of layers as the runtime shows them.
     """
 
     read: Model
