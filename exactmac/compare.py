@@ -24,7 +24,7 @@ from exactmac.oracles import RUNTIMES, Runtime
 from exactmac.oracles.probe import processor
 from golden.command import integer, undoing
 from golden.readers import RUNTIMES as READ
-from golden.readers import kind_of, read_model
+from golden.readers import UnsupportedModel, kind_of, read_model
 from golden.readers.report import report
 
 __all__ = ["main", "parser", "table"]
@@ -51,7 +51,8 @@ def parser() -> Parser:
     parser.add_argument("model", metavar="MODEL", help="a quantized TFLite, ONNX or QONNX file")
     parser.add_argument("--runtimes", metavar="NAMES",
                         help=f"runtimes, separated by commas: {', '.join(_COMPARED)} (default: "
-                             "all that are installed and run such a file)")
+                             "all that are installed and run such a file, as far as it can be read "
+                             "with their arithmetic)")
     parser.add_argument("--inputs", metavar="FILE",
                         help=f"{HELP} (default: random levels over the whole range)")
     parser.add_argument("--samples", type=integer, default=32, metavar="N",
@@ -143,7 +144,7 @@ def _runtimes(names: str | None, model: Path) -> list[Runtime]:
         installed = [each for each in fitting if each.installed]
         if not installed:
             fitting[0].require()
-        return installed
+        return _readable(installed, model)
     chosen = list(dict.fromkeys(names.split(",")))
     if unknown := set(chosen) - set(_COMPARED):
         raise ValueError(f"Runtimes must be some of {', '.join(_COMPARED)}, separated by commas, "
@@ -156,3 +157,19 @@ def _runtimes(names: str | None, model: Path) -> list[Runtime]:
             raise ValueError(f"Runtimes must be some of {', '.join(READ[kind])} for a model of "
                              f"kind {kind}, not {name!r}")
     return [RUNTIMES[name] for name in chosen]
+
+
+def _readable(runtimes: list[Runtime], model: Path) -> list[Runtime]:
+    # Those whose arithmetic the model can be read with; the others are named, unless none is left.
+    refused: dict[str, UnsupportedModel] = {}
+    for runtime in runtimes:
+        runtime.require()
+        try:
+            read_model(model, runtime.name)
+        except UnsupportedModel as error:
+            refused[runtime.name] = error
+    if len(refused) == len(runtimes):
+        raise next(iter(refused.values()))
+    for name, error in refused.items():
+        sys.stderr.write(f"exactmac compare: warning: {name} is left out: {error}\n")
+    return [each for each in runtimes if each.name not in refused]

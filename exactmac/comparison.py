@@ -16,7 +16,6 @@ from golden.networks import Float32, Network
 from golden.readers import Model, read_model
 from golden.readers.borders import reals_of
 from golden.run import run
-from hw.flow.tools import require
 
 __all__ = ["Comparison", "Difference", "compare", "counted", "inputs_for"]
 
@@ -122,8 +121,6 @@ def compare(model: Path, runtime: Runtime, inputs: Mapping[str, np.ndarray] | No
         If the model cannot be read, or the inputs do not fit it.
     """
     version = runtime.require()
-    require("tflite" if runtime.kind == "tflite" else "onnx", runtime.kind,
-            "pip install 'exactmac[models]'")
     read = read_model(model, runtime.name)
     given = inputs_for(read.network, samples, seed) if inputs is None else inputs
     # ONNX Runtime runs without the operators in front of the levels.

@@ -12,7 +12,7 @@ import numpy as np
 
 from golden.formats import Format
 from golden.networks import Float32
-from hw.flow.tools import ToolFailed, ToolMissing, failed, run_tool
+from hw.flow.tools import ToolFailed, ToolMissing, failed, require, run_tool
 from hw.folder import scratch
 
 __all__ = ["RUNTIMES", "Runtime", "dtype_of", "tensors"]
@@ -62,9 +62,17 @@ class Runtime:
         return metadata.version(self.distribution)
 
     def require(self) -> str:
-        """Return the installed version; raise :class:`ToolMissing` if there is none."""
+        """Return the installed version.
+
+        Raises
+        ------
+        ToolMissing
+            If there is none, or the package that parses the runtime's files is not installed.
+        """
         if (version := self.installed) is None:
             raise ToolMissing(self.name, f"pip install 'exactmac[{self.extra}]'")
+        require("tflite" if self.kind == "tflite" else "onnx", self.kind,
+                "pip install 'exactmac[models]'")
         return version
 
 

@@ -14,7 +14,7 @@ from exactmac.oracles.probe import other_orders
 from exactmac.rounding.qonnx import QonnxRounding
 from golden.formats import parse
 from golden.networks import Add, FloatAveragePool
-from golden.readers import read_model
+from golden.readers import UnsupportedModel, read_model
 from hw.flow.tools import ToolFailed
 from tests.golden.readers.onnx_files import MICROSOFT, Builder
 from tests.golden.readers.qonnx_files import QonnxBuilder
@@ -195,6 +195,25 @@ def test_differences_of_float32_are_counted_apart(capsys, tmp_path):
     assert out.split()[9:12] == ["1", "294", "0"] and 0 < int(out.split()[12]) < 100
     assert "onnxruntime-unfused rounds float32 otherwise than exactly, first in tensor" in out
     assert out.rstrip().endswith(".5")
+
+
+def test_runtimes_whose_arithmetic_is_not_known_are_left_out(capsys, tmp_path):
+    if RUNTIMES["onnxruntime"].installed is None:
+        pytest.skip("onnxruntime is not installed")
+    b = Builder(np.random.default_rng(1))
+    names = b.quantization()
+    x = b.node("DequantizeLinear", [b.input((None, 3)), *names])
+    b.output(b.node("QuantizeLinear", [b.node("Softmax", [x]), *names]))
+    (tmp_path / "model.onnx").write_bytes(b.bytes())
+    assert compare._runtimes(None, tmp_path / "model.onnx") == [RUNTIMES["onnxruntime"]]
+    assert capsys.readouterr().err == (
+        f"exactmac compare: warning: onnxruntime-unfused is left out: Model "
+        f"{tmp_path / 'model.onnx'} must have operators that can be read, not Softmax 1 (t1_0): "
+        f"Softmax must be one that the Runtime fuses, not one in float32\n")
+    b.output(b.node("Abs", [x]))
+    (tmp_path / "model.onnx").write_bytes(b.bytes())
+    with pytest.raises(UnsupportedModel, match="Abs"):
+        compare._runtimes(None, tmp_path / "model.onnx")
 
 
 @pytest.mark.parametrize("arguments, message", [
