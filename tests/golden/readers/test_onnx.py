@@ -144,7 +144,7 @@ def test_many_files_of_an_operator(name, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", onnx_real_files.CASES)
 def test_many_files_of_dynamic_quantization(name, tmp_path):
-    test_dynamic_quantization(name, tmp_path, 60)
+    test_dynamic_quantization(name, tmp_path, 20)
 
 
 @pytest.mark.slow
@@ -152,7 +152,7 @@ def test_many_files_of_dynamic_quantization(name, tmp_path):
 def test_many_files_of_a_fused_operator(name, tmp_path):
     test_a_fused_operator(name, tmp_path, 60)
     if name != "Softmax":
-        test_an_operator_in_float32(name, tmp_path, 20)
+        test_an_operator_in_float32(name, tmp_path, 10)
 
 
 """Elements of the tensors of each network that layers make."""
