@@ -40,8 +40,8 @@ MOST_ENTRIES = 1 << 16
 MOST_DIGITS = 1 << 14
 """Most binary digits of a number."""
 
-MOST_NUMBERS = 1 << 20
-"""Most exact numbers that a model may take, besides two for each entry of a constant.
+MOST_NUMBERS = 1 << 19
+"""Most exact numbers that a model may take, besides four for each entry of a constant.
 
 A number of many digits counts once for each `DIGITS`.
 """
@@ -63,7 +63,7 @@ class Tensors(Context):
         self.pendings: dict[str, Pending] = {}
         self.weights: dict[str, Weights] = {}
         self.exact: dict[str, Exact] = {}
-        self._most = MOST_NUMBERS + 2 * sum(each.size for each in graph.constants.values())
+        self._most = MOST_NUMBERS + 4 * sum(each.size for each in graph.constants.values())
         self._spent = 0
 
     def spend(self, count: int, digits: int = 1):

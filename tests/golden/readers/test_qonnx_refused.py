@@ -222,7 +222,7 @@ def test_exact_numbers(name, tmp_path, monkeypatch):
     b.output(b.quant(x, 0.3, bits=4))
     (tmp_path / "model.onnx").write_bytes(b.file().SerializeToString())
     read_model(tmp_path / "model.onnx")
-    monkeypatch.setattr(tensors, name, 200 if name == "MOST_DIGITS" else -250)
+    monkeypatch.setattr(tensors, name, 200 if name == "MOST_DIGITS" else -500)
     assert "Model must take at most" in refused(b, tmp_path)
 
 
