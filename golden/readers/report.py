@@ -7,8 +7,11 @@ import numpy as np
 
 from golden.networks import (
     Concat,
+    DynamicQuantize,
     Extreme,
+    Float32,
     FloatAveragePool,
+    FloatOperation,
     FloatReduce,
     FloatSoftmax,
     Layer,
@@ -20,6 +23,8 @@ from golden.networks import (
     Quantization,
     Rescale,
     Softmax,
+    TableSoftmax,
+    ToFloat,
 )
 from golden.readers.model import Boundary, Model
 
@@ -156,7 +161,9 @@ def _arithmetic(layer: Layer) -> str:
             return "table"
         case Softmax() | LeakyRelu():
             return "fixed point"
-        case FloatAveragePool() | FloatReduce() | FloatSoftmax():
+        case DynamicQuantize() | ToFloat() | FloatOperation():
+            return "float32, one operation"
+        case FloatAveragePool() | FloatReduce() | FloatSoftmax() | TableSoftmax():
             return "float32 inside"
         case Pool():
             return f"{layer.kind} of levels"
@@ -170,7 +177,7 @@ def _arithmetic(layer: Layer) -> str:
 def _keeps(layer: Layer, network: Network) -> bool:
     # Whether a layer keeps levels as they are: it moves, selects, averages or clamps them.
     if isinstance(layer, Move | Pool):
-        return True
+        return not isinstance(layer.output.format, Float32)
     return isinstance(layer, Concat | Rescale) and all(
         _same(network.quantization(name), layer.output) for name in layer.inputs)
 
@@ -206,6 +213,8 @@ def _remaining(boundaries: Sequence[Boundary], reason: str) -> tuple[Remaining, 
 
 
 def _text(quantization: Quantization) -> str:
+    if isinstance(quantization.format, Float32):
+        return str(quantization.format)
     if isinstance(quantization.scale, float) and isinstance(quantization.zero_point, int):
         return (f"{quantization.format}, scale {quantization.scale:.6g}, "
                 f"zero point {quantization.zero_point}")

@@ -93,3 +93,25 @@ def test_groups_that_an_operator_joins():
     assert set(group.tensors) == set("abcde") and len(group.tensors) == 5
     assert group.operators == ("Reshape (c)", "Reshape (d)", "Extreme (e)")
     assert group.quantization == "s8, scale 0.5, zero point 3"
+
+
+def test_numbers_of_float32(tmp_path):
+    """Dynamic quantization: a scale is a number, and no group shares one."""
+    b = Builder(np.random.default_rng(1))
+    x = b.input((None, 4), "float32")
+    levels, scale, zero = b.node("DynamicQuantizeLinear", [x], outputs=3)
+    sums = b.node("MatMulInteger", [levels, b.constant(np.ones((4, 2), np.int8)), zero])
+    y = b.node("Mul", [b.node("Cast", [sums], to=1), scale])
+    b.output(b.node("Reshape", [y, b.constant(np.array([-1, 1, 2]))]), kind="float32")
+    (tmp_path / "model.onnx").write_bytes(b.bytes())
+    made = report(read_model(tmp_path / "model.onnx"))
+    assert [(each.operator, each.arithmetic, each.quantization.split(",")[0])
+            for each in made.computed] == [
+        ("DynamicQuantize", "float32, one operation", "u8"),
+        ("DynamicQuantize", "float32, one operation", "float32"),
+        ("DynamicQuantize", "float32, one operation", "u8"),
+        ("Centre", "integers", "s9"), ("Dense", "contract none", "s32"),
+        ("ToFloat", "float32, one operation", "float32"),
+        ("FloatOperation", "float32, one operation", "float32"),
+        ("Reshape", "moves levels", "float32")]
+    assert not made.shared and not made.quantize and not made.dequantize
