@@ -18,7 +18,7 @@ from tests.golden.readers.onnx_rebuilt import rebuilt
 from tests.golden.readers.tflite_files import CASES
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "models.md").read_text()
+PAGE, ONNX = ((ROOT / "docs" / name).read_text() for name in ("models.md", "onnx.md"))
 FOLDER = os.environ.get("EXACTMAC_MODELS")
 FILES = {"hello world": "hello_world_int8", "keyword spotting": "kws_ref_model",
          "image classification": "pretrainedResnet_quant", "anomaly detection": "ad01_int8"}
@@ -77,7 +77,7 @@ def test_the_table_of_models(title):
 
 def as_onnx(title, path):
     """Compare a model, rebuilt as an ONNX file, with ONNX Runtime, as the page says."""
-    [row] = re.findall(rf"^\| {title}[^|]* as ONNX.*$", PAGE, re.MULTILINE)
+    [row] = re.findall(rf"^\| {title}[^|]* as ONNX.*$", ONNX, re.MULTILINE)
     file = path / "rebuilt.onnx"
     file.write_bytes(rebuilt(Path(str(FOLDER or ROOT / "tests" / "data"))
                              / f"{FILES[title]}.tflite"))
@@ -117,7 +117,7 @@ def test_readme_counts_what_the_pages_have():
     files = sum(count for _, count, _ in cells)
     assert counted(f"{files:,} random files") == (
         sum(count * each for _, count, each in cells), sum(count for count, _, _ in cells))
-    [line] = [numbers(line) for line in re.findall(r"^`(16 models, .*)`", PAGE, re.MULTILINE)]
+    [line] = [numbers(line) for line in re.findall(r"^`(16 models, .*)`", ONNX, re.MULTILINE)]
     ways = prod(map(len, WAYS))
     assert line == [2 * ways, *line[1:3], 0, 0] and line[2] == 16 * ways * sum(ELEMENTS.values())
     assert counted("16 ONNX models") == (line[1], line[2])
