@@ -17,7 +17,7 @@ from golden.networks import Add, FloatAveragePool
 from golden.readers import UnsupportedModel, read_model
 from hw.flow.tools import ToolFailed
 from tests.golden.readers.onnx_files import MICROSOFT, Builder
-from tests.golden.readers.qonnx_files import QonnxBuilder
+from tests.golden.readers.qonnx_builder import QonnxBuilder
 
 HELLO = Path(__file__).parents[1] / "data" / "hello_world_int8.tflite"
 MICRO = RUNTIMES["tflite-micro"]

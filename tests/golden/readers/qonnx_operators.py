@@ -18,8 +18,9 @@ from golden.readers import UnsupportedModel, kind_of, read_model
 from golden.readers.borders import levels_of, reals_of
 from golden.readers.qonnx.outputs import sums_of
 from golden.run import check_scales, run
+from tests.golden.readers.qonnx_builder import DOMAIN, OLD, QonnxBuilder
 from tests.golden.readers.qonnx_exact import Exact
-from tests.golden.readers.qonnx_files import CASES, DOMAIN, OLD, QonnxBuilder
+from tests.golden.readers.qonnx_files import CASES
 
 __all__ = ["equal", "executed", "made"]
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from golden.readers import UnsupportedModel, read_model
-from tests.golden.readers.qonnx_files import CASES, NETWORKS, QonnxBuilder
+from tests.golden.readers.qonnx_builder import QonnxBuilder
+from tests.golden.readers.qonnx_files import CASES, NETWORKS
 from tests.golden.readers.qonnx_operators import equal, executed, made
 
 float32 = np.float32

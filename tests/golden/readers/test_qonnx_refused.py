@@ -7,7 +7,8 @@ from golden.readers import DamagedModel, UnsupportedModel, kind_of, read_model
 from golden.readers.qonnx import quantizers, tensors
 from tests.golden.readers import onnx_mutants
 from tests.golden.readers.fuzz import mutants, survives
-from tests.golden.readers.qonnx_files import CASES, DOMAIN, NETWORKS, QonnxBuilder
+from tests.golden.readers.qonnx_builder import DOMAIN, QonnxBuilder
+from tests.golden.readers.qonnx_files import CASES, NETWORKS
 
 float32 = np.float32
 

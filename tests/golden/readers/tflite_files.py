@@ -2,61 +2,10 @@
 
 import numpy as np
 
+from tests.golden.readers import tflite_draw as draw
 from tests.golden.readers.tflite_model import Constant, Node, Value, model
 
 __all__ = ["CASES", "case"]
-
-# A scale, a zero point, a tensor: each with the limits of its type.
-
-def _scale(rng, least=-7.0, most=0.0) -> float:
-    return _near(rng, 2.0**rng.uniform(least, most))
-
-
-def _near(rng, scale) -> float:
-    # Half of the scales are short decimals, whose ratios make ties.
-    return float(np.float32(f"{scale:.1g}" if rng.integers(2) else scale))
-
-
-def _zero(rng, kind) -> int:
-    return int(rng.integers(-128, 128)) if kind == "int8" else 0
-
-
-def _value(rng, shape, kind, **scale) -> Value:
-    return Value(tuple(map(int, shape)), kind, _scale(rng, **scale), _zero(rng, kind))
-
-
-def _activation(rng) -> int:
-    return int(rng.choice([0, 0, 1, 3]))
-
-
-def _wide(rng, kind):
-    # Type of the bias.
-    return np.dtype("int32") if kind == "int8" or rng.integers(3) == 0 else np.dtype("int64")
-
-
-def _weights(rng, shape, axis, per_channel=True):
-    count = shape[axis] if per_channel else 1
-    scale = np.array([_near(rng, 2.0**exponent) for exponent in rng.uniform(-9, -5, count)],
-                     np.float32)
-    return Constant(rng.integers(-127, 128, shape).astype(np.int8), scale, np.zeros(count, int),
-                    axis)
-
-
-def _linear(rng, kind, x, w, axis, depth, channels, bias_left_out=True):
-    # The bias, and a scale that the output's levels cover about half of the sums with.
-    bias = rng.integers(-1000, 1000, channels)
-    bias = Constant(bias.astype(_wide(rng, kind)), x.scale * w.scale, np.zeros(len(w.scale), int))
-    if len(w.scale) == 1:
-        bias.zero = np.zeros(1, int)
-    reach = 60 * 70 * np.sqrt(depth) * (1 if kind == "int8" else 256)
-    scale = _near(rng, x.scale * w.scale.max() * reach / (100 if kind == "int8" else 20000)
-                  * 2.0**rng.uniform(-1, 1))
-    return (None if bias_left_out and rng.integers(4) == 0 else bias), scale
-
-
-def _bias_type(bias):
-    # Without it LiteRT reads a bias of 32 bits as one of 64.
-    return {"quantizedBiasType": 2 if bias is not None and bias.data.dtype == np.int32 else 0}
 
 
 def _conv(rng, kind):
@@ -69,13 +18,13 @@ def _conv(rng, kind):
     size = _size((h, w), kernel, stride, dilation, padding)
     if min(size) < 1:
         return _conv(rng, kind)
-    x = _value(rng, (1, h, w, inputs), kind)
-    weights = _weights(rng, (outputs, *kernel, inputs), 0, bool(rng.integers(3)))
-    bias, scale = _linear(rng, kind, x, weights, 0, inputs * kernel.prod(), outputs)
-    y = Value((1, *size, outputs), kind, scale, _zero(rng, kind))
+    x = draw.value(rng, (1, h, w, inputs), kind)
+    weights = draw.weights(rng, (outputs, *kernel, inputs), 0, bool(rng.integers(3)))
+    bias, scale = draw.linear(rng, kind, x, weights, 0, inputs * kernel.prod(), outputs)
+    y = Value((1, *size, outputs), kind, scale, draw.zero(rng, kind))
     options = dict(padding=padding, strideH=int(stride[0]), strideW=int(stride[1]),
                    dilationHFactor=int(dilation[0]), dilationWFactor=int(dilation[1]),
-                   fusedActivationFunction=_activation(rng), **_bias_type(bias))
+                   fusedActivationFunction=draw.activation(rng), **draw.bias_type(bias))
     return Node("CONV_2D", [x, weights, bias], [y], options, "Conv2DOptions")
 
 
@@ -92,25 +41,25 @@ def _depthwise(rng, kind):
     size = _size((h, w), kernel, (stride, stride), 1, padding)
     if min(size) < 1:
         return _depthwise(rng, kind)
-    x = _value(rng, (1, h, w, inputs), kind)
-    weights = _weights(rng, (1, *kernel, inputs * multiple), 3)
+    x = draw.value(rng, (1, h, w, inputs), kind)
+    weights = draw.weights(rng, (1, *kernel, inputs * multiple), 3)
     # Without a bias tflite-micro crashes, and one of 32 bits it reads as one of 64 for int16.
-    bias, scale = _linear(rng, kind, x, weights, 3, kernel.prod(), inputs * multiple, False)
+    bias, scale = draw.linear(rng, kind, x, weights, 3, kernel.prod(), inputs * multiple, False)
     bias.data = bias.data.astype(np.int32 if kind == "int8" else np.int64)
-    y = Value((1, *size, inputs * multiple), kind, scale, _zero(rng, kind))
+    y = Value((1, *size, inputs * multiple), kind, scale, draw.zero(rng, kind))
     options = dict(padding=padding, strideH=int(stride), strideW=int(stride),
-                   depthMultiplier=multiple, fusedActivationFunction=_activation(rng),
+                   depthMultiplier=multiple, fusedActivationFunction=draw.activation(rng),
                    dilationHFactor=1, dilationWFactor=1)
     return Node("DEPTHWISE_CONV_2D", [x, weights, bias], [y], options, "DepthwiseConv2DOptions")
 
 
 def _dense(rng, kind):
     features, outputs = int(rng.integers(1, 40)), int(rng.integers(1, 20))
-    x = _value(rng, (1, features), kind)
-    weights = _weights(rng, (outputs, features), 0, bool(rng.integers(2)))
-    bias, scale = _linear(rng, kind, x, weights, 0, features, outputs)
-    y = Value((1, outputs), kind, scale, _zero(rng, kind))
-    options = dict(fusedActivationFunction=_activation(rng), **_bias_type(bias))
+    x = draw.value(rng, (1, features), kind)
+    weights = draw.weights(rng, (outputs, features), 0, bool(rng.integers(2)))
+    bias, scale = draw.linear(rng, kind, x, weights, 0, features, outputs)
+    y = Value((1, outputs), kind, scale, draw.zero(rng, kind))
+    options = dict(fusedActivationFunction=draw.activation(rng), **draw.bias_type(bias))
     return Node("FULLY_CONNECTED", [x, weights, bias], [y], options, "FullyConnectedOptions")
 
 
@@ -119,12 +68,12 @@ def _transpose_conv(rng, kind):
     kernel, stride, padding = rng.integers(1, 5, 2), rng.integers(1, 4, 2), int(rng.integers(2))
     size = [n * s + (max(k - s, 0) if padding else 0) for n, s, k in zip(
         (h, w), stride, kernel, strict=True)]
-    x = _value(rng, (1, h, w, inputs), kind)
-    weights = _weights(rng, (outputs, *kernel, inputs), 0)
-    bias, scale = _linear(rng, kind, x, weights, 0, inputs * kernel.prod(), outputs)
+    x = draw.value(rng, (1, h, w, inputs), kind)
+    weights = draw.weights(rng, (outputs, *kernel, inputs), 0)
+    bias, scale = draw.linear(rng, kind, x, weights, 0, inputs * kernel.prod(), outputs)
     if kind == "int16" and bias is not None:
         bias.data = bias.data.astype(np.int64)
-    y = Value((1, *map(int, size), outputs), kind, scale, _zero(rng, kind))
+    y = Value((1, *map(int, size), outputs), kind, scale, draw.zero(rng, kind))
     options = dict(padding=padding, strideH=int(stride[0]), strideW=int(stride[1]))
     shape = Constant(np.array(y.shape, np.int32))
     inputs = [shape, weights, x] + ([] if bias is None else [bias])
@@ -137,8 +86,8 @@ def _pair(rng, kind):
     other = shape.copy()
     if rng.integers(2):
         other[int(rng.integers(1, len(shape)))] = 1
-    a, b = _value(rng, shape, kind), _value(rng, other, kind)
-    return a, b, Value(tuple(map(int, shape)), kind, 0.0, _zero(rng, kind))
+    a, b = draw.value(rng, shape, kind), draw.value(rng, other, kind)
+    return a, b, Value(tuple(map(int, shape)), kind, 0.0, draw.zero(rng, kind))
 
 
 def _elementwise(name, kind_of_options):
@@ -146,9 +95,9 @@ def _elementwise(name, kind_of_options):
         a, b, y = _pair(rng, kind)
         largest = max(a.scale, b.scale)
         least = a.scale * b.scale if name == "MUL" else largest
-        y.scale = _near(rng, least * 2.0**rng.uniform(-1, 4 if name == "MUL" else 2)
+        y.scale = draw.near(rng, least * 2.0**rng.uniform(-1, 4 if name == "MUL" else 2)
                         * (60 if name == "MUL" else 1))
-        return Node(name, [a, b], [y], dict(fusedActivationFunction=_activation(rng)),
+        return Node(name, [a, b], [y], dict(fusedActivationFunction=draw.activation(rng)),
                     kind_of_options)
     return make
 
@@ -156,7 +105,7 @@ def _elementwise(name, kind_of_options):
 def _concat(rng, kind):
     shape = rng.integers(1, 5, 4)
     shape[0], axis, count = 1, int(rng.integers(1, 4)), int(rng.integers(2, 4))
-    scale, zero = _scale(rng), _zero(rng, kind)
+    scale, zero = draw.scale(rng), draw.zero(rng, kind)
     parts = []
     for _ in range(count):
         shape[axis] = rng.integers(1, 5)
@@ -174,12 +123,12 @@ def _pooled(name):
         size = _size((h, w), kernel, stride, 1, padding)
         if min(size) < 1:
             return make(rng, kind)
-        x = _value(rng, (1, h, w, channels), kind)
+        x = draw.value(rng, (1, h, w, channels), kind)
         y = Value((1, *size, channels), kind, x.scale, x.zero)
         return Node(name, [x], [y], dict(
             padding=padding, strideH=int(stride[0]), strideW=int(stride[1]),
             filterHeight=int(kernel[0]), filterWidth=int(kernel[1]),
-            fusedActivationFunction=_activation(rng)), "Pool2DOptions")
+            fusedActivationFunction=draw.activation(rng)), "Pool2DOptions")
     return make
 
 
@@ -188,10 +137,10 @@ def _reduced(name):
         shape = (1, *map(int, rng.integers(1, 8, 3)))
         axes = sorted(rng.choice([1, 2, 3], int(rng.integers(1, 4)), replace=False).tolist())
         keep = bool(rng.integers(2))
-        x = _value(rng, shape, kind)
+        x = draw.value(rng, shape, kind)
         out = [1 if k in axes else n for k, n in enumerate(shape) if keep or k not in axes]
-        y = Value(tuple(out), kind, _near(rng, x.scale * 2.0**rng.uniform(-2, 3)),
-                  _zero(rng, kind))
+        y = Value(tuple(out), kind, draw.near(rng, x.scale * 2.0**rng.uniform(-2, 3)),
+                  draw.zero(rng, kind))
         return Node(name, [x, Constant(np.array(axes, np.int32))], [y], dict(keepDims=keep),
                     "ReducerOptions")
     return make
@@ -199,7 +148,7 @@ def _reduced(name):
 
 def _padded(name):
     def make(rng, kind):
-        x = _value(rng, (1, *rng.integers(1, 6, 3)), kind)
+        x = draw.value(rng, (1, *rng.integers(1, 6, 3)), kind)
         widths = rng.integers(0, 4, (4, 2))
         widths[0] = 0
         shape = tuple(int(n + p.sum()) for n, p in zip(x.shape, widths, strict=True))
@@ -213,38 +162,39 @@ def _padded(name):
 
 def _reshape(rng, kind):
     a, b, c = (int(n) for n in rng.integers(1, 6, 3))
-    x = _value(rng, (1, a, b, c), kind)
+    x = draw.value(rng, (1, a, b, c), kind)
     y = Value((1, a * b, c), kind, x.scale, x.zero)
     return Node("RESHAPE", [x, Constant(np.array(y.shape, np.int32))], [y],
                 dict(newShape=list(y.shape)), "ReshapeOptions")
 
 
 def _squeeze(rng, kind):
-    x = _value(rng, (1, 1, *rng.integers(1, 6, 2)), kind)
+    x = draw.value(rng, (1, 1, *rng.integers(1, 6, 2)), kind)
     y = Value((1, *x.shape[2:]), kind, x.scale, x.zero)
     return Node("SQUEEZE", [x], [y], dict(squeezeDims=[1]), "SqueezeOptions")
 
 
 def _expand(rng, kind):
-    x = _value(rng, (1, *rng.integers(1, 6, 2)), kind)
+    x = draw.value(rng, (1, *rng.integers(1, 6, 2)), kind)
     y = Value((1, x.shape[1], 1, x.shape[2]), kind, x.scale, x.zero)
     return Node("EXPAND_DIMS", [x, Constant(np.array([2], np.int32))], [y], {},
                 "ExpandDimsOptions")
 
 
 def _quantize(rng, kind):
-    x = _value(rng, (1, *rng.integers(1, 8, 3)), kind)
+    x = draw.value(rng, (1, *rng.integers(1, 8, 3)), kind)
     y = Value(x.shape, "int8" if kind == "int16" and rng.integers(2) else kind,
-              _near(rng, x.scale * 2.0**rng.uniform(-2, 2)))
-    y.zero = _zero(rng, y.type)
+              draw.near(rng, x.scale * 2.0**rng.uniform(-2, 2)))
+    y.zero = draw.zero(rng, y.type)
     return Node("QUANTIZE", [x], [y], {}, "QuantizeOptions")
 
 
 def _unary(name, kind_of_options="", output=None, same=False, **options):
     def make(rng, kind):
-        x = _value(rng, (1, *rng.integers(1, 8, 2)), kind, **(
+        x = draw.value(rng, (1, *rng.integers(1, 8, 2)), kind, **(
             dict(least=-16, most=-9) if kind == "int16" else {}))
-        y = Value(x.shape, kind, _near(rng, x.scale * 2.0**rng.uniform(-1, 2)), _zero(rng, kind))
+        y = Value(x.shape, kind, draw.near(rng, x.scale * 2.0**rng.uniform(-1, 2)),
+                  draw.zero(rng, kind))
         if same:
             y.scale, y.zero = x.scale, x.zero
         if output:
@@ -255,14 +205,14 @@ def _unary(name, kind_of_options="", output=None, same=False, **options):
 
 
 def _transpose(rng, kind):
-    x = _value(rng, (1, *rng.integers(1, 6, 3)), kind)
+    x = draw.value(rng, (1, *rng.integers(1, 6, 3)), kind)
     axes = [0, *(rng.permutation(3) + 1).tolist()]
     y = Value(tuple(x.shape[axis] for axis in axes), kind, x.scale, x.zero)
     return Node("TRANSPOSE", [x, Constant(np.array(axes, np.int32))], [y], {}, "TransposeOptions")
 
 
 def _strided(rng, kind):
-    x = _value(rng, (1, *rng.integers(1, 8, 3)), kind)
+    x = draw.value(rng, (1, *rng.integers(1, 8, 3)), kind)
     vectors, shape, shrink, masks = [[0, 1, 1]], [1], 0, [0, 0]
     for axis, size in enumerate(x.shape[1:], 1):
         step = int(rng.choice([-2, -1, 1, 1, 2, 3]))
@@ -288,7 +238,7 @@ def _strided(rng, kind):
 
 
 def _slice(rng, kind):
-    x = _value(rng, (1, *rng.integers(1, 8, 3)), kind)
+    x = draw.value(rng, (1, *rng.integers(1, 8, 3)), kind)
     first = [0, *(int(rng.integers(n)) for n in x.shape[1:])]
     count = [1, *(int(rng.integers(1, n - f + 1)) for n, f in zip(x.shape[1:], first[1:],
                                                                   strict=True))]
@@ -301,7 +251,7 @@ def _split(rng, kind):
     shape, axis, parts = [1, *map(int, rng.integers(1, 5, 3))], int(rng.integers(1, 4)), 3
     size = shape[axis]
     shape[axis] = size * parts
-    x = _value(rng, shape, kind)
+    x = draw.value(rng, shape, kind)
     shape[axis] = size
     outputs = [Value(tuple(shape), kind, x.scale, x.zero) for _ in range(parts)]
     return Node("SPLIT", [Constant(np.array(axis, np.int32)), x], outputs, dict(numSplits=parts),
@@ -312,7 +262,7 @@ def _split_v(rng, kind):
     shape, axis = [1, *map(int, rng.integers(1, 5, 3))], int(rng.integers(1, 4))
     sizes = [int(n) for n in rng.integers(1, 4, 3)]
     shape[axis] = sum(sizes)
-    x = _value(rng, shape, kind)
+    x = draw.value(rng, shape, kind)
     outputs = []
     for size in sizes:
         shape[axis] = size
