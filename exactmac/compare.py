@@ -8,7 +8,7 @@ runtime, runs that runtime in a process of its own, and counts the elements that
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from exactmac.comparison import Comparison, compare
-from exactmac.inputs import HELP, read_inputs
+from exactmac.inputs import HELP, MOST_SAMPLES, read_inputs
 from exactmac.options import Parser
 from exactmac.oracles import RUNTIMES, Runtime
 from exactmac.oracles.probe import processor
@@ -26,18 +26,21 @@ from golden.command import integer, undoing
 from golden.readers import RUNTIMES as READ
 from golden.readers import UnsupportedModel, kind_of, read_model
 from golden.readers.report import report
+from hw.flow.tools import ToolFailed
 
 __all__ = ["main", "parser", "table"]
 
-MOST_SAMPLES = 4096
+SAMPLES = 32
+"""Random inputs, by default."""
+
 # Options that --help shows.
 FIRST = ("--runtimes", "--inputs", "--samples", "--report", "--json")
 EPILOG = """\
 example
   exactmac compare tests/data/hello_world_int8.tflite --runtimes tflite-micro,litert
 
-exit status  0 no element differs; 1 one does, or a runtime failed; 2 bad input, or a runtime is
-             missing; 130 interrupted
+exit status  0 no element differs; 1 one does; 2 bad input, a runtime is missing, or one refuses
+             the model, crashes or takes too long; 130 interrupted
 """
 
 
@@ -55,8 +58,8 @@ def parser() -> Parser:
                              "with their arithmetic)")
     parser.add_argument("--inputs", metavar="FILE",
                         help=f"{HELP} (default: random levels over the whole range)")
-    parser.add_argument("--samples", type=integer, default=32, metavar="N",
-                        help="random inputs (default: %(default)s)")
+    parser.add_argument("--samples", type=integer, metavar="N",
+                        help=f"random inputs (default: {SAMPLES})")
     parser.add_argument("--seed", type=integer, default=0, metavar="N",
                         help="seed of the random inputs (default: %(default)s)")
     parser.add_argument("--report", action="store_true",
@@ -75,14 +78,19 @@ def main(argv: list[str] | None = None) -> int:
     """Parse the arguments, compare and print; return the exit status."""
     arguments = parser()
     args = arguments.parse_args(argv)
-    console, results = Console(), []
+    console, results, refused = Console(), [], []
     with arguments.reported():
-        if not 1 <= args.samples <= MOST_SAMPLES:
-            raise ValueError(f"Samples must be in range [1, {MOST_SAMPLES}], not {args.samples}")
+        for name, other in (("samples", "inputs"), ("inputs", "report"), ("samples", "report")):
+            if getattr(args, name) is not None and getattr(args, other):
+                raise ValueError(f"{name.capitalize()} must be left out with --{other}, "
+                                 f"not {getattr(args, name)}")
+        samples = SAMPLES if args.samples is None else args.samples
+        if not 1 <= samples <= MOST_SAMPLES:
+            raise ValueError(f"Samples must be in range [1, {MOST_SAMPLES}], not {samples}")
         if args.seed < 0:
             raise ValueError(f"Seed must not be negative, not {args.seed}")
         if args.report:
-            names = args.runtimes.split(",") if args.runtimes else [None]
+            names = _names(args.runtimes) if args.runtimes else [None]
             reports = [report(read_model(args.model, name)) for name in names]
             print(json.dumps([asdict(each) for each in reports], indent=2) if args.json
                   else "\n\n".join(map(str, reports)))
@@ -97,27 +105,38 @@ def main(argv: list[str] | None = None) -> int:
                       disable=args.json or not console.is_terminal)
         with undoing(bar, Progress.stop) as progress, progress:
             for runtime in progress.track(runtimes, description="comparing"):
-                results.append(compare(Path(args.model), runtime, inputs, samples=args.samples,
-                                       seed=args.seed))
+                try:
+                    results.append(compare(Path(args.model), runtime, inputs, samples=samples,
+                                           seed=args.seed))
+                except ToolFailed as error:
+                    refused.append(str(error))
+        if not results:
+            raise ValueError("; ".join(refused))
     if args.json:
-        print(json.dumps({"model": args.model, "comparisons": [asdict(each) for each in results]},
-                         indent=2))
+        print(json.dumps({"model": args.model, "comparisons": [asdict(each) for each in results],
+                          "refused": refused}, indent=2))
     else:
         console.print(table(results))
-        for each in results:
-            if each.first is not None:
-                console.print(f"{each.runtime} differs first in {each.first}", soft_wrap=True,
-                              markup=False, highlight=False)
-            if each.first_rounded is not None:
-                console.print(f"{each.runtime} rounds float32 otherwise than exactly, first in "
-                              f"{each.first_rounded}", soft_wrap=True, markup=False,
-                              highlight=False)
-            if each.excluded:
-                console.print(f"{each.runtime} orders float32 otherwise than golden on this "
-                              f"processor ({processor()}); not compared: "
-                              f"{', '.join(each.excluded)}", soft_wrap=True, markup=False,
-                              highlight=False)
-    return int(any(each.mismatches for each in results))
+        for line in _notes(results):
+            console.print(line, soft_wrap=True, markup=False, highlight=False)
+        for reason in refused:
+            sys.stderr.write(f"exactmac compare: error: {reason}\n")
+    if any(each.mismatches for each in results):
+        return 1
+    return 2 if refused else 0
+
+
+def _notes(results: Sequence[Comparison]) -> Iterator[str]:
+    # A line for what a table cannot show.
+    for each in results:
+        if each.first is not None:
+            yield f"{each.runtime} differs first in {each.first}"
+        if each.first_rounded is not None:
+            yield (f"{each.runtime} rounds float32 otherwise than exactly, first in "
+                   f"{each.first_rounded}")
+        if each.excluded:
+            yield (f"{each.runtime} orders float32 otherwise than golden on this processor "
+                   f"({processor()}); not compared: {', '.join(each.excluded)}")
 
 
 def table(results: Sequence[Comparison]) -> Table:
@@ -145,7 +164,7 @@ def _runtimes(names: str | None, model: Path) -> list[Runtime]:
         if not installed:
             fitting[0].require()
         return _readable(installed, model)
-    chosen = list(dict.fromkeys(names.split(",")))
+    chosen = _names(names)
     if unknown := set(chosen) - set(_COMPARED):
         raise ValueError(f"Runtimes must be some of {', '.join(_COMPARED)}, separated by commas, "
                          f"not {sorted(unknown)[0]!r}")
@@ -157,6 +176,10 @@ def _runtimes(names: str | None, model: Path) -> list[Runtime]:
             raise ValueError(f"Runtimes must be some of {', '.join(READ[kind])} for a model of "
                              f"kind {kind}, not {name!r}")
     return [RUNTIMES[name] for name in chosen]
+
+
+def _names(text: str) -> list[str]:
+    return list(dict.fromkeys(name.strip() for name in text.split(",")))
 
 
 def _readable(runtimes: list[Runtime], model: Path) -> list[Runtime]:

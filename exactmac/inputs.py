@@ -1,17 +1,20 @@
 """Inputs of a model from files: levels, or real numbers that the model quantizes."""
 
-import zlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
 from golden.networks import Float32, Tensor
 from golden.readers import Model
 from golden.readers.borders import levels_of
+from golden.readers.contents import opened
 
-__all__ = ["HELP", "levels", "read_inputs"]
+__all__ = ["HELP", "MOST_SAMPLES", "levels", "read_inputs"]
+
+MOST_SAMPLES = 4096
+"""Most samples of an input."""
 
 HELP = ("levels, or real numbers where the model quantizes them, (samples, *shape): a .npy file, "
         "or a .npz file with an array for each input by its name")
@@ -39,14 +42,7 @@ def read_inputs(path: str, model: Model) -> dict[str, np.ndarray]:
         If the file cannot be read, an array is missing, unknown, of another shape or type, or has
         a number that its input cannot take.
     """
-    try:
-        with open(path, "rb") as file:
-            loaded: Any = np.load(file, allow_pickle=False)
-            arrays = loaded if isinstance(loaded, np.ndarray) else dict(loaded)
-    except (ValueError, EOFError, BadZipFile, zlib.error) as error:
-        raise ValueError(f"Inputs must be a .npy or .npz file of numbers, not the contents of "
-                         f"{path}") from error
-    inputs = model.network.inputs
+    arrays, inputs = _arrays(path), model.network.inputs
     titles = {each.levels: each.real for each in model.quantize}
     if isinstance(arrays, np.ndarray):
         if len(inputs) != 1:
@@ -68,25 +64,49 @@ def read_inputs(path: str, model: Model) -> dict[str, np.ndarray]:
     return samples
 
 
+def _arrays(path: str) -> np.ndarray | dict[str, np.ndarray]:
+    # What the file has, without a word of numpy's on what it has not.
+    with opened(Path(path), "Inputs") as file:
+        try:
+            if file.read(6) == b"\x93NUMPY":
+                # A map of the file: one that claims to be larger than it is has none.
+                return np.load(path, mmap_mode="r", allow_pickle=False)
+            file.seek(0)
+            loaded: Any = np.load(file, allow_pickle=False)
+            arrays = {name: loaded[name] for name in loaded.files}
+            if all(isinstance(each, np.ndarray) for each in arrays.values()):
+                return arrays
+        except Exception as error:  # numpy's code of files may fail anywhere
+            raise ValueError(_NO_NUMBERS + path) from error
+    raise ValueError(_NO_NUMBERS + path)
+
+
+_NO_NUMBERS = "Inputs must be a .npy or .npz file of numbers, not the contents of "
+
+
 def _samples(array: np.ndarray, tensor: Tensor, real: bool) -> np.ndarray:
     fmt, is_float = tensor.quantization.format, np.issubdtype(array.dtype, np.floating)
     real |= isinstance(fmt, Float32)
     if not (is_float if isinstance(fmt, Float32) else
             np.issubdtype(array.dtype, np.integer) or (is_float and real)):
-        kinds = ("real numbers" if isinstance(fmt, Float32) else
-                 f"levels, integers of {fmt}" + ", or real numbers" * real)
+        kinds = ("real numbers" if isinstance(fmt, Float32) else f"levels, integers of {fmt}" + (
+            ", or real numbers" if real else ", where the model quantizes no input itself"))
         raise ValueError(f"Inputs must be {kinds}, not {array.dtype}")
     # Files often have the batch of 1 of each sample.
     for axis in (0, 1):
         if array.ndim == len(tensor.shape) + 2 and array.shape[axis] == 1:
             array = array.squeeze(axis)
-    if array.shape[1:] != tensor.shape or not len(array):
+    if array.ndim < 1 or array.shape[1:] != tensor.shape:
         raise ValueError(f"Inputs must have shape (samples, {', '.join(map(str, tensor.shape))}), "
                          f"not {array.shape}")
+    if not 1 <= len(array) <= MOST_SAMPLES:
+        raise ValueError(f"Samples must be in range [1, {MOST_SAMPLES}], not {len(array)}")
     if is_float:
         with np.errstate(over="ignore"):
             array = array.astype(np.float32)
-    return array if is_float and not isinstance(fmt, Float32) else fmt.check(array, "Inputs")
+    if is_float and not isinstance(fmt, Float32):
+        return array
+    return np.array(fmt.check(array, "Inputs"))
 
 
 def levels(model: Model, samples: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -34,12 +34,9 @@ class Problem(NamedTuple):
     operator: str
     reason: str
 
-    def __str__(self) -> str:
-        return f"{self.operator} {self.node}: {self.reason}"
-
 
 class UnsupportedModel(ValueError):
-    """A model has operators that cannot be read; all of them are named.
+    """A model has operators that cannot be read; all of them are named, by reasons.
 
     Parameters
     ----------
@@ -49,8 +46,11 @@ class UnsupportedModel(ValueError):
 
     def __init__(self, path: str, problems: Sequence[Problem]):
         self.problems = tuple(problems)
-        super().__init__(f"Model {path} must have operators that can be read, not "
-                         + "; ".join(map(str, self.problems)))
+        places: dict[str, list[str]] = {}
+        for each in self.problems:
+            places.setdefault(each.reason, []).append(f"{each.operator} {each.node}")
+        super().__init__(f"Model {path} must have operators that can be read, not " + "; ".join(
+            f"{', '.join(nodes)}: {reason}" for reason, nodes in places.items()))
 
 
 class Boundary(NamedTuple):

@@ -221,12 +221,19 @@ def test_runtimes_whose_arithmetic_is_not_known_are_left_out(capsys, tmp_path):
                       "(No such file or directory)"),
     ([HELLO, "--samples", "0"], "Samples must be in range [1, 4096], not 0"),
     ([HELLO, "--seed", "-1"], "Seed must not be negative, not -1"),
+    ([HELLO, "--inputs", "{wide}", "--samples", "3"],
+     "Samples must be left out with --inputs, not 3"),
+    ([HELLO, "--report", "--samples", "3"], "Samples must be left out with --report, not 3"),
+    ([HELLO, "--report", "--inputs", "none"], "Inputs must be left out with --report, not none"),
+    ([HELLO, "--inputs", "none"], "Inputs must be a file that can be read, not none (No such file"),
+    (["/dev/zero"], "Model must be a file that can be read, not /dev/zero (it is no regular file)"),
     ([HELLO, "--runtimes", "tf"], "Runtimes must be some of tflite-micro, litert, "
                                   "litert-reference, onnxruntime, onnxruntime-unfused, qonnx, "
                                   "separated by commas, not 'tf'"),
     ([HELLO, "--inputs", HELLO], "Inputs must be a .npy or .npz file of numbers, "
                                    "not the contents of"),
-    ([HELLO, "--inputs", "{float}"], "Inputs must be levels, integers of s8, not float64"),
+    ([HELLO, "--inputs", "{float}"], "Inputs must be levels, integers of s8, where the model "
+                                    "quantizes no input itself, not float64"),
     ([HELLO, "--inputs", "{wide}"], "Inputs must have shape (samples, 1), not (4, 5)"),
     ([HELLO, "--inputs", "{large}"], "Inputs must be in range [-128, 127] of s8, not 300"),
 ])
@@ -249,6 +256,27 @@ def test_a_runtime_that_is_missing(capsys, monkeypatch):
         status, _, err = main(capsys, HELLO, *more)
         assert status == 2
         assert err.endswith("is not installed; run: pip install 'exactmac[runtimes]'\n")
+
+
+@installed
+def test_a_runtime_that_refuses_a_model(capsys, tmp_path, monkeypatch):
+    """The others are compared; the status says that one was not."""
+    def refusing(runtime, *arguments):
+        if runtime is MICRO:
+            raise ToolFailed("tflite-micro", "RuntimeError: no such kernel")
+        return {}
+
+    monkeypatch.setattr(comparison, "tensors", refusing)
+    line = "exactmac compare: error: tflite-micro failed: RuntimeError: no such kernel\n"
+    assert main(capsys, HELLO, "--runtimes", "tflite-micro") == (2, "", line)
+    if RUNTIMES["litert"].installed is None:
+        pytest.skip("litert is not installed")
+    status, out, err = main(capsys, HELLO, "--runtimes", "tflite-micro, litert")
+    assert (status, err) == (2, line) and "litert" in out
+    status, out, _ = main(capsys, HELLO, "--runtimes", "litert,tflite-micro", "--json")
+    found = json.loads(out)
+    assert status == 2 and [each["runtime"] for each in found["comparisons"]] == ["litert"]
+    assert found["refused"] == ["tflite-micro failed: RuntimeError: no such kernel"]
 
 
 @installed

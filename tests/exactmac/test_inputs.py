@@ -1,5 +1,9 @@
 """Inputs from files, and real numbers at the ends of a model as each runtime rounds them."""
 
+import io
+import os
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -104,9 +108,10 @@ def test_files_of_one_and_of_two_inputs(tmp_path):
     ({"t0": np.zeros((2, 3), complex), "t1": np.zeros((2, 3), int)},
      "Inputs must be levels, integers of s8, or real numbers, not complex128"),
     ({"t0": np.zeros((2, 3)), "t1": np.zeros((2, 3))},
-     "Inputs must be levels, integers of s8, not float64"),
+     "Inputs must be levels, integers of s8, where the model quantizes no input itself, "
+     "not float64"),
     ({"t0": np.zeros((0, 3)), "t1": np.zeros((2, 3), int)},
-     r"Inputs must have shape \(samples, 3\), not \(0, 3\)"),
+     r"Samples must be in range \[1, 4096\], not 0"),
 ])
 def test_bad_arrays(arrays, message, tmp_path):
     read = read_model(written(tmp_path / "model.tflite", size=3))
@@ -115,12 +120,41 @@ def test_bad_arrays(arrays, message, tmp_path):
         read_inputs(str(tmp_path / "x.npz"), read)
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut", b"\x93NUMPY cut", b"text"])
+def header(text):
+    """A .npy file with such a header, and no numbers."""
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode()
+
+
+def archive(name):
+    """A .npz file with a member that is no array."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as members:
+        members.writestr(name, "text")
+    return file.getvalue()
+
+
+LARGE = "{'descr': '<f8', 'fortran_order': False, 'shape': (%d, 3), }\n"
+
+
+@pytest.mark.parametrize("content", [
+    b"", b"PK\x03\x04 cut", b"\x93NUMPY cut", b"text", header(LARGE % 10**12),
+    header(LARGE % 10**20), header("[[[[\n"), archive("t0.txt"), archive("t0.npy")])
 def test_no_file_of_numbers(content, tmp_path):
     read = read_model(written(tmp_path / "model.tflite", size=3))
     (tmp_path / "x").write_bytes(content)
     with pytest.raises(ValueError, match="^Inputs must be a .npy or .npz file of numbers, not "):
         read_inputs(str(tmp_path / "x"), read)
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    read = read_model(written(tmp_path / "model.tflite", size=3))
+    os.mkfifo(tmp_path / "pipe")
+    for name, reason in (("none", "No such file or directory"), ("", "Is a directory"),
+                         ("pipe", "it is no regular file")):
+        path = str(tmp_path / name)
+        with pytest.raises(OSError, match=rf"^Inputs must be a file that can be read, not {path} "
+                                          rf"\({reason}\)$".replace("/ ", " ")):
+            read_inputs(path, read)
 
 
 def test_one_array_for_two_inputs(tmp_path):

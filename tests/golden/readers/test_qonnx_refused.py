@@ -19,14 +19,15 @@ def b():
 
 
 def refused(b, tmp_path, kind=UnsupportedModel):
-    """Message of the error, which has one line."""
+    """Message of the error, which has one line; of operators, each with its reason."""
     path = tmp_path / "model.onnx"
     path.write_bytes(b.file().SerializeToString())
     assert kind_of(path) == "qonnx"
     with pytest.raises(kind) as caught:
         read_model(path)
     assert "\n" not in str(caught.value)
-    return str(caught.value)
+    return "; ".join(f"{each.operator} {each.node}: {each.reason}" for each in getattr(
+        caught.value, "problems", ())) or str(caught.value)
 
 
 def test_every_unsupported_operator_is_named(b, tmp_path):
