@@ -28,11 +28,16 @@ def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
-def test_the_example_runs(capsys, monkeypatch):
+def test_the_examples_run(capsys, monkeypatch):
+    """Golden's outputs, and the same from simulated hardware."""
     monkeypatch.chdir(ROOT)
-    [example] = blocks("python")
-    exec(example, {})
-    assert re.fullmatch(r"{'\S+': \[-?\d+, -?\d+, -?\d+\]}\n", capsys.readouterr().out)
+    names, said = {}, []
+    for example in blocks("python"):
+        exec(example, names)
+        said.append(capsys.readouterr().out)
+    golden, hardware = said
+    assert re.fullmatch(r"{'\S+': \[-?\d+, -?\d+, -?\d+\]}\n", golden)
+    assert hardware.strip() == golden.split(": ")[1].strip("}\n")
 
 
 @pytest.mark.slow

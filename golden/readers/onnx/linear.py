@@ -12,13 +12,21 @@ from golden.networks import Conv2d, Dense, Quantization
 from golden.ranges import Range, levels_range, values_range, weights_ends
 from golden.readers.contents import printable
 from golden.readers.model import Unsupported
-from golden.readers.onnx.context import BYTES, EXACT, ONNX, Context
+from golden.readers.onnx.context import BYTES, EXACT, ONNX, TYPES, Context
 from golden.readers.onnx.file import Node
-from golden.readers.onnx.operands import attribute, check_attributes, ints, operands, window
+from golden.readers.onnx.operands import (
+    attribute,
+    axis_of,
+    check_attributes,
+    ints,
+    operands,
+    window,
+)
 from golden.readers.onnx.tensors import Levels, Target
+from golden.runtimes.onnx_ops import quantize_linear
 
 __all__ = ["Weights", "convolution", "matrix_product", "qgemm", "qlinear_conv", "qlinear_matmul",
-           "windows_of"]
+           "quantize_weights", "windows_of"]
 
 
 class Weights:
@@ -63,6 +71,31 @@ class Weights:
             self.format,
             float(self.scale[0]) if len(self.scale) == 1 else self.scale.astype(np.float64),
             int(zero[0]) if len(zero) == 1 else zero)
+
+
+def quantize_weights(node: Node, context: Context):
+    """QuantizeLinear of constant weights of float32, per tensor or per channel."""
+    x, scale, zero, y = operands(node, 3)
+    reals, steps = context.constant(x, "Weights"), context.scale(scale, "Scale")
+    zeros = context.constant(zero, "Zero point")
+    if (kind := zeros.dtype.name) not in TYPES or zeros.shape != steps.shape:
+        raise Unsupported(f"Zero point must be one of {', '.join(TYPES)} for each scale, not shape "
+                          f"{zeros.shape} of {kind}")
+    if context.readers[x] != 1:
+        raise Unsupported(f"Weights {printable(x)!r} must have one reader, "
+                          f"not {context.readers[x]}")
+    axis = 0 if steps.size == 1 else axis_of(attribute(node, "axis", 1), reals.ndim)
+    levels = np.empty(reals.shape, kind)
+    rows, out = (np.moveaxis(np.atleast_1d(each), axis, 0) for each in (reals, levels))
+    steps, zeros = steps.ravel(), zeros.astype(np.int64).ravel()
+    if len(steps) not in (1, len(rows)):
+        raise Unsupported(f"Scale {printable(scale)!r} must have 1 entry or {len(rows)}, "
+                          f"not {len(steps)}")
+    # Slice by slice, as exact rounding takes more memory than the file has bytes.
+    for k, row in enumerate(rows):
+        own = slice(k, k + 1) if len(steps) > 1 else slice(1)
+        out[k] = quantize_linear(row, steps[own], zeros[own], output=TYPES[kind])
+    context.values[y] = levels
 
 
 def qlinear_conv(node: Node, context: Context):

@@ -10,6 +10,7 @@ from golden.readers.onnx.context import TYPES, Context
 from golden.readers.onnx.declared import declared
 from golden.readers.onnx.file import Graph, Input, Node, parse
 from golden.readers.onnx.fused import FUSED, MOVES, fused, quantized, real_node
+from golden.readers.onnx.linear import quantize_weights
 from golden.readers.onnx.operands import check_attributes, operands
 from golden.readers.onnx.operators import MICROSOFT, OPERATORS
 from golden.readers.onnx.reader import Reader, Unknown, titles
@@ -125,6 +126,9 @@ class _Reader(Reader):
     def _quantize(self, node: Node):
         x, scale, zero, y = operands(node, 2, 3)
         check_attributes(node, {"block_size": 0, "output_dtype": 0, "precision": 0})
+        if x in self.context.values:
+            quantize_weights(node, self.context)
+            return
         output = self.context.quantization(scale, zero, TYPES)
         real = self.context.reals.get(x)
         if real is None:

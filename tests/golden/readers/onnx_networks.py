@@ -112,8 +112,8 @@ def dynamic(name: str, path: Path, *, weights: str, per_channel: bool):
 
 
 def quantized(name: str, path: Path, *, form: str, activations: str, per_channel: bool,
-              weights: str = "QInt8"):
-    """Write a network to ``path``, quantized by ONNX Runtime."""
+              weights: str = "QInt8", **extra):
+    """Write a network to ``path``, quantized by ONNX Runtime with some extra options."""
     quantization = pytest.importorskip("onnxruntime.quantization",
                                        reason="onnxruntime is not installed")
     samples = NETWORKS[name](path.with_suffix(".float.onnx"))
@@ -126,7 +126,7 @@ def quantized(name: str, path: Path, *, form: str, activations: str, per_channel
             path.with_suffix(".float.onnx"), path, reader, per_channel=per_channel,
             quant_format=quantization.QuantFormat[form],
             activation_type=quantization.QuantType[activations],
-            weight_type=quantization.QuantType[weights])
+            weight_type=quantization.QuantType[weights], extra_options=extra)
     finally:
         logging.disable(logging.NOTSET)
 

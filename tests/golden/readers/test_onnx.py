@@ -187,3 +187,18 @@ def test_weights_of_4_bits_and_levels_of_16(name, activations, weights, tmp_path
         f"{activations[1].lower().replace('i', 's')}{activations.split('t')[1]}"}
     assert {str(layer.weight.format) for layer in network.layers if isinstance(layer, Linear)} == {
         f"{weights[1].lower().replace('i', 's')}{weights.split('t')[1]}"}
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_weights_that_the_file_quantizes(per_channel, tmp_path):
+    """Weights of float32 with a QuantizeLinear of their own: the same network."""
+    networks = []
+    for own in (False, True):
+        path = tmp_path / f"{own}.onnx"
+        quantized("digits", path, form="QDQ", activations="QUInt8", per_channel=per_channel,
+                  AddQDQPairToWeight=own)
+        assert compared(path).elements == 4 * ELEMENTS["digits"]
+        networks.append([layer for layer in read_model(path).network.layers
+                         if isinstance(layer, Linear)])
+    for a, b in zip(*networks, strict=True):
+        np.testing.assert_array_equal(a.weights, b.weights)

@@ -307,3 +307,17 @@ def test_the_limits_of_a_file(b, tmp_path, monkeypatch):
     b.output(b.node("Identity", [b.node("Identity", [b.input((1, 4))])]))
     monkeypatch.setattr(file, "MOST_ENTRIES", 1)
     assert "must have at most 1 nodes, not 2" in refused(b, tmp_path, DamagedModel)
+
+
+@pytest.mark.parametrize("scale, zero, readers, message", [
+    (np.float32([0.5, 0.5]), np.int8([0, 0]), 1, "Scale 'c1' must have 1 entry or 4, not 2"),
+    (np.float32(0.5), np.int8([0, 0]), 1, "Zero point must be one of "),
+    (np.float32(0.5), np.int32(0), 1, "not shape () of int32"),
+    (np.float32(0.5), np.int8(0), 2, "Weights 'c0' must have one reader, not 2"),
+])
+def test_weights_that_the_file_quantizes(b, tmp_path, scale, zero, readers, message):
+    w = b.constant(np.eye(4, dtype=np.float32))
+    names = [b.constant(scale), b.constant(zero)]
+    for _ in range(readers):
+        b.output(b.node("QuantizeLinear", [w, *names]))
+    assert message in refused(b, tmp_path)
