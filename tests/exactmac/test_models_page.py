@@ -129,6 +129,10 @@ def test_readme_counts_what_the_pages_have():
     [(tests, elements, mismatches)] = [numbers(line) for line in re.findall(
         r"`(\d+ tests, .*)`", PAGE)]
     assert counted(f"{tests} unit tests") == (tests, elements) and mismatches == 0
+    rows = re.findall(r"^\| \w[\w ]*\| [\d,]+ \| ([\d,]+) \|", (
+        ROOT / "docs" / "qonnx.md").read_text(), re.MULTILINE)
+    exact = sum(count for row in rows for count in numbers(row))
+    assert f"{exact:,} elements of QONNX files by rational numbers" in readme
 
 
 def numbers(text):
