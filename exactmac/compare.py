@@ -100,7 +100,8 @@ def main(argv: list[str] | None = None) -> int:
             if (own := runtime.installed) != runtime.version:
                 sys.stderr.write(f"exactmac compare: warning: {runtime.name} {own} is installed; "
                                  f"golden was compared with {runtime.version}\n")
-        inputs = None if args.inputs is None else read_inputs(args.inputs, read_model(args.model))
+        inputs = None if args.inputs is None else read_inputs(
+            args.inputs, read_model(args.model, runtimes[0].name))
         bar = partial(Progress, console=console, transient=True,
                       disable=args.json or not console.is_terminal)
         with undoing(bar, Progress.stop) as progress, progress:

@@ -20,8 +20,8 @@ def threshold_parameters(real, output: Format, sum_format: IntFormat, *, zero_po
     ``threshold_k`` is the smallest sum ``x`` with which ``x * real + zero_point`` is at least as
     near to level ``k`` of the output, counted from the smallest, as to the level below. It is exact
     for the float64 ``real``. Every sum reaches the levels up to ``clamp_min``. A threshold that no
-    sum reaches becomes the largest sum, which alone then reaches it. With a factor of 0 every sum
-    reaches the same level.
+    sum reaches becomes the largest sum, which alone then reaches it. With a factor of 0 every other
+    sum reaches the same level.
 
     Parameters
     ----------

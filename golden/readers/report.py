@@ -117,7 +117,7 @@ class Report:
 
     def __str__(self) -> str:
         lines = [f"{self.name} as {self.runtime} computes it", "",
-                 f"operators on levels: {len(self.computed)}"]
+                 f"operators on levels: {len(self.computed)}{self._added()}"]
         lines += _aligned([("place", "tensor", "operator", "arithmetic", "levels"), *(
             (str(each.place if each.place is not None else "-"), _short(each.tensor),
              each.operator, each.arithmetic, each.quantization) for each in self.computed)])
@@ -132,6 +132,11 @@ class Report:
             lines += [f"  {each.quantization}: {', '.join(map(_short, each.tensors))}",
                       f"    forced by {', '.join(each.operators)}"]
         return "\n".join(lines)
+
+    def _added(self) -> str:
+        # Layers that the file does not have: other layouts, tables in front of a joining.
+        added = sum(each.place is None for each in self.computed)
+        return f", {added} of them added by the reader" if added else ""
 
 
 def report(model: Model) -> Report:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from golden.readers.contents import printable
 from golden.readers.model import DamagedModel
 
 __all__ = ["External"]
@@ -32,7 +33,7 @@ class External:
             If the path is absolute, leaves the folder or has a link in it, or the file is shorter.
         """
         location = entries.get("location", "")
-        shown = "".join(each if each.isprintable() else "?" for each in location[:1000])
+        shown = printable(location)
         parts = PurePosixPath(location).parts
         if (not parts or "\0" in location or "\\" in location or ":" in location
                 or location.startswith("/") or ".." in parts):

@@ -115,3 +115,5 @@ def test_numbers_of_float32(tmp_path):
         ("FloatOperation", "float32, one operation", "float32"),
         ("Reshape", "moves levels", "float32")]
     assert not made.shared and not made.quantize and not made.dequantize
+    assert [each.operator for each in made.computed if each.place is None] == ["Centre"]
+    assert "operators on levels: 8, 1 of them added by the reader\n" in str(made)
