@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from golden.contracts import Rounding
 from golden.formats import integers
-from golden.ranges import INT64, values_range
+from golden.ranges import INT64, Range, values_range
 from golden.rounding import divide
 from golden.windows import NO_PADDING, Padding, Pair, pool_windows, windows
 
@@ -94,17 +94,20 @@ def conv2d(x, weights, *, x_zero_point: int = 0, w_zero_point: ArrayLike = 0,
     -------
     array of integers, ``(batch, height, width, outputs)``
     """
-    x = centred(integers(x, "Input"), x_zero_point)
-    weights = _centred_weights(weights, w_zero_point, axes=4)
+    x, weights = integers(x, "Input"), _centred_weights(weights, w_zero_point, axes=4)
     outputs, *kernel, depth = weights.shape
     if groups < 1 or outputs % groups:
         raise ValueError(f"Groups must divide the {outputs} outputs, not {groups}")
     if x.ndim != 4 or x.shape[3] != depth * groups:
         raise ValueError(f"Input must have shape (batch, height, width, {depth * groups}), "
                          f"not {x.shape}")
-    rows = weights.reshape(outputs, prod(weights.shape[1:]))
-    bound = values_range(x).magnitude * _largest_sum(rows, axis=-1)
-    x, weights = _exact(x, weights, bound)
+    # The zero point is subtracted in the arithmetic of the sums, which holds the levels as well.
+    zero = int(integers(x_zero_point, "Zero point"))
+    levels, rows = values_range(x), weights.reshape(outputs, prod(weights.shape[1:]))
+    ends = levels - Range(zero, zero)
+    kind = _kind(ends.magnitude * _largest_sum(rows, axis=-1), ends.magnitude, levels.magnitude,
+                 abs(zero), values_range(weights).magnitude)
+    x, weights = x.astype(kind) - np.array(zero, kind), weights.astype(kind)
     shape = windows(x.shape[1:3], kernel, stride, padding, dilation)
     x = padded(x, ((0, 0), *padding, (0, 0)))
     sums = np.empty((len(x), *shape, outputs), dtype=x.dtype)
@@ -267,16 +270,15 @@ def padded(values: np.ndarray, widths: Sequence[Pair], fill: int = 0) -> np.ndar
 def _exact(a: np.ndarray, b: np.ndarray, bound: int) -> tuple[np.ndarray, np.ndarray]:
     # ``bound`` is that of the sum of the absolute products. If it is 0 because one operand is 0,
     # the other may have any size.
-    operands = max(values_range(a).magnitude, values_range(b).magnitude)
-    if max(bound, operands) < 1 << 24:
-        kind = np.float32
-    elif max(bound, operands) < 1 << 53:
-        kind = np.float64
-    elif max(bound, operands) < 1 << 63:
-        kind = np.int64
-    else:
-        kind = object
+    kind = _kind(bound, values_range(a).magnitude, values_range(b).magnitude)
     return a.astype(kind), b.astype(kind)
+
+
+def _kind(*bounds: int) -> type:
+    # Type in which all integers of such magnitudes are exact.
+    most = max(bounds)
+    return (np.float32 if most < 1 << 24 else np.float64 if most < 1 << 53 else
+            np.int64 if most < 1 << 63 else object)
 
 
 def _integral(sums: np.ndarray) -> np.ndarray:
