@@ -91,6 +91,10 @@ class Reader:
         except (ValueError, TypeError) as error:
             self.context.unknown |= set(outputs)
             self.problems.append(Problem(printable(place), operator, str(error)))
+        except OverflowError:
+            self.context.unknown |= set(outputs)
+            self.problems.append(Problem(printable(place), operator, "Numbers must be smaller "
+                                         "than 2**1024, which float64 cannot hold"))
 
     def check(self, node: Node):
         """Raise :class:`Unknown` if an input of a node is not known."""

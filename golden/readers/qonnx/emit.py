@@ -29,6 +29,7 @@ from golden.readers.qonnx.wide import scaled
 __all__ = ["exact_sums", "quantized", "values_of"]
 
 THRESHOLDS = contracts.parse("thresholds")
+_MOST_REAL = Fraction(float(np.finfo(np.float32).max))
 
 
 def values_of(tensors: Tensors, pending: Pending) -> tuple[Fraction, Fraction]:
@@ -85,10 +86,13 @@ def exact_sums(tensors: Tensors, name: str, pending: Pending) -> Levels:
     contract = contracts.parse("none")
     assert isinstance(contract, ExactSum)
     ends = _sum_ends(base, base.weights, base.zero)
+    for channel, (piece, own) in enumerate(zip(pieces, ends.T.tolist(), strict=True)):
+        if (most := max(abs(piece(n)) for n in own)) > _MOST_REAL:
+            raise Unsupported(f"Output must be real numbers that float32 holds, not "
+                              f"{float(most):g} as in channel {channel}")
     unbiased = Range(int(ends.min()), int(ends.max()))
-    slopes = [float(abs(piece.slope)) for piece in pieces]
-    output = Quantization(contract.sum_format(unbiased), slopes[0] if len(set(slopes)) == 1
-                          and slopes[0] else np.array(slopes))
+    slopes = np.array([float(abs(piece.slope)) for piece in pieces])
+    output = Quantization(contract.sum_format(unbiased), _one(slopes, float))
     levels = _appended(tensors, key, base, output, pieces, None, base.weights, base.zero,
                        contract=contract, parameters={"bias": np.zeros(len(pieces), np.int64)})
     if pending.moves:
@@ -189,7 +193,9 @@ def _appended(tensors: Tensors, key: str, sums: Sums, output: Quantization,
 
 
 def _one(values: np.ndarray, kind: type) -> Any:
-    return kind(values[0]) if (values == values[0]).all() else values
+    # Scales may be 0 for channels alone.
+    same = (values == values[0]).all() and (values[0] or kind is int)
+    return kind(values[0]) if same else values
 
 
 def _remember(tensors: Tensors, levels: Levels, pieces: Sequence[Piece], steps: Steps | None):

@@ -28,7 +28,7 @@ from golden.readers.qonnx.quantizers import (
     steps_of,
 )
 from golden.readers.qonnx.tensors import Tensors
-from golden.readers.qonnx.values import Source, identity
+from golden.readers.qonnx.values import Source
 
 __all__ = ["DOMAINS", "RUNTIMES", "read_qonnx"]
 
@@ -76,13 +76,13 @@ class _Reader(Reader):
         self.readers = self.context.readers.copy()
         self.makers = {name: node.operator for node in graph.nodes for name in node.outputs}
         self.used: set[str] = set()
-        self.border: dict[str, tuple[str, tuple[str, str]]] = {}
+        self.border: dict[str, tuple[str, Source, tuple]] = {}
         self.functions: dict[str, Callable[[np.ndarray], np.ndarray]] = {}
 
     def input(self, value: Input):
         if value.type != "float32":
             raise Unsupported(f"Type must be float32, not {value.type}")
-        self.context.sources[value.name] = Source(self.shape(value))
+        self.context.sources[value.name] = Source(value.name, self.shape(value))
 
     def node(self, node: Node):
         self.check(node)
@@ -126,21 +126,20 @@ class _Reader(Reader):
             if node.operator in ("Trunc", "MultiThreshold"):
                 raise Unsupported(f"Input {printable(x)!r} must be what a quantizer makes, not "
                                   f"real numbers of the graph's input")
-            shape = context.sources[x].shape
-            self._ranked(node, len(shape) + 1)
-            output, function = border_of(node, context)
-            # The mode, which the quantization does not tell.
-            kind = node.operator, str(node.attributes.get("rounding_mode")).upper()
-            if x in self.border:
-                first, own = self.border[x]
+            source = context.sources[x]
+            self._ranked(node, len(source.shape) + 1)
+            output, function, key = border_of(node, context)
+            if source.origin in self.border:
+                # The network has one input for each of the file's.
+                first, *own = self.border[source.origin]
+                if own != [source, key]:
+                    raise Unsupported(f"Input {printable(source.origin)!r} must have one "
+                                      f"quantizer, not another than {printable(first)!r}")
                 levels = context.levels[first]
-                if (identity(levels.quantization), own) != (identity(output), kind):
-                    raise Unsupported(f"Input {printable(x)!r} must have one quantizer, not "
-                                      f"another than {printable(first)!r}")
-                context.levels[y] = Levels(y, output, shape, levels.layouts)
+                context.levels[y] = Levels(y, output, source.shape, levels.layouts)
                 return
-            self.border[x] = y, kind
-            self.source(y, output, shape)
+            self.border[source.origin] = y, source, key
+            self.source(y, output, source.shape)
             self.functions[context.levels[y].layouts[False]] = function
             self.quantize.append(Boundary(node.operator, printable(x),
                                           context.levels[y].layouts[False]))
@@ -178,7 +177,7 @@ class _Reader(Reader):
                 name not in self.graph.constants for name in node.inputs if name and name != x):
             context.levels_of(x)  # which refuses it
         *_, y = operands(node, 1, max(len(node.inputs), 1))
-        shape = context.sources[x].shape
+        origin, shape = context.sources[x].origin, context.sources[x].shape
         if node.operator in MOVES:
             scratch = Context(self.graph, {})
             own = scratch.name(x)
@@ -186,7 +185,7 @@ class _Reader(Reader):
             scratch.levels[x] = Levels(x, Quantization(IntFormat(8)), shape, {False: own})
             MOVES[node.operator](node, scratch)
             shape = scratch.levels[y].shape
-        context.sources[y] = Source(shape)
+        context.sources[y] = Source(origin, shape)
 
     def _move(self, node: Node):
         context, x = self.context, node.inputs[0] if node.inputs else ""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from fractions import Fraction
 from math import log2
+from typing import NamedTuple
 
 import numpy as np
 
@@ -117,20 +118,39 @@ def channels_of(node: Node, context: Context, rank: int | None) -> tuple[int, in
     return (layout.index("C") if "C" in layout else 1, rows) if rows > 1 else None
 
 
-def border_of(node: Node, context: Context
-              ) -> tuple[Quantization, Callable[[np.ndarray], np.ndarray]]:
-    """Return the quantization of an input, and its levels as a function of float32 numbers."""
+class BorderQuantizer(NamedTuple):
+    """A quantizer of an input of the graph.
+
+    Parameters
+    ----------
+    output : Quantization
+    function : callable
+        Levels of float32 numbers.
+    key : tuple
+        What two quantizers have in common that make the same levels of every number. Two of one
+        ``output`` may differ: in their clamp, if a zero point is none of their integers.
+    """
+
+    output: Quantization
+    function: Callable[[np.ndarray], np.ndarray]
+    key: tuple
+
+
+def border_of(node: Node, context: Context) -> BorderQuantizer:
+    """Return the quantizer of an input, whose numbers are float32."""
     if node.operator == "BipolarQuant":
-        return steps_of(node, context, None).output, lambda x: floats.bipolar(x, np.float32(1))
+        output = steps_of(node, context, None).output
+        return BorderQuantizer(output, lambda x: floats.bipolar(x, np.float32(1)), (output.scale,))
     _, scale, zero, bits, _ = operands(node, 4)
     own, fmt = _number(context, zero, "Zero point"), _format(node, _bits(context, bits, MAX_BITS))
     step, mode = np.float32(float(_scale(context, scale))), _mode(node, "ROUND")
-    rounding(mode)
+    rule = rounding(mode)
     if fmt is None:
-        return steps_of(node, context, None).output, lambda x: floats.bipolar(x, step)
+        return BorderQuantizer(steps_of(node, context, None).output,
+                               lambda x: floats.bipolar(x, step), (step, fmt))
     label = labels(Range(fmt.min, fmt.max), own, Fraction(float(step)), fmt)
-    return label.output, lambda x: label(
-        floats.quant(x, step, np.float32(float(own)), fmt, mode.upper()))
+    return BorderQuantizer(label.output, lambda x: label(
+        floats.quant(x, step, np.float32(float(own)), fmt, mode.upper())), (step, own, fmt, rule))
 
 
 def _format(node: Node, bits: int) -> IntFormat | None:

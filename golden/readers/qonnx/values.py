@@ -19,16 +19,19 @@ __all__ = ["Pending", "Source", "Sums", "Weights", "fractions", "identity",
            "number", "spread"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Source:
     """Real numbers in front of the first quantizer, which stay outside of the network.
 
     Parameters
     ----------
+    origin : str
+        Input of the graph.
     shape : tuple of int
         Shape without the batch.
     """
 
+    origin: str
     shape: Shape
 
 

@@ -76,7 +76,8 @@ def scaled(pieces: Sequence[Piece], steps: Steps, levels: Sequence[int],
             (piece.lo, levels[0]), (piece.hi, levels[-1]))]
         own = Piece(Fraction(multiplier, 2**shift), Fraction(addend, 2**shift),
                     Fraction(ends_of[0] - zero), Fraction(ends_of[1] - zero))
-        if multiplier >= _MULTIPLIER or own.ladder(borders, least, most) != ladder:
+        if multiplier >= _MULTIPLIER or abs(addend) >= _ADDEND or own.ladder(
+                borders, least, most) != ladder:
             raise Unsupported(f"Output of sums must have at most {THRESHOLD_BITS} bits, not "
                               f"{output.format.bits} ({output.format}), where no factor of "
                               f"{MAX_MULTIPLIER_BITS - 1} bits with an addend of "

@@ -80,6 +80,15 @@ def test_the_contract_of_wide_outputs(scale, bits, contract, tmp_path):
     assert layer.contract.name == contract
 
 
+@pytest.mark.parametrize("wide", [True, False])
+def test_factors_of_0(wide, tmp_path):
+    b = QonnxBuilder(np.random.default_rng(3))
+    x = b.quant(b.input((1, 3)), 0.5)
+    x = b.node("Gemm", [x, b.weights((3, 2), 1), b.constant(float32([2, -3]))], alpha=0.0)
+    model = b.finished(b.quant(x, 0.25, bits=12) if wide else x, 2)
+    assert equal(b, model, tmp_path / "zero.onnx") == 2 * (3 + 2)
+
+
 def test_formats(tmp_path):
     """Formats are those of the levels: ternary (s2n), binary, odd, narrow."""
     found = {}

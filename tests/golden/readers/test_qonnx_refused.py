@@ -172,6 +172,31 @@ def test_wide_outputs(b, tmp_path):
     assert text.count("or be what a Quant with an integer zero point and rounding_mode ROUND") == 3
 
 
+def test_wide_outputs_of_a_large_offset(b, tmp_path):
+    """The addend has 48 bits with every shift, also with none."""
+    y = b.node("MatMul", [b.quant(b.input((1, 3)), 0.25), b.quant(np.ones((3, 2)), 0.125)])
+    b.output(b.quant(b.node("Add", [y, b.constant(float32(1e30))]), 2**-4, bits=12))
+    assert "in channel 0, 0.5 and 1.6" in refused(b, tmp_path)
+
+
+@pytest.mark.parametrize("end", ["output", "relabel", "wide"])
+def test_numbers_too_large_for_a_float(end, b, tmp_path):
+    x = b.quant(b.input((1, 3)), 0.25)
+    if end != "relabel":
+        x = b.node("MatMul", [x, b.quant(np.ones((3, 3)), 0.125)])
+    for _ in range(20):
+        x = b.node("Mul", [x, b.constant(float32(3e38))])
+    b.output({"output": lambda: x, "wide": lambda: b.quant(x, 0.5, bits=12),
+              "relabel": lambda: b.node("MatMul", [x, b.quant(np.ones((3, 3)), 0.125)])}[end]())
+    assert "must be smaller than 2**1024" in refused(b, tmp_path)
+
+
+def test_outputs_that_float32_cannot_hold(b, tmp_path):
+    x = b.node("MatMul", [b.quant(b.input((1, 3)), 0.25), b.quant(np.ones((3, 2)), 0.125)])
+    b.output(b.node("Mul", [x, b.constant(float32([1, 3e38]))]))
+    assert "that float32 holds, not 2.88e+40 as in channel 1" in refused(b, tmp_path)
+
+
 def test_inputs(b, tmp_path):
     for shape in ((2, 4), (), (1, None)):
         b.output(b.quant(b.input(shape), 0.5))
@@ -187,9 +212,26 @@ def test_inputs(b, tmp_path):
         assert part in text, part
 
 
+@pytest.mark.parametrize("first, second", [
+    (dict(zero=-4, bits=3, signed=0), dict(bits=4, signed=0)),
+    (dict(zero=7.5, bits=4, signed=0, mode="UP"), dict(zero=-0.5, bits=4, mode="UP")),
+    (dict(bits=1), None), (dict(), "Mul"), ("Mul", "Mul")])
+def test_two_quantizers_of_one_input(first, second, b, tmp_path):
+    """They differ though the levels have one format, scale and zero point, and so do two inputs."""
+    x = b.input((1, 4))
+    for each in (first, second):
+        if isinstance(each, dict):
+            b.output(b.quant(x, 1.0, **each))
+        elif each is None:
+            b.output(b.node("BipolarQuant", [x, b.constant(float32(1))], DOMAIN))
+        else:
+            b.output(b.quant(b.node("Mul", [x, b.constant(float32(2))]), 1.0))
+    assert "Input 'x0' must have one quantizer, not another than 't" in refused(b, tmp_path)
+
+
 def test_two_quantizers_of_one_input_that_agree(b, tmp_path):
     x = b.input((1, 4))
-    b.output(b.quant(x, 0.5), b.quant(x, 0.5))
+    b.output(b.quant(x, 0.5), b.quant(b.node("Identity", [x]), 0.5, mode="half_even"))
     (tmp_path / "model.onnx").write_bytes(b.file().SerializeToString())
     network = read_model(tmp_path / "model.onnx").network
     assert network.outputs == (network.inputs[0].name,)
