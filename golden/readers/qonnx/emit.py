@@ -20,7 +20,7 @@ from golden.ranges import Range, levels_range, weights_ends
 from golden.readers.model import Exact, Unsupported
 from golden.readers.onnx.moves import joined
 from golden.readers.onnx.tensors import Levels
-from golden.readers.qonnx.exact import Piece
+from golden.readers.qonnx.exact import Border, Piece
 from golden.readers.qonnx.steps import Steps
 from golden.readers.qonnx.tensors import Tensors
 from golden.readers.qonnx.values import Pending, Sums
@@ -34,7 +34,7 @@ _MOST_REAL = Fraction(float(np.finfo(np.float32).max))
 
 def values_of(tensors: Tensors, pending: Pending) -> tuple[Fraction, Fraction]:
     """Return the least and the largest real number of a tensor, over all levels of its inputs."""
-    tensors.spend(len(pending.pieces))
+    tensors.spend(len(pending.pieces), _digits(pending.pieces))
     if isinstance(pending.base, tuple):
         ends = [end for each in pending.base for end in values_of(tensors, each)]
     elif isinstance(pending.base, Levels):
@@ -115,13 +115,14 @@ def _sum_ends(sums: Sums, weights: np.ndarray, zero: np.ndarray) -> np.ndarray:
 
 
 def _table(tensors: Tensors, key: str, base: Levels, piece: Piece, steps: Steps) -> Levels:
-    zero, own = base.quantization.scalar_zero_point(), _integers(base)
-    if piece.rough:  # or rounding could be undecided
-        _, [borders] = steps.ladder()
-        (piece.flipped() if piece.slope < 0 else piece).ladder(
-            borders, *((-own.hi, -own.lo) if piece.slope < 0 else (own.lo, own.hi)))
-    levels = tensors.tabled(key, base, steps.output,
-                            lambda level: steps.exactly(piece(level - zero), 0))
+    zero, own, sign = base.quantization.scalar_zero_point(), _integers(base), 1
+    rising = piece
+    if piece.slope < 0:
+        rising, own, sign = piece.flipped(), Range(-own.hi, -own.lo), -1
+    reached, [borders] = _ladder(tensors, steps, [piece])
+    ladder = np.array(rising.ladder(borders, own.lo, own.hi))
+    levels = tensors.tabled(key, base, steps.output, lambda levels: np.array(reached)[
+        np.searchsorted(ladder, sign * (levels - zero), side="right")])
     if levels.layouts is not base.layouts:
         _remember(tensors, levels, (piece,), steps)
     return levels
@@ -139,10 +140,11 @@ def _layer(tensors: Tensors, key: str, sums: Sums, pieces: Sequence[Piece], step
         weights = weights * signs.reshape(-1, *[1] * (weights.ndim - 1))
         zero = zero * signs
     ends = _sum_ends(sums, weights, zero).T.tolist()
-    tensors.spend(count * steps.count)
-    levels, borders = steps.ladder()
-    ladders = [piece.ladder(borders[k % steps.rows], *end)
-               for k, (piece, end) in enumerate(zip(own, ends, strict=True))]
+    levels, borders = _ladder(tensors, steps, own)
+    # Of each channel the least sum of each level, and behind the last one that is never reached.
+    ladders = np.empty((count, len(levels) + 1), np.int64)
+    for k, (piece, (least, most)) in enumerate(zip(own, ends, strict=True)):
+        ladders[k] = least, *piece.ladder(borders[k % steps.rows], least, most), most + 1
     if output.format.bits > THRESHOLD_BITS:
         contract, parameters = scaled(own, steps, levels, ladders, ends)
         # The weights have the whole factor, as the contract's multiplier has.
@@ -150,20 +152,30 @@ def _layer(tensors: Tensors, key: str, sums: Sums, pieces: Sequence[Piece], step
         sums = replace(sums, scale=np.array([float(piece.slope / step) for piece in own]))
     else:
         contract = THRESHOLDS
-        parameters = _thresholds(output.format, levels, ladders, ends)
+        parameters = _thresholds(output.format, levels, ladders)
     return _appended(tensors, key, sums, output, own, steps, weights, zero, contract=contract,
                      parameters=parameters)
 
 
-def _thresholds(fmt: Format, levels: Sequence[int], ladders: list[list[int]],
-                ends: list[list[int]]) -> dict[str, np.ndarray]:
+def _ladder(tensors: Tensors, steps: Steps, pieces: Sequence[Piece]
+            ) -> tuple[Sequence[int], Sequence[Sequence[Border]]]:
+    # Levels and borders, of which each piece takes one row.
+    tensors.spend(2 * steps.rows * steps.count)
+    tensors.spend(len(pieces) * steps.count, _digits(pieces))
+    return steps.ladder()
+
+
+def _digits(pieces: Sequence[Piece]) -> int:
+    return max(piece.digits for piece in pieces)
+
+
+def _thresholds(fmt: Format, levels: Sequence[int], ladders: np.ndarray
+                ) -> dict[str, np.ndarray]:
     # A threshold for each level of the format but the first: of levels that never come, the one
     # of the next that comes; behind the last, a sum that is never reached.
-    full = np.array([[least, *ladder, most + 1]
-                     for ladder, (least, most) in zip(ladders, ends, strict=True)])
     places = np.searchsorted(np.array(levels), fmt.levels()[1:])
-    steps = {f"threshold_{k}": full[:, place] for k, place in enumerate(places.tolist(), 1)}
-    return {"bias": np.zeros(len(full), np.int64), **steps}
+    steps = {f"threshold_{k}": ladders[:, place] for k, place in enumerate(places.tolist(), 1)}
+    return {"bias": np.zeros(len(ladders), np.int64), **steps}
 
 
 def _appended(tensors: Tensors, key: str, sums: Sums, output: Quantization,

@@ -59,6 +59,12 @@ class Piece(NamedTuple):
     hi: Fraction | None = None
     rough: bool = False
 
+    @property
+    def digits(self) -> int:
+        """Most binary digits of slope and offset."""
+        return max(each.bit_length() for number in (self.slope, self.offset) for each in (
+            number.numerator, number.denominator))
+
     def __call__(self, n: int) -> Fraction:
         """Value at ``n``."""
         return self._clip(self.slope * n + self.offset)

@@ -30,13 +30,9 @@ def _mapped(node: Node, tensors: Tensors, x: str, function: Callable[..., Piece]
             pending = tensors.with_channels(pending, axis, len(values))
         entries.append(values.tolist())
     mapped = pending.mapped(node, function, *entries)
-    tensors.spend(len(mapped.pieces), max(_digits(piece) for piece in mapped.pieces))
+    tensors.spend(4 * (1 + len(constants)) * len(mapped.pieces),
+                  max(piece.digits for piece in mapped.pieces))
     tensors.pendings[node.outputs[0]] = mapped
-
-
-def _digits(piece: Piece) -> int:
-    return max(each.bit_length() for number in piece[:2] for each in (
-        number.numerator, number.denominator))
 
 
 def _arithmetic(node: Node, tensors: Tensors):

@@ -208,7 +208,7 @@ def counted(thresholds: np.ndarray, scale: Fraction, bias: Fraction) -> Steps:
 
     def exactly(x: Fraction, channel: int) -> int:
         # Python compares a Fraction with a float exactly.
-        return label(bisect_right(thresholds[channel % rows].tolist(), x))
+        return label(bisect_right(thresholds[channel % rows], x, key=float))
 
     return Steps(label.output, steps + 1, rows, lambda: (
         [label(q) for q in range(steps + 1)],

@@ -196,7 +196,7 @@ def pair(node: Node, tensors: Tensors, a: str, b: str) -> Pending:
         own = tensors.between_layers(
             name, f"term{place}", shared, Lookup, [own],
             table=tabulated(each.quantization.format,
-                            lambda level, factor=factor, zero=zero: factor * (level - zero)))
+                            lambda levels, factor=factor, zero=zero: factor * (levels - zero)))
         parts.append(tensors.between_layers(name, f"column{place}", shared, Reshape, [own],
                                             target=(*shape, 1)))
     same = parameters_of(Rescaling(_SAME, hull.format, hull.format), shared, shared)

@@ -43,10 +43,11 @@ MOST_DIGITS = 1 << 14
 MOST_NUMBERS = 1 << 19
 """Most exact numbers that a model may take, besides four for each entry of a constant.
 
-A number of many digits counts once for each `DIGITS`.
+One takes about 3 us. What takes longer, or much memory, counts as several: numbers of many digits,
+with the square of these, borders of quantizers, tables, moves of sums.
 """
 
-DIGITS = 512
+DIGITS = 1 << 10
 
 
 class Tensors(Context):
@@ -68,7 +69,7 @@ class Tensors(Context):
 
     def spend(self, count: int, digits: int = 1):
         """Count exact numbers; :class:`Unsupported` if they are so many that a file does harm."""
-        self._spent += count * (1 + digits // DIGITS)
+        self._spent += count * (1 + digits * digits // DIGITS**2)
         if self._spent > self._most or digits > MOST_DIGITS:
             raise Unsupported(f"Model must take at most {self._most} exact numbers of "
                               f"{MOST_DIGITS} digits")
@@ -143,17 +144,17 @@ class Tensors(Context):
                 isinstance(fmt, IntFormat) and lo.denominator == hi.denominator == 1):
             return None
         levels = self.tabled(name, base, Quantization(fmt, float(piece.slope), int(zero)),
-                             lambda level: min(max(level, int(lo)), int(hi)), bool(pending.moves))
+                             lambda levels: levels.clip(int(lo), int(hi)), bool(pending.moves))
         return self.replayed(name, levels, pending.moves)
 
-    def tabled(self, name: str, x: Levels, output: Quantization, function: Callable[[int], int],
-               hidden: bool = False) -> Levels:
+    def tabled(self, name: str, x: Levels, output: Quantization,
+               function: Callable[[np.ndarray], np.ndarray], hidden: bool = False) -> Levels:
         """Append the table of a function of levels, unless it changes nothing.
 
         A hidden tensor is none of the file.
         """
         fmt, levels = x.quantization.format, x.quantization.format.levels()
-        self.spend(len(levels))
+        self.spend(len(levels) // 8)
         table = tabulated(fmt, function)
         if identity(x.quantization) == identity(output) and (
                 table[fmt.encode(levels)] == levels).all():
@@ -172,10 +173,11 @@ class Tensors(Context):
         if own.format.contains(own.scalar_zero_point()):
             return x
         output = Quantization(IntFormat(own.format.bits + 1), own.scale)
-        return self.tabled(name, x, output, lambda level: level, True)
+        return self.tabled(name, x, output, lambda levels: levels, True)
 
     def replayed(self, name: str, levels: Levels, moves: Sequence[Node]) -> Levels:
         """Do moves of real numbers on their levels; the last makes the tensor ``name``."""
+        self.spend(32 * len(moves))
         for place, node in enumerate(moves, 1):
             key = self.fresh(name, "moved")
             target = name if place == len(moves) else self.fresh(name, f"move{place}")
@@ -234,10 +236,10 @@ class Tensors(Context):
                        fields={"groups": channels})
 
 
-def tabulated(fmt: Format, function: Callable[[int], int]) -> np.ndarray:
+def tabulated(fmt: Format, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """Return the table of a function of the levels of a format, in the order of its codes."""
     levels = fmt.levels()
-    values = [function(level) for level in levels.tolist()]
+    values = function(levels)
     # A code that a narrow format leaves out never comes.
     table = np.full(1 << fmt.bits, values[0], np.int64)
     table[fmt.encode(levels)] = values

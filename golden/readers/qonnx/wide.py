@@ -30,7 +30,7 @@ _MULTIPLIER, _ADDEND = 1 << MAX_MULTIPLIER_BITS - 1, 1 << MAX_ADDEND_BITS - 1
 
 
 def scaled(pieces: Sequence[Piece], steps: Steps, levels: Sequence[int],
-           ladders: Sequence[list[int]], ends: Sequence[Sequence[int]]
+           ladders: np.ndarray, ends: Sequence[Sequence[int]]
            ) -> tuple[Contract, dict[str, np.ndarray]]:
     """Return a contract with an addend, and its parameters, that give every sum its level.
 
@@ -43,8 +43,8 @@ def scaled(pieces: Sequence[Piece], steps: Steps, levels: Sequence[int],
     steps : Steps
     levels : sequence of int
         Its levels, ascending.
-    ladders : sequence of list of int
-        Least sum of each channel that reaches each level but the first.
+    ladders : array of ``int64``, ``(channels, levels + 1)``
+        Least sum of each channel that reaches each level, and the largest plus one.
     ends : sequence of pair of int
         Least and largest sum of each channel.
 
@@ -77,7 +77,7 @@ def scaled(pieces: Sequence[Piece], steps: Steps, levels: Sequence[int],
         own = Piece(Fraction(multiplier, 2**shift), Fraction(addend, 2**shift),
                     Fraction(ends_of[0] - zero), Fraction(ends_of[1] - zero))
         if multiplier >= _MULTIPLIER or abs(addend) >= _ADDEND or own.ladder(
-                borders, least, most) != ladder:
+                borders, least, most) != ladder[1:-1].tolist():
             raise Unsupported(f"Output of sums must have at most {THRESHOLD_BITS} bits, not "
                               f"{output.format.bits} ({output.format}), where no factor of "
                               f"{MAX_MULTIPLIER_BITS - 1} bits with an addend of "

@@ -80,6 +80,20 @@ def test_the_contract_of_wide_outputs(scale, bits, contract, tmp_path):
     assert layer.contract.name == contract
 
 
+def test_tables(tmp_path):
+    """Of levels with a zero point, by functions that rise, fall, or are constant."""
+    b = QonnxBuilder(np.random.default_rng(3))
+    x = b.quant(b.input((1, 40)), 0.5, 3, 5, 0)
+    falling = b.node("Sub", [b.constant(float32(2.25)), b.node("Mul", [x, b.constant(
+        float32(0.7))])])
+    for each in (b.node("Neg", [x]), falling, b.node("Mul", [x, b.constant(float32(0))])):
+        b.output(b.quant(each, 0.5, 4, 4, mode="DOWN"), b.quant(each, 0.3, -0.5, 4),
+                 b.quant(each, 1.0, bits=12, mode="CEIL"), b.thresholds(each, 1), b.trunc(each))
+    assert equal(b, b.file(), tmp_path / "tables.onnx", 8)
+    assert {type(each).__name__ for each in read_model(tmp_path / "tables.onnx").network.layers
+            } == {"Lookup"}
+
+
 @pytest.mark.parametrize("wide", [True, False])
 def test_factors_of_0(wide, tmp_path):
     b = QonnxBuilder(np.random.default_rng(3))

@@ -270,6 +270,33 @@ def test_exact_numbers(name, tmp_path, monkeypatch):
     assert "Model must take at most" in refused(b, tmp_path)
 
 
+@pytest.mark.parametrize("kind, least", [
+    ("moves", 2500), ("table", 2000), ("thresholds", 200), ("digits", 9000), ("functions", 100)])
+def test_what_counts_as_several_numbers(kind, least, tmp_path, monkeypatch):
+    """What takes longer than a number, or more memory: each step of it counts."""
+    b = QonnxBuilder(np.random.default_rng(5))
+    x = b.quant(b.input((1, 3, 2, 2)), 0.25, bits=10 if kind == "table" else 2)
+    mean = x if kind == "table" else b.node("GlobalAveragePool", [x])
+    if kind == "moves":
+        for _ in range(40):
+            mean = b.node("Transpose", [mean], perm=[0, 1, 2, 3])
+        b.output(*(b.quant(mean, 0.5, bits=2) for _ in range(2)))
+    elif kind == "table":
+        b.output(b.quant(x, 0.5, bits=10))
+    elif kind == "thresholds":
+        rows = b.constant(np.sort(b.reals((3, 49), -1, 1), axis=1))
+        b.output(b.node("MultiThreshold", [x, rows], DOMAIN),
+                 b.node("MultiThreshold", [mean, rows], DOMAIN))
+    else:
+        for _ in range(100 if kind == "digits" else 30):
+            mean = b.node("Mul", [mean, b.constant(float32(0.7))])
+        b.output(b.quant(mean, 0.5, bits=8 if kind == "digits" else 2))
+    monkeypatch.setattr(tensors, "MOST_NUMBERS", least)
+    assert "Model must take at most" in refused(b, tmp_path)
+    monkeypatch.setattr(tensors, "MOST_NUMBERS", 16 * least)
+    read_model(tmp_path / "model.onnx")
+
+
 def test_damaged_files(b, tmp_path):
     b.output(b.quant(b.input((1, 4)), 0.5))
     model = b.file()
