@@ -14,9 +14,9 @@ from golden.readers.model import Boundary, Model, Problem, Unsupported
 from golden.readers.onnx.context import Context
 from golden.readers.onnx.file import Graph, Input, Node, parse
 from golden.readers.onnx.fused import MOVES, zero_padded
-from golden.readers.onnx.operands import axis_of, ints, operands
+from golden.readers.onnx.operands import attribute, axis_of, ints, operands
 from golden.readers.onnx.reader import Reader, Unknown, titles
-from golden.readers.onnx.tensors import Levels
+from golden.readers.onnx.tensors import Levels, Shape
 from golden.readers.qonnx.emit import exact_sums, quantized, values_of
 from golden.readers.qonnx.operators import OPERATORS
 from golden.readers.qonnx.quantizers import (
@@ -28,7 +28,7 @@ from golden.readers.qonnx.quantizers import (
     steps_of,
 )
 from golden.readers.qonnx.tensors import Tensors
-from golden.readers.qonnx.values import Source
+from golden.readers.qonnx.values import Source, check_axes
 
 __all__ = ["DOMAINS", "RUNTIMES", "read_qonnx"]
 
@@ -152,11 +152,9 @@ class _Reader(Reader):
             quantized(context, y, pending, steps_of(node, context, values))
 
     def _ranked(self, node: Node, rank: int | None):
-        # A constant of more axes would give the result as many.
         for name in node.inputs[1:] if node.operator != "MultiThreshold" else ():
-            if rank is not None and self.graph.constants.get(name, np.zeros(())).ndim > rank:
-                raise Unsupported(f"Input {printable(name)!r} must have at most the {rank} axes "
-                                  f"of the tensor, not {self.graph.constants[name].ndim}")
+            if name in self.graph.constants:
+                check_axes(self.graph.constants[name], rank, f"Input {printable(name)!r}")
 
     def _identity(self, node: Node):
         x, y = operands(node, 1)
@@ -185,7 +183,23 @@ class _Reader(Reader):
             scratch.levels[x] = Levels(x, Quantization(IntFormat(8)), shape, {False: own})
             MOVES[node.operator](node, scratch)
             shape = scratch.levels[y].shape
+        elif node.operator in ("Add", "Sub", "Mul", "Div"):
+            shape = self._broadcast(node, shape)
         context.sources[y] = Source(origin, shape)
+
+    def _broadcast(self, node: Node, shape: Shape) -> Shape:
+        # Shape of real numbers in front of the first quantizer, and constants.
+        others = [self.graph.constants[name].shape for name in node.inputs
+                  if name in self.graph.constants]
+        try:
+            first, *made = np.broadcast_shapes((1, *shape), *others)
+        except ValueError:
+            first, made = 0, []
+        if first != 1 or len(made) != len(shape):
+            raise Unsupported(f"Constant must broadcast to {len(shape) + 1} axes of shape "
+                              f"{(1, *shape)}, and have one member for the batch, not shape "
+                              f"{', '.join(map(str, others))}")
+        return tuple(made)
 
     def _move(self, node: Node):
         context, x = self.context, node.inputs[0] if node.inputs else ""
@@ -208,12 +222,25 @@ class _Reader(Reader):
             axes = ints(node, "perm", range(rank)[::-1], rank) or []
             axis = None if axis is None or axis not in axes else axes.index(axis)
         elif node.operator in _SHAPED:
-            rank = axis = None
+            rank, axis = self._reshaped(node, rank), None
         if len(pending.moves) >= _MOST_MOVES:
             raise Unsupported(f"Moves without a quantizer must be at most {_MOST_MOVES}")
         *_, y = operands(node, 1, max(len(node.inputs), 1))
         context.pendings[y] = replace(pending, node=node, rank=rank, axis=axis,
                                       moves=(*pending.moves, node))
+
+    def _reshaped(self, node: Node, rank: int | None) -> int | None:
+        # Number of axes behind a reshape, if the node alone tells it.
+        second = self.graph.constants.get(node.inputs[1]) if len(node.inputs) > 1 else None
+        axes = attribute(node, "axes", []) if second is None else second
+        match node.operator:
+            case "Flatten":
+                return 2
+            case "Reshape":
+                return None if second is None else second.size
+            case _:
+                change = np.size(axes) if node.operator == "Unsqueeze" else -np.size(axes)
+                return rank + change if rank is not None and change else None
 
     def _turned(self, node: Node, x: str):
         # A constant's axes in another order.

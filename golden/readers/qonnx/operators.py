@@ -71,17 +71,13 @@ def _relu(node: Node, tensors: Tensors):
 def _clip(node: Node, tensors: Tensors):
     x, *names, _ = operands(node, 1, 3)
     ends = []
-    for name, title in zip(names, ("min", "max"), strict=True):
+    for name, title, none in zip(names, ("min", "max"), (-np.inf, np.inf), strict=True):
         array = np.array(node.attributes[title]) if title in node.attributes else None
         if name:
             array = np.array(tensors.one(name, "End"))
-        ends.append(None if array is None else _end(array))
+        # An end that no number passes is none.
+        ends.append(None if array is None or array == none else fractions(array, f"End {title}")[0])
     _mapped(node, tensors, x, lambda piece: piece.clipped(*ends))
-
-
-def _end(array: np.ndarray) -> Fraction | None:
-    # An end beyond every float32 is none.
-    return None if np.isinf(array) else fractions(array, "End")[0]
 
 
 def _neg(node: Node, tensors: Tensors):

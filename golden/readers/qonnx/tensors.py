@@ -210,7 +210,8 @@ class Tensors(Context):
         base = pending.base
         if isinstance(base, tuple) or pending.moves or pending.rank not in (2, 4) or axis != 1:
             raise Unsupported(f"Constant must have 1 entry, or one for each of the channels on "
-                              f"axis 1 of a tensor of 2 or 4 axes, not {count} on axis {axis}")
+                              f"axis 1 of a tensor of 2 or 4 axes that no operator has moved, "
+                              f"not {count} on axis {axis}")
         if isinstance(base, Levels):
             base = _each_channel(base)
         elif base.target is not None:

@@ -15,7 +15,7 @@ from golden.readers.onnx.operands import attribute
 from golden.readers.onnx.tensors import Levels, Shape
 from golden.readers.qonnx.exact import Piece
 
-__all__ = ["Pending", "Source", "Sums", "Weights", "fractions", "identity",
+__all__ = ["Pending", "Source", "Sums", "Weights", "check_axes", "fractions", "identity",
            "number", "spread"]
 
 
@@ -189,6 +189,16 @@ def number(node: Node, name: str, default: float) -> Fraction:
     return fractions(np.array(attribute(node, name, default)), f"Attribute {name}")[0]
 
 
+def check_axes(array: np.ndarray, rank: int | None, title: str):
+    """Raise :class:`Unsupported` if a constant has more axes than the tensor, or more than 1.
+
+    It would give the result as many. Of a tensor of None axes, all that is known is that it has 1.
+    """
+    if array.ndim > (rank or 1):
+        axes = "1 axis, behind a reshape" if rank is None else f"the {rank} axes of the tensor"
+        raise Unsupported(f"{title} must have at most {axes}, not shape {array.shape}")
+
+
 def spread(array: np.ndarray, rank: int | None, title: str) -> tuple[np.ndarray, int | None]:
     """Return a constant's entries, one or one for each channel, and the axis of the channels.
 
@@ -199,9 +209,7 @@ def spread(array: np.ndarray, rank: int | None, title: str) -> tuple[np.ndarray,
     rank : int or None
     title : str
     """
-    if rank is not None and array.ndim > rank:
-        raise Unsupported(f"{title} must have at most the {rank} axes of the tensor, not shape "
-                          f"{array.shape}")
+    check_axes(array, rank, title)
     if array.size == 1:
         return array.reshape(1), None
     if rank is None:

@@ -1,7 +1,7 @@
 """A QONNX graph in rational numbers, node by node: an oracle that knows no levels."""
 
 from fractions import Fraction
-from math import floor, isqrt, prod
+from math import floor, inf, isqrt, prod
 
 import numpy as np
 
@@ -11,10 +11,10 @@ DIGITS = 400
 
 
 def fractions(array) -> np.ndarray:
-    """The exact values of floats, as an array of rational numbers of the same shape."""
+    """The exact values of floats, as an array of the same shape: rational numbers, or infinite."""
     array = np.asarray(array)
     exact = np.empty(array.size, object)
-    exact[:] = [Fraction(value) for value in array.ravel().tolist()]
+    exact[:] = [Fraction(value) if abs(value) < inf else value for value in array.ravel().tolist()]
     return exact.reshape(array.shape)
 
 
@@ -194,10 +194,9 @@ class Exact:
         return elementwise(lambda v: max(v, Fraction(0)), x)
 
     def _clip(self, node, attributes, x, lo=None, hi=None):
-        lo = attributes.get("min") if lo is None else lo.item()
-        hi = attributes.get("max") if hi is None else hi.item()
-        x = x if lo is None else elementwise(lambda v: max(v, Fraction(lo)), x)
-        return x if hi is None else elementwise(lambda v: min(v, Fraction(hi)), x)
+        lo, hi = (fractions(attributes.get(name, none)) if end is None else end
+                  for name, end, none in (("min", lo, -inf), ("max", hi, inf)))
+        return elementwise(lambda v: min(max(v, lo.item()), hi.item()), x)
 
     def _windows(self, attributes, x, outside):
         top, left, bottom, right = attributes.get("pads", [0] * 4)

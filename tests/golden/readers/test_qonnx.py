@@ -80,6 +80,25 @@ def test_the_contract_of_wide_outputs(scale, bits, contract, tmp_path):
     assert layer.contract.name == contract
 
 
+def test_shapes_in_front_of_the_first_quantizer(tmp_path):
+    """Constants of more channels give the input as many."""
+    b = QonnxBuilder(np.random.default_rng(3))
+    x = b.node("Sub", [b.input((1, 1, 4, 4)), b.constant(b.reals((1, 3, 1, 1), -1, 1))])
+    x = b.quant(b.node("Mul", [b.constant(float32([[2], [1], [3], [1]])), x]), 0.3)
+    model = b.finished(b.quant(b.node("GlobalAveragePool", [x]), 0.1), 4)
+    assert equal(b, model, tmp_path / "one.onnx") and executed(tmp_path / "one.onnx", b)[0]
+    [x] = read_model(tmp_path / "one.onnx").network.inputs
+    assert x.shape == (3, 4, 4)
+
+
+def test_constants_of_one_entry_behind_a_reshape(tmp_path):
+    b = QonnxBuilder(np.random.default_rng(3))
+    x = b.node("Flatten", [b.node("Conv", [b.source((1, 2, 3, 3)), b.weights((2, 2, 1, 1), 0)])])
+    x = b.node("Clip", [b.node("Mul", [x, b.constant(float32([[0.7]]))]),
+                        b.constant(float32(-np.inf)), b.constant(float32(np.inf))])
+    assert equal(b, b.finished(b.quant(x, [[0.3]]), 2), tmp_path / "one.onnx")
+
+
 def test_tables(tmp_path):
     """Of levels with a zero point, by functions that rise, fall, or are constant."""
     b = QonnxBuilder(np.random.default_rng(3))

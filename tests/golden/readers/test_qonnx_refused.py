@@ -96,10 +96,11 @@ def test_constants(b, tmp_path):
                  "Constant must have at most the 2 axes of the tensor, not shape (1, 2, 1)",
                  "Constant must have 1 entry or one for each channel, not shape (3, 1)",
                  "Divisor must not be 0", "Divisor must be constant, not computed",
-                 "must be finite, not inf", "must have at most the 2 axes of the tensor, not 3",
+                 "must be finite, not inf",
+                 "must have at most the 2 axes of the tensor, not shape (1, 1, 1)",
                  "Constant must have at most the 2 axes of the tensor, not shape (1, 1, 1)"):
         assert part in text, part
-    assert text.count("axes of the tensor, not 3") == 2
+    assert text.count("' must have at most the 2 axes of the tensor, not shape (1, 1, 1)") == 2
 
 
 def test_real_numbers_without_a_quantizer(b, tmp_path):
@@ -146,8 +147,8 @@ def test_functions(b, tmp_path):
     text = refused(b, tmp_path)
     for part in ("Factor behind a MaxPool must not be negative",
                  "Constant must have 1 entry, or one for each of the channels on axis 1 of a "
-                 "tensor of 2 or 4 axes, not 3 on axis 3",
-                 "Constant must have 1 entry behind a reshape",
+                 "tensor of 2 or 4 axes that no operator has moved, not 3 on axis 3",
+                 "that no operator has moved, not 3 on axis 1",
                  "Constant must have 3 entries on axis 1, one for each channel, not 2 on axis 1",
                  "Attribute count_include_pad must be 1 where there is padding",
                  "Variance plus epsilon must be positive", "Attribute training_mode must be 0",
@@ -158,6 +159,45 @@ def test_functions(b, tmp_path):
                  "Attribute out_scale must be positive, not -1.0", "in range [1, 16], not 40",
                  "Inputs must have one shape, not (2, 4, 4) and (1, 4, 4)"):
         assert part in text, part
+
+
+def test_constants_of_more_axes_behind_a_reshape(b, tmp_path):
+    """They would give the result as many; of a Reshape, the node tells how many there are."""
+    x = b.node("GlobalAveragePool", [b.quant(b.input((1, 2, 4, 4)), 0.5)])
+    flat, squeezed = b.node("Flatten", [x]), b.node("Squeeze", [x])
+    y = b.node("Unsqueeze", [b.node("Reshape", [x, b.constant(np.array([1, 2, 1]))])], axes=[1])
+    b.output(*(b.quant(each, np.full((1,) * rank, 0.5)) for each, rank in (
+        (flat, 3), (squeezed, 2), (y, 5))), b.quant(b.node("Mul", [flat, b.constant(
+            np.ones((1, 1, 1), float32))]), 0.5), b.quant(b.node("Mul", [squeezed, b.constant(
+                np.ones(2, float32))]), 0.5))
+    text = refused(b, tmp_path)
+    for part in ("' must have at most the 2 axes of the tensor, not shape (1, 1, 1)",
+                 "' must have at most 1 axis, behind a reshape, not shape (1, 1)",
+                 "' must have at most the 4 axes of the tensor, not shape (1, 1, 1, 1, 1)",
+                 "Constant must have at most the 2 axes of the tensor, not shape (1, 1, 1)",
+                 "Constant must have 1 entry behind a reshape, not 2"):
+        assert part in text, part
+
+
+def test_constants_in_front(b, tmp_path):
+    for shape in ((2, 3), (1, 1, 3), (2,)):
+        b.output(b.quant(b.node("Mul", [b.input((None, 3)), b.constant(
+            np.ones(shape, float32))]), 0.5))
+    text = refused(b, tmp_path)
+    for shape in ((2, 3), (1, 1, 3), (2,)):
+        assert ("Constant must broadcast to 2 axes of shape (1, 3), and have one member for the "
+                f"batch, not shape {shape}") in text
+
+
+@pytest.mark.parametrize("ends, message", [
+    ((np.inf, np.inf), "End min must be finite, not inf"),
+    ((-np.inf, -np.inf), "End max must be finite, not -inf"),
+    ((np.nan, 1), "End min must be finite, not nan")])
+def test_ends_that_are_infinite(ends, message, b, tmp_path):
+    x = b.node("Clip", [b.quant(b.input((1, 3)), 0.5), *(b.constant(float32(end))
+                                                         for end in ends)])
+    b.output(b.quant(x, 0.5))
+    assert message in refused(b, tmp_path)
 
 
 def test_wide_outputs(b, tmp_path):
