@@ -63,11 +63,14 @@ class Boundary(NamedTuple):
         Name of the tensor of real numbers.
     levels : str
         Name of the tensor of levels.
+    reason : str
+        Why it stays outside of the network; empty if it is at an input or an output of the file.
     """
 
     operator: str
     real: str
     levels: str
+    reason: str = ""
 
 
 class Exact(NamedTuple):

@@ -214,7 +214,8 @@ def _shared(network: Network) -> Iterable[Shared]:
 
 
 def _remaining(boundaries: Sequence[Boundary], reason: str) -> tuple[Remaining, ...]:
-    return tuple(Remaining(each.operator, each.real, each.levels, reason) for each in boundaries)
+    return tuple(Remaining(each.operator, each.real, each.levels, each.reason or reason)
+                 for each in boundaries)
 
 
 def _text(quantization: Quantization) -> str:

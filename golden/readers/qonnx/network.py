@@ -141,8 +141,10 @@ class _Reader(Reader):
             self.border[source.origin] = y, source, key
             self.source(y, output, source.shape)
             self.functions[context.levels[y].layouts[False]] = function
+            front = ", ".join(source.front)
             self.quantize.append(Boundary(node.operator, printable(x),
-                                          context.levels[y].layouts[False]))
+                                          context.levels[y].layouts[False],
+                                          front and f"{front} in front of it stay outside"))
         else:
             pending = context.pending(x, node)
             self._ranked(node, pending.rank)
@@ -175,7 +177,8 @@ class _Reader(Reader):
                 name not in self.graph.constants for name in node.inputs if name and name != x):
             context.levels_of(x)  # which refuses it
         *_, y = operands(node, 1, max(len(node.inputs), 1))
-        origin, shape = context.sources[x].origin, context.sources[x].shape
+        source = context.sources[x]
+        shape = source.shape
         if node.operator in MOVES:
             scratch = Context(self.graph, {})
             own = scratch.name(x)
@@ -185,7 +188,8 @@ class _Reader(Reader):
             shape = scratch.levels[y].shape
         elif node.operator in ("Add", "Sub", "Mul", "Div"):
             shape = self._broadcast(node, shape)
-        context.sources[y] = Source(origin, shape)
+        front = tuple(dict.fromkeys((*source.front, node.operator)))
+        context.sources[y] = Source(source.origin, shape, front)
 
     def _broadcast(self, node: Node, shape: Shape) -> Shape:
         # Shape of real numbers in front of the first quantizer, and constants.
@@ -264,16 +268,19 @@ class _Reader(Reader):
         context = self.context
         if name in context.unknown:
             raise Unknown
+        reason = ""
         if name not in context.levels and name in context.pendings:
             pending = context.pendings[name]
-            levels = (context.levels_of(name) if isinstance(pending.base, Levels)
-                      else exact_sums(context, name, pending))
-            context.levels[name] = levels
             operator = pending.node.operator
+            if not isinstance(pending.base, Levels):
+                context.levels[name] = exact_sums(context, name, pending)
+                reason = "exact sums, of which the real numbers are computed outside"
         else:
-            levels, operator = context.levels_of(name), self.makers.get(name, "input")
+            operator = self.makers.get(name, "input")
+        levels = context.levels_of(name)
         own = context.layout(levels, False)
-        self.dequantize.append(Boundary(operator, printable(name), own))
+        self.dequantize.append(Boundary(operator, printable(name), own,
+                                        reason or f"levels of {operator}"))
         if own not in self.outputs:
             self.outputs.append(own)
 

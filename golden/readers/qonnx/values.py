@@ -27,12 +27,15 @@ class Source:
     ----------
     origin : str
         Input of the graph.
+    front : tuple of str
+        Operators behind that, each once.
     shape : tuple of int
         Shape without the batch.
     """
 
     origin: str
     shape: Shape
+    front: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

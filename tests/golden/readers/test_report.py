@@ -7,6 +7,7 @@ from golden.networks import Extreme, Lookup, Network, Quantization, Reshape, Ten
 from golden.readers import Model, read_model
 from golden.readers.report import report
 from tests.golden.readers.onnx_files import Builder
+from tests.golden.readers.qonnx_builder import QonnxBuilder
 from tests.golden.readers.tflite_model import Constant, Node, Value, model
 
 
@@ -50,6 +51,23 @@ def test_a_tflite_model(tmp_path):
     text = str(made)
     assert text.startswith("small as litert computes it\n\noperators on levels: 4\n")
     assert "quantize operators that remain: 1\n  QUANTIZE  t0  t1  its input" in text
+
+
+def test_a_qonnx_model(tmp_path):
+    """Operators in front of a quantizer, outputs that are levels, and exact sums."""
+    b = QonnxBuilder(np.random.default_rng(1))
+    real = b.node("Sub", [b.node("Mul", [b.input((1, 4)), b.constant(np.float32(2))]), b.constant(
+        np.float32(1))])
+    x = b.quant(real, 0.25)
+    y = b.node("Relu", [b.node("MatMul", [b.quant(b.input((1, 2)), 0.5), b.weights((2, 3), 1)])])
+    b.output(y, b.node("Flatten", [x]))
+    (tmp_path / "small.onnx").write_bytes(b.file().SerializeToString())
+    made = report(read_model(tmp_path / "small.onnx"))
+    assert [(each.operator, each.reason) for each in (*made.quantize, *made.dequantize)] == [
+        ("Quant", "Mul, Sub in front of it stay outside"),
+        ("Quant", "its input is an input of the model, of real numbers"),
+        ("Relu", "exact sums, of which the real numbers are computed outside"),
+        ("Flatten", "levels of Flatten")]
 
 
 def test_an_onnx_model(tmp_path):
