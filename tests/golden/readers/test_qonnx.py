@@ -54,6 +54,18 @@ def test_the_executor_on_many_files(name, powers, tmp_path):
     test_the_executor(name, powers, tmp_path, 15)
 
 
+def test_rounding_through_layers_that_the_file_does_not_have(tmp_path):
+    """Float32 ends beyond a border behind a sum of two tensors, and in a part of a Concat."""
+    b = QonnxBuilder(np.random.default_rng(0))
+    x, y = (b.quant(b.input((1, 60)), 0.3 * factor) for factor in (1, 3))
+    z = b.node("Concat", [b.quant(b.input((1, 2, 5, 5)), 0.3 * factor) for factor in (1, 3)],
+               axis=1)
+    b.output(*(b.quant(each, 0.6, mode="UP") for each in (b.node("Add", [x, y]), z)))
+    (tmp_path / "one.onnx").write_bytes(b.file().SerializeToString())
+    _, differ, rounded = executed(tmp_path / "one.onnx", b)
+    assert differ == rounded > 0
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_network(name, tmp_path):
     """Networks as Brevitas exports them, in rational numbers and in the executor."""
