@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from golden.readers import UnsupportedModel, kind_of, read_model
 from tests.golden.readers.qonnx_builder import QonnxBuilder, float32
 
-__all__ = ["CASES", "NETWORKS"]
+__all__ = ["CASES", "NETWORKS", "refused"]
 
 
 def _image(b: QonnxBuilder, channels=None) -> tuple[str, int]:
@@ -198,6 +199,19 @@ def _convolutions(b: QonnxBuilder):
 
 NETWORKS: Mapping[str, Callable] = {"mlp": _mlp, "convolutions": _convolutions}
 """Functions that make a file of a network."""
+
+
+def refused(b, tmp_path) -> str:
+    """Operators of a builder's file that cannot be read, each with its reason."""
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b.file().SerializeToString())
+    assert kind_of(path) == "qonnx"
+    try:
+        read_model(path)
+    except UnsupportedModel as error:
+        assert "\n" not in str(error)
+        return "; ".join(f"{each.operator} {each.node}: {each.reason}" for each in error.problems)
+    raise AssertionError("Model must be refused, not read")
 
 
 def main() -> int:
