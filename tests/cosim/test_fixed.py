@@ -41,7 +41,8 @@ def check(config):
     assert len(np.unique(want)) > 2
 
 
-@pytest.mark.parametrize("per_channel", [False, True], ids=["per_tensor", "per_channel"])
+@pytest.mark.parametrize("per_channel", [
+    pytest.param(False, marks=pytest.mark.slow), True], ids=["per_tensor", "per_channel"])
 def test_fixed_parameters(per_channel, rng):
     check(tile("tflite", rng, per_channel, zero_points="both"))
 

@@ -29,7 +29,7 @@ from tests.gallery import SMALL
 pytestmark = pytest.mark.skipif(available() is not None, reason=str(available()))
 
 
-DEFAULT = ("1x1x1", "mixed", "fixed")
+DEFAULT = ("1x1x1", "fixed")
 
 
 @dataclass

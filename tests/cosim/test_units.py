@@ -75,7 +75,8 @@ def negligible_terms():
         yield {"a_scale": little, "b_scale": little, "offset": offset}
 
 
-@pytest.mark.parametrize("way", [scheme("tflite"), scheme("onnx")], ids=lambda way: way.name)
+@pytest.mark.parametrize("way", [scheme("tflite"), pytest.param(
+    scheme("onnx"), marks=pytest.mark.slow)], ids=lambda way: way.name)
 def test_every_sum(way, rng):
     operation, unit, sets = sums(way, rng)
     if way.name == "onnx":

@@ -32,8 +32,9 @@ LIKE_OTHERS = {"bits2", "bits3", "bits4", "bits16", "s4n_u8_u8", "s2n_s8_s8", "s
                "odd4_odd4_odd4", "odd8_u8_s8", "e2m1_e2m1_e2m1", "loaded_weights",
                "nan_of_activations", "nan_without_infinity", "1x1x1", "5x4x7_4", "8x8x8",
                "u1_u1_u4", "s4_odd3_ternary", "odd2_odd2_sums", "narrow_multiplier", "1x16x1_2",
-               "s5_s7_s3", "ternary_odd3_odd5", "codebooks", "u16_s16_u16", "bits8",
-               *(f"{name}_both" for name in CONTRACTS if name not in ("onnx", "thresholds")),
+               "s5_s7_s3", "ternary_odd3_odd5", "codebooks", "u16_s16_u16", "bits8", "loaded_all",
+               "nan", "2x6x3_3",
+               *(f"{name}_both" for name in CONTRACTS if name != "onnx"),
                *(f"{name}_activations" for name in CONTRACTS)}
 
 
@@ -52,7 +53,8 @@ def test_contracts(name):
     check(EVERY_CONTRACT[name])
 
 
-@pytest.mark.parametrize("name", list(TABLES))
+@pytest.mark.parametrize("name", [
+    name if name == "loaded" else pytest.param(name, marks=pytest.mark.slow) for name in TABLES])
 def test_tables(name):
     check(TABLES[name])
 

@@ -288,6 +288,7 @@ def test_a_net_has_the_name_of_the_clock_or_the_reset(option, name):
                                 f"net of the tile, not '{name}'")
 
 
+@pytest.mark.slow
 @needs_verilator
 def test_other_names_of_clock_and_reset(tmp_path, capsys):
     """In all that is written; also those of the testbench's own nets, and words of C++."""

@@ -150,8 +150,9 @@ def boom(error):
     pytest.param("install", FolderError("Output", Path("x"), "No space left on device"), 2,
                  "Output folder must be writable, not x (No space left on device)",
                  marks=pytest.mark.slow),
-    ("install", OSError(errno.ENOSPC, "No space left on device"), 2,
-     "Output folder must be writable, not {} (No space left on device)"),
+    pytest.param("install", OSError(errno.ENOSPC, "No space left on device"), 2,
+                 "Output folder must be writable, not {} (No space left on device)",
+                 marks=pytest.mark.slow),
 ])
 def test_a_failure_leaves_what_stood_there(tmp_path, capsys, monkeypatch, what, error, status,
                                            message):

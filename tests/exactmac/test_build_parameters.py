@@ -43,6 +43,7 @@ def test_a_tile_with_its_own_parameters(tmp_path, capsys):
     assert "parameters fixed" in " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(build.available() is not None, reason=str(build.available()))
 def test_a_tile_with_its_own_exponents(tmp_path):
     own = {"bias": 7, "multiplier": [*range(1 << 20, (1 << 20) + 32)], "shift": 20, "clamp_min": 0,

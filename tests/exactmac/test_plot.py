@@ -96,6 +96,7 @@ def test_accuracy_is_drawn_against_area_and_bit_operations():
         assert round(half - high, 2) == round(low - half, 2) > 0
 
 
+@pytest.mark.slow
 def test_a_build_draws_every_target(tmp_path, capsys, synthesis):
     folder = build_tile(tmp_path, "--area", "generic,ecp5", "--plot")
     assert (folder / "mine_area.svg").read_bytes() == area_plot("mine", [GENERIC, ECP5])

@@ -104,6 +104,7 @@ def said(*arguments):
     return done.stderr
 
 
+@pytest.mark.slow
 def test_verilog_of_every_kind_passes(tmp_path):
     parts = [*map(MacTile, TILES), *starmap(requantizer, REQUANTIZED), *units()]
     (tmp_path / "gallery.v").write_text(emit.modules(Gallery(parts), "gallery"))

@@ -35,8 +35,8 @@ def test_a_design_is_equal_to_itself(name):
     assert compare(designs()[name], text(name, "then"), text(name, "now"), 2000) >= 2000
 
 
-@pytest.mark.parametrize("what", [
-    what if what == "a cycle" else pytest.param(what, marks=pytest.mark.slow) for what in PLANTED])
+@pytest.mark.slow
+@pytest.mark.parametrize("what", PLANTED)
 def test_what_is_planted_is_found(what):
     old, new = PLANTED[what]
     now = text(NAME, "now")

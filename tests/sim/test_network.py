@@ -42,9 +42,9 @@ def test_accuracy_on_the_verilog(bits, points):
 @pytest.mark.parametrize("arguments", [
     "--bits 5 --zero-points both --rows 3 --cols 6 --outputs 2",
     "--bits 6 --zero-points none --requant tflite --channels 24",
-    "--bits 8 --requant stochastic --lut loaded --outputs 2",
-    "--weights s4n --activations codebook4:loaded=s8 --output codebook4:loaded=s8",
     *(pytest.param(each, marks=pytest.mark.slow) for each in (
+        "--bits 8 --requant stochastic --lut loaded --outputs 2",
+        "--weights s4n --activations codebook4:loaded=s8 --output codebook4:loaded=s8",
         "--weights mx_e2m1 --activations mx_e4m3fn --output mx_e4m3fn --rows 1 --cols 32 --lanes 2",
         "--bits 16 --lanes 3",
         "--bits 8 --activations u8 --output u8 --requant half_even --multiplier-bits 12",
@@ -208,6 +208,7 @@ class Trace:
     cycles = 1
 
 
+@pytest.mark.slow
 @needs_verilator
 def test_sweep_and_csv(tmp_path, capsys):
     assert network.main(["--bits", "3..4", "--rows", "2", "--cols", "1", "--csv",

@@ -84,6 +84,7 @@ def models(build, tmp_path):
     return models
 
 
+@pytest.mark.slow
 def test_models_are_kept(build, models, monkeypatch):
     """Each under all that it is made of; what does not depend on the design is compiled once."""
     calls, call = [], verilator._call

@@ -28,7 +28,8 @@ def write(folder, **texts):
     return paths
 
 
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("name", [pytest.param(
+    name, marks=pytest.mark.slow if name == "xc7" else ()) for name in TARGETS])
 def test_counter(tmp_path, capfd, name):
     area = synthesize(write(tmp_path, counter=COUNTER, top=PASS), "top", TARGETS[name])
     assert capfd.readouterr() == ("", "")

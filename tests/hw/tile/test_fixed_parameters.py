@@ -115,8 +115,8 @@ def test_a_constant_has_no_past():
     assert delay(Module(), five, 3, "five") is five
 
 
-@pytest.mark.parametrize("name", [
-    "tflite", *(pytest.param(name, marks=pytest.mark.slow) for name in ("half_up", "onnx"))])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["tflite", "half_up", "onnx"])
 def test_constants_make_a_requantizer_smaller(tmp_path, name):
     """In every kind of cell; multiplied by a constant in LUTs and carries, if not in fewer DSPs."""
     c = config(name, depth=1024)

@@ -27,6 +27,7 @@ def text(config):
     return emit.verilog(AxiTile(config), "tile").split("\n", 1)[1]
 
 
+@pytest.mark.slow
 def test_an_exponent_bias_is_not_in_the_hardware():
     one = tile("cfloat8_1_4_3", "cfloat8_1_5_2", "cfloat8_1_4_3")
     other = tile("cfloat8_1_4_3:bias=0", "cfloat8_1_5_2:bias=63", "cfloat8_1_4_3:bias=40")
