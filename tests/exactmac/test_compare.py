@@ -34,7 +34,9 @@ def main(capsys, *arguments):
     return status, out, err
 
 
-@pytest.mark.parametrize("name", RUNTIMES)
+@pytest.mark.parametrize("name", [pytest.param(
+    name, marks=pytest.mark.slow if name.startswith("litert-") or name == "onnxruntime-unfused"
+    else ()) for name in RUNTIMES])
 def test_every_runtime_runs(name, capsys, tmp_path):
     """litert-builtin has no contract here, but it shows its tensors."""
     if RUNTIMES[name].installed is None:

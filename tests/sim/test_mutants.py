@@ -73,6 +73,7 @@ def test_a_draw_is_repeated(verilog, mutated):
     assert mutate(verilog, "tiny", FAULTS) == mutated
 
 
+@pytest.mark.slow
 def test_most_faults_are_found_in_every_way(tried):
     found = [kind for kind in tried.values() if kind]
     assert len(tried) == FAULTS + 1 and len(found) > 0.6 * FAULTS

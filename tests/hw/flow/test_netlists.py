@@ -213,7 +213,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("name,design,fault", [
     pytest.param(*fault, id=what, marks=pytest.mark.slow if what in (
-        "data pins", "signs", "xc7 contents", "xc7 parity", "xc7 parity pins") else ())
+        "data pins", "signs", "xc7 contents", "xc7 parity", "xc7 parity pins", "ice40 lut") else ())
     for what, fault in FAULTS.items()])
 def test_netlist_simulation_finds_faults(tmp_path, netlist_of, name, design, fault):
     target = TARGETS[name]
