@@ -61,7 +61,7 @@ def test_verilog_is_golden_and_flags_what_is_outside(rng, arguments):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("output", [
-    "mx_u4", "mx_bit", "mx_codebook:1/24/44/71", "mx_codebook:-100/-7/0/3", "mx_u16", "mx_u2n"])
+    "mx_bit", "mx_codebook:1/24/44/71", "mx_codebook:-100/-7/0/3", "mx_u16"])
 def test_verilog_of_every_kind_of_block_is_golden(rng, output):
     config = config_of(parser().parse_args([
         *"--weights s4 --activations s4 --rows 1 --cols 32 --lanes 1 --depth 16 --outputs 16 "

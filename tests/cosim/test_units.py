@@ -225,7 +225,7 @@ def test_every_average(fmt, window):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fmt, window, counts", [
-    (S8, 64, range(1, 65)), (U8, 49, range(1, 50)), (S8, 1024, [125, 128, 641, 1024]),
+    (S8, 64, range(1, 65)), (U8, 49, range(1, 50)), (S8, 1024, [128, 641]),
     (S16, 16, [1, 2, 3, 7, 9, 16])], ids=str)
 def test_every_average_of_large_windows(fmt, window, counts):
     averaged(fmt, AveragePool(values=fmt, lanes=16, window=window), counts)

@@ -138,7 +138,7 @@ def test_networks_quantized_at_run_time(name, elements, weights, per_channel, tm
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_many_files_of_an_operator(name, tmp_path):
-    test_an_operator(name, tmp_path, 60)
+    test_an_operator(name, tmp_path, 25)
 
 
 @pytest.mark.slow
@@ -150,7 +150,7 @@ def test_many_files_of_dynamic_quantization(name, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", onnx_qdq_files.CASES)
 def test_many_files_of_a_fused_operator(name, tmp_path):
-    test_a_fused_operator(name, tmp_path, 60)
+    test_a_fused_operator(name, tmp_path, 25)
     if name != "Softmax":
         test_an_operator_in_float32(name, tmp_path, 10)
 
