@@ -79,10 +79,9 @@ LEVELS = [
     ("zero", "e2m3"), ("half_away", "e2m1"), ("half_even", "cfloat8_1_5_2"), ("pulp", "e3m2"),
     ("half_even", "codebook:-90/-40/-7/0/1/2/60/99"), ("thresholds", "e2m1"),
     ("thresholds", "binary"), ("precise", "odd2"),
-    *((name, "codebook4:loaded=s8") for name in ("half_up", "half_even", "half_away", "floor",
-                                                 "zero", "pulp_round")),
+    *((name, "codebook4:loaded=s8") for name in ("half_up", "zero", "pulp_round")),
     ("half_even", "codebook3:loaded=u15"), ("half_away", "codebook3:loaded=u15"),
-    ("floor", "codebook:43/54/93/97"), ("half_up", "codebook:-97/-43/-7/-1"),
+    ("floor", "codebook:43/54/93/97"),
 ]
 
 

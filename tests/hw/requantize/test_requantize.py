@@ -1,7 +1,6 @@
 # amaranth: UnusedElaboratable=no
 
 import re
-from itertools import cycle
 
 import numpy as np
 import pytest
@@ -62,7 +61,7 @@ def test_every_sum_of_ten_bits(rng, name, output):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name, output", [
-    *zip(CONTRACTS, cycle(["s8", "u4"]), strict=False)])
+    ("half_even", "u4"), ("zero", "s8"), ("tflite", "u4"), ("stochastic", "u4")])
 def test_every_sum_of_sixteen_bits(rng, name, output):
     case = Case(name, Range(-32768, 32767), output)
     case.check(everything(case, rng, 1))
