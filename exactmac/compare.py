@@ -100,19 +100,27 @@ def main(argv: list[str] | None = None) -> int:
             if (own := runtime.installed) != runtime.version:
                 sys.stderr.write(f"exactmac compare: warning: {runtime.name} {own} is installed; "
                                  f"golden was compared with {runtime.version}\n")
-        inputs = None if args.inputs is None else read_inputs(
-            args.inputs, read_model(args.model, runtimes[0].name))
+        inputs, left = None, {}
         bar = partial(Progress, console=console, transient=True,
                       disable=args.json or not console.is_terminal)
         with undoing(bar, Progress.stop) as progress, progress:
             for runtime in progress.track(runtimes, description="comparing"):
                 try:
+                    read = read_model(args.model, runtime.name)
+                    if args.inputs is not None and inputs is None:
+                        inputs = read_inputs(args.inputs, read)
                     results.append(compare(Path(args.model), runtime, inputs, samples=samples,
-                                           seed=args.seed))
+                                           seed=args.seed, read=read))
+                except UnsupportedModel as error:
+                    if args.runtimes is not None:
+                        raise
+                    left[runtime.name] = error
                 except ToolFailed as error:
                     refused.append(str(error))
         if not results:
-            raise ValueError("; ".join(refused))
+            raise ValueError("; ".join(refused) or str(next(iter(left.values()))))
+        for name, error in left.items():
+            sys.stderr.write(f"exactmac compare: warning: {name} is left out: {error}\n")
     if args.json:
         print(json.dumps({"model": args.model, "comparisons": [asdict(each) for each in results],
                           "refused": refused}, indent=2))
@@ -162,9 +170,9 @@ def _runtimes(names: str | None, model: Path) -> list[Runtime]:
         kind = kind_of(model)
         fitting = [RUNTIMES[name] for name in READ[kind]]
         installed = [each for each in fitting if each.installed]
-        if not installed:
-            fitting[0].require()
-        return _readable(installed, model)
+        for runtime in installed or fitting[:1]:
+            runtime.require()
+        return installed
     chosen = _names(names)
     if unknown := set(chosen) - set(_COMPARED):
         raise ValueError(f"Runtimes must be some of {', '.join(_COMPARED)}, separated by commas, "
@@ -181,19 +189,3 @@ def _runtimes(names: str | None, model: Path) -> list[Runtime]:
 
 def _names(text: str) -> list[str]:
     return list(dict.fromkeys(name.strip() for name in text.split(",")))
-
-
-def _readable(runtimes: list[Runtime], model: Path) -> list[Runtime]:
-    # Those whose arithmetic the model can be read with; the others are named, unless none is left.
-    refused: dict[str, UnsupportedModel] = {}
-    for runtime in runtimes:
-        runtime.require()
-        try:
-            read_model(model, runtime.name)
-        except UnsupportedModel as error:
-            refused[runtime.name] = error
-    if len(refused) == len(runtimes):
-        raise next(iter(refused.values()))
-    for name, error in refused.items():
-        sys.stderr.write(f"exactmac compare: warning: {name} is left out: {error}\n")
-    return [each for each in runtimes if each.name not in refused]

@@ -100,7 +100,7 @@ def inputs_for(network: Network, samples: int, seed: int) -> dict[str, np.ndarra
 
 
 def compare(model: Path, runtime: Runtime, inputs: Mapping[str, np.ndarray] | None = None, *,
-            samples: int = 32, seed: int = 0) -> Comparison:
+            samples: int = 32, seed: int = 0, read: Model | None = None) -> Comparison:
     """Compare every tensor of a model with a runtime, as :func:`counted` does.
 
     Parameters
@@ -112,6 +112,8 @@ def compare(model: Path, runtime: Runtime, inputs: Mapping[str, np.ndarray] | No
         quantizes; by default random levels.
     samples, seed : int
         Number of random inputs, and their seed.
+    read : Model, optional
+        The model as read with the runtime's arithmetic; by default it is read.
 
     Raises
     ------
@@ -121,7 +123,7 @@ def compare(model: Path, runtime: Runtime, inputs: Mapping[str, np.ndarray] | No
         If the model cannot be read, or the inputs do not fit it.
     """
     version = runtime.require()
-    read = read_model(model, runtime.name)
+    read = read_model(model, runtime.name) if read is None else read
     given = inputs_for(read.network, samples, seed) if inputs is None else inputs
     # ONNX Runtime runs without the operators in front of the levels.
     real = {each.levels for each in read.quantize} if runtime.kind != "onnx" else set()

@@ -14,7 +14,7 @@ from exactmac.oracles.probe import other_orders
 from exactmac.rounding.qonnx import QonnxRounding
 from golden.formats import parse
 from golden.networks import Add, FloatAveragePool
-from golden.readers import UnsupportedModel, read_model
+from golden.readers import read_model
 from hw.flow.tools import ToolFailed
 from tests.golden.readers.onnx_files import MICROSOFT, Builder
 from tests.golden.readers.qonnx_builder import QonnxBuilder
@@ -207,15 +207,17 @@ def test_runtimes_whose_arithmetic_is_not_known_are_left_out(capsys, tmp_path):
     x = b.node("DequantizeLinear", [b.input((None, 3)), *names])
     b.output(b.node("QuantizeLinear", [b.node("Softmax", [x]), *names]))
     (tmp_path / "model.onnx").write_bytes(b.bytes())
-    assert compare._runtimes(None, tmp_path / "model.onnx") == [RUNTIMES["onnxruntime"]]
-    assert capsys.readouterr().err == (
+    status, out, err = main(capsys, tmp_path / "model.onnx", "--json")
+    assert status == 0
+    assert [each["runtime"] for each in json.loads(out)["comparisons"]] == ["onnxruntime"]
+    assert err == (
         f"exactmac compare: warning: onnxruntime-unfused is left out: Model "
         f"{tmp_path / 'model.onnx'} must have operators that can be read, not Softmax 1 (t1_0): "
         f"Softmax must be one that the Runtime fuses, not one in float32\n")
     b.output(b.node("Abs", [x]))
     (tmp_path / "model.onnx").write_bytes(b.bytes())
-    with pytest.raises(UnsupportedModel, match="Abs"):
-        compare._runtimes(None, tmp_path / "model.onnx")
+    status, out, err = main(capsys, tmp_path / "model.onnx")
+    assert (status, out) == (2, "") and "not Abs" in err and err.count("\n") == 1
 
 
 @pytest.mark.parametrize("arguments, message", [
