@@ -39,6 +39,8 @@ def session(model: Path, runtime: str = "onnxruntime"):
         Name of the tensor of each input of the network.
     outputs : dict of int to str
         Name by place (:attr:`golden.readers.onnx.file.Graph.places`).
+    axes : dict of int to int
+        Number of axes of each tensor in the network by place, without the batch.
     """
     import onnx
     import onnxruntime
@@ -78,15 +80,11 @@ def session(model: Path, runtime: str = "onnxruntime"):
     options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "1")
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
-    return (onnxruntime.InferenceSession(proto.SerializeToString(), options,
-                                         providers=["CPUExecutionProvider"]), inputs, outputs)
-
-
-def _axes(model: Path, runtime: str) -> dict[int, int]:
-    # Number of axes of each tensor in the network, without the batch.
-    read = read_onnx(model, runtime)
-    return {int(place): len(read.network.tensors[name].shape)
+    axes = {int(place): len(read.network.tensors[name].shape)
             for name, place in (*read.tensors.items(), *read.reals.items())}
+    return (onnxruntime.InferenceSession(proto.SerializeToString(), options,
+                                         providers=["CPUExecutionProvider"]),
+            inputs, outputs, axes)
 
 
 def _real(graph) -> bool:
@@ -100,8 +98,7 @@ def _real(graph) -> bool:
 def start(model: Path, runtime: str = "onnxruntime"
           ) -> Callable[[list[np.ndarray]], Mapping[int, np.ndarray]]:
     """Return a function that runs one sample."""
-    running, inputs, outputs = session(model, runtime)
-    axes = _axes(model, runtime)
+    running, inputs, outputs, axes = session(model, runtime)
     fed = {each.name for each in running.get_inputs()}
 
     def invoke(arrays: list[np.ndarray]) -> Mapping[int, np.ndarray]:
