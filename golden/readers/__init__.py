@@ -21,7 +21,9 @@ __all__ = ["RUNTIMES", "DamagedModel", "Model", "UnsupportedModel", "kind_of", "
            "read_model"]
 
 RUNTIMES = {"tflite": TFLITE_RUNTIMES, "onnx": ONNX_RUNTIMES, "qonnx": QONNX_RUNTIMES}
-"""Runtimes whose arithmetic a network can have, of each kind of model."""
+"""Runtimes whose arithmetic a network can have, of each kind of model, the default first."""
+
+_READERS = {"tflite": read_tflite, "onnx": read_onnx, "qonnx": read_qonnx}
 
 
 def read(path: str | Path, runtime: str | None = None) -> Network:
@@ -37,8 +39,8 @@ def read_model(path: str | Path, runtime: str | None = None) -> Model:
     path : str or Path
         A TFLite, an ONNX or a QONNX model.
     runtime : str, optional
-        Runtime whose arithmetic the network has; by default tflite-micro, onnxruntime of an ONNX
-        model, qonnx of a QONNX model.
+        Runtime whose arithmetic the network has; by default the first of :data:`RUNTIMES` for
+        the kind of model.
 
     Raises
     ------
@@ -49,13 +51,8 @@ def read_model(path: str | Path, runtime: str | None = None) -> Model:
     UnsupportedModel
         If an operator cannot be read; the error names all such operators.
     """
-    path = Path(path)
-    match kind_of(path):
-        case "tflite":
-            return read_tflite(path, runtime or "tflite-micro")
-        case "qonnx":
-            return read_qonnx(path, runtime or "qonnx")
-    return read_onnx(path, runtime or "onnxruntime")
+    kind = kind_of(path)
+    return _READERS[kind](Path(path), runtime or RUNTIMES[kind][0])
 
 
 def kind_of(path: str | Path) -> Literal["onnx", "qonnx", "tflite"]:
