@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from golden.block_scaled import Levels
+from golden.contracts import S32
 from golden.formats import Format, IntFormat
 from golden.layers.kind import Kind
 from golden.layers.moves import broadcastable
@@ -17,7 +18,7 @@ from golden.networks import (
     Network,
     ToFloat,
 )
-from golden.ranges import Range, levels_range
+from golden.ranges import levels_range
 from golden.runtimes.onnx_ops import dynamic_quantize_linear
 
 __all__ = ["CENTRE", "DYNAMIC_QUANTIZE", "FLOAT_OPERATION", "TO_FLOAT"]
@@ -70,7 +71,7 @@ def _run_centre(layer: Centre, network: Network, x: Sequence[Levels], sums: None
 def _prove_to_float(layer: ToFloat, network: Network, x: Sequence[Levels] | None):
     _check(layer, network, IntFormat)
     source = network.quantization(layer.inputs[0]).format
-    if levels_range(source) not in Range(-(1 << 31), (1 << 31) - 1):
+    if levels_range(source) not in levels_range(S32):
         raise ValueError(f"Tensor {layer.inputs[0]!r} must have a format within int32, "
                          f"not {source}")
 
