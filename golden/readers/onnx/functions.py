@@ -7,7 +7,7 @@ import numpy as np
 
 from golden import units
 from golden.contracts import S32, Clamped
-from golden.multipliers import linear_parameters
+from golden.layer_scales import reduce_parameters
 from golden.networks import (
     Add,
     FloatAveragePool,
@@ -149,17 +149,16 @@ def global_average_pool(context: Context, target: Target, x: Levels):
     last = len(x.shape) == 3 and prefers_last([x])
     axes = (1, 2) if last else tuple(range(2, len(x.shape) + 1))
     taps = prod(x.shape[1:])
-    contract, divisor, total = ONNX, np.float32(output.scale) * np.float32(taps), S32
+    contract, total = ONNX, S32
     if context.in_float(target, x.quantization):
         levels = levels_range(x.quantization.format)
-        contract, divisor = EXACT, output.scale * taps
+        contract = EXACT
         total = EXACT.sum_format((levels - levels).times(taps))
     assert isinstance(contract, Clamped)
-    scale = linear_parameters(contract, x.quantization.scale, 1, divisor, total)
+    scale = reduce_parameters(contract, x.quantization, output, taps, total)
     context.made(target.name, output, Reduce, inputs=[x], last=last, axes=axes, keep=True,
                  kind="mean", contract=contract, parameters={
-                     **{name: int(value) for name, value in scale.items()},
-                     "zero_point": output.scalar_zero_point(),
+                     **scale, "zero_point": output.scalar_zero_point(),
                      "clamp_min": target.ends[0], "clamp_max": target.ends[1]})
 
 

@@ -5,7 +5,8 @@ from math import prod
 from typing import Any, Literal
 
 from golden import contracts, units
-from golden.contracts import Rounding
+from golden.contracts import S32, Clamped, Rounding
+from golden.layer_scales import reduce_parameters
 from golden.networks import (
     Add,
     FloatReduce,
@@ -137,8 +138,10 @@ def reduction(op: Operator, context: Context, kind: Literal["mean", "sum"]) -> l
     if kind == "sum" and context.runtime == "litert":
         return [FloatReduce(**fields, rounding=Rounding.HALF_AWAY)]
     count = prod(x.shape[axis] for axis in axes) if kind == "mean" else 1
-    parameters = {**scales.mean(input, output, count), "zero_point": output.scalar_zero_point(),
-                  "clamp_min": output.format.min, "clamp_max": output.format.max}
+    assert isinstance(TFLITE, Clamped)
+    parameters = {**reduce_parameters(TFLITE, input, output, count, S32),
+                  "zero_point": output.scalar_zero_point(), "clamp_min": output.format.min,
+                  "clamp_max": output.format.max}
     return [Reduce(**fields, contract=TFLITE, parameters=parameters)]
 
 

@@ -6,10 +6,19 @@ from typing import Any
 import numpy as np
 
 from golden import contracts
-from golden.contracts import S32, Clamped, ScaleRule
+from golden.contracts import S32, Clamped
 from golden.formats import IntFormat
+from golden.layer_scales import linear_rule
 from golden.multipliers import linear_parameters
-from golden.networks import Conv2d, Dense, Layer, Quantization, Reshape, TransposeConv2d
+from golden.networks import (
+    Conv2d,
+    Dense,
+    Layer,
+    Linear,
+    Quantization,
+    Reshape,
+    TransposeConv2d,
+)
 from golden.readers.model import Unsupported
 from golden.readers.tflite.file import Operator, Tensor
 from golden.readers.tflite.operands import (
@@ -39,7 +48,7 @@ def convolution(op: Operator, context: Context) -> list[Layer]:
         weights, axis, groups = context.constant(w, axes=(3, 1, 2, 0)), 3, x.shape[3]
     else:
         weights, axis, groups = context.constant(w), 0, x.shape[3] // w.shape[3]
-    return [Conv2d(**_linear(op, context, x, w, axis, weights, bias, y),
+    return [Conv2d(**_linear(op, context, x, w, axis, weights, bias, y, Conv2d),
                    stride=stride, dilation=dilation, groups=groups,
                    padding=padding_of(op, x.shape[1:3], w.shape[1:3], stride, dilation))]
 
@@ -59,7 +68,8 @@ def transpose_convolution(op: Operator, context: Context) -> list[Layer]:
         # tflite-micro ignores it, LiteRT does not.
         raise Unsupported("Activation must be NONE, not number "
                           f"{options['FusedActivationFunction']}")
-    return [TransposeConv2d(**_linear(op, context, x, w, 0, context.constant(w), bias, y),
+    return [TransposeConv2d(**_linear(op, context, x, w, 0, context.constant(w), bias, y,
+                                      TransposeConv2d),
                             stride=stride, offset=(top, left), size=y.shape[1:3])]
 
 
@@ -68,9 +78,7 @@ def fully_connected(op: Operator, context: Context) -> list[Layer]:
     x, w, bias, y = operands(op, 2, 1)
     if len(w.shape) != 2:
         raise Unsupported(f"Weights {w.name!r} must have 2 axes, not shape {w.shape}")
-    # One scale for all weights is multiplied by the input's in float32.
-    rule = ScaleRule.FLOAT32_PRODUCT if len(w.scale) == 1 else None
-    fields = _linear(op, context, x, w, 0, context.constant(w), bias, y, rule=rule)
+    fields = _linear(op, context, x, w, 0, context.constant(w), bias, y, Dense)
     features = w.shape[1]
     if x.shape[:-1] == y.shape[:-1] and x.shape[-1] == features:
         return [Dense(**fields)]
@@ -83,7 +91,7 @@ def fully_connected(op: Operator, context: Context) -> list[Layer]:
 
 
 def _linear(op: Operator, context: Context, x: Tensor, w: Tensor, axis: int,
-            weights: np.ndarray, bias: Tensor | None, y: Tensor, *, rule: ScaleRule | None = None
+            weights: np.ndarray, bias: Tensor | None, y: Tensor, kind: type[Linear]
             ) -> dict[str, Any]:
     # The fields that every layer of sums has; the axis is that of the scales of the weights.
     check_types(x, y)
@@ -95,13 +103,12 @@ def _linear(op: Operator, context: Context, x: Tensor, w: Tensor, axis: int,
                           f"not shape {bias.shape} of {bias.type}")
     delegated = context.delegated(x) and (op.name != "TRANSPOSE_CONV" or _delegated(op, x, w, y))
     contract = _contract(op, context, x, bias, w, delegated)
-    if context.runtime != "tflite-micro":
-        rule = contract.scale_rule
     sums = contract.takes or S32
     lo, hi = activation_clamp(op, output, delegated)
     parameters = {
         "bias": np.zeros(channels, np.int64) if bias is None else context.constant(bias),
-        **linear_parameters(contract, input.scale, weight.scale, output.scale, sums, rule=rule),
+        **linear_parameters(contract, input.scale, weight.scale, output.scale, sums,
+                            rule=linear_rule(kind, contract, weight)),
         "zero_point": output.scalar_zero_point(), "clamp_min": lo, "clamp_max": hi}
     return dict(name=y.name, inputs=(x.name,), output=output, weights=weights, weight=weight,
                 contract=contract, parameters=parameters)

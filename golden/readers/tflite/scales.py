@@ -13,8 +13,8 @@ from golden.multipliers import quantize_multiplier
 from golden.networks import Quantization
 from golden.tables import code_levels
 
-__all__ = ["SHORT_SHIFT", "activation_clamp", "identity", "leaky_relu", "mean",
-           "ratios", "relu", "short_factor", "short_leaky_relu"]
+__all__ = ["SHORT_SHIFT", "activation_clamp", "identity", "leaky_relu", "ratios",
+           "relu", "short_factor", "short_leaky_relu"]
 
 SHORT_SHIFT = 8
 """Shift of XNNPACK's short factors."""
@@ -86,17 +86,6 @@ def leaky_relu(input: Quantization, output: Quantization, alpha: float, runtime:
     return {"multiplier": multiplier, "shift": shift,
             "alpha_multiplier": -alpha_multiplier if factor < 0 else alpha_multiplier,
             "alpha_shift": alpha_shift}
-
-
-def mean(input: Quantization, output: Quantization, count: int) -> dict[str, int]:
-    """Return multiplier and shift of MEAN over ``count`` elements, or of SUM for a count of 1.
-
-    The multiplier of the scales is divided by the count, rounded toward zero.
-    """
-    multiplier, shift = quantize_multiplier(float(np.float32(input.scale))
-                                            / float(np.float32(output.scale)))
-    places = min(count.bit_length() - 1, 32, 31 + shift)
-    return {"multiplier": (multiplier << places) // count, "shift": shift - places}
 
 
 def ratios(inputs: Sequence[Quantization], output: Quantization) -> list[float]:
