@@ -167,7 +167,7 @@ def table(results: Sequence[Comparison]) -> Table:
 
 def _runtimes(names: str | None, model: Path) -> list[Runtime]:
     if names is None:
-        kind = kind_of(model)
+        kind = _kind(model)
         fitting = [RUNTIMES[name] for name in READ[kind]]
         installed = [each for each in fitting if each.installed]
         for runtime in installed or fitting[:1]:
@@ -179,12 +179,20 @@ def _runtimes(names: str | None, model: Path) -> list[Runtime]:
                          f"not {sorted(unknown)[0]!r}")
     for name in chosen:
         RUNTIMES[name].require()
-    kind = kind_of(model)
+    kind = _kind(model)
     for name in chosen:
         if name not in READ[kind]:
             raise ValueError(f"Runtimes must be some of {', '.join(READ[kind])} for a model of "
                              f"kind {kind}, not {name!r}")
     return [RUNTIMES[name] for name in chosen]
+
+
+def _kind(model: Path) -> str:
+    kind = kind_of(model)
+    if kind not in READ:
+        raise ValueError(f"Model must be a TFLite, an ONNX or a QONNX file to be compared with a "
+                         f"runtime, not a saved network like {model}")
+    return kind
 
 
 def _names(text: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Quantized models in other projects' files, read as networks.
+"""Quantized models in files, other projects' or saved networks, read as networks.
 
 The content of a file decides what it is, not its name.
 """
@@ -14,6 +14,7 @@ from golden.readers.onnx.network import RUNTIMES as ONNX_RUNTIMES
 from golden.readers.onnx.network import read_onnx
 from golden.readers.qonnx.network import DOMAINS, read_qonnx
 from golden.readers.qonnx.network import RUNTIMES as QONNX_RUNTIMES
+from golden.readers.saved import MAGIC, RUNTIME, read_saved
 from golden.readers.tflite.network import RUNTIMES as TFLITE_RUNTIMES
 from golden.readers.tflite.network import read_tflite
 
@@ -21,9 +22,11 @@ __all__ = ["RUNTIMES", "DamagedModel", "Model", "UnsupportedModel", "kind_of", "
            "read_model"]
 
 RUNTIMES = {"tflite": TFLITE_RUNTIMES, "onnx": ONNX_RUNTIMES, "qonnx": QONNX_RUNTIMES}
-"""Runtimes whose arithmetic a network can have, of each kind of model, the default first."""
+"""Runtimes whose arithmetic a network can have, of each kind of other projects' models, the default
+first."""
 
-_READERS = {"tflite": read_tflite, "onnx": read_onnx, "qonnx": read_qonnx}
+_READERS = {"tflite": read_tflite, "onnx": read_onnx, "qonnx": read_qonnx, "saved": read_saved}
+_DEFAULTS = {kind: names[0] for kind, names in RUNTIMES.items()} | {"saved": RUNTIME}
 
 
 def read(path: str | Path, runtime: str | None = None) -> Network:
@@ -37,10 +40,10 @@ def read_model(path: str | Path, runtime: str | None = None) -> Model:
     Parameters
     ----------
     path : str or Path
-        A TFLite, an ONNX or a QONNX model.
+        A TFLite, an ONNX or a QONNX model, or a network that :func:`golden.saved.save` wrote.
     runtime : str, optional
         Runtime whose arithmetic the network has; by default the first of :data:`RUNTIMES` for
-        the kind of model.
+        the kind of model. A saved network has its own.
 
     Raises
     ------
@@ -52,15 +55,19 @@ def read_model(path: str | Path, runtime: str | None = None) -> Model:
         If an operator cannot be read; the error names all such operators.
     """
     kind = kind_of(path)
-    return _READERS[kind](Path(path), runtime or RUNTIMES[kind][0])
+    return _READERS[kind](Path(path), runtime or _DEFAULTS[kind])
 
 
-def kind_of(path: str | Path) -> Literal["onnx", "qonnx", "tflite"]:
+def kind_of(path: str | Path) -> Literal["onnx", "qonnx", "saved", "tflite"]:
     """Return the kind of a model's file.
 
-    A TFLite file has TFL3 at byte 4; a QONNX file is an ONNX file with an operator of QONNX.
+    A TFLite file has TFL3 at byte 4, a saved network is a zip archive, a QONNX file is an ONNX file
+    with an operator of QONNX.
     """
     path = Path(path)
-    if contents(path, 8)[4:] == b"TFL3":
+    first = contents(path, 8)
+    if first[4:] == b"TFL3":
         return "tflite"
+    if first.startswith(MAGIC):
+        return "saved"
     return "qonnx" if any(domain in DOMAINS for domain in domains(path)) else "onnx"

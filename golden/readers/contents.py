@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from golden.readers.model import DamagedModel
 
-__all__ = ["MOST_ELEMENTS", "MOST_ENTRIES", "contents", "opened", "printable",
+__all__ = ["MOST_BYTES", "MOST_ELEMENTS", "MOST_ENTRIES", "contents", "opened", "printable",
            "whole"]
 
 MOST_BYTES = (1 << 31) - 1

@@ -14,7 +14,8 @@ from exactmac.oracles.probe import other_orders
 from exactmac.rounding.qonnx import QonnxRounding
 from golden.formats import parse
 from golden.networks import Add, FloatAveragePool
-from golden.readers import read_model
+from golden.readers import read, read_model
+from golden.saved import save
 from hw.flow.tools import ToolFailed
 from tests.golden.readers.onnx_files import MICROSOFT, Builder
 from tests.golden.readers.qonnx_builder import QonnxBuilder
@@ -134,6 +135,15 @@ def test_runtimes_of_another_kind(capsys, tmp_path):
             pytest.skip(f"{name} is not installed")
         assert main(capsys, path, "--runtimes", name) == (
             2, "", f"exactmac compare: error: {message}\n")
+
+
+def test_a_saved_network_is_reported_but_no_runtime_runs_it(capsys, tmp_path):
+    save(read(HELLO), path := tmp_path / "hello.npz")
+    status, out, _ = main(capsys, path, "--report")
+    assert status == 0 and out.startswith("hello_world_int8 as golden computes it")
+    message = ("exactmac compare: error: Model must be a TFLite, an ONNX or a QONNX file to be "
+               f"compared with a runtime, not a saved network like {path}\n")
+    assert main(capsys, path) == (2, "", message)
 
 
 @installed
