@@ -6,7 +6,7 @@ docs/design.md. No cycle depends on data: the offered beats and the stalls deter
 model reveals faults that only cost cycles, with stalls and without.
 """
 
-from collections import deque
+from collections import Counter, deque
 
 from golden.formats import BLOCK, BlockScaled
 from hw.delay import FIFO_LATENCY
@@ -16,7 +16,10 @@ from hw.tile.ports import payloads, ports
 from hw.tile.tile import MacTile
 from sim.backend import Plan
 
-__all__ = ["Timing"]
+__all__ = ["REASONS", "Timing"]
+
+REASONS = ("parameters", "weights", "results", "latency")
+"""Reasons for which a block gets no beat in a cycle (:meth:`Timing.run`)."""
 
 
 class _Queue:
@@ -64,6 +67,19 @@ class Timing:
 
     def transfers(self, plan: Plan) -> dict[str, dict[str, int]]:
         """First, final and total cycle of the transfers of each port, as in a `Trace`."""
+        transfers, _ = self.run(plan)
+        return {"first": {name: each[0] for name, each in transfers.items()},
+                "final": {name: each[-1] for name, each in transfers.items()},
+                "total": {name: sum(each) for name, each in transfers.items()}}
+
+    def run(self, plan: Plan) -> tuple[dict[str, list[int]], Counter[str]]:
+        """Cycles of the transfers of each port by name, and the reasons of the other cycles.
+
+        The reasons are counted for the cycles in which the block gets no beat: ``parameters`` while
+        a job waits for its set, ``weights`` while a job waits for its operands, ``results`` while
+        its last beat waits for the outputs of earlier jobs to leave, and ``latency`` before the
+        first job and after the last beat. Beats and reasons together are all cycles.
+        """
         c = self.config
         names = [port.name for port in ports(c)]
         output = names.index("m_axis_o")
@@ -88,7 +104,8 @@ class Timing:
         writing, users, current = 0, [0, 0], not has_sets
         beat = backlog = promised = under_way = remaining = bank = held = 0
         arriving, finishing, results_due = deque(), deque(), deque()
-        stalls = plan.stalls.tolist()
+        stalls, reasons = plan.stalls.tolist(), Counter[str]()
+        total = len(sizes)
 
         for cycle in range(plan.limit):
             stalled = stalls[cycle % len(stalls)]
@@ -115,6 +132,11 @@ class Timing:
                     moved[index] += 1
                     offers[index] = False
                     cycles[index].append(cycle)
+            if not enters:
+                waits = moved[job] < total and not accepts
+                reasons["results" if size and offers[activations] and offers[weights] else
+                        "weights" if size else
+                        "parameters" if waits else "latency"] += 1
             if leaves and moved[output] == plan.due[output]:
                 break
 
@@ -149,7 +171,4 @@ class Timing:
             jobs.clock((sizes[moved[job] - 1], 1 - writing) if accepts else None, enters and last)
             if writes and closes[moved[words] - 1]:
                 writing, current = 1 - writing, True
-        transfers = {name: each for name, each in zip(names, cycles, strict=True) if each}
-        return {"first": {name: each[0] for name, each in transfers.items()},
-                "final": {name: each[-1] for name, each in transfers.items()},
-                "total": {name: sum(each) for name, each in transfers.items()}}
+        return {name: each for name, each in zip(names, cycles, strict=True) if each}, reasons

@@ -11,8 +11,9 @@ from hw.drive.schedule import (
     record_of,
     resolved,
 )
+from hw.drive.tiles import longest, tile_of, tiles_of
 from hw.drive.transfers import output_beats, output_levels, streams
 
 __all__ = ["Beats", "LayerSchedule", "Loops", "Lowering", "Phase", "Product", "fold",
-           "layer_schedule", "lower", "matmul_phases", "matmul_results", "output_beats",
-           "output_levels", "record_of", "resolved", "streams"]
+           "layer_schedule", "longest", "lower", "matmul_phases", "matmul_results", "output_beats",
+           "output_levels", "record_of", "resolved", "streams", "tile_of", "tiles_of"]

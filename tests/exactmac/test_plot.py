@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from exactmac import build, measurement
-from exactmac.network import Result, plot
+from exactmac.networks.digits import Result, plot
 from exactmac.plot import area_plot
 from hw.flow.components import Breakdown
 from hw.flow.yosys import Area

@@ -41,8 +41,9 @@ from hw.drive import layer_schedule
 from hw.requantize.lut import Lut
 from hw.tile.config import TileConfig
 from sim import jobs
-from sim.hardware import Units
-from sim.layers import KINDS, run_layer, run_network, schedule_of
+from sim.layers import run_layer, run_network, schedule_of
+from sim.layers.designs import Designs
+from sim.layers.on_units import UNITS
 from sim.simulation import simulation
 from sim.units import run_lookup
 from sim.vectors import digits_network
@@ -54,7 +55,7 @@ S4N, S8, S16, U4, U8, ODD4 = map(parse, ("s4n", "s8", "s16", "u4", "u8", "odd4")
 BYTES = TileConfig(weights=S8, activations=S8, output=S8, contract=contract("tflite"),
                    zero_points="both", rows=2, cols=4, lanes=4, outputs=4, depth=60, channels=8)
 HALF_UP = contract("half_up")
-UNITS = Units("amaranth")
+SIMULATED = Designs("amaranth")
 
 tile_of = cache(partial(simulation, simulator="amaranth"))
 needs_verilator = pytest.mark.skipif(available() is not None, reason=str(available()))
@@ -110,7 +111,7 @@ def check(config, network, rng, batch=1, least=10, tile=None):
     x = {each.name: each.quantization.format.levels()[rng.integers(
         len(each.quantization.format.levels()), size=(batch, *each.shape))]
         for each in network.inputs}
-    y, traces = run_network(config, tile or tile_of(config), network, x, units=UNITS)
+    y, traces = run_network(config, tile or tile_of(config), network, x, units=SIMULATED)
     golden = run_golden(network, x)
     np.testing.assert_array_equal(y, golden[network.outputs[0]])
     assert len(traces) == len(network.layers)
@@ -226,7 +227,7 @@ def test_a_model_of_a_file(rng):
 
 
 @pytest.mark.parametrize("units", [
-    UNITS, pytest.param(Units(), marks=[pytest.mark.slow, needs_verilator])],
+    SIMULATED, pytest.param(Designs(), marks=[pytest.mark.slow, needs_verilator])],
     ids=["amaranth", "verilog"])
 def test_every_code_is_looked_up(units, rng):
     unit, table = Lut(outputs=4, codes=None), rng.permutation(256)
@@ -237,7 +238,7 @@ def test_every_code_is_looked_up(units, rng):
 
 
 def test_equal_units_are_simulated_once():
-    units = Units("amaranth")
+    units = Designs("amaranth")
     assert units(Lut(outputs=1, codes=None)) is units(Lut(outputs=1, codes=None))
     assert units(Lut(outputs=2, codes=None)) is not units(Lut(outputs=1, codes=None))
 
@@ -246,7 +247,7 @@ def refused(layer, source, message, config=BYTES):
     network = Network(name="refused", inputs=(source,), layers=(layer,))
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         run_layer(config, tile_of(config), network, layer,
-                  np.zeros((1, *source.shape), dtype=np.int64), units=UNITS)
+                  np.zeros((1, *source.shape), dtype=np.int64), units=SIMULATED)
 
 
 def test_layers_without_hardware_are_refused():
@@ -255,8 +256,9 @@ def test_layers_without_hardware_are_refused():
     layers = [Softmax(name=name, inputs=("x",), output=s8, parameters={"multiplier": 1, "shift": 0})
               for name in ("one", "two")]
     network = Network(name="n", inputs=(Tensor("x", s8, (3,)),), layers=layers)
-    message = (f"Layers must be of kinds that have hardware, "
-               f"{', '.join(kind.__name__ for kind in KINDS)}, not Softmax 'one', Softmax 'two'")
+    kinds = ", ".join(kind.__name__ for kind in UNITS)
+    message = (f"Layers must be of kinds that have hardware, Linear, Reduce, {kinds}, "
+               "not Softmax 'one', Softmax 'two'")
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         run_network(BYTES, tile_of(BYTES), network, np.zeros((1, 3), dtype=int))
     refused(layers[0], network.inputs[0], message.replace(", Softmax 'two'", ""))
@@ -280,7 +282,8 @@ def test_what_a_unit_cannot_do_is_refused():
     network = Network(name="refused", inputs=both, layers=(joined,))
     with pytest.raises(ValueError, match="^Inputs of layer 'j' must have one format to be joined "
                                          "in hardware, not s8, u8$"):
-        run_layer(BYTES, tile_of(BYTES), network, joined, *[np.zeros((1, 3), int)] * 2, units=UNITS)
+        run_layer(BYTES, tile_of(BYTES), network, joined, *[np.zeros((1, 3), int)] * 2,
+                  units=SIMULATED)
 
 
 def test_what_a_tile_cannot_do_is_refused(rng):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from exactmac import bench, network
+from exactmac.networks import digits as on_tiles
 from exactmac.options import config_of, parser
 from golden import command, digits
 from golden.quantize import quantize
@@ -31,7 +32,7 @@ def tile(*arguments):
 @pytest.mark.parametrize("bits, points", [(4, 2.0), (8, 0.3)])
 def test_accuracy_on_the_verilog(bits, points):
     config = tile("--bits", str(bits))
-    result = network.run_digits(config, compiled(config))
+    result = on_tiles.run_digits(config, compiled(config))
     assert result.hardware_accuracy == result.golden_accuracy
     assert 100 * (result.float_accuracy - result.hardware_accuracy) <= points
     assert result.compared == 540 * (64 + 10)
@@ -54,7 +55,7 @@ def test_accuracy_on_the_verilog(bits, points):
 ], ids=str)
 def test_every_tensor_is_golden(arguments):
     config = tile(*arguments.split())
-    result = network.run_digits(config, compiled(config))
+    result = on_tiles.run_digits(config, compiled(config))
     assert result.hardware_accuracy == result.golden_accuracy
 
 
@@ -145,9 +146,9 @@ def test_a_row_names_the_table(tmp_path, monkeypatch, capsys, lut, named):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "120")  # a row of one line
     (tmp_path / "table.json").write_text(str(list(range(-128, 128))))
-    monkeypatch.setattr(network, "simulation", lambda *arguments: None)
+    monkeypatch.setattr(on_tiles, "simulation", lambda *arguments: None)
     # As if golden were the hardware.
-    monkeypatch.setattr(network, "run_network", lambda config, backend, quantized, x: (
+    monkeypatch.setattr(on_tiles, "run_network", lambda config, backend, quantized, x: (
         run_golden(quantized, x)["dense1"], [Trace()]))
     assert network.main(["--bits", "8", *(["--lut", lut] if lut else []), "--csv", "rows.csv"]) == 0
     assert f"s8n x s8 -> s8 ({named}) " in capsys.readouterr().out
@@ -158,8 +159,8 @@ def test_a_row_names_the_table(tmp_path, monkeypatch, capsys, lut, named):
 def test_the_table_is_shown_where_its_file_is_full(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setattr(command, "_try", lambda number: None)  # as if it filled up later
-    monkeypatch.setattr(network, "simulation", lambda *arguments: None)
-    monkeypatch.setattr(network, "run_network", lambda config, backend, quantized, x: (
+    monkeypatch.setattr(on_tiles, "simulation", lambda *arguments: None)
+    monkeypatch.setattr(on_tiles, "run_network", lambda config, backend, quantized, x: (
         run_golden(quantized, x)["dense1"], [Trace()]))
     with pytest.raises(SystemExit) as end:
         network.main(["--bits", "8", "--csv", "/dev/full"])
@@ -181,11 +182,11 @@ def test_area_and_bit_operations(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr(network, "widths", lambda text: [2, 8])
-    monkeypatch.setattr(network, "simulation", lambda *arguments: None)
-    monkeypatch.setattr(network, "run_network", lambda config, backend, quantized, x: (
+    monkeypatch.setattr(on_tiles, "simulation", lambda *arguments: None)
+    monkeypatch.setattr(on_tiles, "run_network", lambda config, backend, quantized, x: (
         run_golden(quantized, x)["dense1"], [Trace()]))
-    monkeypatch.setattr(network, "synthesize", synthesize)
-    monkeypatch.setattr(network, "plot", lambda results: str(len(results)).encode())
+    monkeypatch.setattr(on_tiles, "synthesize", synthesize)
+    monkeypatch.setattr(on_tiles, "plot", lambda results: str(len(results)).encode())
     file, picture = tmp_path / "rows.csv", tmp_path / "a.svg"
     assert network.main(["--bits", "2..8", "--area", "ecp5", "--csv", str(file), "--plot",
                          str(picture)]) == 0
@@ -204,7 +205,7 @@ def test_area_and_bit_operations(tmp_path, monkeypatch, capsys):
 class Trace:
     """Of one beat."""
 
-    first = final = {network.WEIGHTS: 0}
+    first = final = {on_tiles.WEIGHTS: 0}
     cycles = 1
 
 

@@ -1,0 +1,1 @@
+"""Networks on the emitted Verilog: the digits network, and models of files."""
