@@ -1,8 +1,10 @@
-"""Run the digits network on the emitted Verilog, layer by layer, and compare with golden.
+"""Run a network on the emitted Verilog, layer by layer, and compare with golden.
 
-``exactmac network --bits 4`` builds a tile, runs every test image through it and prints the
-accuracy of the float network, of golden and of the hardware; ``--bits 1..8`` sweeps, and with
-``--area ecp5 --plot`` draws what each width costs.
+``exactmac network MODEL`` reads a TFLite, an ONNX or a QONNX model or a saved network, builds the
+tiles and units that its layers need, and prints what each layer took. ``exactmac network --bits 4``
+builds a tile, runs every test image of the digits network through it and prints the accuracy of the
+float network, of golden and of the hardware; ``--bits 1..8`` sweeps, and with ``--area ecp5
+--plot`` draws what each width costs.
 """
 
 if __name__ == "__main__":
@@ -13,9 +15,12 @@ if __name__ == "__main__":
 import argparse
 import re
 
-from exactmac.networks import digits
-from exactmac.options import NUMBERS, Parser, add_numbers, add_shape
+from exactmac.inputs import HELP
+from exactmac.networks import digits, model
+from exactmac.options import NUMBERS, Parser, add_numbers, add_shape, option
+from golden.command import integer
 from golden.formats import MAX_BITS
+from golden.readers import RUNTIMES
 from hw.flow.mapping import TARGETS
 from sim.simulation import SIMULATORS
 from sim.verify import Mismatch
@@ -23,12 +28,19 @@ from sim.verify import Mismatch
 __all__ = ["main", "parser"]
 
 # Options that --help shows.
-FIRST = ("--bits", "--requant", "--area", "--plot", "--csv", "--export")
+FIRST = ("--runtime", "--inputs", "--rows", "--cols", "--lanes", "--bits", "--requant",
+         "--area", "--plot", "--csv", "--json", "--export")
+# Options of one of the two kinds of networks only.
+_OF_MODELS = ("runtime", "inputs", "samples", "require_hardware", "json")
+_OF_DIGITS = ("bits", "weights", "activations", "output", "zero_points", "lut", "multiplier_bits",
+              "addend_bits", "signed_multiplier", "window", "csv", "area", "export")
 PLOT = "network.svg"
 """File of ``--plot`` without a name."""
 EPILOG = f"""\
 {NUMBERS}
 examples
+  exactmac network model.tflite --rows 8 --cols 8 --lanes 8
+  exactmac network model.onnx --inputs images.npy --json
   exactmac network --bits 1..8
   exactmac network --bits 2..8 --area ecp5 --csv network.csv --plot
   exactmac network --weights e4m3fn --activations e4m3fn --output e4m3fn
@@ -50,8 +62,25 @@ def parser() -> Parser:
     parser = Parser(
         prog="exactmac network", allow_abbrev=False, first=FIRST,
         formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EPILOG,
-        description="Run the digits network (64-64-10, scikit-learn's 8x8 images) on the emitted\n"
-                    "Verilog and compare every tensor with golden.")
+        description="Run a model, or the digits network (64-64-10, scikit-learn's 8x8 images), on\n"
+                    "the emitted Verilog and compare every tensor with golden.")
+    parser.add_argument("model", metavar="MODEL", nargs="?",
+                        help="a quantized TFLite, ONNX or QONNX file, or a saved network; by "
+                             "default the digits network, in the formats that are given")
+    parser.add_argument("--runtime", metavar="NAME",
+                        help="runtime whose arithmetic a model has: "
+                             + ", ".join(name for names in RUNTIMES.values() for name in names)
+                             + " (default: the first that reads such a file)")
+    parser.add_argument("--inputs", metavar="FILE", help=f"of a model: {HELP} (default: random "
+                                                         "levels)")
+    parser.add_argument("--samples", type=integer, metavar="N",
+                        help="random inputs of a model (default: 1)")
+    parser.add_argument("--require-hardware", action="store_true", default=None,
+                        help="refuse a model with layers that have neither a tile nor a unit")
+    parser.add_argument("--seed", type=integer, default=0, metavar="N",
+                        help="seed of the random inputs (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", default=None,
+                        help="of a model: print the result, or an error, as JSON")
     parser.add_argument("--bits", type=widths, metavar="N[..M]",
                         help="widths of weights, activations and outputs, as for exactmac build")
     parser.add_argument("--simulator", choices=SIMULATORS, default=SIMULATORS[0],
@@ -61,9 +90,10 @@ def parser() -> Parser:
     parser.add_argument("--area", metavar="TARGET",
                         help="estimate the area of each tile: " + ", ".join(TARGETS))
     parser.add_argument("--plot", metavar="FILE", nargs="?", const=PLOT,
-                        help="with --area: draw accuracy against area and against bit operations "
-                             "(products times the bits of their factors), as SVG (default: "
-                             f"{PLOT})")
+                        help="of a model: draw where each layer's cycles went; of the digits "
+                             "network, with --area: draw accuracy against area and against bit "
+                             "operations (products times the bits of their factors); as SVG "
+                             f"(default: {PLOT})")
     parser.add_argument("--export", metavar="FOLDER",
                         help="write, of one width, what a testbench of your own sends to the tile "
                              "and expects of it: hexadecimal words of each port, layer by layer")
@@ -77,5 +107,13 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser()
     args = arguments.parse_args(argv)
     with arguments.reported(Mismatch):
-        digits.run(args)
+        for name in _OF_MODELS if args.model is None else _OF_DIGITS:
+            if (value := getattr(args, name)) is not None:
+                what = "of the digits network, which has no MODEL" if args.model is None else (
+                    f"for {args.model}, which decides it")
+                raise ValueError(f"{option(name)} must be left out {what}, not {value}")
+        if args.model is None:
+            digits.run(args)
+        else:
+            model.run(args)
     return 0

@@ -7,8 +7,10 @@ from typing import Any
 from hw.flow.components import Breakdown
 from hw.flow.mapping import COLUMNS, TARGETS, Target
 from hw.tile.components import COMPONENTS
+from sim.layers import Usage
+from sim.timing import REASONS
 
-__all__ = ["MATPLOTLIB", "accuracy_plot", "area_plot"]
+__all__ = ["MATPLOTLIB", "accuracy_plot", "area_plot", "cycles_plot"]
 
 MATPLOTLIB = ("matplotlib", "matplotlib", "pip install 'exactmac[plot]'")
 """Tool for pictures: arguments of :func:`hw.flow.tools.require`."""
@@ -82,6 +84,43 @@ def accuracy_plot(labels: Sequence[str], accuracies: Sequence[float],
         panel.legend(loc="lower right", fontsize=8)
         panel.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel("accuracy, %")
+    return _svg(figure)
+
+
+def cycles_plot(title: str, layers: Sequence[tuple[str, int, Usage | None]]) -> bytes:
+    """Return a picture of the cycles of each layer, and where they went.
+
+    Parameters
+    ----------
+    title : str
+        Name of the network.
+    layers : sequence of (str, int, Usage or None)
+        Name, cycles and usage of each layer; a layer on a unit has no usage.
+    """
+    from matplotlib.figure import Figure
+
+    parts: dict[str, list[float]] = {name: [] for name in (
+        "products", "idle rows", "idle columns", "idle lanes", *REASONS, "unit")}
+    for _, cycles, usage in layers:
+        shares = {"unit": float(cycles)} if usage is None else {
+            name: slots / usage.capacity for name, slots in zip(
+                parts, (usage.macs, usage.idle_rows, usage.idle_cols, usage.idle_lanes),
+                strict=False)} | {name: float(getattr(usage, name)) for name in REASONS}
+        for name, values in parts.items():
+            values.append(shares.get(name, 0.0))
+    figure = Figure(figsize=(9, 1.6 + 0.3 * len(layers)), layout="tight")
+    panel = figure.subplots()
+    left = [0.0] * len(layers)
+    for name, values in parts.items():
+        if any(values):
+            panel.barh(range(len(layers)), values, 0.7, left=left, label=name)
+            left = [start + value for start, value in zip(left, values, strict=True)]
+    panel.set_yticks(range(len(layers)), [name[-40:] for name, _, _ in layers], fontsize=8)
+    panel.invert_yaxis()
+    panel.set_xlabel("cycles")
+    panel.set_title(f"Cycles of {title}, layer by layer")
+    panel.legend(fontsize=8)
+    panel.spines[["top", "right"]].set_visible(False)
     return _svg(figure)
 
 

@@ -1,4 +1,4 @@
-"""Progress of a build: a bar on a terminal, else lines of what is under way."""
+"""Progress of a command: a bar on a terminal, else lines of what is under way."""
 
 import sys
 import time
@@ -8,17 +8,27 @@ from functools import partial
 from threading import Event, Thread
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from golden.command import undoing
 
-__all__ = ["EVERY", "REPEATED", "Report", "reporting", "tell"]
+__all__ = ["EVERY", "REPEATED", "Estimate", "Report", "estimating", "reporting", "tell"]
 
 EVERY, REPEATED = 5.0, 30.0
 """Least number of seconds between lines: of different work, and of the same work."""
 
 Report = Callable[[str, int | None], None]
 """Function of the current work, and of the total number of steps, if known."""
+
+Estimate = Callable[[str, float], None]
+"""Function of the work that begins, and of its share of the time of all work."""
 
 
 @contextmanager
@@ -32,8 +42,8 @@ def reporting(console: Console | None) -> Iterator[Report]:
         nothing.
     """
     if console is not None and not console.is_terminal:
-        with _lines() as report:
-            yield report
+        with _lines("exactmac build") as doing:
+            yield lambda text, steps: doing.__setitem__(0, text)
         return
     bar = partial(Progress, SpinnerColumn(), TextColumn("{task.description}"), BarColumn(),
                   TimeElapsedColumn(), console=console, transient=True, disable=console is None)
@@ -43,19 +53,55 @@ def reporting(console: Console | None) -> Iterator[Report]:
 
 
 @contextmanager
-def _lines() -> Iterator[Report]:
+def estimating(console: Console | None, command: str) -> Iterator[Estimate]:
+    """Yield the function to report work that begins, with an estimate of the time that is left.
+
+    Parameters
+    ----------
+    console : Console or None
+        Console for the bar; if it is no terminal, standard error gets lines instead. None reports
+        nothing.
+    command : str
+        Name in front of the lines.
+    """
+    start, done, under_way = time.monotonic(), 0.0, 0.0
+    if console is not None and not console.is_terminal:
+        with _lines(command) as doing:
+            def say(text: str, share: float):
+                nonlocal done, under_way
+                done, under_way = done + under_way, share
+                left = (time.monotonic() - start) * (1 - done) / done if done else None
+                doing[0] = text if left is None else f"{text}, about {left:.0f} s left"
+            yield say
+        return
+    bar = partial(Progress, SpinnerColumn(), TextColumn("{task.description}"), BarColumn(),
+                  TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+                  console=console, transient=True, disable=console is None)
+    with undoing(bar, Progress.stop) as progress, progress:
+        task = progress.add_task("", total=1.0)
+
+        def show(text: str, share: float):
+            nonlocal under_way
+            progress.update(task, description=text, advance=under_way)
+            under_way = share
+        yield show
+
+
+@contextmanager
+def _lines(command: str) -> Iterator[list[str]]:
     ended, doing = Event(), [""]
-    thread = Thread(target=tell, args=(doing, ended.wait), daemon=True)
+    thread = Thread(target=tell, args=(doing, ended.wait), kwargs={"command": command},
+                    daemon=True)
     thread.start()
     try:
-        yield lambda text, steps: doing.__setitem__(0, text)
+        yield doing
     finally:
         ended.set()
         thread.join()
 
 
 def tell(doing: list[str], wait: Callable[[float], bool],
-         clock: Callable[[], float] = time.monotonic):
+         clock: Callable[[], float] = time.monotonic, *, command: str = "exactmac build"):
     """Write the text in ``doing``, and the time, to standard error until ``wait`` returns true.
 
     A text that is the same as the last one is written only after `REPEATED` seconds.
@@ -65,5 +111,5 @@ def tell(doing: list[str], wait: Callable[[float], bool],
         now = clock() - start
         if doing[0] != last or now - said >= REPEATED:
             last, said = doing[0], now
-            sys.stderr.write(f"exactmac build: {now:.0f} s, working on {last}\n")
+            sys.stderr.write(f"{command}: {now:.0f} s, working on {last}\n")
             sys.stderr.flush()

@@ -58,6 +58,9 @@ class Product:
         of a vector.
     results : Loops
         Loops over the output tensor: those of the vectors, then one of the channels.
+    own : int, optional
+        Number of the K factors that are a channel's own, by default all; the weights of the others
+        are real zero.
     """
 
     weights: np.ndarray
@@ -65,6 +68,13 @@ class Product:
     parameters: Mapping[str, np.ndarray]
     activations: Loops
     results: Loops
+    own: int | None = None
+
+    @property
+    def macs(self) -> int:
+        """Number of the products of a channel's own weights."""
+        own = self.weights.shape[1] if self.own is None else self.own
+        return prod(self.results.counts) * own
 
     def gather(self, padded: np.ndarray) -> np.ndarray:
         """Return the vectors ``(vectors, K)`` from the padded input tensor."""
@@ -179,12 +189,12 @@ def _strides(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def _product(layer: Linear, channels: slice, weights: np.ndarray, activations: Loops,
-             results: Loops) -> Product:
+             results: Loops, own: int | None = None) -> Product:
     every = len(layer.weights)
     zero_points, *values = (np.broadcast_to(each, every)[channels] for each in (
         layer.weight.zero_point, *layer.parameters.values()))
     return Product(weights.reshape(len(weights), -1), zero_points,
-                   dict(zip(layer.parameters, values, strict=True)), activations, results)
+                   dict(zip(layer.parameters, values, strict=True)), activations, results, own)
 
 
 def _shared(layer: Conv2d, columns: int, depth: int | None) -> int:
@@ -218,7 +228,8 @@ def _convolution(layer: Conv2d, padded: Sequence[int], output: Sequence[int], sh
         products.append(_product(
             layer, channels, weights,
             Loops(first * depth, (*output[:3], *weights.shape[1:]), strides),
-            Loops(first * each, (*output[:3], count * each), _strides(output))))
+            Loops(first * each, (*output[:3], count * each), _strides(output)),
+            height * width * depth))
     return products
 
 
@@ -233,6 +244,7 @@ def _transposed(layer: TransposeConv2d, shape: Sequence[int], output: Sequence[i
     products = []
     for y, (down, first_row, taps_down) in enumerate(rows):
         for x, (across, first_column, taps_across) in enumerate(columns):
+            own = None
             weights = layer.weights[:, taps_down][:, :, taps_across]
             activations = Loops(
                 (above[0] + first_row) * row + (left[0] + first_column) * column,
@@ -241,12 +253,12 @@ def _transposed(layer: TransposeConv2d, shape: Sequence[int], output: Sequence[i
             if not weights.size:
                 # The first element of the padded input is padding, since a phase without taps has
                 # some in front.
-                weights = layer.weights[:, :1, :1, :1]
+                weights, own = layer.weights[:, :1, :1, :1], 0
                 activations = Loops(0, (shape[0], down, across, 1), (0, 0, 0, 0))
             results = Loops(y * row_out + x * column_out, (shape[0], down, across, output[3]),
                             (image_out, layer.stride[0] * row_out, layer.stride[1] * column_out,
                              channel_out))
-            products.append(_product(layer, slice(None), weights, activations, results))
+            products.append(_product(layer, slice(None), weights, activations, results, own))
     return padding, products
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from golden.block_scaled import Levels, parts
 from golden.networks import Layer, Linear, Network, Reduce
+from golden.run import Proof
 from golden.run import run as run_golden
 from hw.drive import LayerSchedule, layer_schedule
 from hw.tile.config import TileConfig
@@ -114,8 +115,8 @@ def run_network(config: TileConfig, backend: Backend, network: Network, x: Any, 
     return outputs[network.outputs[0]], [each.trace for each in runs if each.trace is not None]
 
 
-def run_placed(placement: Placement, x: Any, backends: Callable[[Design], Backend]
-               ) -> Iterator[Run]:
+def run_placed(placement: Placement, x: Any, backends: Callable[[Design], Backend], *,
+               proof: Proof | None = None) -> Iterator[Run]:
     """Run each layer of a network on its design, and yield it once it equals golden.
 
     Each layer takes the hardware's results of earlier ones. Golden computes the layers that have no
@@ -128,6 +129,8 @@ def run_placed(placement: Placement, x: Any, backends: Callable[[Design], Backen
         Levels of the network's input; of several inputs, a mapping by name.
     backends : callable
         Simulation of a design, such as :class:`~sim.layers.designs.Designs`.
+    proof : Proof, optional
+        Proof of the network; by default it is proven.
 
     Raises
     ------
@@ -138,7 +141,7 @@ def run_placed(placement: Placement, x: Any, backends: Callable[[Design], Backen
         index and both values.
     """
     network = placement.network
-    golden = run_golden(network, x)
+    golden = run_golden(network, x, proof)
     for layer in network.layers:
         # All that is before the layer has been found equal.
         inputs, expected = [golden[name] for name in layer.inputs], golden[layer.name]

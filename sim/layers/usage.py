@@ -72,7 +72,7 @@ class Usage:
                         if name != "capacity"}, capacity=self.capacity)
 
 
-def usage_of(config: TileConfig, schedule: LayerSchedule, trace: Trace, macs: int) -> Usage:
+def usage_of(config: TileConfig, schedule: LayerSchedule, trace: Trace) -> Usage:
     """Return where the cycles of a layer went, in a run without stalls.
 
     The model of :mod:`sim.timing` tells why a cycle had no beat. It must have every port's
@@ -85,8 +85,6 @@ def usage_of(config: TileConfig, schedule: LayerSchedule, trace: Trace, macs: in
         Jobs of the layer.
     trace : Trace
         Trace of their run.
-    macs : int
-        Products of the layer's sums.
 
     Raises
     ------
@@ -104,6 +102,7 @@ def usage_of(config: TileConfig, schedule: LayerSchedule, trace: Trace, macs: in
             raise Mistimed(f"Cycles of the {what} transfers must be {model}, "
                            f"not {getattr(trace, what)}")
     capacity, lanes, cols = config.macs, config.lanes, config.cols
+    macs = sum(product.macs for product in schedule.lowering.products)
     beats = idle_rows = idle_cols = 0
     for product, own in zip(schedule.lowering.products, schedule.products, strict=True):
         vectors = prod(product.results.counts[:-1])

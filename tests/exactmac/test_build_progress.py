@@ -30,7 +30,7 @@ def test_a_piped_build_says_what_it_is_doing(tmp_path, capsys, monkeypatch, more
     lines, emit_all, waves = [], build.Build.emit, build.Build.waves
     told = threading.Semaphore(0)
 
-    def tell(doing, wait):
+    def tell(doing, wait, command):
         while not wait(0.001):
             if doing[0] and doing[0] not in lines:
                 lines.append(doing[0])
