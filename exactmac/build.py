@@ -165,6 +165,8 @@ class Build(Measurement):
             vectors=self.vectors, tools=versions() | {"exactmac": VERSION},
             command=self.request.command, dsp=self.request.dsp,
             files=sorted({path.name for path in self.folder.iterdir()} | {"manifest.json"}))
+        if self.request.model is not None:
+            manifest["model"] = self.request.model.to_json()
         (self.folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
         return manifest | {"area": area}
 
@@ -271,8 +273,10 @@ def main(argv: list[str] | None = None) -> int:
         check_fixed(request.config)  # before anything is shown of a build
         if not request.area_only:
             standing(request.out / request.name)
-    except (ValueError, TypeError, FolderError) as error:
+    except (ValueError, TypeError, OSError, ToolMissing, FolderError) as error:
         arguments.error(str(error))
+    for each in request.model.warnings if request.model else ():
+        sys.stderr.write(f"exactmac build: warning: {each}\n")
     try:
         if request.area_only:
             print(json.dumps(measure(request, shown), indent=2))

@@ -17,10 +17,9 @@ import re
 
 from exactmac.inputs import HELP
 from exactmac.networks import digits, model
-from exactmac.options import NUMBERS, Parser, add_numbers, add_shape, option
+from exactmac.options import NUMBERS, Parser, add_model, add_numbers, add_shape, option
 from golden.command import integer
 from golden.formats import MAX_BITS
-from golden.readers import RUNTIMES
 from hw.flow.mapping import TARGETS
 from sim.simulation import SIMULATORS
 from sim.verify import Mismatch
@@ -64,13 +63,8 @@ def parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EPILOG,
         description="Run a model, or the digits network (64-64-10, scikit-learn's 8x8 images), on\n"
                     "the emitted Verilog and compare every tensor with golden.")
-    parser.add_argument("model", metavar="MODEL", nargs="?",
-                        help="a quantized TFLite, ONNX or QONNX file, or a saved network; by "
-                             "default the digits network, in the formats that are given")
-    parser.add_argument("--runtime", metavar="NAME",
-                        help="runtime whose arithmetic a model has: "
-                             + ", ".join(name for names in RUNTIMES.values() for name in names)
-                             + " (default: the first that reads such a file)")
+    add_model(parser, "a model to run; by default the digits network, in the formats that are "
+                      "given")
     parser.add_argument("--inputs", metavar="FILE", help=f"of a model: {HELP} (default: random "
                                                          "levels)")
     parser.add_argument("--samples", type=integer, metavar="N",

@@ -23,6 +23,7 @@ from golden.contracts import (
     Scaled,
 )
 from golden.formats import BLOCK, FLOATS, MAX_BITS, MAX_ODD_BITS
+from golden.readers import RUNTIMES
 from hw.flow.mapping import TARGETS
 from hw.flow.nextpnr import DEVICES, FREQUENCY, SEED, SPEEDS
 from hw.flow.tools import ToolFailed, ToolMissing
@@ -31,7 +32,7 @@ from hw.tile.config import TileConfig
 from hw.tile.ports import Clocking
 
 __all__ = ["NUMBERS", "Parser", "add_bits", "add_numbers", "add_shape", "choices_of", "config_of",
-           "option", "parser"]
+           "add_model", "option", "parser"]
 
 FIRST = ("--bits", "--requant", "--rows", "--cols", "--lanes", "--area")
 """Options of a build that ``--help`` shows."""
@@ -70,6 +71,7 @@ EPILOG = f"""\
 
 examples
   exactmac build --bits 4
+  exactmac build model.tflite --rows 8 --cols 8 --lanes 8
   exactmac build --weights s4n --activations u8 --output u8 --requant tflite
   exactmac build --bits 8 --rows 8 --cols 8 --lanes 8 --area ecp5 --pnr
   exactmac build --bits 2 --requant none --no-area
@@ -112,12 +114,16 @@ class Parser(command.Parser):
         if not self._first:
             return super().format_help()
         formatter = self._get_formatter()
-        usage = self.prog.replace(f" {DEFAULT}", f" [{DEFAULT}]")
-        formatter.add_usage(f"{usage} [OPTIONS]", [], [], "usage: ")
+        places = [action for action in self._actions if not action.option_strings]
+        names = [f"[{action.metavar}]" if action.nargs == "?" else f"{action.metavar}"
+                 for action in places]
+        # A model needs the name of the command in front.
+        usage = self.prog if names else self.prog.replace(f" {DEFAULT}", f" [{DEFAULT}]")
+        formatter.add_usage(" ".join([usage, *names, "[OPTIONS]"]), [], [], "usage: ")
         formatter.add_text(self.description)
         formatter.start_section("options that people use first")
-        formatter.add_arguments(action for action in self._actions
-                                if set(action.option_strings) & set(self._first))
+        formatter.add_arguments([*places, *(action for action in self._actions
+                                            if set(action.option_strings) & set(self._first))])
         formatter.end_section()
         formatter.add_text("\n".join(
             f"{purpose}: {' '.join(options)}" for purpose, options in self._others.items())
@@ -165,6 +171,16 @@ class _HelpAll(argparse.Action):
         assert isinstance(parser, Parser)
         print(parser.format_help_all(), end="")
         parser.exit()
+
+
+def add_model(parser: argparse.ArgumentParser, what: str):
+    """Add an optional MODEL and ``--runtime``."""
+    parser.add_argument("model", metavar="MODEL", nargs="?",
+                        help=f"{what}; a quantized TFLite, ONNX or QONNX file, or a saved network")
+    parser.add_argument("--runtime", metavar="NAME",
+                        help="runtime whose arithmetic a model has: "
+                             + ", ".join(name for names in RUNTIMES.values() for name in names)
+                             + " (default: the first that reads such a file)")
 
 
 def add_bits(parser: argparse.ArgumentParser):
@@ -229,6 +245,8 @@ def parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EPILOG,
         description="Emit a quantized multiply-accumulate tile as Verilog, verify it bit by bit\n"
                     "against the numpy reference, and estimate its area.")
+    add_model(parser, "a model whose file decides formats, zero points, contract and depth: the "
+                      "tile that computes the most of it is built")
     parser.add_argument("--config", metavar="FILE",
                         help="a manifest.json, of the same version, whose tile to build again, "
                              "with its names of clock and reset; in place of --bits and of all "

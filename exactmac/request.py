@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from exactmac.files import saved_of
+from exactmac.networks.choice import SHAPE, Choice, choice_of
 from exactmac.options import choices_of, config_of, option
 from hw.emit import check_clocking, check_name
 from hw.flow import mapping
@@ -48,6 +49,8 @@ class Request:
         Options for :func:`~hw.flow.nextpnr.place`, without defaults.
     command : str
         Command line, for the manifest.
+    model : Choice or None
+        Model whose layers decided the tile.
     """
 
     config: TileConfig
@@ -65,13 +68,26 @@ class Request:
     plot: bool
     placing: Mapping[str, Any]
     command: str
+    model: Choice | None = None
 
 
 def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
     """Return the request of a command line; raise ``ValueError`` if options contradict."""
     if args.out == "":
         raise ValueError("Out must name a folder, not ''")
-    if args.config is None:
+    model = None
+    if args.model is not None:
+        for name, value in choices_of(args).items():
+            if name not in (*SHAPE, "contract"):
+                raise ValueError(f"{option(name)} must be left out for {args.model}, which decides "
+                                 f"it, not {value}")
+        if args.config is not None:
+            raise ValueError(f"Config must be left out for {args.model}, not {args.config!r}")
+        model = choice_of(args)
+        config, saved = model.config, Clocking()
+    elif args.runtime is not None:
+        raise ValueError(f"Runtime must be left out without a MODEL, not {args.runtime}")
+    elif args.config is None:
         config, saved = config_of(args), Clocking()
     else:
         for name, value in choices_of(args).items():
@@ -118,4 +134,5 @@ def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
             saved.reset if args.reset_name is None else args.reset_name)), areas=areas,
         dsp=args.dsp, area_only=args.area_only, verify=not (args.no_verify or args.area_only),
         require_verilog=args.require_verilog, netlist=args.netlist, pnr=args.pnr, vcd=args.vcd,
-        plot=args.plot, placing=placing, command=shlex.join(["exactmac", "build", *argv]))
+        plot=args.plot, placing=placing, model=model,
+        command=shlex.join(["exactmac", "build", *argv]))

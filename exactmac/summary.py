@@ -114,6 +114,11 @@ def summary(manifest: dict[str, Any], folder: Path, areas: list[Area],
         facts.add_row("table", "behind the results, " + (
             "loaded with each parameter set" if c["lut"] == "loaded" else "fixed"))
     busy = _count(c["rows"] * c["cols"] // c["outputs"], "beat")
+    if (model := manifest.get("model")) is not None:
+        facts.add_row("model", f"{model['network']}, {model['arithmetic']}: "
+                               f"{_count(len(model['layers']), 'layer')} on this tile")
+        facts.add_row("others", Text("\n".join(
+            f"{name}: {need}" for name, need in model["others"].items()) or "none"))
     facts.add_row("timing", f"latency {_count(manifest['latency']['cycles'], 'cycle')}, jobs of "
                             f"{busy} or more keep the block busy")
     facts.add_row("verified", _verified(manifest))

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from exactmac.comparison import inputs_for
 from exactmac.inputs import read_inputs
+from exactmac.networks.choice import SHAPE
 from exactmac.networks.report import LEGEND, WIDTH, LayerReport, NetworkReport, table
 from exactmac.networks.source import Source, source_of
 from exactmac.plot import MATPLOTLIB, cycles_plot
@@ -31,10 +32,6 @@ __all__ = ["run"]
 
 MOST_PRODUCTS = 1 << 26
 """Most products of a layer, counted for a whole tile, that are simulated in one run."""
-
-SHAPE = ("rows", "cols", "lanes", "depth", "outputs", "channels")
-"""Options of the shape of every tile."""
-
 
 def run(args: argparse.Namespace):
     """Run the model that the arguments name, and print what each layer took.
