@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from exactmac.inputs import levels
 from exactmac.oracles import Runtime, dtype_of, tensors
 from exactmac.oracles.probe import uncertain
 from exactmac.rounding import Rounding, rounding_of
+from golden.block_scaled import Blocks
+from golden.formats import BLOCK, BlockScaled
 from golden.networks import Float32, Network
 from golden.readers import Model, read_model
 from golden.readers.borders import reals_of
@@ -86,16 +89,23 @@ class Comparison:
     first_rounded: Difference | None = None
 
 
-def inputs_for(network: Network, samples: int, seed: int) -> dict[str, np.ndarray]:
+def inputs_for(network: Network, samples: int, seed: int) -> dict[str, Any]:
     """Return random levels for each input, over the whole range of its format.
 
-    Inputs of float32 are drawn from the standard normal distribution.
+    Blocks of block-scaled inputs get any exponents that the input may have. Inputs of float32 are
+    drawn from the standard normal distribution.
     """
     rng, inputs = np.random.default_rng(seed), {}
     for each in network.inputs:
         fmt, shape = each.quantization.format, (samples, *each.shape)
-        inputs[each.name] = (rng.standard_normal(shape, np.float32) if isinstance(fmt, Float32)
-                             else rng.choice(fmt.levels(), shape))
+        if isinstance(fmt, Float32):
+            inputs[each.name] = rng.standard_normal(shape, np.float32)
+            continue
+        inputs[each.name] = rng.choice(fmt.levels(), shape)
+        if isinstance(fmt, BlockScaled):
+            ends = each.quantization.exponents
+            inputs[each.name] = Blocks(inputs[each.name], rng.integers(
+                ends.lo, ends.hi + 1, (*shape[:-1], -(-shape[-1] // BLOCK))))
     return inputs
 
 

@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from golden.formats import BlockScaled
 from golden.networks import Float32, Tensor
+from golden.quantize import quantize
 from golden.readers import Model
 from golden.readers.borders import levels_of
 from golden.readers.contents import opened
+from golden.readers.saved import RUNTIME as SAVED
 
 __all__ = ["HELP", "MOST_SAMPLES", "levels", "read_inputs"]
 
@@ -28,7 +31,7 @@ def read_inputs(path: str, model: Model) -> dict[str, np.ndarray]:
     ----------
     path : str
         A ``.npy`` file for a model of one input; a ``.npz`` file has one array for each input, by
-        the name of the input or of the file's real numbers.
+        the name of the input or of the file's real numbers. A saved network takes real numbers too.
     model : Model
 
     Returns
@@ -44,6 +47,8 @@ def read_inputs(path: str, model: Model) -> dict[str, np.ndarray]:
     """
     arrays, inputs = _arrays(path), model.network.inputs
     titles = {each.levels: each.real for each in model.quantize}
+    if model.runtime == SAVED:
+        titles = {each.name: each.name for each in inputs}
     if isinstance(arrays, np.ndarray):
         if len(inputs) != 1:
             raise ValueError(f"Inputs must be a .npz file for a model of {len(inputs)} inputs, "
@@ -106,15 +111,23 @@ def _samples(array: np.ndarray, tensor: Tensor, real: bool) -> np.ndarray:
             array = array.astype(np.float32)
     if is_float and not isinstance(fmt, Float32):
         return array
+    if isinstance(fmt, BlockScaled):
+        raise ValueError(f"Inputs must be real numbers for {fmt}, whose levels alone are no "
+                         f"numbers, not {array.dtype}")
     return np.array(fmt.check(array, "Inputs"))
 
 
-def levels(model: Model, samples: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return each input as the network takes it.
+def levels(model: Model, samples: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Return each input as the network takes it: its levels, or Blocks.
 
     Real numbers become levels as the model's runtime makes them, but where the network itself has
-    an input of float32.
+    an input of float32. Those of a saved network become the nearest levels
+    (:func:`golden.quantize.quantize`).
     """
+    if model.runtime == SAVED:
+        return {name: quantize(each, model.network.quantization(name))
+                if np.issubdtype(each.dtype, np.floating) else each
+                for name, each in samples.items()}
     quantized = {each.levels for each in model.quantize}
     return {name: levels_of(model, name, each)
             if name in quantized and np.issubdtype(each.dtype, np.floating) else each

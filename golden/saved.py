@@ -107,7 +107,9 @@ def _described(value, arrays: list[np.ndarray]) -> Any:
     if isinstance(value, np.ndarray):
         if value.dtype == np.int64 and value.size:
             ends = int(value.min()), int(value.max())
-            value = value.astype(np.result_type(*map(np.min_scalar_type, ends)))
+            least = np.result_type(*map(np.min_scalar_type, ends))
+            # Together, int64 and uint64 would be float64.
+            value = value.astype(least if np.issubdtype(least, np.integer) else np.int64)
         arrays.append(value)
         return {"array": len(arrays) - 1}
     if isinstance(value, enum.Enum):

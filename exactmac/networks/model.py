@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from exactmac.comparison import inputs_for
-from exactmac.inputs import read_inputs
+from exactmac.inputs import levels, read_inputs
 from exactmac.networks.choice import SHAPE
 from exactmac.networks.report import LEGEND, WIDTH, LayerReport, NetworkReport, table
 from exactmac.networks.source import Source, source_of
@@ -88,7 +88,7 @@ def _inputs(args: argparse.Namespace, source: Source) -> tuple[Mapping[str, Leve
     if args.inputs is not None:
         if args.samples is not None:
             raise ValueError(f"Samples must be left out with --inputs, not {args.samples}")
-        x = read_inputs(args.inputs, source.model)
+        x = levels(source.model, read_inputs(args.inputs, source.model))
         count = len(parts(next(iter(x.values())))["levels"])
         return x, f"{count} input{'s' * (count > 1)} of {args.inputs}"
     count = 1 if args.samples is None else args.samples

@@ -11,6 +11,7 @@ from golden import contracts
 from golden.block_scaled import parts
 from golden.networks import Linear, Network
 from golden.readers import RUNTIMES, Model, UnsupportedModel, kind_of, read_model
+from golden.readers.saved import RUNTIME as SAVED
 from golden.recontract import network_with
 from golden.run import run
 
@@ -45,7 +46,8 @@ class Source:
     @property
     def arithmetic(self) -> str:
         """Whose arithmetic the network has, as a phrase."""
-        own = f"as {self.model.runtime} computes it" if self.model.runtime else "as saved"
+        own = ("as it was saved" if self.model.runtime == SAVED else
+               f"as {self.model.runtime} computes it")
         return own if self.contract is None else f"with contract {self.contract}"
 
     def warnings(self, x: Mapping[str, Any]) -> list[str]:
@@ -61,7 +63,7 @@ class Source:
         if self.contract is None:
             return []
         own, said, differ = _outputs(self.network, x), [], {}
-        for name in RUNTIMES[kind_of(self.path)]:
+        for name in RUNTIMES.get(kind_of(self.path), (SAVED,)):
             try:
                 theirs = read_model(self.path, name).network
             except UnsupportedModel:

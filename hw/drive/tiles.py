@@ -79,13 +79,11 @@ def tile_of(network: Network, layer: Layer, **choices: Any) -> TileConfig:
         codes = np.array([EXPONENT_BIAS]) if exponents is None else exponents
         own["window"] = int(input.exponents.hi - input.exponents.lo + codes.max() - codes.min() + 1)
     try:
-        cols = choices.get("cols", TileConfig.cols)
-        need = longest(network, layer, cols=cols)
-        depth = choices.pop("depth", None)
-        if depth is not None and depth < (least := longest(network, layer)):
-            raise ValueError(f"Depth must be at least the {least} products of a sum, not {depth}")
-        lanes = choices.get("lanes", TileConfig.lanes)
-        return TileConfig(**own, depth=max(need, lanes) if depth is None else depth, **choices)
+        if choices.get("depth") is None:
+            cols, lanes = (choices.get(name, getattr(TileConfig, name)) for name in (
+                "cols", "lanes"))
+            choices["depth"] = max(longest(network, layer, cols=cols), lanes)
+        return TileConfig(**own, **choices)
     except (TypeError, ValueError) as error:
         raise ValueError(f"Layer {layer.name!r}: {error}") from error
 
@@ -107,9 +105,15 @@ def tiles_of(network: Network, layers: Iterable[Layer], **choices: Any) -> dict[
     Raises
     ------
     TypeError, ValueError
-        As :func:`tile_of`.
+        As :func:`tile_of`; or if a given depth is less than the longest sum of all layers.
     """
-    groups: list[tuple[TileConfig, list[str]]] = []
+    layers, groups = list(layers), list[tuple[TileConfig, list[str]]]()
+    if layers and (depth := choices.get("depth")) is not None:
+        needs = {layer.name: longest(network, layer) for layer in layers}
+        most = max(needs, key=lambda name: needs[name])
+        if needs[most] > depth:
+            raise ValueError(f"Depth must be at least the {needs[most]} products of a sum of layer "
+                             f"{most!r}, not {depth}")
     # A Reduce joins whatever tile has a weight of 1.
     for layer in sorted(layers, key=lambda each: isinstance(each, Reduce)):
         own = tile_of(network, layer, **choices)
