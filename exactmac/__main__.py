@@ -12,7 +12,7 @@ __all__ = ["COMMANDS", "DEFAULT", "main"]
 
 COMMANDS = {
     "build": "write, verify and measure a tile",
-    "network": "run the digits network on the emitted Verilog",
+    "network": "run a model, or the digits network, on the emitted Verilog",
     "compare": "compare every tensor of a model with installed runtimes",
     "bench": "measure what a tile costs in time",
     "prove": "prove parts of the hardware, or count the faults that are found",

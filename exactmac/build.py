@@ -293,7 +293,9 @@ def main(argv: list[str] | None = None) -> int:
                               [run.areas[t.name] for t in request.areas], run.placement,
                               time.perf_counter() - start, comparisons=run.comparisons,
                               breakdown=run.shown and run.broken_down.get(run.shown.name)))
-        command = next_command(choices_of(args), args.bits, request.out / request.name)
+        model = [] if args.model is None else [args.model] + (
+            [] if args.runtime is None else ["--runtime", args.runtime])
+        command = next_command(choices_of(args), request.out / request.name, model)
         # One line, whatever its length, to be copied.
         console.print(f"try: {command}", soft_wrap=True, markup=False, highlight=False)
     return 0

@@ -10,7 +10,7 @@ from dataclasses import fields
 from importlib import metadata
 from typing import Any, NoReturn
 
-from exactmac.__main__ import COMMANDS, DEFAULT
+from exactmac.__main__ import COMMANDS
 from exactmac.files import lut_of, parameters_of
 from golden import command
 from golden.command import integer, number
@@ -117,9 +117,7 @@ class Parser(command.Parser):
         places = [action for action in self._actions if not action.option_strings]
         names = [f"[{action.metavar}]" if action.nargs == "?" else f"{action.metavar}"
                  for action in places]
-        # A model needs the name of the command in front.
-        usage = self.prog if names else self.prog.replace(f" {DEFAULT}", f" [{DEFAULT}]")
-        formatter.add_usage(" ".join([usage, *names, "[OPTIONS]"]), [], [], "usage: ")
+        formatter.add_usage(" ".join([self.prog, *names, "[OPTIONS]"]), [], [], "usage: ")
         formatter.add_text(self.description)
         formatter.start_section("options that people use first")
         formatter.add_arguments([*places, *(action for action in self._actions

@@ -1,7 +1,7 @@
 """Texts and tables that :mod:`exactmac.build` prints."""
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from exactmac.options import option
 from golden import contracts
 from golden.contracts import CONTRACTS
 from golden.formats import (
@@ -140,20 +141,23 @@ def summary(manifest: dict[str, Any], folder: Path, areas: list[Area],
     return Group(*parts)
 
 
-def next_command(choices: Iterable[str], bits: int | None, folder: Path) -> str:
+def next_command(choices: Mapping[str, Any], folder: Path, model: Sequence[str] = ()) -> str:
     """Return a command to try after a build.
 
     Parameters
     ----------
-    choices : iterable of str
-        Names of the options that decided the configuration.
-    bits : int or None
-        Value of ``--bits``.
+    choices : mapping of str to str or int
+        Options that decided the configuration, by name.
     folder : Path
         Folder of the tile.
+    model : sequence of str
+        Arguments that name the model of the tile, if it is of one.
     """
+    if model:
+        given = [f"{option(name)} {shlex.quote(str(value))}" for name, value in choices.items()]
+        return " ".join(["exactmac network", *map(shlex.quote, model), *given])
     if set(choices) == {"bits"}:
-        return f"exactmac network --bits {bits}"
+        return f"exactmac network --bits {choices['bits']}"
     name = folder.name
     return (f"cd {shlex.quote(str(folder))} && iverilog -g2012 -o tb {name}_tb.sv {name}.v && "
             "vvp tb")

@@ -105,9 +105,11 @@ class Timing:
         beat = backlog = promised = under_way = remaining = bank = held = 0
         arriving, finishing, results_due = deque(), deque(), deque()
         stalls, reasons = plan.stalls.tolist(), Counter[str]()
-        total = len(sizes)
+        total, end = len(sizes), plan.limit
 
-        for cycle in range(plan.limit):
+        for cycle in range(plan.limit + Plan.WATCH):
+            if cycle > end:
+                break
             stalled = stalls[cycle % len(stalls)]
             for index, count, after in sources:
                 if not offers[index] and not stalled[index] and moved[index] < count:
@@ -132,13 +134,14 @@ class Timing:
                     moved[index] += 1
                     offers[index] = False
                     cycles[index].append(cycle)
-            if not enters:
+            if not enters and end == plan.limit:
                 waits = moved[job] < total and not accepts
                 reasons["results" if size and offers[activations] and offers[weights] else
                         "weights" if size else
                         "parameters" if waits else "latency"] += 1
             if leaves and moved[output] == plan.due[output]:
-                break
+                # A set that no job waits for may still come, while the simulation watches.
+                end = cycle + Plan.WATCH
 
             # The clock rises. The result of a step, or of its block, reaches the queue later.
             if step:

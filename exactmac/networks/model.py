@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from exactmac.comparison import inputs_for
-from exactmac.inputs import levels, read_inputs
+from exactmac.inputs import MOST_SAMPLES, levels, read_inputs
 from exactmac.networks.choice import SHAPE
 from exactmac.networks.report import LEGEND, WIDTH, LayerReport, NetworkReport, table
 from exactmac.networks.source import Source, source_of
@@ -92,6 +92,10 @@ def _inputs(args: argparse.Namespace, source: Source) -> tuple[Mapping[str, Leve
         count = len(parts(next(iter(x.values())))["levels"])
         return x, f"{count} input{'s' * (count > 1)} of {args.inputs}"
     count = 1 if args.samples is None else args.samples
+    if not 1 <= count <= MOST_SAMPLES:
+        raise ValueError(f"Samples must be in range [1, {MOST_SAMPLES}], not {count}")
+    if args.seed < 0:
+        raise ValueError(f"Seed must not be negative, not {args.seed}")
     x = inputs_for(source.network, count, args.seed)
     return x, f"{count} random input{'s' * (count > 1)} (seed {args.seed})"
 

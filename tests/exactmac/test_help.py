@@ -23,8 +23,8 @@ def test_each_command_has_a_parser():
 @pytest.mark.parametrize("name", PARSERS)
 def test_help_names_every_command(name):
     said = PARSERS[name]().format_help()
-    typed = "[build]" if name == "build" else name
-    assert said.startswith(f"usage: exactmac {typed} [OPTIONS]\n")
+    model = {"build": "[MODEL] ", "network": "[MODEL] ", "compare": "MODEL "}.get(name, "")
+    assert said.startswith(f"usage: exactmac {name} {model}[OPTIONS]\n")
     for other, what in exactmac.COMMANDS.items():
         assert f"\n  exactmac {other:<7}  {what}\n" in said
     assert "--help-all" in said

@@ -50,7 +50,7 @@ from sim.vectors import digits_network
 from sim.verilator import available
 from tests.compiled import compiled
 
-HELLO = Path(__file__).parents[1] / "data" / "hello_world_int8.tflite"
+HELLO = Path(__file__).parents[2] / "data" / "hello_world_int8.tflite"
 S4N, S8, S16, U4, U8, ODD4 = map(parse, ("s4n", "s8", "s16", "u4", "u8", "odd4"))
 BYTES = TileConfig(weights=S8, activations=S8, output=S8, contract=contract("tflite"),
                    zero_points="both", rows=2, cols=4, lanes=4, outputs=4, depth=60, channels=8)
@@ -117,7 +117,7 @@ def check(config, network, rng, batch=1, least=10, tile=None):
     assert len(traces) == len(network.layers)
     for layer in network.layers:
         tensor = golden[layer.name]
-        assert len(np.unique(tensor)) >= min(least, tensor.size // 2), layer.name
+        assert len(np.unique(tensor)) >= min(least, tensor.size // 3), layer.name
     return traces
 
 
