@@ -8,7 +8,8 @@ import pytest
 
 from exactmac.comparison import counted
 from exactmac.oracles import RUNTIMES
-from exactmac.rounding.onnx import exact, float_rounding
+from exactmac.rounding.exact import exact
+from exactmac.rounding.onnx import float_rounding
 from golden import contracts, units
 from golden.contracts import parse as contract
 from golden.formats import parse
