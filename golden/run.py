@@ -13,7 +13,7 @@ from golden.networks import Float32, Network, Tensor
 from golden.networks.quantization import fixed
 from golden.ranges import Range
 
-__all__ = ["Proof", "run", "prove", "check_scales"]
+__all__ = ["Proof", "run", "follow", "prove", "check_scales"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +90,34 @@ def run(network: Network, x, proof: Proof | None = None, *, outputs_only: bool =
                 if name not in network.outputs:
                     del tensors[name]
     return {name: tensors[name] for name in network.outputs} if outputs_only else tensors
+
+
+def follow(network: Network, tensors: Mapping[str, Any], changed: Mapping[str, Any], proof: Proof
+           ) -> dict[str, Any]:
+    """Return the levels of every tensor that differs once some tensors have other levels.
+
+    Only layers behind a difference are computed.
+
+    Parameters
+    ----------
+    network : Network
+    tensors : mapping of str to array of integers or Blocks
+        Levels of every tensor, as :func:`run` returns them.
+    changed : mapping of str to array of integers or Blocks
+        Other levels of some of them, which the layers behind take.
+    proof : Proof
+        Proof of this network for all inputs.
+    """
+    found = dict(changed)
+    for layer in network.layers:
+        if layer.name in found or found.keys().isdisjoint(layer.inputs):
+            continue
+        made = kind_of(layer).run(layer, network, [found.get(name, tensors[name])
+                                                   for name in layer.inputs],
+                                  proof.sums.get(layer.name))
+        if not all(map(np.array_equal, parts(made).values(), parts(tensors[layer.name]).values())):
+            found[layer.name] = made
+    return found
 
 
 def prove(network: Network, x=None) -> Proof:
