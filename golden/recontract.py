@@ -1,6 +1,6 @@
 """Networks with another contract: their parameters follow from the real scales of the tensors."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -41,19 +41,26 @@ from golden.thresholds import threshold_parameters
 from golden.unit_scales import parameters_of
 from golden.units import SCHEMES, FusedScheme, Scheme
 
-__all__ = ["network_with", "rounds", "with_contract", "with_scheme"]
+__all__ = ["Change", "network_with", "rounds", "with_contract", "with_scheme"]
+
+Change = Callable[[Layer, Network, Contract], Layer]
+"""Function that returns a layer with a contract, or raises ``ValueError`` with the reason."""
 
 _FUSED = "onnx", "onnx_zp_inside"
 _THRESHOLDS = parse("thresholds")
 
 
-def network_with(network: Network, contract: Contract) -> tuple[Network, dict[str, str]]:
+def network_with(network: Network, contract: Contract, change: Change | None = None
+                 ) -> tuple[Network, dict[str, str]]:
     """Return a network whose layers all have one contract, as far as they can have it.
 
     Parameters
     ----------
     network : Network
     contract : Contract
+    change : callable, optional
+        What gives a layer a contract, with the arguments and errors of :func:`with_contract`, which
+        it is by default.
 
     Returns
     -------
@@ -65,7 +72,7 @@ def network_with(network: Network, contract: Contract) -> tuple[Network, dict[st
     layers, kept = [], {}
     for layer in network.layers:
         try:
-            layers.append(with_contract(layer, network, contract))
+            layers.append((change or with_contract)(layer, network, contract))
         except ValueError as error:
             layers.append(layer)
             if rounds(layer):

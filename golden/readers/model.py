@@ -82,10 +82,13 @@ class Exact(NamedTuple):
         Real number of an integer: one function, or one for each channel.
     level : callable or None
         ``level(real, channel)`` rounds a real number to a level; None if the layer makes sums.
+    regular : bool
+        Whether the levels are real numbers over the output's scale, plus its zero point, rounded.
     """
 
     reals: tuple[Any, ...]
     level: Callable[[Fraction, int], int] | None
+    regular: bool = False
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from golden.networks import (
 )
 from golden.readers.model import Boundary, Model
 
-__all__ = ["Computed", "Remaining", "Report", "Shared", "report"]
+__all__ = ["Computed", "Remaining", "Report", "Shared", "described", "report"]
 
 MOST_LETTERS = 44
 """Most letters of a name that a report shows, the last ones."""
@@ -151,7 +151,7 @@ def report(model: Model) -> Report:
     return Report(
         network.name, model.runtime, tuple(
             Computed(layer.name, model.tensors.get(layer.name), type(layer).__name__,
-                     _arithmetic(layer), _text(layer.output)) for layer in network.layers),
+                     _arithmetic(layer), described(layer.output)) for layer in network.layers),
         _remaining(model.quantize, "its input is an input of the model, of real numbers"),
         _remaining(model.dequantize, "its output is an output of the model, of real numbers"),
         tuple(_shared(network)))
@@ -210,7 +210,7 @@ def _shared(network: Network) -> Iterable[Shared]:
             forced.pop(each, None)
         forced[joined[0]] = [*by, f"{type(layer).__name__} ({_short(layer.name)})"]
     for first, operators in forced.items():
-        yield Shared(tuple(groups[first]), _text(network.quantization(first)), tuple(operators))
+        yield Shared(tuple(groups[first]), described(network.quantization(first)), tuple(operators))
 
 
 def _remaining(boundaries: Sequence[Boundary], reason: str) -> tuple[Remaining, ...]:
@@ -218,7 +218,8 @@ def _remaining(boundaries: Sequence[Boundary], reason: str) -> tuple[Remaining, 
                  for each in boundaries)
 
 
-def _text(quantization: Quantization) -> str:
+def described(quantization: Quantization) -> str:
+    """Return format, scale and zero point of a quantization as a text."""
     if isinstance(quantization.format, Float32):
         return str(quantization.format)
     if isinstance(quantization.scale, float) and isinstance(quantization.zero_point, int):

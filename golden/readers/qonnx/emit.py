@@ -212,5 +212,6 @@ def _one(values: np.ndarray, kind: type) -> Any:
 
 def _remember(tensors: Tensors, levels: Levels, pieces: Sequence[Piece], steps: Steps | None):
     [name] = levels.layouts.values()
-    tensors.exact[name] = Exact(tuple(pieces), None if steps is None else steps.exactly)
+    tensors.exact[name] = (Exact(tuple(pieces), None) if steps is None else
+                           Exact(tuple(pieces), steps.exactly, steps.rule is not None))
 
