@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,7 +20,8 @@ from golden.readers import Model, read_model
 from golden.readers.borders import reals_of
 from golden.run import run
 
-__all__ = ["Comparison", "Difference", "compare", "counted", "inputs_for"]
+__all__ = ["Comparison", "Difference", "Observed", "compare", "counted", "decimal", "inputs_for",
+           "observed"]
 
 
 @dataclass(frozen=True)
@@ -92,20 +93,19 @@ class Comparison:
 def inputs_for(network: Network, samples: int, seed: int) -> dict[str, Any]:
     """Return random levels for each input, over the whole range of its format.
 
-    Blocks of block-scaled inputs get any exponents that the input may have. Inputs of float32 are
-    drawn from the standard normal distribution.
+    Inputs of float32 are drawn from the standard normal distribution. Blocks have any exponents of
+    their tensor.
     """
     rng, inputs = np.random.default_rng(seed), {}
     for each in network.inputs:
-        fmt, shape = each.quantization.format, (samples, *each.shape)
-        if isinstance(fmt, Float32):
+        own, shape = each.quantization, (samples, *each.shape)
+        if isinstance(own.format, Float32):
             inputs[each.name] = rng.standard_normal(shape, np.float32)
             continue
-        inputs[each.name] = rng.choice(fmt.levels(), shape)
-        if isinstance(fmt, BlockScaled):
-            ends = each.quantization.exponents
-            inputs[each.name] = Blocks(inputs[each.name], rng.integers(
-                ends.lo, ends.hi + 1, (*shape[:-1], -(-shape[-1] // BLOCK))))
+        inputs[each.name] = levels = rng.choice(own.format.levels(), shape)
+        if isinstance(own.format, BlockScaled):
+            inputs[each.name] = Blocks(levels, rng.integers(
+                own.exponents.lo, own.exponents.hi + 1, (*shape[:-1], -(-shape[-1] // BLOCK))))
     return inputs
 
 
@@ -132,9 +132,35 @@ def compare(model: Path, runtime: Runtime, inputs: Mapping[str, np.ndarray] | No
     ValueError, OSError
         If the model cannot be read, or the inputs do not fit it.
     """
-    version = runtime.require()
     read = read_model(model, runtime.name) if read is None else read
     given = inputs_for(read.network, samples, seed) if inputs is None else inputs
+    return observed(model, runtime, read, given).comparison
+
+
+class Observed(NamedTuple):
+    """A runtime that has run.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    inputs : dict of str to array of integers
+        Levels of each input of the network, as the runtime has them.
+    tensors : dict of str to array
+        Tensors that the runtime shows, by their names in the network and in its layout.
+    """
+
+    comparison: Comparison
+    inputs: dict[str, np.ndarray]
+    tensors: dict[str, np.ndarray]
+
+
+def observed(model: Path, runtime: Runtime, read: Model, given: Mapping[str, np.ndarray]
+             ) -> Observed:
+    """Run a model in a runtime, and compare golden with every tensor that it shows.
+
+    Parameters and errors as of :func:`compare`; ``given`` are its inputs.
+    """
+    version = runtime.require()
     # ONNX Runtime runs without the operators in front of the levels.
     real = {each.levels for each in read.quantize} if runtime.kind != "onnx" else set()
     if runtime.kind == "qonnx":
@@ -145,7 +171,8 @@ def compare(model: Path, runtime: Runtime, inputs: Mapping[str, np.ndarray] | No
     shown = tensors(runtime, model, [
         _elements(read, name, (given if name in real else own)[name], name in real)
         for name in read.inputs])
-    return counted(read, own, shown, runtime, version, real)
+    return Observed(counted(read, own, shown, runtime, version, real), own,
+                    _in_network(read, read.tensors, shown))
 
 
 def counted(read: Model, inputs: Mapping[str, np.ndarray], shown: Mapping[int, np.ndarray],
@@ -170,9 +197,7 @@ def counted(read: Model, inputs: Mapping[str, np.ndarray], shown: Mapping[int, n
         Inputs whose levels the runtime made of real numbers.
     """
     network = read.network
-    theirs, reals = ({name: _in_network(read, name, shown[int(place)])
-                      for name, place in places.items() if place in shown}
-                     for places in (read.tensors, read.reals))
+    theirs, reals = (_in_network(read, places, shown) for places in (read.tensors, read.reals))
     own = run(network, inputs, given=theirs)
     rounding = rounding_of(read, {**own, **theirs}, reals)
     excluded = uncertain(network, runtime, read.reals)
@@ -201,12 +226,18 @@ def counted(read: Model, inputs: Mapping[str, np.ndarray], shown: Mapping[int, n
                       first_rounded)
 
 
-def _in_network(read: Model, name: str, array: np.ndarray) -> np.ndarray:
-    # A tensor that a runtime shows, in the network's layout.
-    array = array if array.dtype == np.float32 else array.astype(np.int64)
-    if name in read.channels_last:
-        array = np.moveaxis(array, 1, -1)
-    return array.reshape(len(array), *read.network.tensors[name].shape)
+def _in_network(read: Model, places: Mapping[str, int | str], shown: Mapping[int, np.ndarray]
+                ) -> dict[str, np.ndarray]:
+    # Tensors that a runtime shows, in the network's layout.
+    found = {}
+    for name, place in places.items():
+        if place in shown:
+            array = shown[int(place)]
+            array = array if array.dtype == np.float32 else array.astype(np.int64)
+            if name in read.channels_last:
+                array = np.moveaxis(array, 1, -1)
+            found[name] = array.reshape(len(array), *read.network.tensors[name].shape)
+    return found
 
 
 def _bits(array: np.ndarray) -> np.ndarray:
@@ -222,11 +253,11 @@ def _first(name: str, operator: str, differ: np.ndarray, pair: tuple[np.ndarray,
     exact = rounding.value(name, place)
     mine, theirs = (each[place].item() for each in pair)
     return Difference(name, operator, place, mine, theirs,
-                      None if exact is None else _decimal(exact))
+                      None if exact is None else decimal(exact))
 
 
-def _decimal(value: Fraction) -> str:
-    # So many digits that a tie is told from what is only near one.
+def decimal(value: Fraction) -> str:
+    """Return a number with 20 digits, so many that a tie is told from what is only near one."""
     with localcontext() as context:
         context.prec = 20
         return f"{Decimal(value.numerator) / Decimal(value.denominator)}"

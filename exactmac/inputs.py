@@ -1,4 +1,4 @@
-"""Inputs of a model from files: levels, or real numbers that the model quantizes."""
+"""Inputs of a model from files, levels or real numbers that the model quantizes, and labels."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from golden.block_scaled import Blocks
 from golden.formats import BlockScaled
 from golden.networks import Float32, Tensor
 from golden.quantize import quantize
@@ -14,7 +15,7 @@ from golden.readers.borders import levels_of
 from golden.readers.contents import opened
 from golden.readers.saved import RUNTIME as SAVED
 
-__all__ = ["HELP", "MOST_SAMPLES", "levels", "read_inputs"]
+__all__ = ["HELP", "MOST_SAMPLES", "levels", "read_inputs", "read_labels"]
 
 MOST_SAMPLES = 4096
 """Most samples of an input."""
@@ -45,7 +46,7 @@ def read_inputs(path: str, model: Model) -> dict[str, np.ndarray]:
         If the file cannot be read, an array is missing, unknown, of another shape or type, or has
         a number that its input cannot take.
     """
-    arrays, inputs = _arrays(path), model.network.inputs
+    arrays, inputs = _arrays(path, "Inputs"), model.network.inputs
     titles = {each.levels: each.real for each in model.quantize}
     if model.runtime == SAVED:
         titles = {each.name: each.name for each in inputs}
@@ -69,9 +70,38 @@ def read_inputs(path: str, model: Model) -> dict[str, np.ndarray]:
     return samples
 
 
-def _arrays(path: str) -> np.ndarray | dict[str, np.ndarray]:
+def read_labels(path: str, samples: int, classes: int) -> np.ndarray:
+    """Return the label of each sample: the place of its class among the outputs.
+
+    Parameters
+    ----------
+    path : str
+        A ``.npy`` file of integers, ``(samples,)``.
+    samples, classes : int
+        Number of samples and of outputs.
+
+    Raises
+    ------
+    OSError, ValueError
+        If the file cannot be read, or has no such label for each sample.
+    """
+    labels = _arrays(path, "Labels")
+    if not isinstance(labels, np.ndarray):
+        raise ValueError(f"Labels must be a .npy file, not {path}")
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(f"Labels must be integers, not {labels.dtype}")
+    if labels.shape != (samples,):
+        raise ValueError(f"Labels must have shape ({samples},), one for each sample, "
+                         f"not {labels.shape}")
+    if (bad := labels[(labels < 0) | (labels >= classes)]).size:
+        raise ValueError(f"Labels must be in range [0, {classes - 1}] of {classes} outputs, "
+                         f"not {bad[0]}")
+    return labels.astype(np.int64)
+
+
+def _arrays(path: str, title: str) -> np.ndarray | dict[str, np.ndarray]:
     # What the file has, without a word of numpy's on what it has not.
-    with opened(Path(path), "Inputs") as file:
+    with opened(Path(path), title) as file:
         try:
             if file.read(6) == b"\x93NUMPY":
                 # A map of the file: one that claims to be larger than it is has none.
@@ -82,19 +112,19 @@ def _arrays(path: str) -> np.ndarray | dict[str, np.ndarray]:
             if all(isinstance(each, np.ndarray) for each in arrays.values()):
                 return arrays
         except Exception as error:  # numpy's code of files may fail anywhere
-            raise ValueError(_NO_NUMBERS + path) from error
-    raise ValueError(_NO_NUMBERS + path)
+            raise ValueError(f"{title} {_NO_NUMBERS}{path}") from error
+    raise ValueError(f"{title} {_NO_NUMBERS}{path}")
 
 
-_NO_NUMBERS = "Inputs must be a .npy or .npz file of numbers, not the contents of "
+_NO_NUMBERS = "must be a .npy or .npz file of numbers, not the contents of "
 
 
 def _samples(array: np.ndarray, tensor: Tensor, real: bool) -> np.ndarray:
     fmt, is_float = tensor.quantization.format, np.issubdtype(array.dtype, np.floating)
-    real |= isinstance(fmt, Float32)
-    if not (is_float if isinstance(fmt, Float32) else
-            np.issubdtype(array.dtype, np.integer) or (is_float and real)):
-        kinds = ("real numbers" if isinstance(fmt, Float32) else f"levels, integers of {fmt}" + (
+    only = isinstance(fmt, Float32 | BlockScaled)
+    real |= only
+    if not (is_float if only else np.issubdtype(array.dtype, np.integer) or (is_float and real)):
+        kinds = ("real numbers" if only else f"levels, integers of {fmt}" + (
             ", or real numbers" if real else ", where the model quantizes no input itself"))
         raise ValueError(f"Inputs must be {kinds}, not {array.dtype}")
     # Files often have the batch of 1 of each sample.
@@ -111,24 +141,22 @@ def _samples(array: np.ndarray, tensor: Tensor, real: bool) -> np.ndarray:
             array = array.astype(np.float32)
     if is_float and not isinstance(fmt, Float32):
         return array
-    if isinstance(fmt, BlockScaled):
-        raise ValueError(f"Inputs must be real numbers for {fmt}, whose levels alone are no "
-                         f"numbers, not {array.dtype}")
     return np.array(fmt.check(array, "Inputs"))
 
 
-def levels(model: Model, samples: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def levels(model: Model, samples: Mapping[str, Any]) -> dict[str, Any]:
     """Return each input as the network takes it: its levels, or Blocks.
 
     Real numbers become levels as the model's runtime makes them, but where the network itself has
-    an input of float32. Those of a saved network become the nearest levels
-    (:func:`golden.quantize.quantize`).
+    an input of float32. Those of a saved network become the nearest levels, in a block-scaled
+    format with their exponents (:func:`golden.quantize.quantize`).
     """
-    if model.runtime == SAVED:
-        return {name: quantize(each, model.network.quantization(name))
-                if np.issubdtype(each.dtype, np.floating) else each
-                for name, each in samples.items()}
-    quantized = {each.levels for each in model.quantize}
-    return {name: levels_of(model, name, each)
-            if name in quantized and np.issubdtype(each.dtype, np.floating) else each
-            for name, each in samples.items()}
+    quantized, found = {each.levels for each in model.quantize}, dict(samples)
+    for name, each in samples.items():
+        if isinstance(each, Blocks) or not np.issubdtype(each.dtype, np.floating):
+            continue
+        if model.runtime == SAVED:
+            found[name] = quantize(each, model.network.quantization(name))
+        elif name in quantized:
+            found[name] = levels_of(model, name, each)
+    return found

@@ -2,15 +2,18 @@
 
 import io
 import os
+import re
 import zipfile
 
 import numpy as np
 import pytest
 
 from exactmac.comparison import compare, inputs_for
-from exactmac.inputs import levels, read_inputs
+from exactmac.inputs import levels, read_inputs, read_labels
 from exactmac.oracles import RUNTIMES
-from golden.readers import read_model
+from golden.block_scaled import quantize_blocks
+from golden.quantize import FloatDense, quantize_network
+from golden.readers import Model, read_model
 from golden.readers.borders import levels_of, reals_of
 from tests.golden.readers.onnx_files import Builder
 from tests.golden.readers.tflite_model import Node, Value, model
@@ -188,3 +191,56 @@ def test_inputs_of_float32(tmp_path):
         np.save(path, array)
         with pytest.raises(ValueError, match=f"^{message}$"):
             read_inputs(path, read)
+
+
+def blocks(rng):
+    """A saved network's model with a block-scaled input."""
+    network = quantize_network([FloatDense(rng.normal(size=(5, 40)))], rng.normal(size=(20, 40)),
+                               weights="mx_e2m1", activations="mx_s8", contract="half_up")
+    return Model(network, "golden", {}, ("input",))
+
+
+def test_block_scaled_inputs(rng, tmp_path):
+    read, path = blocks(rng), str(tmp_path / "x.npy")
+    own = read.network.input
+    drawn = inputs_for(read.network, 50, 1)["input"]
+    assert set(drawn.levels.ravel()) == set(own.format.levels())
+    assert set(drawn.exponents.ravel()) == {*range(own.exponents.lo, own.exponents.hi + 1)}
+    assert drawn.levels.shape == (50, 40) and drawn.exponents.shape == (50, 2)
+    real = rng.normal(size=(7, 40)).astype(np.float32)
+    np.save(path, real)
+    found = levels(read, read_inputs(path, read))["input"]
+    expected = quantize_blocks(real, own.format, exponents=own.exponents)
+    assert all(map(np.array_equal, found, expected))
+    for array, message in ((np.ones((1, 40), int), "Inputs must be real numbers, not int64"),
+                           (np.full((1, 40), np.nan), "Numbers to quantize must be finite")):
+        np.save(path, array)
+        with pytest.raises(ValueError, match=f"^{message}"):
+            read_inputs(path, read)
+
+
+@pytest.mark.parametrize("array, message", [
+    (np.array([0, 9, 4]), None),
+    (np.array([0.0, 1, 2]), "Labels must be integers, not float64"),
+    (np.array([[0, 1, 2]]), "Labels must have shape (3,), one for each sample, not (1, 3)"),
+    (np.array([0, 1]), "Labels must have shape (3,), one for each sample, not (2,)"),
+    (np.array([0, 10, 2]), "Labels must be in range [0, 9] of 10 outputs, not 10"),
+    (np.array([0, -1, 2], np.int8), "Labels must be in range [0, 9] of 10 outputs, not -1")])
+def test_labels(array, message, tmp_path):
+    np.save(path := str(tmp_path / "y.npy"), array)
+    if message is None:
+        assert read_labels(path, 3, 10).tolist() == array.tolist()
+        return
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        read_labels(path, 3, 10)
+
+
+def test_labels_in_no_file(tmp_path):
+    np.savez(path := str(tmp_path / "y.npz"), y=np.zeros(3, int))
+    with pytest.raises(ValueError, match=f"^Labels must be a .npy file, not {path}$"):
+        read_labels(path, 3, 10)
+    (tmp_path / "y").write_text("text")
+    with pytest.raises(ValueError, match="^Labels must be a .npy or .npz file of numbers, not "):
+        read_labels(str(tmp_path / "y"), 3, 10)
+    with pytest.raises(OSError, match="^Labels must be a file that can be read, not none "):
+        read_labels("none", 3, 10)
