@@ -14,6 +14,7 @@ COMMANDS = {
     "build": "write, verify and measure a tile",
     "network": "run a model, or the digits network, on the emitted Verilog",
     "compare": "compare every tensor of a model with installed runtimes",
+    "explain": "say whose answer a model gives, operator by operator",
     "bench": "measure what a tile costs in time",
     "prove": "prove parts of the hardware, or count the faults that are found",
 }

@@ -8,7 +8,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["Held", "comes", "python"]
+__all__ = ["LONG", "Held", "comes", "python"]
 
 ROOT = Path(__file__).parent.parent
 LONG = 300  # seconds, after which something is taken to hang

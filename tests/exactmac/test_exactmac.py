@@ -101,7 +101,8 @@ def test_nothing_is_meant(name):
 
 def test_the_command_without_a_known_word():
     assert command("bild") == (2, "", "exactmac: error: Command must be one of build, network, "
-                                      "compare, bench, prove, not 'bild' (did you mean build?)\n")
+                                      "compare, explain, bench, prove, not 'bild' (did you "
+                                      "mean build?)\n")
     assert command("--version") == (0, f"exactmac {exactmac.__version__}\n", "")
 
 

@@ -8,10 +8,10 @@ from importlib import import_module, metadata
 import pytest
 
 from exactmac import __main__ as exactmac
-from exactmac import bench, compare, network, options, prove
+from exactmac import bench, compare, explain, network, options, prove
 
 PARSERS = {"build": options.parser, "network": network.parser, "compare": compare.parser,
-           "bench": bench.parser, "prove": prove.parser}
+           "explain": explain.parser, "bench": bench.parser, "prove": prove.parser}
 VERSION = f"exactmac {metadata.version('exactmac')}\n"
 
 
@@ -39,7 +39,7 @@ def test_every_command_takes(capsys, name, option):
     assert (end.value.code, said.err) == (0, "")
     if option == "--version":
         assert said.out == VERSION
-    if option == "--help-all" and name != "compare":  # which describes no tile
+    if option == "--help-all" and name not in ("compare", "explain"):  # of no tile
         assert all(word in said.out for word in ("--weights", "e4m3fn", "stochastic"))
 
 
@@ -56,8 +56,8 @@ def test_an_unknown_command_as_json(monkeypatch, capsys):
     said = capsys.readouterr()
     assert (end.value.code, said.err) == (2, "")
     assert json.loads(said.out) == {
-        "error": "Command must be one of build, network, compare, bench, prove, not 'bild' (did "
-                 "you mean build?)"}
+        "error": "Command must be one of build, network, compare, explain, bench, prove, not "
+                 "'bild' (did you mean build?)"}
 
 
 @pytest.mark.parametrize("name", ["build", pytest.param("prove", marks=pytest.mark.slow),
