@@ -5,6 +5,7 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping
 from hashlib import sha256
+from math import isfinite
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -19,7 +20,7 @@ SCRIPTS = ("elements.js", "graph.js", "line.js", "operator.js", "tables.js", "pa
 
 
 def page(explanation: Mapping[str, Any]) -> str:
-    """Return a page that shows an explanation; it loads nothing, from the network or from files.
+    """Return a page that shows an explanation; it loads nothing.
 
     The page carries the explanation as JSON, which its script reads. Names in a model's file may be
     anything: they never become markup, and the page's policy lets no script run but its own.
@@ -31,8 +32,8 @@ def page(explanation: Mapping[str, Any]) -> str:
 
     Raises
     ------
-    TypeError, ValueError
-        A value is none of JSON's, or a number is not finite.
+    TypeError
+        If a value is none that JSON has.
     """
     style = _text(TEMPLATE / "page.css")
     layout = f"/*\n{_text(LAYOUT / 'LICENSE')}*/\n{_without_map(_text(LAYOUT / 'dagre.min.js'))}"
@@ -58,4 +59,13 @@ def _digest(text: str) -> str:
 
 def _data(explanation: Mapping[str, Any]) -> str:
     # HTML ends a script's text at `</script`, and `<!--` changes where that is looked for.
-    return json.dumps(explanation, allow_nan=False).replace("<", "\\u003c")
+    return json.dumps(_finite(explanation), allow_nan=False).replace("<", "\\u003c")
+
+
+def _finite(value: Any) -> Any:
+    # JSON has no numbers that are not finite: float32's become words.
+    if isinstance(value, float) and not isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {key: _finite(each) for key, each in value.items()}
+    return [_finite(each) for each in value] if isinstance(value, list | tuple) else value

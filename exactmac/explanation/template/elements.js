@@ -49,8 +49,9 @@ function facts(pairs) {
     element("div", {}, element("dt", {}, name), element("dd", {}, value)));
 }
 
-// Rows are lists of cells, one for each heading; a row of two cells is a name and a text.
-function table(headings, rows, attributes = {}) {
+// Rows are lists of cells, one for each heading; a row of two cells is a name and a text. A detail
+// stands below the row of its place, as wide as the table.
+function table(headings, rows, details = [], attributes = {}) {
   const numeric = (heading) => (heading.number ? { class: "number" } : {});
   const cell = (value, place) => element(place ? "td" : "th", {
     ...numeric(headings[place]), ...(place ? {} : { scope: "row" }),
@@ -63,11 +64,14 @@ function table(headings, rows, attributes = {}) {
   return element("table", attributes,
     element("thead", {}, element("tr", {}, headings.map((heading) =>
       element("th", { ...numeric(heading), scope: "col" }, heading.title)))),
-    element("tbody", {}, rows.map(row)));
+    element("tbody", {}, rows.map((cells, place) => [row(cells), details[place]
+      ? element("tr", { class: "detail" },
+        element("td", { colspan: headings.length }, details[place])) : ""]).flat()));
 }
 
+// A level, or a number of float32: all of its digits, or a word if it is not finite.
 function count(value) {
-  return value.toLocaleString("en");
+  return Number.isInteger(value) ? value.toLocaleString("en") : `${value}`;
 }
 
 function plural(value, noun) {

@@ -2,14 +2,14 @@
 
 const MOST_LEVELS = 8;
 
-// Null if the exact value is unknown, or too far from the levels for one line.
+// Null if the exact value is unknown or too far from the levels, or if these are not whole.
 function levelLine(first, marks) {
   if (first.decimal === null) return null;
   const exact = Number(first.decimal);
   const levels = marks.map((mark) => mark.level);
   const low = Math.min(...levels, Math.floor(exact));
   const high = Math.max(...levels, Math.ceil(exact), low + 1);
-  if (high - low > MOST_LEVELS) return null;
+  if (!levels.every(Number.isInteger) || high - low > MOST_LEVELS) return null;
   const [width, margin, y] = [280, 40, 34];
   const x = (level) => margin + ((level - low) / (high - low)) * (width - 2 * margin);
   const ticks = Array.from({ length: high - low + 1 }, (_, place) => low + place);

@@ -22,12 +22,13 @@ function firstDifference({ first }) {
   if (first === null) return "";
   const line = levelLine(first, [{ who: "reference", level: first.reference, kind: "reference" },
                                  { who: "this answer", level: first.level, kind: "answer" }]);
+  const [above, below] = (first.exact ?? "not known").split("/");
   return element("div", { class: "first" },
     element("dl", { class: "rows" }, facts([
       ["First at", element("code", {}, `[${first.index.join(", ")}]`)],
-      ["Exact value", element("code", {}, first.exact ?? "not known")],
+      ["Exact value", element("code", {}, above, ...(below ? ["/", element("wbr"), below] : []))],
       ["As a decimal", first.decimal && element("code", {}, first.decimal)],
-      ["This answer", count(first.level)], ["Reference", count(first.reference)]])),
+      ["This answer", `${count(first.level)}, the reference ${count(first.reference)}`]])),
     line ?? "");
 }
 
@@ -40,20 +41,17 @@ function answersTable(explanation, operator) {
   const rated = operator.answers.some((answer) => answer.accuracy !== null);
   if (rated) headings.push({ title: "Accuracy", number: true });
   const outputs = outputElements(explanation);
-  const rows = groups(operator).map((answers) => {
+  const found = groups(operator);
+  const rows = found.map((answers) => {
     const [answer] = answers;
     const cells = [answerers(answers), share(answer.differ, operator.elements),
                    count(answer.largest), share(answer.outputs_differ, outputs),
                    count(answer.outputs_largest)];
     return rated ? [...cells, accuracy(answer.accuracy)] : cells;
   });
-  const made = table(headings, rows, { class: "answers" });
-  groups(operator).forEach(([answer], place) => {
-    const row = made.tBodies[0].children[2 * place];
-    row.after(element("tr", { class: "detail" }, element("td", { colspan: headings.length },
-      answer.group === 0 ? "Equal to the reference." : firstDifference(answer))));
-  });
-  return made;
+  const details = found.map(([answer]) =>
+    (answer.group === 0 ? "Equal to the reference." : firstDifference(answer)));
+  return table(headings, rows, details, { class: "answers" });
 }
 
 function withoutAnswer(operator) {
@@ -113,8 +111,8 @@ function operatorPanel(explanation, operator, names) {
        operator.place === null ? "added by the reader" : `tensor ${operator.place}`]])),
     element("h3", {}, "Answers"),
     element("p", {}, `Of ${plural(operator.elements, "element")}, compared with `
-      + `${explanation.reference}; distances are in levels. The outputs are those of the network `
-      + "if this operator alone answers so."),
+      + `${explanation.reference}. Distances are in levels, those of float32 in its steps. The `
+      + "outputs are the network's if this operator alone answers so."),
     answersTable(explanation, operator),
     ...withoutAnswer(operator),
     element("h3", {}, "Cost of one sample"),

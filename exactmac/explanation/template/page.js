@@ -6,7 +6,8 @@ const part = (id) => document.getElementById(id);
 
 function fillPage() {
   document.title = `${explanation.network} · exactmac explain`;
-  part("sentence").append(...unbroken(explanation.sentence));
+  part("sentence").append(...explanation.sentence.split(/(?<=; )/).map((clause) =>
+    element("span", {}, unbroken(clause))));
   part("about").append(...facts([
     ["Model", `${explanation.model} (${explanation.kind})`], ["Inputs", explanation.inputs],
     ["Reference", explanation.reference],

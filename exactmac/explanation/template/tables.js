@@ -6,6 +6,14 @@ function outputElements(explanation) {
     .reduce((sum, operator) => sum + operator.elements, 0);
 }
 
+// Contracts equal to a runtime first, then by the outputs that differ; those not computed last.
+function byDistance(contracts) {
+  const order = ({ reason, equal_to, outputs_differ }) =>
+    [reason !== "", equal_to.length === 0, outputs_differ];
+  return [...contracts].sort((a, b) =>
+    order(a).map((value, place) => value - order(b)[place]).find(Boolean) ?? 0);
+}
+
 function contractsTable(explanation) {
   const headings = [{ title: "Contract" }, { title: "Layers", number: true },
                     { title: "Other operators", number: true },
@@ -13,7 +21,7 @@ function contractsTable(explanation) {
                     { title: "By at most", number: true }, { title: "Equal in every tensor to" }];
   const rated = explanation.contracts.some((contract) => contract.accuracy !== null);
   if (rated) headings.push({ title: "Accuracy", number: true });
-  return table(headings, explanation.contracts.map((contract) => {
+  return table(headings, byDistance(explanation.contracts).map((contract) => {
     if (contract.reason) return [contract.name, contract.reason];
     const cells = [contract.name, count(contract.layers), count(contract.kept),
                    share(contract.outputs_differ, contract.outputs), count(contract.largest),
@@ -22,12 +30,20 @@ function contractsTable(explanation) {
   }));
 }
 
+// What is to be said of a runtime that was compared.
+function remarks({ rounded, reason }) {
+  const text = `${plural(rounded, "element")} differ by its float32 alone: golden is exact`;
+  return [rounded ? text : "", reason].filter(Boolean).join("; ");
+}
+
 function runtimesTable(explanation) {
   const headings = [{ title: "Runtime" }, { title: "Version" }, { title: "Elements", number: true },
                     { title: "Mismatches", number: true }];
-  return table(headings, explanation.runtimes.map((runtime) => (runtime.status === "compared"
+  const compared = ({ status }) => status === "compared";
+  return table(headings, explanation.runtimes.map((runtime) => (compared(runtime)
     ? [runtime.name, runtime.version ?? "", count(runtime.checked), count(runtime.mismatches)]
-    : [runtime.name, [runtime.status, runtime.reason].filter((text) => text).join(": ")])));
+    : [runtime.name, [runtime.status, runtime.reason].filter(Boolean).join(": ")])),
+  explanation.runtimes.map((runtime) => (compared(runtime) ? remarks(runtime) : "")));
 }
 
 function operatorsTable(explanation, names) {
@@ -45,5 +61,5 @@ function operatorsTable(explanation, names) {
       percent(differing(operator), operator.elements), quantity(cost.macs),
       quantity(cost.bit_operations), quantity(cost.moved_bytes),
       energy(cost.arithmetic_pj + cost.sram_pj + cost.dram_pj)];
-  }), { class: "operators" });
+  }), [], { class: "operators" });
 }

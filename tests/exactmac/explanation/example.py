@@ -5,10 +5,17 @@ from fractions import Fraction
 from math import prod
 from typing import Any
 
-__all__ = ["AGREEMENTS", "chain", "explanation", "operator", "resnet"]
+__all__ = ["AGREEMENTS", "HOSTILE", "chain", "explanation", "operator", "resnet"]
 
 SAMPLES = 32
 AGREEMENTS = ("all", "runtimes", "differ", "alone")
+# Names that would be markup, templates, addresses or members of objects if they were not escaped.
+HOSTILE = (
+    "</script><script>window.broken = 1</script>", "<!--<script>",
+    "]]><img src=x onerror=alert(1)>", "\"'><svg onload=window.broken=1>", "javascript:alert(1)",
+    "$policy ${data} $$", "__proto__", "constructor", "100%", "%zz", "a#b?c", "a b\n\tc",
+    "\u2028\u2029\0", "\ud800 alone", "\u202eright", "", "operator", "graph", "/", ";", "é/日本語",
+    "long/" * 100)
 RUNTIMES = ("tflite-micro", "litert", "litert-reference")
 CONTRACTS = ("tflite", "onnx", "half_up")
 
@@ -70,12 +77,14 @@ def explanation(operators: Sequence[dict[str, Any]], outputs: Sequence[str] = ()
         "reference": "tflite-micro", "outputs": outputs, "accuracy": 0.875,
         "runtimes": [
             *({"name": name, "version": "2.3.0", "status": "compared", "reason": "",
-               "checked": sum(each["elements"] for each in operators), "mismatches": 0}
+               "checked": sum(each["elements"] for each in operators), "mismatches": 0,
+              "rounded": 0}
               for name in RUNTIMES),
             {"name": "onnxruntime", "version": None, "status": "reads other files", "reason": "",
-             "checked": 0, "mismatches": 0},
+             "checked": 0, "mismatches": 0, "rounded": 0},
             {"name": "litert-builtin", "version": "2.3.0", "status": "refused",
-             "reason": "int16 ADD depends on the processor", "checked": 0, "mismatches": 0}],
+             "reason": "int16 ADD depends on the processor", "checked": 0, "mismatches": 0,
+             "rounded": 0}],
         "contracts": [
             {"name": name, "layers": len(operators), "kept": 0,
              "outputs_differ": place * total // 7, "outputs": total, "largest": 2 * place,

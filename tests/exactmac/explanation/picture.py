@@ -33,14 +33,14 @@ def address(page: Path, operator: str = "") -> str:
     return page.absolute().as_uri() + (f"#{quote(operator, safe='')}" if operator else "")
 
 
-def picture(page: Path, operator: str, to: Path, *, width: int = 1280, height: int = 800,
-            dark: bool = False, whole: bool = False) -> None:
-    """Write a PNG of a page with that operator opened; `whole` goes on below the window."""
+def picture(page: Path, operator: str, to: Path, *, width: int = 1280, height: int = 1100,
+            dark: bool = False) -> None:
+    """Write a PNG of a page with that operator opened; an empty name opens none."""
     with browser() as started:
         tab = started.new_page(viewport={"width": width, "height": height},
                                color_scheme="dark" if dark else "light")
         tab.goto(address(page, operator))
-        tab.screenshot(path=to, full_page=whole)
+        tab.screenshot(path=to)
 
 
 if __name__ == "__main__":
