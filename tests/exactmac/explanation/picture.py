@@ -4,9 +4,11 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import quote
 
+from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 __all__ = ["address", "browser", "executable", "picture"]
@@ -40,7 +42,9 @@ def picture(page: Path, operator: str, to: Path, *, width: int = 1280, height: i
         tab = started.new_page(viewport={"width": width, "height": height},
                                color_scheme="dark" if dark else "light")
         tab.goto(address(page, operator))
-        tab.screenshot(path=to)
+        # A palette of the page's colours: a third of the bytes.
+        Image.open(BytesIO(tab.screenshot())).convert("RGB").quantize(
+            256, Image.Quantize.MAXCOVERAGE, kmeans=1).save(to, optimize=True)
 
 
 if __name__ == "__main__":
