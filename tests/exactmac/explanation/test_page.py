@@ -3,12 +3,22 @@
 import base64
 import json
 import re
+from dataclasses import fields
 from hashlib import sha256
 from html.parser import HTMLParser
 
 import pytest
 
+from exactmac.explanation.data import (
+    Answer,
+    Contracted,
+    Explanation,
+    First,
+    Operator,
+    RuntimeState,
+)
 from exactmac.explanation.page import LAYOUT, page
+from golden.costs import Cost
 from tests.exactmac.explanation.example import HOSTILE, chain, resnet
 
 SVG = "http://www.w3.org/2000/svg"
@@ -40,6 +50,17 @@ def scripts(text):
              if tag == "script"]
     [data] = [script for kind, script in found if kind == "application/json"]
     return [script for kind, script in found if kind != "application/json"], data
+
+
+def test_examples_are_explanations():
+    """They have the fields that an explanation has, so that the page is tried with no others."""
+    given = resnet()
+    one = {Explanation: given, Operator: given["operators"][0], Cost: given["costs"],
+           RuntimeState: given["runtimes"][0], Contracted: given["contracts"][0],
+           Answer: given["operators"][0]["answers"][-2]}
+    one[First] = one[Answer]["first"]
+    assert {kind: {each.name for each in fields(kind)} for kind in one} == {
+        kind: set(example) for kind, example in one.items()}
 
 
 @pytest.mark.parametrize("given", [resnet(), chain(HOSTILE)], ids=["resnet", "hostile"])
