@@ -105,7 +105,8 @@ def main(argv: list[str] | None = None) -> int:
             if (value := getattr(args, name)) is not None:
                 what = "of the digits network, which has no MODEL" if args.model is None else (
                     f"for {args.model}, which decides it")
-                raise ValueError(f"{option(name)} must be left out {what}, not {value}")
+                raise ValueError(f"{option(name)} must be left out {what}, "
+                                 f"not {'on' if value is True else value}")
         if args.model is None:
             digits.run(args)
         else:

@@ -4,6 +4,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from golden.readers.contents import printable
 from hw.flow.components import Breakdown
 from hw.flow.mapping import COLUMNS, TARGETS, Target
 from hw.tile.components import COMPONENTS
@@ -115,10 +116,11 @@ def cycles_plot(title: str, layers: Sequence[tuple[str, int, Usage | None]]) -> 
         if any(values):
             panel.barh(range(len(layers)), values, 0.7, left=left, label=name)
             left = [start + value for start, value in zip(left, values, strict=True)]
-    panel.set_yticks(range(len(layers)), [name[-40:] for name, _, _ in layers], fontsize=8)
+    panel.set_yticks(range(len(layers)), [printable(name)[-40:] for name, _, _ in layers],
+                     fontsize=8, parse_math=False)
     panel.invert_yaxis()
     panel.set_xlabel("cycles")
-    panel.set_title(f"Cycles of {title}, layer by layer")
+    panel.set_title(f"Cycles of {printable(title)}, layer by layer", parse_math=False)
     panel.legend(fontsize=8)
     panel.spines[["top", "right"]].set_visible(False)
     return _svg(figure)

@@ -45,8 +45,9 @@ def reporting(console: Console | None) -> Iterator[Report]:
         with _lines("exactmac build") as doing:
             yield lambda text, steps: doing.__setitem__(0, text)
         return
-    bar = partial(Progress, SpinnerColumn(), TextColumn("{task.description}"), BarColumn(),
-                  TimeElapsedColumn(), console=console, transient=True, disable=console is None)
+    bar = partial(Progress, SpinnerColumn(), TextColumn("{task.description}", markup=False),
+                  BarColumn(), TimeElapsedColumn(), console=console, transient=True,
+                  disable=console is None)
     with undoing(bar, Progress.stop) as progress, progress:
         task = progress.add_task("", total=None, completed=-1)
         yield lambda doing, steps: progress.update(task, description=doing, total=steps, advance=1)
@@ -74,8 +75,8 @@ def estimating(console: Console | None, command: str) -> Iterator[Estimate]:
                 doing[0] = text if left is None else f"{text}, about {left:.0f} s left"
             yield say
         return
-    bar = partial(Progress, SpinnerColumn(), TextColumn("{task.description}"), BarColumn(),
-                  TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+    bar = partial(Progress, SpinnerColumn(), TextColumn("{task.description}", markup=False),
+                  BarColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
                   console=console, transient=True, disable=console is None)
     with undoing(bar, Progress.stop) as progress, progress:
         task = progress.add_task("", total=1.0)

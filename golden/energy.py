@@ -63,14 +63,20 @@ def addition_pj(bits: int) -> float:
 def macs_of(layer: Layer, network: Network) -> int:
     """Products of a weight and an activation that a layer forms of one sample, padding included.
 
-    A pixel of a transposed convolution's input meets every weight of its channel.
+    A pixel of a transposed convolution's output has the taps that reach it, of input pixels or of
+    padding.
     """
     if not isinstance(layer, Linear):
         return 0
-    name, channels = layer.name, len(layer.weights)
     if isinstance(layer, TransposeConv2d):
-        name, channels = layer.inputs[0], layer.weights.shape[-1]
-    return prod(network.tensors[name].shape) // channels * layer.weights.size
+        channels, *taps, depth = layer.weights.shape
+        reaching = (sum(len(range((place + offset) % stride, count, stride))
+                        for place in range(size))
+                    for size, offset, stride, count in zip(layer.size, layer.offset, layer.stride,
+                                                           taps, strict=True))
+        return channels * depth * prod(reaching)
+    return (prod(network.tensors[layer.name].shape) // len(layer.weights)
+            * layer.weights.size)
 
 
 def sums_of(layer: Layer, network: Network) -> Range | None:

@@ -4,14 +4,13 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Any
+from math import prod
 
-import numpy as np
 from rich.console import Console
 
 from exactmac.comparison import inputs_for
 from exactmac.inputs import MOST_SAMPLES, levels, read_inputs
-from exactmac.networks.choice import SHAPE
+from exactmac.networks.choice import shape_of
 from exactmac.networks.report import LEGEND, WIDTH, LayerReport, NetworkReport, table
 from exactmac.networks.source import Source, source_of
 from exactmac.plot import MATPLOTLIB, cycles_plot
@@ -19,9 +18,11 @@ from exactmac.progress import Estimate, estimating
 from golden.block_scaled import Blocks, Levels, parts
 from golden.command import output_file, write_file
 from golden.contracts import Stochastic
-from golden.costs import cost_of
+from golden.costs import Cost, cost_of
 from golden.networks import Layer
+from golden.readers.contents import printable
 from golden.run import prove
+from hw.drive import lower
 from hw.flow.tools import require
 from hw.tile.config import TileConfig
 from sim.layers import Design, Designs, Placement, Run, Usage, placement, run_placed, usage_of
@@ -30,8 +31,10 @@ from sim.verilator import missing
 
 __all__ = ["run"]
 
-MOST_PRODUCTS = 1 << 26
-"""Most products of a layer, counted for a whole tile, that are simulated in one run."""
+MOST_BYTES = 1 << 28
+"""Most bytes of a layer's operands, as they are prepared for a tile, in one run."""
+
+_SLOWER = 500
 
 def run(args: argparse.Namespace):
     """Run the model that the arguments name, and print what each layer took.
@@ -51,37 +54,31 @@ def run(args: argparse.Namespace):
         picture = output_file("Plot", args.plot)
     source = source_of(args)
     x, described = _inputs(args, source)
-    place = placement(source.network, **_shape(args))
+    place = placement(source.network, **shape_of(args))
     if args.require_hardware and place.golden:
         raise ValueError("Layers must have hardware for --require-hardware, not "
                          + "; ".join(_without_hardware(place)))
     if args.simulator == SIMULATORS[0] and (error := missing()) is not None:
         raise error
-    warnings = source.warnings(x)
+    warnings = source.warnings()
     for each in warnings:
         sys.stderr.write(f"exactmac network: warning: {each}\n")
     if not args.json:
         _announce(console, source, place, described)
     with estimating(None if args.json else console, "exactmac network") as estimate:
-        layers = _layers(place, x, Designs(args.simulator), estimate)
-    samples = len(parts(next(iter(x.values())))["levels"])
+        layers, runs = _layers(place, x, Designs(args.simulator), estimate)
     report = NetworkReport(
         network=source.network.name, arithmetic=source.arithmetic, inputs=described,
-        samples=samples, tiles={tile.name: tile.to_json() for tile in place.tiles}, layers=layers,
-        golden=dict(place.golden), warnings=tuple(warnings))
+        samples=_count_of(x), runs=runs, layers=layers,
+        tiles={tile.name: tile.to_json() for tile in place.tiles}, golden=dict(place.golden),
+        warnings=tuple(warnings))
+    if picture is not None:
+        write_file("Plot", picture, cycles_plot(report.network, [
+            (each.name, each.cycles, each.usage) for each in layers if each.cycles]))
     if args.json:
         print(json.dumps(report.to_json(), indent=2))
     else:
         _print(console, report)
-    if picture is not None:
-        write_file("Plot", picture, cycles_plot(report.network, [
-            (each.name, each.cycles, each.usage) for each in layers if each.cycles]))
-
-
-def _shape(args: argparse.Namespace) -> dict[str, int]:
-    given = {name: value for name in SHAPE if (value := getattr(args, name)) is not None}
-    # Results leave as fast as a column each.
-    return {"outputs": given.get("cols", TileConfig.cols)} | given
 
 
 def _inputs(args: argparse.Namespace, source: Source) -> tuple[Mapping[str, Levels], str]:
@@ -89,7 +86,7 @@ def _inputs(args: argparse.Namespace, source: Source) -> tuple[Mapping[str, Leve
         if args.samples is not None:
             raise ValueError(f"Samples must be left out with --inputs, not {args.samples}")
         x = levels(source.model, read_inputs(args.inputs, source.model))
-        count = len(parts(next(iter(x.values())))["levels"])
+        count = _count_of(x)
         return x, f"{count} input{'s' * (count > 1)} of {args.inputs}"
     count = 1 if args.samples is None else args.samples
     if not 1 <= count <= MOST_SAMPLES:
@@ -100,8 +97,12 @@ def _inputs(args: argparse.Namespace, source: Source) -> tuple[Mapping[str, Leve
     return x, f"{count} random input{'s' * (count > 1)} (seed {args.seed})"
 
 
+def _count_of(x: Mapping[str, Levels]) -> int:
+    return len(parts(next(iter(x.values())))["levels"])
+
+
 def _announce(console: Console, source: Source, place: Placement, described: str):
-    lines = [f"{source.network.name}, {source.arithmetic}, {described}"]
+    lines = [f"{printable(source.network.name)}, {source.arithmetic}, {described}"]
     for tile, layers in place.tiles.items():
         lines.append(f"tile    {tile.name}: {_count(layers)}, {tile.macs:,} products a cycle")
     kinds: dict[str, int] = {}
@@ -123,10 +124,12 @@ def _count(layers: list[Layer]) -> str:
 
 
 def _layers(place: Placement, x: Mapping[str, Levels], designs: Designs, estimate: Estimate
-            ) -> tuple[LayerReport, ...]:
-    network, samples = place.network, len(parts(next(iter(x.values())))["levels"])
+            ) -> tuple[tuple[LayerReport, ...], int]:
+    network, samples = place.network, _count_of(x)
     costs = {layer.name: cost_of(layer, network) for layer in network.layers}
-    seconds = {layer.name: _seconds(place, layer, costs[layer.name].macs, samples)
+    beats = {layer.name: _beats(place, layer) for layer in network.layers}
+    slow = _SLOWER if designs.simulator == "amaranth" else 1
+    seconds = {layer.name: samples * slow * _seconds(place, layer, beats[layer.name])
                for layer in network.layers}
     needed = dict.fromkeys([*place.tiles, *place.units.values()])
     building = {design: _building(design) for design in needed}
@@ -135,15 +138,15 @@ def _layers(place: Placement, x: Mapping[str, Levels], designs: Designs, estimat
         estimate(f"building {_title(design)}", own / total)
         designs(design)
     runs: dict[str, list[tuple[int, int, Usage | None]]] = {}
-    batches = list(_batches(place, x, costs))
+    batches = list(_batches(place, x, beats))
     proof = prove(network)
     for batch in batches:
         ran = run_placed(place, batch, designs, proof=proof)
         for layer in network.layers:
             estimate(f"layer {layer.name}", seconds[layer.name] / len(batches) / total)
             runs.setdefault(layer.name, []).append(_measured(next(ran)))
-    return tuple(_report(place, layer, runs[layer.name], costs[layer.name])
-                 for layer in network.layers)
+    return tuple(_report(place, layer, runs[layer.name], costs[layer.name], samples)
+                 for layer in network.layers), len(batches)
 
 
 def _measured(done: Run) -> tuple[int, int, Usage | None]:
@@ -158,12 +161,13 @@ def _measured(done: Run) -> tuple[int, int, Usage | None]:
 
 
 def _report(place: Placement, layer: Layer, runs: list[tuple[int, int, Usage | None]],
-            cost: Any) -> LayerReport:
+            cost: Cost, samples: int) -> LayerReport:
     design, usage = place.designs.get(layer.name), None
     for _, _, each in runs:
         usage = each if usage is None or each is None else usage + each
     return LayerReport(
         layer.name, type(layer).__name__, "golden" if design is None else _title(design),
+        cost.macs * samples if usage is None else usage.macs,
         sum(elements for elements, _, _ in runs), sum(cycles for _, cycles, _ in runs), usage, cost)
 
 
@@ -176,20 +180,35 @@ def _building(design: Design) -> float:
     return 2 + design.macs / 256 if isinstance(design, TileConfig) else 1.0
 
 
-def _seconds(place: Placement, layer: Layer, macs: int, samples: int) -> float:
+def _beats(place: Placement, layer: Layer) -> int:
+    # Beats of a tile for a layer and one sample; 0 for a layer that runs on none.
+    tile, network = place.designs.get(layer.name), place.network
+    if not isinstance(tile, TileConfig):
+        return 0
+    name = layer.inputs[0]
+    lowering = lower(layer, (1, *network.tensors[name].shape), network.quantization(name),
+                     columns=tile.cols, depth=tile.depth)
+    return sum(-(-prod(each.results.counts[:-1]) // tile.rows)
+               * -(-each.results.counts[-1] // tile.cols)
+               * -(-each.weights.shape[1] // tile.lanes) for each in lowering.products)
+
+
+def _seconds(place: Placement, layer: Layer, beats: int) -> float:
     design = place.designs.get(layer.name)
     if isinstance(design, TileConfig):
-        return samples * macs / design.macs * (2e-5 + design.macs * 5e-8)
-    outputs = int(np.prod(place.network.tensors[layer.name].shape))
-    return samples * outputs * (5e-6 if design is not None else 1e-7)
+        return beats * (2e-5 + design.macs * 5e-8)
+    return prod(place.network.tensors[layer.name].shape) * (5e-6 if design is not None else 1e-7)
 
 
-def _batches(place: Placement, x: Mapping[str, Levels], costs: Mapping[str, Any]
+def _batches(place: Placement, x: Mapping[str, Levels], beats: Mapping[str, int]
              ) -> Iterator[dict[str, Levels]]:
-    # Parts of the samples whose layers fit the memory. Draws count through all samples.
-    samples = len(parts(next(iter(x.values())))["levels"])
-    most = max([costs[layer.name].macs for layer in place.network.layers], default=0)
-    size = max(1, MOST_PRODUCTS // max(most, 1))
+    # Parts of the samples whose operands fit the memory, in whole rows. Draws count through all
+    # samples.
+    samples = _count_of(x)
+    most = max([beats[layer.name] * (tile.rows + tile.cols) * tile.lanes * 8
+                for tile, layers in place.tiles.items() for layer in layers], default=1)
+    rows = max([tile.rows for tile in place.tiles], default=1)
+    size = max(MOST_BYTES // most // rows * rows, 1)
     if any(isinstance(getattr(layer, "contract", None), Stochastic)
            for layer in place.network.layers):
         size = samples
@@ -205,6 +224,9 @@ def _part(levels: Levels, samples: slice) -> Levels:
 
 def _print(console: Console, report: NetworkReport):
     wide = Console(width=max(console.width, WIDTH))
+    if report.runs > 1:
+        wide.print(f"{report.samples} samples in {report.runs} runs, for the memory; each loads "
+                   "parameters and fills rows by itself", highlight=False)
     wide.print(table(report))
     compared = [each for each in report.layers if each.elements]
     wide.print(f"{sum(each.elements for each in compared):,} elements of {len(compared)} tensors "

@@ -5,8 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from golden.costs import Cost
+from golden.readers.contents import printable
 from sim.layers import Usage
 
 __all__ = ["LEGEND", "WIDTH", "LayerReport", "NetworkReport", "short", "table"]
@@ -27,6 +29,8 @@ class LayerReport:
     name, operator : str
     on : str
         Name of its tile or unit; ``golden`` if it has none.
+    macs : int
+        Products of the layer's sums; sums and means over axes count theirs by 1.
     elements : int
         Levels and exponents that were compared, all equal; 0 if golden alone computed them.
     cycles : int
@@ -40,6 +44,7 @@ class LayerReport:
     name: str
     operator: str
     on: str
+    macs: int
     elements: int
     cycles: int
     usage: Usage | None
@@ -55,6 +60,8 @@ class NetworkReport:
     network, arithmetic, inputs : str
         Name of the network; whose arithmetic it has; where the inputs are from.
     samples : int
+    runs : int
+        Parts of the samples that were simulated one after the other.
     tiles : mapping of str to dict
         Choices of each tile, by its name.
     layers : tuple of LayerReport
@@ -67,6 +74,7 @@ class NetworkReport:
     arithmetic: str
     inputs: str
     samples: int
+    runs: int
     tiles: dict[str, Any]
     layers: tuple[LayerReport, ...]
     golden: dict[str, str]
@@ -80,7 +88,7 @@ class NetworkReport:
                 row["usage"]["utilization"] = layer.usage.utilization
         return plain | {"all": {
             "elements": sum(each.elements for each in self.layers), "mismatches": 0,
-            "macs": sum(usage.macs for usage in self._usages),
+            "macs": sum(each.macs for each in self.layers),
             "cycles": sum(each.cycles for each in self.layers),
             "cycles_of_tiles": sum(usage.cycles for usage in self._usages),
             "moved_bytes": sum(each.cost.moved_bytes for each in self.layers),
@@ -117,8 +125,12 @@ def table(report: NetworkReport) -> Table:
     names = list(report.tiles)
     for each in report.layers:
         on = f"tile {names.index(each.on) + 1}" if each.on in names else each.on
-        table.add_row(_name(each.name), each.operator, on, *_cells([each]))
+        # A name from a file is no markup.
+        table.add_row(Text(_name(each.name)), each.operator, on, *_cells([each]))
     table.add_section()
+    tiled = [each for each in report.layers if each.usage is not None]
+    if tiled and len(tiled) < len(report.layers):
+        table.add_row("tiles", "", "", *_cells(tiled), style="bold")
     table.add_row("all", "", "", *_cells(report.layers), style="bold")
     return table
 
@@ -126,9 +138,10 @@ def table(report: NetworkReport) -> Table:
 def _cells(layers: Sequence[LayerReport]) -> list[str]:
     usages = [each.usage for each in layers if each.usage is not None]
     cycles, costs = sum(each.cycles for each in layers), [each.cost for each in layers]
-    slots = sum(usage.cycles * usage.capacity for usage in usages)
-    return [short(sum(usage.macs for usage in usages)) if usages else "",
-            f"{cycles:,}" if cycles else "",
+    # Shares are those of a tile's cycles.
+    slots = sum(usage.cycles * usage.capacity for usage in usages) * (len(usages) == len(layers))
+    macs = sum(each.macs for each in layers)
+    return [short(macs) if macs else "", f"{cycles:,}" if cycles else "",
             *(f"{100 * sum(map(part, usages)) / slots:.1f}" if slots else ""
               for part in _SHARES.values()),
             short(sum(cost.moved_bytes for cost in costs)),
@@ -154,4 +167,5 @@ LEGEND = ("used: MACs / (cycles * MACs a cycle), in %; the rest: idle rows, cols
 
 
 def _name(name: str) -> str:
+    name = printable(name)
     return name if len(name) <= MOST_LETTERS else f"...{name[3 - MOST_LETTERS:]}"

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from exactmac.comparison import inputs_for
 from golden import contracts
 from golden.block_scaled import parts
 from golden.networks import Linear, Network
@@ -16,6 +17,9 @@ from golden.recontract import network_with
 from golden.run import run
 
 __all__ = ["Source", "source_of"]
+
+SAMPLES = 32
+"""Random inputs that tell which runtime is nearest to a contract."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,18 +54,15 @@ class Source:
                f"as {self.model.runtime} computes it")
         return own if self.contract is None else f"with contract {self.contract}"
 
-    def warnings(self, x: Mapping[str, Any]) -> list[str]:
-        """Say that no runtime has the contract, which one is nearest, and what keeps its own.
+    def warnings(self) -> list[str]:
+        """Say that no runtime has the contract, which is nearest, and which layers keep their own.
 
-        The nearest is that whose results differ in the fewest elements of the outputs, for ``x``.
-
-        Parameters
-        ----------
-        x : mapping of str to array of integers or Blocks
-            Levels of the inputs.
+        The nearest are those whose outputs differ in the fewest elements, on :data:`SAMPLES` random
+        inputs.
         """
         if self.contract is None:
             return []
+        x = inputs_for(self.network, SAMPLES, 0)
         own, said, differ = _outputs(self.network, x), [], {}
         for name in RUNTIMES.get(kind_of(self.path), (SAVED,)):
             try:
@@ -75,11 +76,14 @@ class Source:
             if set(others) == set(own):
                 differ[name] = sum(int(np.sum(others[each] != own[each])) for each in own)
         else:
-            nearest = min(differ, key=lambda name: differ[name])
-            said.append(f"contract {self.contract} is that of no runtime of this model; nearest is "
-                        f"{nearest}: {differ[nearest]:,} of "
-                        f"{sum(each.size for each in own.values()):,} output elements differ on "
-                        "these inputs")
+            least = min(differ.values())
+            total = sum(each.size for each in own.values())
+            many = f"{least:,} of {total:,} output elements differ on {SAMPLES} random inputs"
+            nearest = " and ".join(name for name, count in differ.items() if count == least)
+            said.append(f"contract {self.contract} is not that of the saved network: {many}"
+                        if SAVED in differ else
+                        f"contract {self.contract} is that of no runtime of this model; nearest is "
+                        f"{nearest}: {many}")
         if self.kept:
             said.append(f"layers {', '.join(map(repr, self.kept))} keep their arithmetic, which "
                         f"contract {self.contract} does not have: "
@@ -103,5 +107,6 @@ def source_of(args: argparse.Namespace) -> Source:
 
 
 def _outputs(network: Network, x: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    return {name: parts(levels)["levels"]
-            for name, levels in run(network, x, outputs_only=True).items()}
+    # Levels and exponents of each output.
+    return {f"{name} {part}": value for name, output in run(network, x, outputs_only=True).items()
+            for part, value in parts(output).items()}

@@ -1,12 +1,13 @@
 """Tiles that the layers of a network need: formats, contract, zero points and depth."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from golden.contracts import ExactSum
+from golden.contracts import Clamped, ExactSum
 from golden.formats import EXPONENT_BIAS, BlockScaled, Format, IntFormat
 from golden.networks import Layer, Linear, Network, Reduce
 from hw.drive.lower import lower
@@ -44,7 +45,8 @@ def tile_of(network: Network, layer: Layer, **choices: Any) -> TileConfig:
     It has the formats of the layer's weights, input and output, and the layer's contract. It has
     zero points of weights where one of them is not 0, and a loaded table where the layer has one.
     Its window holds every exponent that the layer may have. By default it is as deep as the
-    layer's longest sum. A Reduce has weights of 1.
+    layer's longest sum: that of groups that share its columns, unless the contract does not take so
+    many products. A Reduce has weights of 1.
 
     Parameters
     ----------
@@ -71,19 +73,23 @@ def tile_of(network: Network, layer: Layer, **choices: Any) -> TileConfig:
     own: dict[str, Any] = {
         "weights": weights, "activations": input.format, "contract": layer.contract,
         "output": None if isinstance(layer.contract, ExactSum) else layer.output.format,
-        "zero_points": ("both" if np.any(zero_points) else
+        "zero_points": ("both" if np.any(zero_points) else "activations" if input.zero_point else
                         usual_zero_points(weights, input.format)),
         "lut": None if table is None else "loaded"}
     if any(isinstance(fmt, BlockScaled) for fmt in (weights, input.format)):
         exponents = getattr(layer, "exponents", None)
         codes = np.array([EXPONENT_BIAS]) if exponents is None else exponents
         own["window"] = int(input.exponents.hi - input.exponents.lo + codes.max() - codes.min() + 1)
+    cols, lanes = (choices.get(name, getattr(TileConfig, name)) for name in ("cols", "lanes"))
+    depths = [choices.pop("depth")] if choices.get("depth") is not None else []
     try:
-        if choices.get("depth") is None:
-            cols, lanes = (choices.get(name, getattr(TileConfig, name)) for name in (
-                "cols", "lanes"))
-            choices["depth"] = max(longest(network, layer, cols=cols), lanes)
-        return TileConfig(**own, **choices)
+        # Sums of groups that share columns are longer, perhaps too long for the contract.
+        for shared in (cols, 1) if not depths else ():
+            depths.append(max(longest(network, layer, cols=shared), lanes))
+        for depth in depths[:-1]:
+            with suppress(ValueError):
+                return TileConfig(**own, **choices, depth=depth)
+        return TileConfig(**own, **choices, depth=depths[-1])
     except (TypeError, ValueError) as error:
         raise ValueError(f"Layer {layer.name!r}: {error}") from error
 
@@ -130,8 +136,10 @@ def tiles_of(network: Network, layers: Iterable[Layer], **choices: Any) -> dict[
 
 def _joined(one: TileConfig, other: TileConfig, *, weights: bool) -> TileConfig | None:
     # The tile that computes what either computes; None if there is none.
+    # An integer result may be clamped to fewer levels (sim.checks.check_layer).
     formats = {"activations": _larger(one.activations, other.activations),
-               "output": _larger(one.output, other.output, width=True)}
+               "output": _larger(one.output, other.output,
+                                 width=isinstance(one.contract, Clamped))}
     if weights:
         formats["weights"] = _larger(one.weights, other.weights)
     elif not one.weights.contains(1):

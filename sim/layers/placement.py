@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from golden.networks import Layer, Linear, Network, Reduce
-from hw.drive import tile_of, tiles_of
+from hw.drive import longest, tile_of, tiles_of
 from hw.shared import Shared
 from hw.tile.config import TileConfig
 from sim.layers.designs import Design
@@ -71,7 +71,7 @@ def placement(network: Network, **choices: Any) -> Placement:
     for layer in network.layers:
         try:
             if isinstance(layer, Linear | Reduce):
-                tile_of(network, layer, **_LEAST)
+                tile_of(network, layer, **_LEAST, depth=longest(network, layer))
                 sums.append(layer)
             elif type(layer) in UNITS:
                 designs[layer.name] = UNITS[type(layer)].unit(network, layer)

@@ -37,10 +37,10 @@ def test_the_tile_that_computes_most(net, capsys, tmp_path):
     status, out, _ = main(capsys, tmp_path, net, "--no-verify", "--no-area", "--rows", "2",
                           "--json")
     manifest = json.loads(out)
-    assert status == 0 and manifest["name"] == "mac_s8_s8_s8_2x4x4_d20"
+    assert status == 0 and manifest["name"] == "mac_s8_s8_s8_2x4x4_d20_o4"
     assert manifest["model"] == {
         "network": "n", "arithmetic": "as it was saved", "layers": ["b", "c"], "others": {
-            "a": "tile mac_s4_s8_s8_2x4x4_d6", "f": "unit Lut",
+            "a": "tile mac_s4_s8_s8_2x4x4_d6_o4", "f": "unit Lut",
             "wide": "golden alone: Output of layer 'wide' must have a format of at most 8 bits to "
                     "be looked up in hardware, not s16"}}
     saved_manifest = json.loads((tmp_path / "out" / manifest["name"] / "manifest.json").read_text())
@@ -56,10 +56,10 @@ def test_the_summary_names_the_other_layers(net, capsys, tmp_path):
                             "half_even")
     assert status == 0
     for line in ("model        n, with contract half_even: 2 layers on this tile",
-                 "others       a: tile mac_s4_s8_s8_4x4x4_half_even_d6", "f: unit Lut",
+                 "others       a: tile mac_s4_s8_s8_4x4x4_half_even_d6_o4", "f: unit Lut",
                  f"try: exactmac network {net} --requant half_even"):
         assert line in out
-    assert err.startswith("exactmac build: warning: contract half_even is that of no runtime")
+    assert err.startswith("exactmac build: warning: contract half_even is not that of the saved")
 
 
 @pytest.mark.parametrize("arguments, message", [

@@ -7,6 +7,7 @@ import signal
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -137,16 +138,31 @@ def test_what_is_printed(net, capsys, tmp_path, monkeypatch):
     assert rows[0].split() == ["layer", "operator", "on", "MACs", "cycles", "used", "rows", "cols",
                                "lanes", "params", "weights", "results", "latency", "bytes",
                                "BitOps"]
-    assert [row.split()[0] for row in rows[1:4]] == ["a", "s", "all"]
+    assert [row.split()[0] for row in rows[1:5]] == ["a", "s", "tiles", "all"]
     shares = [float(each) for each in rows[1].split()[6:14]]
     assert abs(sum(shares) - 100) < 1  # rounded to a tenth each
-    assert rows[4] == "3 elements of 1 tensors compared with golden, 0 mismatches"
+    assert rows[5] == "3 elements of 1 tensors compared with golden, 0 mismatches"
     assert b"Cycles of n" in picture.read_bytes()
+
+
+def test_names_are_no_markup(capsys, tmp_path):
+    """Neither rich's nor matplotlib's, and of one line."""
+    names = ["[red]a", "b[/bold]", "$c_{$", "d\ne"]
+    path, picture = tmp_path / "net.npz", tmp_path / "a.svg"
+    saved.save(replace(network_of(*(dense(name, "x", features=6) for name in names)),
+                       name="[link=x]n\n"), path)
+    status, out, err = quick(capsys, path, "--plot", picture)
+    assert (status, err) == (0, "") and out.startswith("[link=x]n?, as it was saved")
+    assert [line.split()[0] for line in out.splitlines()[3:7]] == ["[red]a", "b[/bold]", "$c_{$",
+                                                                  "d?e"]
+    ElementTree.parse(picture)
+    status, out, err = quick(capsys, path, "--plot", tmp_path, "--json")
+    assert status == 2 and list(json.loads(out)) == ["error"]
 
 
 def test_many_samples_run_in_parts(net, capsys, monkeypatch):
     _, whole, _ = quick(capsys, net, "--samples", "7", "--json")
-    monkeypatch.setattr(model, "MOST_PRODUCTS", 2 * 3 * 6)
+    monkeypatch.setattr(model, "MOST_BYTES", 1)
     status, parts, _ = quick(capsys, net, "--samples", "7", "--json")
     whole, parts = json.loads(whole), json.loads(parts)
     for name in ("elements", "macs", "bit_operations"):
@@ -182,8 +198,8 @@ def test_another_contract(net, capsys, tmp_path):
     found = json.loads(out)
     assert status == 0 and found["arithmetic"] == "with contract half_even"
     assert "half_even" in next(iter(found["tiles"]))
-    assert err.startswith("exactmac network: warning: contract half_even is that of no runtime of "
-                          "this model; nearest is golden: ")
+    assert re.match(r"exactmac network: warning: contract half_even is not that of the saved "
+                    r"network: \d+ of 96 output elements differ on 32 random inputs\n", err)
     assert len(found["warnings"]) == len(err.splitlines()) == 2
     assert found["warnings"][1].startswith("layers 's' keep their arithmetic, which contract "
                                            "half_even does not have: ")

@@ -35,6 +35,41 @@ def test_the_depth_is_that_of_the_longest_sum():
     assert {tile.depth for tile in tiles(network, depth=10).values()} == {10}
 
 
+def test_a_zero_point_of_one_bit():
+    layer = dense("a", "x", features=6)
+    for zero_point, named in ((0, "none"), (1, "activations")):
+        network = network_of(layer, tensor=source("bit", zero_point=zero_point))
+        assert tile_of(network, layer).zero_points == named
+
+
+def test_thresholds_share_a_tile_of_one_output_alone():
+    def layer(name, output):
+        fmt = parse(output)
+        borders = {f"threshold_{k}": np.zeros(3, int) for k in range(len(fmt.levels()) - 1)}
+        own = dense(name, "x", features=6, output=output)
+        return replace(own, contract=contract("thresholds"), parameters={
+            "bias": np.zeros(3, int), **borders})
+
+    one, other, third = tiles(network_of(layer("a", "s2"), layer("b", "s3"),
+                                         layer("c", "s2"))).values()
+    assert one == third and one != other
+
+
+def test_groups_share_columns_as_far_as_the_contract_takes_their_sums():
+    def layer(name, weights):
+        return Conv2d(name=name, inputs=("x",), output=Quantization(parse("s16")), groups=32,
+                      weights=np.ones((32, 5, 5, 1), int), weight=Quantization(parse(weights)),
+                      contract=contract("tflite"), parameters={
+                          "bias": 0, "multiplier": 1 << 30, "shift": 0, "zero_point": 0,
+                          "clamp_min": -9, "clamp_max": 9})
+
+    network = network_of(layer("a", "s4"), layer("b", "s8n"),
+                         tensor=source("s16", shape=(9, 9, 32)))
+    found = tiles(network, cols=32)
+    # 800 products of 16 and 8 bits are more than 32 bits.
+    assert [tile.depth for tile in found.values()] == [800, 25]
+
+
 def test_groups_that_share_columns_have_longer_sums():
     layer = Conv2d(name="c", inputs=("x",), output=Quantization(parse("s8")), groups=4,
                    weights=np.ones((4, 3, 3, 1), int), weight=Quantization(parse("s8")),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from golden.contracts import parse as contract
+from golden.energy import macs_of
 from golden.formats import parse
 from golden.networks import Conv2d, Quantization, Tensor, TransposeConv2d
 from hw.tile.config import TileConfig
@@ -78,7 +79,19 @@ def test_outputs_without_a_tap_are_no_products():
                             weights=np.ones((2, 1, 1, 3), int), weight=S8, stride=(2, 2),
                             offset=(0, 0), size=(3, 3), contract=contract("half_up"))
     network = network_of(layer, tensor=Tensor("x", S8, (2, 2, 3)))
-    assert usage(network, 1, rows=2, cols=2, lanes=2, depth=4).macs == 4 * 3 * 2
+    found = usage(network, 1, rows=2, cols=2, lanes=2, depth=4)
+    assert found.macs == macs_of(layer, network) == 4 * 3 * 2
+
+
+@pytest.mark.parametrize("stride, taps, offset, size", [
+    ((1, 1), (3, 3), (1, 1), (4, 4)), ((2, 3), (3, 2), (0, 1), (5, 6)), ((1, 2), (3, 4), (2, 3),
+                                                                          (2, 3))])
+def test_taps_of_a_transposed_convolution(stride, taps, offset, size):
+    layer = TransposeConv2d(name="t", inputs=("x",), output=S8, parameters=PARAMETERS,
+                            weights=np.ones((2, *taps, 3), int), weight=S8, stride=stride,
+                            offset=offset, size=size, contract=contract("half_up"))
+    network = network_of(layer, tensor=Tensor("x", S8, (4, 4, 3)))
+    assert usage(network, 1, rows=2, cols=2, lanes=2).macs == macs_of(layer, network) > 0
 
 
 def test_usages_are_added():
