@@ -17,6 +17,7 @@ from math import prod
 
 from rich.console import Console
 from rich.progress import Progress
+from rich.text import Text
 
 from exactmac.explanation import SAMPLES, Explanation, Request, Session, begin, text
 from exactmac.inputs import HELP, MOST_SAMPLES
@@ -128,10 +129,11 @@ def _begun(request: Request, progress: Progress) -> Session:
 
 def _explained(session: Session, progress: Progress, console: Console | None) -> Explanation:
     # Lines are printed as soon as they are known.
-    def say(*lines: str):
+    def say(*lines: str, style: str = ""):
         if console is not None:
             for line in lines:
-                console.print(line, soft_wrap=True)
+                console.print(Text(line, style=style), soft_wrap=True)
+                style = ""
             console.file.flush()
 
     network = session.model.network
@@ -141,7 +143,7 @@ def _explained(session: Session, progress: Progress, console: Console | None) ->
     for each in progress.track(session.operators(), total=len(network.layers),
                                description="comparing operators"):
         operators.append(each)
-        say(*text.operator_lines(each, outputs))
+        say(*text.operator_lines(each, outputs), style=text.STYLES[each.agreement])
     contracts = list(progress.track(session.contracts(), description="whole networks"))
     explanation = session.explanation(operators, contracts)
     say(*text.costs_lines(explanation), "")

@@ -88,8 +88,7 @@ class Effects:
 
     def of(self, name: str, levels) -> tuple[Difference, float | None]:
         """Return the difference of the outputs if a tensor has other levels, and the accuracy."""
-        network = self.model.network
-        rows = self._rows(name, levels)
+        network, rows = self.model.network, self._rows(name, levels)
         changed = follow(network, _Rows(self.tensors, rows), {name: _taken(levels, rows)},
                          self.proof)
         count = largest = 0
@@ -155,4 +154,4 @@ class _Rows(Mapping):
 def _taken(levels, rows: np.ndarray):
     if isinstance(levels, Blocks):
         return Blocks(*(each[rows] for each in levels))
-    return levels[rows]
+    return levels if len(rows) == len(levels) else levels[rows]

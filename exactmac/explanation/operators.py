@@ -12,7 +12,7 @@ from exactmac.comparison import decimal
 from exactmac.explanation.alternatives import alternatives
 from exactmac.explanation.data import Answer, First, Operator
 from exactmac.explanation.differences import Difference, Effects, difference, plain
-from exactmac.explanation.readings import same_tensors
+from exactmac.explanation.readings import packed, same_tensors
 from exactmac.rounding.exact import exact
 from exactmac.rounding.qonnx import QonnxRounding
 from golden.block_scaled import Levels, parts
@@ -77,6 +77,8 @@ class Answers:
                                  own.outputs.count, own.outputs.largest, own.accuracy))
 
     def _group(self, levels: Levels) -> _Group:
+        if isinstance(levels, np.ndarray) and levels.dtype.kind == "i":
+            levels = levels.astype(np.int64)  # arithmetic on narrow integers would wrap
         name, mine = self.name, self.effects.tensors[self.name]
         far = difference(self.effects.model.network, name, levels, mine)
         first = None
@@ -88,7 +90,7 @@ class Answers:
                           None if value is None else decimal(value), *(
                               each.item() if isinstance(each, np.generic) else each
                               for each in (level, reference)))
-        return _Group(levels, far, first, *self.effects.of(name, levels))
+        return _Group(packed(levels), far, first, *self.effects.of(name, levels))
 
     @property
     def agreement(self) -> Literal["all", "runtimes", "differ", "alone"]:

@@ -8,16 +8,17 @@ import numpy as np
 
 from exactmac.comparison import Observed
 from exactmac.oracles import RUNTIMES, Runtime
+from golden.block_scaled import Levels
 from golden.networks import Layer
 from golden.readers import RUNTIMES as READ
 from golden.readers import Model
 from golden.run import Proof, prove, run
 
-__all__ = ["UNKNOWN", "Reading", "chosen", "same_tensors"]
+__all__ = ["UNKNOWN", "Reading", "chosen", "packed", "same_tensors"]
 
 
 UNKNOWN = "its rounding depends on the processor, and golden does not have it"
-"""Why an answer of LiteRT's own kernels is not known."""
+"""Why an answer is not known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +44,9 @@ class Reading:
     def of(cls, model: Model, observed: Observed | None = None, unknown: Collection[str] = ()
            ) -> "Reading":
         """Return the reading of a model, proven."""
+        if observed is not None:
+            observed = observed._replace(tensors={
+                name: packed(each) for name, each in observed.tensors.items()})
         return cls(model, prove(model.network), observed, unknown)
 
     @property
@@ -78,14 +82,14 @@ class Reading:
                                name in own.channels_last) for name, other in pairs.items()}
         made = run(own.network, {each.name: given[each.name] for each in own.network.inputs},
                    self.proof, given=given)
-        found = {other: _relaid(made[name], name in own.channels_last,
-                                other in reference.channels_last)
+        found = {other: packed(_relaid(made[name], name in own.channels_last,
+                                       other in reference.channels_last))
                  for name, other in pairs.items()}
         layers = {layer.name: layer for layer in reference.network.layers}
         for layer in own.network.layers:
             if layer.name in layers and _alike(layer, layers[layer.name]):
-                found.setdefault(layer.name, made[layer.name])
-        return found | dict.fromkeys(self.unknown, UNKNOWN)
+                found.setdefault(layer.name, packed(made[layer.name]))
+        return found | {pairs.get(name, name): UNKNOWN for name in self.unknown}
 
     def equals(self, network_tensors: Mapping[str, Any], reference: Model) -> bool:
         """Whether the runtime has shown every tensor as it is given, in the reference's names."""
@@ -134,6 +138,16 @@ def chosen(kind: str, against: Sequence[str] | None) -> list[Runtime]:
                 f"not {name!r}")
         RUNTIMES[name].require()
     return [RUNTIMES[name] for name in against]
+
+
+def packed(levels: Levels) -> Levels:
+    """Return integers in the least type that holds them, as they are kept to be compared."""
+    if isinstance(levels, np.ndarray) and levels.dtype == np.int64 and levels.size:
+        least, most = int(levels.min()), int(levels.max())
+        for kind in (np.int8, np.int16, np.int32):
+            if np.iinfo(kind).min <= least and most <= np.iinfo(kind).max:
+                return levels.astype(kind)
+    return levels
 
 
 def same_tensors(a, b) -> bool:

@@ -1,6 +1,6 @@
 """An explanation in steps: runtimes run, then each operator, then each contract."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,13 +21,13 @@ from exactmac.inputs import levels, read_inputs, read_labels
 from exactmac.oracles import RUNTIMES
 from golden.block_scaled import Levels, parts
 from golden.costs import total
-from golden.networks import Float32
+from golden.networks import Add, Float32, FloatAveragePool, Mul
 from golden.readers import RUNTIMES as READ
 from golden.readers import Model, UnsupportedModel, kind_of, read_model
 from golden.readers.report import report
 from hw.flow.tools import ToolFailed
 
-__all__ = ["SAMPLES", "Request", "Session", "begin"]
+__all__ = ["SAMPLES", "Request", "Session", "begin", "explain"]
 
 SAMPLES = 32
 """Random inputs, by default."""
@@ -182,7 +182,8 @@ def begin(request: Request, track: Callable[[Sequence], Iterable] = iter) -> Ses
             else:
                 model = read_model(path, runtime.name)
                 given = _given(request, model) if given is None else given
-                reading = Reading.of(model, observed(path, runtime, model, given))
+                seen = observed(path, runtime, model, given)
+                reading = Reading.of(model, seen, _uncertain(model, seen.comparison.excluded))
         except (UnsupportedModel, ToolFailed) as error:
             if request.against is not None:
                 raise ValueError(str(error)) from error
@@ -201,18 +202,27 @@ def begin(request: Request, track: Callable[[Sequence], Iterable] = iter) -> Ses
                    given)
 
 
+def explain(request: Request) -> Explanation:
+    """Return whose answer a model's hardware gives; errors as of :func:`begin`."""
+    session = begin(request)
+    return session.explanation(list(session.operators()), list(session.contracts()))
+
+
 def _state(reading: Reading) -> RuntimeState:
     assert reading.observed is not None
     found, reasons = reading.observed.comparison, []
     if found.first is not None:
         reasons.append(f"it differs from golden first in {found.first}")
-    if found.excluded:
-        reasons.append("its order of float32 operations on this processor is another in "
-                       + ", ".join(found.excluded))
     if count := len(reading.unknown):
         reasons.append(f"in {count} operator{'s' * (count > 1)} {UNKNOWN}")
     return RuntimeState(reading.name, found.version, "compared", "; ".join(reasons),
                         found.elements, found.mismatches, found.rounded)
+
+
+def _uncertain(model: Model, excluded: Collection[str]) -> list[str]:
+    # Of the tensors that are not compared, those whose own operator has another order of float32.
+    return [layer.name for layer in model.network.layers if layer.name in excluded
+            and isinstance(layer, Add | Mul | FloatAveragePool)]
 
 
 def _batch(samples: Mapping[str, Levels]) -> int:

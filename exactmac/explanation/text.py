@@ -9,7 +9,7 @@ from exactmac.explanation.data import Answer, Contracted, Explanation, Operator,
 from exactmac.explanation.session import Session
 from golden.costs import SRAM_BYTES, Cost
 
-__all__ = ["COLUMNS", "WIDTH", "contracts_table", "costs_lines", "heading", "notes",
+__all__ = ["COLUMNS", "STYLES", "WIDTH", "contracts_table", "costs_lines", "heading", "notes",
            "operator_lines", "wrapped"]
 
 WIDTH = 100
@@ -22,6 +22,9 @@ COLUMNS = (
     f"{'operator':{NAME}} {'':{KIND}} {'values':>9} {'runtimes':>8} {'contracts':>9} {'BitOps':>7} "
     f"{'stored':>7} {'moved':>7} {'arith.':>6} {'memory':>6}")
 """Heading of the lines of operators."""
+
+STYLES = {"all": "green", "runtimes": "cyan", "differ": "bold red", "alone": "dim"}
+"""Style of the line of an operator on a terminal, by who agrees."""
 
 
 def heading(session: Session) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""``exactmac explain``: answers and effects counted by another way, listings, and bad input."""
+"""``exactmac explain``: what it prints, runtimes that are left out, and bad input."""
 
 import json
 import os
@@ -6,185 +6,23 @@ import re
 import signal
 import sys
 from dataclasses import replace
-from fractions import Fraction
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 
-from exactmac import comparison, explain
-from exactmac.explanation import builtin, session
+from exactmac.explanation import Explanation, session
+from exactmac.explanation.data import Operator, RuntimeState
+from exactmac.explanation.text import costs_lines, notes, operator_lines
 from exactmac.oracles import RUNTIMES, Runtime
-from golden import digits
-from golden.affine import quantize
-from golden.contracts import parse as contract
-from golden.formats import parse
-from golden.readers import UnsupportedModel, read, read_model
-from golden.readers.borders import levels_of
+from golden.costs import Cost
+from golden.readers import UnsupportedModel, read
 from golden.readers.model import Problem
-from golden.recontract import network_with
-from golden.run import run
 from golden.saved import save
-from hw.flow.tools import ToolFailed
-from tests.exactmac.test_compare import onnx_file, qonnx_file
-from tests.exactmac.test_inputs import ties, written
+from tests.exactmac.explaining import HELLO, explained, main
 from tests.processes import LONG, python
 
-HELLO = Path(__file__).parents[1] / "data" / "hello_world_int8.tflite"
-X = np.arange(-128, 128).reshape(-1, 1)
-
-
-def main(capsys, *arguments):
-    try:
-        status = explain.main([str(each) for each in arguments])
-    except SystemExit as stop:
-        status = stop.code
-    out, err = capsys.readouterr()
-    return status, out, err
-
-
-def explained(capsys, *arguments):
-    status, out, err = main(capsys, *arguments, "--json")
-    assert status == 0, err
-    return json.loads(out)
-
-
-@pytest.fixture
-def golden_runs(monkeypatch):
-    """Every runtime is installed, and shows what golden computes with its arithmetic."""
-    change = {}
-
-    def shown(runtime, model, inputs):
-        if "fails" in change:
-            raise ToolFailed(runtime.name, "it crashed")
-        own = "litert-reference" if runtime.name == builtin.NAME else runtime.name
-        read = read_model(model, change.get(runtime.name, own))
-        levels = {name: levels_of(read, name, x) if x.dtype == np.float32 else x.astype(np.int64)
-                  for name, x in zip(read.inputs, inputs, strict=True)}
-        tensors = run(read.network, levels)
-        made = {}
-        for name, place in read.tensors.items():
-            x = np.moveaxis(tensors[name], -1, 1) if name in read.channels_last else tensors[name]
-            made[place] = x + change.get(name, 0)
-        return made
-
-    monkeypatch.setattr(comparison, "tensors", shown)
-    monkeypatch.setattr(Runtime, "installed", property(lambda own: own.version))
-    return change
-
-
-@pytest.fixture
-def saved(tmp_path):
-    network = digits.quantized(digits.load(), weights=parse("s4n"), activations=parse("s4"))
-    save(network, path := tmp_path / "digits.npz")
-    return network, path
-
-
-@pytest.mark.skipif(RUNTIMES["tflite-micro"].installed is None
-                    or RUNTIMES["litert"].installed is None, reason="a runtime is not installed")
-def test_runtimes_as_they_are(capsys, tmp_path):
-    np.save(tmp_path / "x.npy", X)
-    found = explained(capsys, HELLO, "--against", "tflite-micro,litert", "--inputs",
-                      tmp_path / "x.npy")
-    states = {each["name"]: each for each in found["runtimes"]}
-    for name in ("tflite-micro", "litert"):
-        assert states[name]["status"] == "compared" and states[name]["mismatches"] == 0
-        assert states[name]["checked"] == 256 * 33
-    assert found["reference"] == "tflite-micro"
-    assert states["qonnx"]["status"] == "reads other files"
-    assert found["inputs"] == f"256 inputs of {tmp_path / 'x.npy'}" and found["samples"] == 256
-    checked(found, "tflite-micro", "litert")
-    assert found["sentence"] == (
-        "with contract tflite this network is bit for bit tflite-micro, on these inputs; with "
-        "onnx, bit for bit litert, 9.0 % of the outputs differ")
-
-
-def checked(found, reference, other):
-    """Compare what is said with golden on all inputs, layer by layer, and with fractions."""
-    mine, theirs = read(HELLO, reference), read(HELLO, other)
-    tensors = run(mine, X)
-    alone = run(theirs, X, given=tensors)
-    [output] = mine.outputs
-    for own, layer in zip(found["operators"], mine.layers, strict=True):
-        answers = {each["name"]: each for each in own["answers"]}
-        assert own["name"] == layer.name and own["elements"] == tensors[layer.name].size
-        assert answers[reference]["group"] == answers["tflite"]["group"] == 0
-        for name, other_network in ((other, theirs), ("half_up", network_with(
-                mine, contract("half_up"))[0])):
-            y = alone[layer.name] if name == other else run(
-                other_network, X, given=tensors)[layer.name]
-            differ = y != tensors[layer.name]
-            said = answers[name]
-            assert said["differ"] == differ.sum()
-            assert said["largest"] == np.abs(y - tensors[layer.name]).max()
-            assert (said["group"] == 0) == (not differ.any())
-            after = run(mine, X, given={layer.name: y}) | {layer.name: y}
-            assert said["outputs_differ"] == (after[output] != tensors[output]).sum()
-            if differ.any():
-                place = tuple(said["first"]["index"])
-                assert place == tuple(np.argwhere(differ)[0].tolist())
-                assert (said["first"]["level"], said["first"]["reference"]) == (
-                    y[place], tensors[layer.name][place])
-                exactly(said["first"], mine, layer, tensors)
-    for each in found["contracts"]:
-        own, kept = network_with(mine, contract(each["name"]))
-        differ = run(own, X)[output] != tensors[output]
-        assert (each["layers"], each["kept"], each["outputs_differ"], each["outputs"]) == (
-            3, len(kept), differ.sum(), 256)
-
-
-def exactly(first, network, layer, tensors):
-    """The exact number, from the file's levels and scales: one product after the other."""
-    sample, channel = first["index"]
-    input, output = network.quantization(layer.inputs[0]), layer.output
-    total = Fraction(int(np.ravel(layer.parameters["bias"])[channel]))
-    for a, w in zip(tensors[layer.inputs[0]][sample].tolist(),
-                    layer.weights[channel].tolist(), strict=True):
-        total += (a - input.zero_point) * w
-    value = total * Fraction(input.scale) * Fraction(float(
-        np.broadcast_to(layer.weight.scale, len(layer.weights))[channel])) / Fraction(
-            output.scale) + output.zero_point
-    assert first["exact"] == f"{value.numerator}/{value.denominator}"
-    assert abs(Fraction(first["decimal"]) - value) < Fraction(1, 10**15)
-    assert abs(value - first["level"]) < 1 or output.format.min in (
-        first["level"], first["reference"])
-
-
-def test_every_runtime_of_a_kind(capsys, golden_runs):
-    found = explained(capsys, HELLO, "--samples", 256)
-    assert [each["name"] for each in found["runtimes"] if each["status"] == "compared"] == [
-        "tflite-micro", "litert", "litert-reference", "litert-builtin"]
-    assert found["inputs"] == ("256 random inputs (seed 0) over the whole range of each input")
-    one, two, three = found["operators"]
-    assert two["agreement"] == "differ" and two["operator"] == "Dense"
-    assert (two["arithmetic"], two["place"]) == ("contract tflite", 8)
-    assert two["cost"]["macs"] == 256 and two["cost"]["memory"] == "SRAM"
-    assert found["costs"]["macs"] == 288 == sum(
-        each["cost"]["macs"] for each in found["operators"])
-    for each in (one, two, three):
-        groups = {}
-        for answer in each["answers"]:
-            groups.setdefault(answer["group"], set()).add(answer["differ"])
-        assert all(len(counts) == 1 for counts in groups.values()) and groups[0] == {0}
-    assert found["accuracy"] is None and found["outputs"] == list(read(HELLO).outputs)
-
-
-def test_kernels_that_are_told_by_their_results(capsys, golden_runs, monkeypatch):
-    """Each operator has the arithmetic that gives every element; of one none does."""
-    golden_runs[builtin.NAME] = "litert"
-    found = explained(capsys, HELLO, "--against", "tflite-micro,litert-builtin")
-    [_, own] = [each for each in found["runtimes"] if each["status"] == "compared"]
-    assert (own["name"], own["reason"], own["checked"]) == (builtin.NAME, "", 32 * 33)
-    last = read(HELLO).layers[-1].name
-    golden_runs[last] = 1
-    monkeypatch.setattr(sys, "argv", ["exactmac"])
-    status, out, err = main(capsys, HELLO, "--against", builtin.NAME)
-    assert status == 0
-    assert err == ("exactmac explain: warning: litert-builtin: in 1 operator its rounding depends "
-                   "on the processor, and golden does not have it\n")
-    assert "answers are compared with those of the arithmetic of tflite-micro, the reference" in out
-    assert "litert-builtin             1,024 elements compared with golden, 0 mismatches" in out
+SUM = Explanation("m", "saved", "n", "", 1, "", (), (), (), None, (), Cost(), "")
 
 
 def test_a_mismatch_is_loud(capsys, golden_runs):
@@ -219,31 +57,6 @@ def test_runtimes_that_are_left_out(capsys, golden_runs, monkeypatch, saved):
                "'exactmac[runtimes]'\n")
 
 
-def test_a_saved_network_with_labels(capsys, tmp_path, saved):
-    network, path = saved
-    data = digits.load()
-    x, labels = quantize(data.images[:200], network.input), data.labels[:200]
-    np.save(tmp_path / "x.npy", x)
-    np.save(tmp_path / "y.npy", labels)
-    found = explained(capsys, path, "--inputs", tmp_path / "x.npy", "--labels",
-                      tmp_path / "y.npy")
-    tensors = run(network, x)
-    assert found["kind"] == "saved" and found["reference"] == "the network's own arithmetic"
-    assert found["accuracy"] == digits.accuracy(tensors["dense1"], labels)
-    for each in found["contracts"]:
-        own, _ = network_with(network, contract(each["name"]))
-        assert each["accuracy"] == digits.accuracy(run(own, x)["dense1"], labels)
-        assert each["equal_to"] == []
-    for own, layer in zip(found["operators"], network.layers, strict=True):
-        for each in own["answers"]:
-            other, _ = network_with(network, contract(each["name"]))
-            y = run(other, x, given=tensors)[layer.name]
-            after = (run(network, x, given={layer.name: y}) | {layer.name: y})["dense1"]
-            assert each["accuracy"] == digits.accuracy(after, labels)
-            assert each["outputs_differ"] == (after != tensors["dense1"]).sum()
-    assert {each["status"] for each in found["runtimes"]} == {"reads other files"}
-
-
 def test_the_text_fits_a_terminal(capsys, tmp_path, saved):
     network, path = saved
     np.save(tmp_path / "x.npy", np.zeros((3, 64), int))
@@ -259,52 +72,23 @@ def test_the_text_fits_a_terminal(capsys, tmp_path, saved):
     assert "accuracy" not in out
 
 
-def test_an_onnx_file(capsys, golden_runs, tmp_path):
-    found = explained(capsys, onnx_file(tmp_path), "--against", "onnxruntime")
-    kinds = [(each["operator"], each["agreement"]) for each in found["operators"]]
-    assert kinds == [("Transpose", "alone"), ("Conv2d", "runtimes"), ("Transpose", "alone"),
-                     ("Transpose", "alone")]
-    assert found["sentence"].startswith("with contract onnx this network is bit for bit "
-                                        "onnxruntime, on these inputs; with tflite, ")
+def test_mismatches_are_named_first():
+    states = [RuntimeState("a", "1", "refused", "it crashed"),
+              RuntimeState("b", "1", "compared", "fine"), RuntimeState("c", "1", "compared"),
+              RuntimeState("d", "1", "compared", "it differs", 9, 2),
+              RuntimeState("e", None, "not installed", "pip install")]
+    assert list(notes(states)) == ["d: it differs", "a is left out: it crashed", "b: fine"]
 
 
-def test_a_qonnx_file(capsys, golden_runs, tmp_path):
-    """Exact numbers are those of the file's real numbers, not of thresholds."""
-    found = explained(capsys, qonnx_file(tmp_path, powers=False, shift=0.08))
-    first, sums = found["operators"]
-    assert (first["arithmetic"], sums["arithmetic"]) == ("contract thresholds", "contract none")
-    assert sums["agreement"] == "alone" and not [
-        each for each in sums["answers"] if each["kind"] == "contract"]
-    answers = {each["name"]: each for each in first["answers"]}
-    assert answers["thresholds"]["group"] == answers["qonnx"]["group"] == 0
-    assert answers["half_even"]["group"] == 0
-    floor = answers["floor"]["first"]
-    exact = Fraction(floor["exact"])
-    assert floor["reference"] == round(exact) and floor["level"] == exact // 1
-    assert "with contract thresholds (and exact sums in Dense) this network is bit for bit qonnx" \
-        in found["sentence"]
-
-
-def test_real_inputs_are_quantized_by_each_runtime(capsys, golden_runs, tmp_path, rng):
-    path = written(tmp_path / "model.tflite")
-    model = read_model(path, "tflite-micro")
-    real = model.inputs[0]
-    x = ties(rng, 0.1)
-    np.savez(tmp_path / "x.npz", t0=x, t1=np.full((8, 256), 127))
-    assert {each.real for each in model.quantize} == {"t0"}
-    found = explained(capsys, path, "--inputs", tmp_path / "x.npz", "--against",
-                      "tflite-micro,litert")
-    first = found["operators"][0]
-    litert = read_model(path, "litert")
-    mine, theirs = levels_of(model, real, x), levels_of(litert, real, x)
-    answers = {each["name"]: each for each in first["answers"]}
-    assert (first["operator"], first["inputs"]) == ("QUANTIZE", ["t0"])
-    assert first["agreement"] == "differ"
-    assert answers["litert"]["differ"] == answers["litert"]["outputs_differ"] == (
-        mine != theirs).sum()
-    place = tuple(answers["litert"]["first"]["index"])
-    assert Fraction(answers["litert"]["first"]["exact"]) == (
-        Fraction(float(x[place])) / Fraction(model.network.quantization(real).scale) + 3)
+def test_what_comes_from_dram_has_a_mark():
+    cost = Cost(5, 320, 10**6, 2 * 10**6, "DRAM", 12345.0, 0.0, 3.2e8)
+    own = Operator("a/long/path/of/an/operator;fused", "TransposeConv2d", ("x",), 3, (9,), "s8",
+                   "contract tflite", 9, cost, "alone", ())
+    [line] = operator_lines(own, 9)
+    assert line == ("path/of/an/operator  TransposeCon         9        -         -     320   "
+                    "1.00M   2.00M   12.3 320000*")
+    assert list(costs_lines(replace(SUM, costs=cost)))[-1].startswith("* from DRAM: ")
+    assert not any(each.startswith("*") for each in costs_lines(SUM))
 
 
 def test_the_page_is_written(capsys, monkeypatch, saved, tmp_path):
@@ -399,47 +183,26 @@ def test_what_golden_cannot_read_as_a_runtime_is_left_out(capsys, golden_runs, m
     assert status == 0 and "those of the arithmetic of litert, the reference" in out
 
 
-FOLDER = os.environ.get("EXACTMAC_MODELS")
-SENTENCES = {
-    "ad01_int8": "with contract tflite this network is bit for bit tflite-micro, on these inputs; "
-    "with onnx, bit for bit litert and litert-reference, 35.3 % of the outputs differ",
-    "kws_ref_model": "with contract tflite (and average of levels in Pool and fixed point in "
-    "Softmax) this network is bit for bit tflite-micro and litert-reference, on these inputs; "
-    "with onnx, bit for bit litert, 3.1 % of the outputs differ",
-    "pretrainedResnet_quant": "with contract tflite (and average of levels in Pool and fixed "
-    "point in Softmax) this network is bit for bit tflite-micro, on these inputs; with onnx, bit "
-    "for bit litert, 14.4 % of the outputs differ; litert-reference has contract tflite in "
-    "Conv2d, scheme tflite in Add, average of levels in Pool, contract half_away in Dense and "
-    "fixed point in Softmax"}
+def blocks(language):
+    page = (HELLO.parents[2] / "docs" / "explain.md").read_text()
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not FOLDER, reason="EXACTMAC_MODELS names no folder of models")
-@pytest.mark.parametrize("name", SENTENCES)
-def test_models_of_mlperf_tiny(name, capsys):
-    path = Path(str(FOLDER)) / f"{name}.tflite"
-    if not path.exists() or any(RUNTIMES[each].installed is None
-                                for each in ("tflite-micro", "litert")):
-        pytest.skip(f"{path} is not there, or a runtime is not installed")
-    found = explained(capsys, path, "--against", "tflite-micro,litert,litert-reference")
-    assert found["sentence"] == SENTENCES[name]
-    assert all(each["mismatches"] == 0 for each in found["runtimes"])
-    mine, theirs = read(path, "tflite-micro"), read(path, "litert")
-    x = comparison.inputs_for(mine, 32, 0)
-    tensors = run(mine, x)
-    alone = run(theirs, x, given=tensors)
-    for own, layer in zip(found["operators"], mine.layers, strict=True):
-        [answer] = [each for each in own["answers"] if each["name"] == "litert"]
-        differ = alone[layer.name] != tensors[layer.name]
-        assert answer["differ"] == differ.sum()
-        if differ.any():
-            after = run(mine, x, given={layer.name: alone[layer.name]}) | {
-                layer.name: alone[layer.name]}
-            assert answer["outputs_differ"] == sum(
-                (after[each] != tensors[each]).sum() for each in mine.outputs)
-            exact = Fraction(answer["first"]["exact"])
-            levels = {answer["first"]["level"], answer["first"]["reference"]}
-            assert max(levels) - min(levels) == 1 and min(levels) <= exact <= max(levels)
+@pytest.mark.skipif(RUNTIMES["tflite-micro"].installed is None
+                    or RUNTIMES["litert"].installed is None, reason="a runtime is not installed")
+def test_the_command_prints_what_the_page_shows(capsys, monkeypatch):
+    monkeypatch.chdir(HELLO.parents[2])
+    [arguments] = re.findall(r"^exactmac explain (.*)$", blocks("sh")[0], re.MULTILINE)
+    status, out, err = main(capsys, *arguments.split())
+    assert (status, err) == (0, "")
+    assert [line.rstrip() for line in out.splitlines()] == blocks("text")[0].splitlines()
+
+
+def test_the_example_of_the_page_runs(capsys, golden_runs, monkeypatch):
+    monkeypatch.chdir(HELLO.parents[2])
+    exec(blocks("python")[0], {})
+    assert capsys.readouterr().out.startswith("Dense runtimes ")
 
 
 @pytest.mark.slow
