@@ -88,10 +88,10 @@ def wrapped(text: str, indent: str = "") -> list[str]:
 
 def _short(name: str) -> str:
     # The first of several fused operators, the last parts of its path.
-    own = name.split(";")[0]
+    own = name.split(";")[0].removesuffix(":channels_last")
     while len(own) > NAME and "/" in own:
         own = own.partition("/")[2]
-    return own if len(own) <= NAME else f"...{own[3 - NAME:]}"
+    return own if len(own) <= NAME else f"{own[:NAME - 3]}..."
 
 
 def _differing(group: Sequence[Answer], operator: Operator, outputs: int) -> str:
