@@ -23,7 +23,8 @@ def test_each_command_has_a_parser():
 @pytest.mark.parametrize("name", PARSERS)
 def test_help_names_every_command(name):
     said = PARSERS[name]().format_help()
-    model = {"build": "[MODEL] ", "network": "[MODEL] ", "compare": "MODEL "}.get(name, "")
+    model = {"build": "[MODEL] ", "network": "[MODEL] ", "explain": "MODEL ",
+             "compare": "MODEL "}.get(name, "")
     assert said.startswith(f"usage: exactmac {name} {model}[OPTIONS]\n")
     for other, what in exactmac.COMMANDS.items():
         assert f"\n  exactmac {other:<7}  {what}\n" in said
