@@ -95,6 +95,7 @@ def test_a_click_opens_each_operator(opened):
     wait_for_hint(tab)
 
 
+@pytest.mark.slow
 def test_nodes_say_their_agreement(opened):
     given = resnet()
     tab = opened(given)
@@ -108,6 +109,7 @@ def test_nodes_say_their_agreement(opened):
         "10,485 differ", "10,485 differ", "20,971 differ", "equal"]
 
 
+@pytest.mark.slow
 def test_keys_open_an_operator(opened):
     given = resnet()
     tab = opened(given)
@@ -117,6 +119,7 @@ def test_keys_open_an_operator(opened):
         check_panel(tab, given, place)
 
 
+@pytest.mark.slow
 def test_an_address_opens_an_operator(opened):
     given = resnet()
     names = [each["name"] for each in given["operators"]]
@@ -140,6 +143,7 @@ def test_names_of_a_file_are_only_text(opened):
     assert tab.evaluate("window.broken") is None
 
 
+@pytest.mark.slow
 def test_tables_of_the_whole_network(opened):
     given = resnet()
     tab = opened(given)
@@ -157,6 +161,7 @@ def test_tables_of_the_whole_network(opened):
         "10.6 M", "680 M", "172,335 bytes", "344,670 bytes", "3.62 µJ"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "blocks"), [(1280, 36), (400, 3)])
 def test_nothing_overlaps_and_nothing_is_cut(opened, width, blocks):
     given = resnet(blocks)
@@ -174,6 +179,7 @@ def test_nothing_overlaps_and_nothing_is_cut(opened, width, blocks):
         return text.getComputedTextLength() <= width.baseVal.value; })""")
 
 
+@pytest.mark.slow
 def test_numbers_of_float32(opened):
     """They are written with all digits, and those that are not finite as words."""
     given = chain(["a"])
@@ -188,6 +194,7 @@ def test_numbers_of_float32(opened):
     assert tab.locator(".line").count() == 0
 
 
+@pytest.mark.slow
 def test_remarks_on_runtimes_and_the_order_of_contracts(opened):
     given = resnet()
     given["runtimes"][1].update(rounded=2, reason="it hides tensors")
@@ -198,6 +205,7 @@ def test_remarks_on_runtimes_and_the_order_of_contracts(opened):
     assert [row[0] for row in cells(tab, "#contracts")] == ["tflite", "onnx", "half_up", "qonnx"]
 
 
+@pytest.mark.slow
 def test_several_inputs_and_outputs(opened):
     given = explanation([operator("a", ["x", "y"], "Add"), operator("b", ["y"], "Pool"),
                          operator("c", ["a", "a"], "Mul")], ["c", "b", "a"])

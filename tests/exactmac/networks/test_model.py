@@ -106,7 +106,8 @@ def test_networks_of_convolutions_on_the_verilog(name, capsys, tmp_path, rng):
 
 
 @pytest.mark.parametrize("weights, activations, shape", [
-    ("mx_e2m1", "s8", ()), ("mx_e2m1", "mx_s8", ("--cols", "32")), ("e4m3fn", "e4m3fn", ())])
+    ("mx_e2m1", "s8", ()), ("e4m3fn", "e4m3fn", ()),
+    pytest.param("mx_e2m1", "mx_s8", ("--cols", "32"), marks=pytest.mark.slow)])
 def test_saved_networks(weights, activations, shape, capsys, tmp_path):
     """Of real numbers, too."""
     data, path, images = digits.load(), tmp_path / "net.npz", tmp_path / "x.npy"
