@@ -76,6 +76,8 @@ class Comparison:
         exact number (:mod:`exactmac.rounding`). They are no mismatches.
     first_rounded : Difference or None
         The first of them.
+    wrong : tuple of str
+        Tensors with mismatches.
     """
 
     runtime: str
@@ -88,6 +90,7 @@ class Comparison:
     excluded: tuple[str, ...] = ()
     rounded: int = 0
     first_rounded: Difference | None = None
+    wrong: tuple[str, ...] = ()
 
 
 def inputs_for(network: Network, samples: int, seed: int) -> dict[str, Any]:
@@ -202,7 +205,7 @@ def counted(read: Model, inputs: Mapping[str, np.ndarray], shown: Mapping[int, n
     rounding = rounding_of(read, {**own, **theirs}, reals)
     excluded = uncertain(network, runtime, read.reals)
     count = elements = mismatches = rounded = 0
-    hidden, first, first_rounded = [], None, None
+    hidden, wrong, first, first_rounded = [], [], None, None
     operators = {each.levels: each.operator for each in read.quantize if each.levels in quantized}
     operators |= {layer.name: type(layer).__name__ for layer in network.layers}
     for name, operator in operators.items():
@@ -221,9 +224,11 @@ def counted(read: Model, inputs: Mapping[str, np.ndarray], shown: Mapping[int, n
         first = first or _first(name, operator, differ, pair, rounding)
         count, elements = count + 1, elements + differ.size
         mismatches += int(differ.sum())
+        if differ.any():
+            wrong.append(name)
     return Comparison(runtime.name, version, count, elements, mismatches, tuple(hidden), first,
                       tuple(name for name in excluded if name in read.tensors), rounded,
-                      first_rounded)
+                      first_rounded, tuple(wrong))
 
 
 def _in_network(read: Model, places: Mapping[str, int | str], shown: Mapping[int, np.ndarray]

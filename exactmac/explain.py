@@ -8,8 +8,8 @@ first element in which they do, and what that makes of the network's outputs.
 import argparse
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from functools import partial
 from importlib import import_module
@@ -20,10 +20,12 @@ from rich.progress import Progress
 from rich.text import Text
 
 from exactmac.explanation import SAMPLES, Explanation, Request, Session, begin, text
-from exactmac.inputs import HELP, MOST_SAMPLES
+from exactmac.inputs import HELP, MOST_SAMPLES, apart
 from exactmac.options import Parser
 from exactmac.oracles import RUNTIMES
+from exactmac.progress import lines
 from golden.command import integer, output_file, undoing, write_file
+from golden.readers.contents import printable
 
 __all__ = ["main", "parser"]
 
@@ -54,7 +56,7 @@ def parser() -> Parser:
     parser.add_argument("--against", metavar="NAMES",
                         help=f"runtimes, separated by commas, the reference first: "
                              f"{', '.join(RUNTIMES)} (default: all that are installed and run "
-                             "such a file)")
+                             "such a file); litert-builtin is never the reference")
     parser.add_argument("--html", metavar="FILE",
                         help="write a page with the network as a graph, too")
     parser.add_argument("--json", action="store_true",
@@ -70,14 +72,16 @@ def main(argv: list[str] | None = None) -> int:
     """Parse the arguments, explain and print; return the exit status."""
     arguments = parser()
     args = arguments.parse_args(argv)
+    closed = sys.stdout is None
     console = Console(highlight=False, markup=False,
-                      width=None if sys.stdout.isatty() else text.WIDTH)
+                      width=None if not closed and sys.stdout.isatty() else text.WIDTH)
     with arguments.reported():
         request = _request(args)
-        page = None if args.html is None else output_file("Html", args.html)
-        with _progress(console, args.json) as progress:
-            session = _begun(request, progress)
-            explanation = _explained(session, progress, None if args.json else console)
+        page = None if args.html is None else apart(
+                output_file("Html", args.html), "Html", args)
+        with _progress(console, args.json) as track:
+            session = _begun(request, track)
+            explanation = _explained(session, track, None if args.json or closed else console)
         if page is not None:
             # The page's library is large.
             html = import_module("exactmac.explanation.page").page(asdict(explanation))
@@ -85,7 +89,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.json:
         print(json.dumps(asdict(explanation), indent=2))
     for line in text.notes(explanation.runtimes):
-        sys.stderr.write(f"exactmac explain: warning: {line}\n")
+        sys.stderr.write(f"exactmac explain: warning: {printable(line)}\n")
     return int(any(each.mismatches for each in explanation.runtimes))
 
 
@@ -104,19 +108,30 @@ def _request(args: argparse.Namespace) -> Request:
     return Request(args.model, args.inputs, args.labels, against, samples, args.seed)
 
 
+Track = Callable[[Iterable, str, int | None], Iterable]
+"""Function that passes members of some work on, and shows progress: title, and their number."""
+
+
 @contextmanager
-def _progress(console: Console, quiet: bool) -> Iterator[Progress]:
-    # On a terminal, lines are printed above the bar; else the bar is on standard error.
-    shown = console if console.is_terminal else Console(stderr=True)
-    bar = partial(Progress, console=shown, transient=True,
-                  disable=quiet or not shown.is_terminal)
+def _progress(console: Console, quiet: bool) -> Iterator[Track]:
+    # On a terminal a bar, below the lines that are printed; else lines on standard error.
+    if not console.is_terminal:
+        with lines("exactmac explain") if not quiet else nullcontext([""]) as doing:
+            def said(work: Iterable, title: str, total: int | None = None) -> Iterator:
+                doing[0] = f"{title} 1"
+                for place, each in enumerate(work, 2):
+                    yield each
+                    doing[0] = f"{title} {place}" + (f" of {total}" if total else "")
+            yield said
+        return
+    bar = partial(Progress, console=console, transient=True, disable=quiet)
     with undoing(bar, Progress.stop) as progress, progress:
-        yield progress
+        yield lambda work, title, total=None: progress.track(work, total, description=title)
 
 
-def _begun(request: Request, progress: Progress) -> Session:
+def _begun(request: Request, track: Track) -> Session:
     try:
-        session = begin(request, partial(progress.track, description="running the runtimes"))
+        session = begin(request, lambda runtimes: track(runtimes, "runtime", len(runtimes)))
     except ModuleNotFoundError as error:  # a package that parses the model's file
         raise ValueError(str(error)) from error
     for each in session.states:
@@ -127,12 +142,13 @@ def _begun(request: Request, progress: Progress) -> Session:
     return session
 
 
-def _explained(session: Session, progress: Progress, console: Console | None) -> Explanation:
+def _explained(session: Session, track: Track, console: Console | None) -> Explanation:
     # Lines are printed as soon as they are known.
     def say(*lines: str, style: str = ""):
         if console is not None:
             for line in lines:
-                console.print(Text(line, style=style), soft_wrap=True)
+                # Names of a file may have any characters.
+                console.print(Text(printable(line), style=style), soft_wrap=True)
                 style = ""
             console.file.flush()
 
@@ -140,11 +156,10 @@ def _explained(session: Session, progress: Progress, console: Console | None) ->
     say(*text.heading(session), "", *text.COLUMNS)
     outputs = session.samples * sum(prod(network.tensors[name].shape) for name in network.outputs)
     operators = []
-    for each in progress.track(session.operators(), total=len(network.layers),
-                               description="comparing operators"):
+    for each in track(session.operators(), "operator", len(network.layers)):
         operators.append(each)
         say(*text.operator_lines(each, outputs), style=text.STYLES[each.agreement])
-    contracts = list(progress.track(session.contracts(), description="whole networks"))
+    contracts = list(track(session.contracts(), "whole network with contract", None))
     explanation = session.explanation(operators, contracts)
     say(*text.costs_lines(explanation), "")
     if console is not None and contracts:

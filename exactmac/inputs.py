@@ -1,5 +1,6 @@
 """Inputs of a model from files, levels or real numbers that the model quantizes, and labels."""
 
+import argparse
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from golden.readers.borders import levels_of
 from golden.readers.contents import opened
 from golden.readers.saved import RUNTIME as SAVED
 
-__all__ = ["HELP", "MOST_SAMPLES", "levels", "read_inputs", "read_labels"]
+__all__ = ["HELP", "MOST_SAMPLES", "apart", "levels", "read_inputs", "read_labels"]
 
 MOST_SAMPLES = 4096
 """Most samples of an input."""
@@ -70,6 +71,16 @@ def read_inputs(path: str, model: Model) -> dict[str, np.ndarray]:
     return samples
 
 
+def apart(output: Path, title: str, args: argparse.Namespace) -> Path:
+    """Return a file to be written; ``ValueError`` if it is one that the arguments have as input."""
+    for name in ("model", "inputs", "labels"):
+        other = getattr(args, name, None)
+        if other is not None and output.exists() and Path(other).exists() and (
+                output.samefile(other)):
+            raise ValueError(f"{title} must be another file than the {name}, not {output}")
+    return output
+
+
 def read_labels(path: str, samples: int, classes: int) -> np.ndarray:
     """Return the label of each sample: the place of its class among the outputs.
 
@@ -90,6 +101,8 @@ def read_labels(path: str, samples: int, classes: int) -> np.ndarray:
         raise ValueError(f"Labels must be a .npy file, not {path}")
     if not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(f"Labels must be integers, not {labels.dtype}")
+    if classes < 2:
+        raise ValueError(f"Labels must be left out for an output of one element, not {path}")
     if labels.shape != (samples,):
         raise ValueError(f"Labels must have shape ({samples},), one for each sample, "
                          f"not {labels.shape}")

@@ -80,17 +80,20 @@ def parser() -> Parser:
     parser.add_argument("--simulator", choices=SIMULATORS, default=SIMULATORS[0],
                         help="what runs the tile (default: %(default)s; amaranth simulates the "
                              "design, not the Verilog, and is some 500 times slower)")
-    parser.add_argument("--csv", metavar="FILE", help="write the table to a file too")
+    parser.add_argument("--csv", metavar="FILE",
+                        help="of the digits network: write the table to a file too")
     parser.add_argument("--area", metavar="TARGET",
-                        help="estimate the area of each tile: " + ", ".join(TARGETS))
+                        help="of the digits network: estimate the area of each tile: "
+                             + ", ".join(TARGETS))
     parser.add_argument("--plot", metavar="FILE", nargs="?", const=PLOT,
                         help="of a model: draw where each layer's cycles went; of the digits "
                              "network, with --area: draw accuracy against area and against bit "
                              "operations (products times the bits of their factors); as SVG "
                              f"(default: {PLOT})")
     parser.add_argument("--export", metavar="FOLDER",
-                        help="write, of one width, what a testbench of your own sends to the tile "
-                             "and expects of it: hexadecimal words of each port, layer by layer")
+                        help="of the digits network: write, of one width, what a testbench of your "
+                             "own sends to the tile and expects of it: hexadecimal words of each "
+                             "port, layer by layer")
     add_numbers(parser)
     add_shape(parser)
     return parser
@@ -103,8 +106,10 @@ def main(argv: list[str] | None = None) -> int:
     with arguments.reported(Mismatch):
         for name in _OF_MODELS if args.model is None else _OF_DIGITS:
             if (value := getattr(args, name)) is not None:
-                what = "of the digits network, which has no MODEL" if args.model is None else (
-                    f"for {args.model}, which decides it")
+                what = f"for {args.model}, which decides it"
+                if args.model is None or name in ("csv", "area", "export"):
+                    what = ("of the digits network, which has no MODEL" if args.model is None else
+                            "for a model: it is of the digits network")
                 raise ValueError(f"{option(name)} must be left out {what}, "
                                  f"not {'on' if value is True else value}")
         if args.model is None:

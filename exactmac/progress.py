@@ -19,7 +19,7 @@ from rich.progress import (
 
 from golden.command import undoing
 
-__all__ = ["EVERY", "REPEATED", "Estimate", "Report", "estimating", "reporting", "tell"]
+__all__ = ["EVERY", "REPEATED", "Estimate", "Report", "estimating", "lines", "reporting", "tell"]
 
 EVERY, REPEATED = 5.0, 30.0
 """Least number of seconds between lines: of different work, and of the same work."""
@@ -42,7 +42,7 @@ def reporting(console: Console | None) -> Iterator[Report]:
         nothing.
     """
     if console is not None and not console.is_terminal:
-        with _lines("exactmac build") as doing:
+        with lines("exactmac build") as doing:
             yield lambda text, steps: doing.__setitem__(0, text)
         return
     bar = partial(Progress, SpinnerColumn(), TextColumn("{task.description}", markup=False),
@@ -67,7 +67,7 @@ def estimating(console: Console | None, command: str) -> Iterator[Estimate]:
     """
     start, done, under_way = time.monotonic(), 0.0, 0.0
     if console is not None and not console.is_terminal:
-        with _lines(command) as doing:
+        with lines(command) as doing:
             def say(text: str, share: float):
                 nonlocal done, under_way
                 done, under_way = done + under_way, share
@@ -89,7 +89,14 @@ def estimating(console: Console | None, command: str) -> Iterator[Estimate]:
 
 
 @contextmanager
-def _lines(command: str) -> Iterator[list[str]]:
+def lines(command: str) -> Iterator[list[str]]:
+    """Yield a list whose only text, what is under way, is written to standard error as it changes.
+
+    Parameters
+    ----------
+    command : str
+        Name in front of the lines.
+    """
     ended, doing = Event(), [""]
     thread = Thread(target=tell, args=(doing, ended.wait), kwargs={"command": command},
                     daemon=True)

@@ -64,6 +64,8 @@ def load(path: str | Path) -> networks.Network:
             raise ValueError("it is no zip archive")
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             entries = dict(archive)
+        if DESCRIPTION not in entries:
+            raise ValueError("it has no description of a network")
         text = json.loads(entries.pop(DESCRIPTION).tobytes())
         version, arrays = text["version"], [entries[str(index)] for index in range(len(entries))]
         if version == VERSION:

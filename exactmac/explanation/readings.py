@@ -18,6 +18,7 @@ __all__ = ["UNKNOWN", "Reading", "chosen", "packed", "same_tensors"]
 
 
 UNKNOWN = "its rounding depends on the processor, and golden does not have it"
+WRONG = "golden differs from the runtime here, and so does not have its answer"
 """Why an answer is not known."""
 
 
@@ -89,7 +90,30 @@ class Reading:
         for layer in own.network.layers:
             if layer.name in layers and _alike(layer, layers[layer.name]):
                 found.setdefault(layer.name, packed(made[layer.name]))
-        return found | {pairs.get(name, name): UNKNOWN for name in self.unknown}
+        found |= {pairs.get(name, name): UNKNOWN for name in self.unknown}
+        if self.observed is None:
+            return found
+        for layer in own.network.layers:
+            if layer.name in self.unknown and layer.name in pairs and self._met(layer, given):
+                other = pairs[layer.name]
+                found[other] = packed(_relaid(
+                    self.observed.tensors[layer.name], layer.name in own.channels_last,
+                    other in reference.channels_last))
+        return found | {pairs.get(name, name): WRONG for name in self.observed.comparison.wrong}
+
+    def _met(self, layer: Layer, given: Mapping[str, Any]) -> bool:
+        # Whether the runtime itself had these inputs, so that its answer was seen.
+        assert self.observed is not None
+        seen = {**self.observed.inputs, **self.observed.tensors}
+        return layer.name in seen and all(
+            name in seen and name in given and same_tensors(packed(seen[name]),
+                                                            packed(given[name]))
+            for name in layer.inputs)
+
+    @property
+    def mismatches(self) -> int:
+        """Elements in which golden differs from the runtime as it ran."""
+        return 0 if self.observed is None else self.observed.comparison.mismatches
 
     def equals(self, network_tensors: Mapping[str, Any], reference: Model) -> bool:
         """Whether the runtime has shown every tensor as it is given, in the reference's names."""

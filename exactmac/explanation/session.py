@@ -108,6 +108,8 @@ class Session:
     def reference(self) -> str:
         """Whose answers all others are compared with."""
         first = self.readings[0]
+        if first.mismatches:
+            return f"golden's arithmetic of {first.name}, which differs from the runtime"
         if first.observed is not None:
             return first.name
         return ("the network's own arithmetic" if self.kind == "saved"
@@ -213,6 +215,8 @@ def _state(reading: Reading) -> RuntimeState:
     found, reasons = reading.observed.comparison, []
     if found.first is not None:
         reasons.append(f"it differs from golden first in {found.first}")
+    if count := len(found.hidden):
+        reasons.append(f"{count} tensor{'s are' if count > 1 else ' is'} not shown")
     if count := len(reading.unknown):
         reasons.append(f"in {count} operator{'s' * (count > 1)} {UNKNOWN}")
     return RuntimeState(reading.name, found.version, "compared", "; ".join(reasons),

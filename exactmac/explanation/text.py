@@ -7,6 +7,7 @@ from rich.table import Table
 
 from exactmac.explanation.data import Answer, Contracted, Explanation, Operator, RuntimeState
 from exactmac.explanation.session import Session
+from exactmac.names import short
 from golden.costs import SRAM_BYTES, Cost
 
 __all__ = ["COLUMNS", "STYLES", "WIDTH", "contracts_table", "costs_lines", "heading", "notes",
@@ -64,7 +65,7 @@ def operator_lines(operator: Operator, outputs: int) -> Iterator[str]:
     """
     counts = [_share([each for each in operator.answers if each.kind == kind])
               for kind in ("runtime", "contract")]
-    yield (f"{_short(operator.name):{NAME}} {operator.operator[:KIND]:{KIND}} "
+    yield (f"{short(operator.name, NAME):{NAME}} {operator.operator[:KIND]:{KIND}} "
            f"{operator.elements:>9,} {counts[0]:>8} {counts[1]:>9} {_costs(operator.cost)}")
     groups: dict[int, list[Answer]] = {}
     for each in operator.answers:
@@ -84,14 +85,6 @@ def wrapped(text: str, indent: str = "") -> list[str]:
     """Return lines of a text that fit the terminal."""
     return wrap(text, WIDTH, initial_indent=indent, subsequent_indent=f"{indent}    ",
                 break_long_words=False, break_on_hyphens=False)
-
-
-def _short(name: str) -> str:
-    # The first of several fused operators, the last parts of its path.
-    own = name.split(";")[0].removesuffix(":channels_last")
-    while len(own) > NAME and "/" in own:
-        own = own.partition("/")[2]
-    return own if len(own) <= NAME else f"{own[:NAME - 3]}..."
 
 
 def _differing(group: Sequence[Answer], operator: Operator, outputs: int) -> str:

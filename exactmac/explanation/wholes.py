@@ -64,13 +64,16 @@ def sentence(contracts: Sequence[Contracted], reference: Reading, others: Sequen
         The other runtimes that ran.
     """
     ran = [each for each in (reference, *others) if each.observed is not None]
-    clauses: list[str] = []
+    clauses = [f"golden differs from {each.name} in {each.mismatches:,} of "
+               f"{_compared(each):,} elements, so that nothing here is its answer"
+               for each in ran if each.mismatches]
+    equal = len(clauses)
     told: dict[str, Contracted] = {}
     for reading in ran:
         own = _usual(reading, [each for each in contracts if reading.name in each.equal_to])
         if own is not None and not any(reading.name in each.equal_to for each in told.values()):
             told[own.name] = own
-            clauses.append(_equal_clause(own, reference, first=not clauses))
+            clauses.append(_equal_clause(own, reference, ran, first=len(clauses) == equal))
     if not contracts:
         clauses.append("no operator of this network has a contract")
     elif not ran:
@@ -79,7 +82,7 @@ def sentence(contracts: Sequence[Contracted], reference: Reading, others: Sequen
         clauses.append("no contract throughout is bit for bit one of the runtimes, on these inputs")
     unequal: dict[str, list[str]] = {}
     for each in ran:
-        if not any(each.name in own.equal_to for own in contracts):
+        if not each.mismatches and not any(each.name in own.equal_to for own in contracts):
             unequal.setdefault(_mixture(each), []).append(each.name)
     clauses += [f"{_listed(names)} {'has' if len(names) == 1 else 'have'} {own}"
                 for own, names in unequal.items()]
@@ -89,8 +92,9 @@ def sentence(contracts: Sequence[Contracted], reference: Reading, others: Sequen
     if len(told) < 2:
         # One more for comparison, the one that most would ask for.
         ranks = {name: rank for rank, name in enumerate(_ASKED)}
-        rest = sorted(rest, key=lambda each: ranks.get(each.name, len(ranks)))
-        clauses += [f"with {each.name}, {_share(each)}" for each in rest[:1]]
+        rest = sorted(rest, key=lambda each: (bool(each.equal_to) or not each.outputs_differ,
+                                              ranks.get(each.name, len(ranks))))
+        clauses += [f"with {each.name}, {_share(each, reference)}" for each in rest[:1]]
     return "; ".join(clauses)
 
 
@@ -104,14 +108,23 @@ def _usual(reading: Reading, equal: Sequence[Contracted]) -> Contracted | None:
     return max(equal, key=lambda each: own[each.name], default=None)
 
 
-def _equal_clause(own: Contracted, reference: Reading, first: bool) -> str:
-    names = _listed(own.equal_to)
-    if not first:
-        return f"with {own.name}, bit for bit {names}, {_share(own)}"
+def _compared(reading: Reading) -> int:
+    assert reading.observed is not None
+    return reading.observed.comparison.elements
+
+
+def _equal_clause(own: Contracted, reference: Reading, ran: Sequence[Reading], first: bool) -> str:
+    hidden = {each.name for each in ran
+              if each.observed is not None and each.observed.comparison.hidden}
+    names = _listed([f"{name} in every tensor that it shows" if name in hidden else name
+                     for name in own.equal_to])
     _, kept = whole(reference.model, parse(own.name))
     besides = _listed(_arithmetic(reference, kept))
-    return (f"with contract {own.name}{f' (and {besides})' if besides else ''} this network is bit "
-            f"for bit {names}, on these inputs")
+    title = f"{own.name}{f' (and {besides})' if besides else ''}"
+    if not first:
+        return f"with {title}, bit for bit {names}, {_share(own, reference)}"
+    share = f"; there {_share(own, reference)}" if own.outputs_differ else ""
+    return f"with contract {title} this network is bit for bit {names}, on these inputs{share}"
 
 
 def _mixture(reading: Reading) -> str:
@@ -146,10 +159,11 @@ def _among(contracts: Sequence[Contracted]) -> list[str]:
             for k, (share, names) in enumerate(groups.items())]
 
 
-def _share(own: Contracted) -> str:
+def _share(own: Contracted, reference: Reading | None = None) -> str:
     if not own.outputs_differ:
         return "no output differs"
-    return f"{100 * own.outputs_differ / own.outputs:.1f} % of the outputs differ"
+    share = f"{100 * own.outputs_differ / own.outputs:.1f} % of the outputs differ"
+    return share if reference is None else f"{share} from {reference.name}'s"
 
 
 def _listed(names: Sequence[str]) -> str:

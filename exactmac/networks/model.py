@@ -9,7 +9,8 @@ from math import prod
 from rich.console import Console
 
 from exactmac.comparison import inputs_for
-from exactmac.inputs import MOST_SAMPLES, levels, read_inputs
+from exactmac.inputs import MOST_SAMPLES, apart, levels, read_inputs
+from exactmac.names import short
 from exactmac.networks.choice import shape_of
 from exactmac.networks.report import LEGEND, WIDTH, LayerReport, NetworkReport, table
 from exactmac.networks.source import Source, source_of
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace):
     picture = None
     if args.plot is not None:
         require(*MATPLOTLIB)
-        picture = output_file("Plot", args.plot)
+        picture = apart(output_file("Plot", args.plot), "Plot", args)
     source = source_of(args)
     x, described = _inputs(args, source)
     place = placement(source.network, **shape_of(args))
@@ -143,7 +144,7 @@ def _layers(place: Placement, x: Mapping[str, Levels], designs: Designs, estimat
     for batch in batches:
         ran = run_placed(place, batch, designs, proof=proof)
         for layer in network.layers:
-            estimate(f"layer {layer.name}", seconds[layer.name] / len(batches) / total)
+            estimate(f"layer {short(layer.name)}", seconds[layer.name] / len(batches) / total)
             runs.setdefault(layer.name, []).append(_measured(next(ran)))
     return tuple(_report(place, layer, runs[layer.name], costs[layer.name], samples)
                  for layer in network.layers), len(batches)
@@ -229,7 +230,8 @@ def _print(console: Console, report: NetworkReport):
                    "parameters and fills rows by itself", highlight=False)
     wide.print(table(report))
     compared = [each for each in report.layers if each.elements]
-    wide.print(f"{sum(each.elements for each in compared):,} elements of {len(compared)} tensors "
-               f"compared with golden, 0 mismatches", highlight=False)
+    wide.print(f"{sum(each.elements for each in compared):,} elements of {len(compared)} "
+               f"tensor{'s' * (len(compared) != 1)} compared with golden, 0 mismatches",
+               highlight=False)
     if report.utilization is not None:
         wide.print(LEGEND, markup=False, highlight=False)

@@ -7,14 +7,11 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from exactmac.names import short
 from golden.costs import Cost
-from golden.readers.contents import printable
 from sim.layers import Usage
 
-__all__ = ["LEGEND", "WIDTH", "LayerReport", "NetworkReport", "short", "table"]
-
-MOST_LETTERS = 20
-"""Most letters of a layer's name in the table, the last ones."""
+__all__ = ["LEGEND", "WIDTH", "LayerReport", "NetworkReport", "digits", "table"]
 
 WIDTH = 150
 """Columns of a terminal that the table needs."""
@@ -106,7 +103,7 @@ class NetworkReport:
         return sum(usage.macs for usage in self._usages) / slots if slots else None
 
 
-def short(count: float) -> str:
+def digits(count: float) -> str:
     """Return a number in few letters, with three digits."""
     units = ["", "k", "M", "G", "T", "P"]
     while count >= 999.5 and len(units) > 1:
@@ -126,7 +123,7 @@ def table(report: NetworkReport) -> Table:
     for each in report.layers:
         on = f"tile {names.index(each.on) + 1}" if each.on in names else each.on
         # A name from a file is no markup.
-        table.add_row(Text(_name(each.name)), each.operator, on, *_cells([each]))
+        table.add_row(Text(short(each.name)), each.operator, on, *_cells([each]))
     table.add_section()
     tiled = [each for each in report.layers if each.usage is not None]
     if tiled and len(tiled) < len(report.layers):
@@ -141,11 +138,11 @@ def _cells(layers: Sequence[LayerReport]) -> list[str]:
     # Shares are those of a tile's cycles.
     slots = sum(usage.cycles * usage.capacity for usage in usages) * (len(usages) == len(layers))
     macs = sum(each.macs for each in layers)
-    return [short(macs) if macs else "", f"{cycles:,}" if cycles else "",
+    return [digits(macs) if macs else "", f"{cycles:,}" if cycles else "",
             *(f"{100 * sum(map(part, usages)) / slots:.1f}" if slots else ""
               for part in _SHARES.values()),
-            short(sum(cost.moved_bytes for cost in costs)),
-            short(sum(cost.bit_operations for cost in costs))]
+            digits(sum(cost.moved_bytes for cost in costs)),
+            digits(sum(cost.bit_operations for cost in costs))]
 
 
 # Products that a tile had time for, by what became of them.
@@ -164,8 +161,3 @@ LEGEND = ("used: MACs / (cycles * MACs a cycle), in %; the rest: idle rows, cols
           "for parameters,\nweights (none: every beat brings its own) and results; latency of a "
           "layer. Bytes and BitOps: of one sample")
 """What the columns of the table are."""
-
-
-def _name(name: str) -> str:
-    name = printable(name)
-    return name if len(name) <= MOST_LETTERS else f"...{name[3 - MOST_LETTERS:]}"

@@ -13,7 +13,7 @@ from golden.block_scaled import parts
 from golden.networks import Linear, Network
 from golden.readers import RUNTIMES, Model, UnsupportedModel, kind_of, read_model
 from golden.readers.saved import RUNTIME as SAVED
-from golden.recontract import network_with
+from golden.recontract import network_with, rounds
 from golden.run import run
 
 __all__ = ["Source", "source_of"]
@@ -102,6 +102,9 @@ def source_of(args: argparse.Namespace) -> Source:
     model, kept = read_model(args.model, args.runtime), {}
     if args.contract is not None:
         network, kept = network_with(model.network, contracts.parse(args.contract))
+        if len(kept) == sum(map(rounds, network.layers)):
+            raise ValueError(f"Contract must be one that a layer of {args.model} can have, not "
+                             f"{args.contract}: {next(iter(kept.values()), 'none rounds')}")
         model = replace(model, network=network)
     return Source(args.model, model, args.contract, kept)
 

@@ -36,6 +36,37 @@ def test_a_mismatch_is_loud(capsys, golden_runs):
                           "in tensor '")
 
 
+def test_what_golden_does_not_reproduce_is_no_answer(capsys, golden_runs):
+    golden_runs[read(HELLO).layers[1].name] = 1
+    status, out, _ = main(capsys, HELLO, "--against", "tflite-micro", "--json")
+    found = json.loads(out)
+    assert status == 1
+    assert found["reference"] == ("golden's arithmetic of tflite-micro, which differs from the "
+                                  "runtime")
+    assert found["sentence"].startswith("golden differs from tflite-micro in ")
+    [first, second, third] = [next(each for each in own["answers"] if each["kind"] == "runtime")
+                              for own in found["operators"]]
+    assert first["group"] == 0 and second["group"] == -1 and second["reason"]
+
+
+def test_what_is_read_is_not_written_over(capsys, tmp_path, saved):
+    path = tmp_path / "copy.npz"
+    path.write_bytes(saved[1].read_bytes())
+    before = path.read_bytes()
+    assert main(capsys, path, "--html", path) == (
+        2, "", f"exactmac explain: error: Html must be another file than the model, not {path}\n")
+    assert path.read_bytes() == before
+
+
+def test_names_have_no_control_characters(capsys, tmp_path, saved):
+    network, path = saved[0], tmp_path / "evil.npz"
+    first, second = network.layers
+    save(replace(network, layers=(replace(first, name="a\x1b[31m\nb"),
+                                  replace(second, inputs=("a\x1b[31m\nb",)))), path)
+    status, out, _ = main(capsys, path, "--samples", "2")
+    assert status == 0 and "\x1b" not in out and "\na?[31m?b" in out
+
+
 def test_runtimes_that_are_left_out(capsys, golden_runs, monkeypatch, saved):
     golden_runs["fails"] = True
     status, out, err = main(capsys, HELLO)

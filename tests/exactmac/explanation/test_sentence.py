@@ -8,7 +8,7 @@ import pytest
 
 from exactmac.comparison import Comparison, Observed
 from exactmac.explanation.data import Contracted
-from exactmac.explanation.readings import UNKNOWN, Reading
+from exactmac.explanation.readings import UNKNOWN, WRONG, Reading
 from exactmac.explanation.wholes import sentence
 from golden import digits
 from golden.formats import parse
@@ -21,13 +21,14 @@ HELLO = Path(__file__).parents[2] / "data" / "hello_world_int8.tflite"
 X = np.arange(-128, 128).reshape(-1, 1)
 
 
-def reading(name, rounded=0, unknown=(), change=0):
+def reading(name, rounded=0, unknown=(), change=0, wrong=0, hidden=()):
     """Hello world in a runtime that shows what golden computes, or levels a bit off."""
     model = read_model(HELLO, name)
     tensors = run(model.network, X)
     shown = {each.name: tensors[each.name] + change for each in model.network.layers}
-    found = Comparison(name, "1", 3, 99, 0, (), None, rounded=rounded)
-    return Reading.of(model, Observed(found, {}, shown), unknown)
+    last = (model.network.outputs[0],) if wrong else ()
+    found = Comparison(name, "1", 3, 99, wrong, tuple(hidden), None, rounded=rounded, wrong=last)
+    return Reading.of(model, Observed(found, {model.network.inputs[0].name: X}, shown), unknown)
 
 
 MICRO, LITERT, REFERENCE = map(reading, ("tflite-micro", "litert", "litert-reference"))
@@ -48,6 +49,12 @@ def test_answers_are_those_on_the_references_levels():
     partly = reading("litert", unknown=[name]).answers(MICRO.model, tensors)
     assert partly[name] == UNKNOWN and isinstance(partly[LITERT.model.network.layers[0].name],
                                                   np.ndarray)
+    # On inputs that the runtime had itself, its answer was seen.
+    first = LITERT.model.network.layers[0].name
+    assert (reading("litert", unknown=[first]).answers(MICRO.model, tensors)[first]
+            == made[first]).all()
+    wrong = reading("litert", wrong=1).answers(MICRO.model, tensors)
+    assert wrong[name] == WRONG and wrong.keys() == made.keys()
 
 
 def test_equality_is_of_every_tensor():
@@ -92,21 +99,33 @@ def contract(name, differ=0, equal=(), kept=0):
 @pytest.mark.parametrize("contracts, readings, expected", [
     ([contract("tflite", 0, ["tflite-micro"]), contract("onnx", 97)], [MICRO],
      "with contract tflite this network is bit for bit tflite-micro, on these inputs; with onnx, "
-     "30.3 % of the outputs differ"),
+     "30.3 % of the outputs differ from tflite-micro's"),
     # A contract is named that the runtime itself has, and a runtime once.
     ([contract("half_up", 97, ["litert", "litert-reference"]),
       contract("tflite", 0, ["tflite-micro"]),
       contract("onnx", 97, ["litert", "litert-reference"]), contract("floor", 300)],
      [MICRO, LITERT, REFERENCE],
      "with contract tflite this network is bit for bit tflite-micro, on these inputs; with onnx, "
-     "bit for bit litert and litert-reference, 30.3 % of the outputs differ"),
+     "bit for bit litert and litert-reference, 30.3 % of the outputs differ from tflite-micro's"),
     ([contract("tflite", 0, ["tflite-micro"]), contract("onnx")], [MICRO, LITERT],
      "with contract tflite this network is bit for bit tflite-micro, on these inputs; litert has "
      "contract onnx in Dense; with onnx, no output differs"),
+    # What golden does not reproduce is named first, and has no arithmetic.
+    ([contract("tflite", 5, ["litert"])], [reading("tflite-micro", wrong=7), LITERT],
+     "golden differs from tflite-micro in 7 of 99 elements, so that nothing here is its answer; "
+     "with contract tflite this network is bit for bit litert, on these inputs; there 1.6 % of the "
+     "outputs differ from tflite-micro's"),
+    ([contract("tflite", 0, ["tflite-micro"])], [reading("tflite-micro", hidden=["a"])],
+     "with contract tflite this network is bit for bit tflite-micro in every tensor that it shows, "
+     "on these inputs"),
+    # Of the others, one that differs and is no runtime's.
+    ([contract("tflite", 0, ["tflite-micro"]), contract("onnx"), contract("half_up", 1)], [MICRO],
+     "with contract tflite this network is bit for bit tflite-micro, on these inputs; with "
+     "half_up, 0.3 % of the outputs differ from tflite-micro's"),
     ([contract("half_up", 1)], [reading("litert", rounded=1234)],
      "no contract throughout is bit for bit one of the runtimes, on these inputs; litert has "
      "contract onnx in Dense and a float32 that rounds 1,234 elements otherwise; with half_up, "
-     "0.3 % of the outputs differ"),
+     "0.3 % of the outputs differ from litert's"),
     ([contract("tflite", 0, ["tflite-micro"])],
      [MICRO, reading("litert", unknown=[LITERT.model.network.outputs[0]])],
      "with contract tflite this network is bit for bit tflite-micro, on these inputs; litert has "

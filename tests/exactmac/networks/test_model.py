@@ -142,7 +142,7 @@ def test_what_is_printed(net, capsys, tmp_path, monkeypatch):
     assert [row.split()[0] for row in rows[1:5]] == ["a", "s", "tiles", "all"]
     shares = [float(each) for each in rows[1].split()[6:14]]
     assert abs(sum(shares) - 100) < 1  # rounded to a tenth each
-    assert rows[5] == "3 elements of 1 tensors compared with golden, 0 mismatches"
+    assert rows[5] == "3 elements of 1 tensor compared with golden, 0 mismatches"
     assert b"Cycles of n" in picture.read_bytes()
 
 
@@ -221,7 +221,9 @@ def test_the_nearest_runtime(capsys):
     ("--outputs 3", "Layer 'a': Outputs must divide the 4 cols, not be 3"),
     ("--bits 4", "--bits must be left out for {net}, which decides it, not [4]"),
     ("--weights s4", "--weights must be left out for {net}, which decides it, not s4"),
-    ("--area ecp5", "--area must be left out for {net}, which decides it, not ecp5"),
+    ("--area ecp5", "--area must be left out for a model: it is of the digits network, not ecp5"),
+    ("--requant none", "Contract must be one that a layer of {net} can have, not none: "),
+    ("--plot {net}", "Plot must be another file than the model, not {net}"),
     ("--requant best", "Contract must be one of"),
     ("--runtime litert", "Runtime must be"),
     ("--samples 0", "Samples must be in range [1, 4096], not 0"),
