@@ -133,6 +133,7 @@ def test_an_address_opens_an_operator(opened):
     wait_for_hint(tab)
 
 
+@pytest.mark.slow
 def test_names_of_a_file_are_only_text(opened):
     given = chain(HOSTILE)
     tab = opened(given)

@@ -18,7 +18,7 @@ RESET_SHAPES = {
 
 @pytest.mark.parametrize("ready", [False, True])
 @pytest.mark.parametrize("shape, name, zero_points, output, every", [
-    ("1x1x1", "half_up", "none", "s8", 1),
+    pytest.param("1x1x1", "half_up", "none", "s8", 1, marks=pytest.mark.slow),
     ("4x2x2", "none", "none", "s8", 1),  # few words, many outputs: it meets the drain's whole count
     ("2x2x2", "tflite", "both", "s8", 1),
     pytest.param("1x32x2/8", "half_up", "none", "mx_e2m1", 5, marks=pytest.mark.slow),
