@@ -1,19 +1,25 @@
 """README's commands work, and its outputs are what they print."""
 
+import csv
+import io
 import json
 import re
 import runpy
 import shlex
 import sys
 import tomllib
+from dataclasses import fields, replace
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from exactmac import bench, build, network, options, prove
+from exactmac.networks.digits import Result, table
 from exactmac.request import request_of
 from golden import lut
 from golden.formats import parse
@@ -242,16 +248,22 @@ def test_the_placed_tile_is_what_readme_shows(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(build.available() is not None, reason=str(build.available()))
-def test_the_digits_table_is_what_readme_shows():
-    assert printed("exactmac", "network", "--bits", "1..8") == shown("weights x activations")
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(build.available() is not None, reason=str(build.available()))
-def test_what_each_bit_costs_is_what_the_page_shows():
-    page = (ROOT / "docs" / "ml.md").read_text()
-    assert printed("exactmac", "network", "--bits", "1..8", "--area", "ecp5") == shown(
-        "weights x activations", page)
+def test_the_digits_tables_are_what_readme_and_page_show(tmp_path):
+    """In one run: README's table is that without areas."""
+    page, place = (ROOT / "docs" / "ml.md").read_text(), tmp_path / "T.csv"
+    assert printed("exactmac", "network", "--bits", "1..8", "--area", "ecp5", "--csv",
+                   str(place)) == shown("weights x activations", page)
+    with place.open() as opened:
+        rows = list(csv.DictReader(opened))
+    kinds: dict[str, Any] = {
+        field.name: field.type if field.type in (int, float) else str for field in fields(Result)}
+    kinds |= dict.fromkeys(("area", "ff", "dsp", "ram"), int)
+    results = [replace(Result(**{name: kinds[name](value) for name, value in row.items()}),
+                       target="") for row in rows]
+    file = io.StringIO()
+    Console(file=file, width=80).print(table(results))
+    assert [line.rstrip() for line in file.getvalue().splitlines()] == [
+        line.rstrip() for line in shown("weights x activations")]
 
 
 @pytest.mark.slow

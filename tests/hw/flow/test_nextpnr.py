@@ -118,19 +118,16 @@ def test_devices_are_tried_in_turn(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_device_grows_with_the_design(tmp_path):
+def test_the_device_grows_with_the_design(tmp_path, monkeypatch):
+    """Until there is no larger one."""
     area = netlist(tmp_path, LARGE.replace("BLOCKS", "57"))
     assert area.ram == 57
     placed = place(tmp_path / "out.json")
     assert (placed.device, placed.ram) == ("45k", 57)
-
-
-@pytest.mark.slow
-def test_no_device_is_large_enough(tmp_path):
-    netlist(tmp_path, LARGE.replace("BLOCKS", "209"))
+    monkeypatch.setattr(nextpnr, "DEVICES", ("25k",))
     with pytest.raises(ToolFailed, match=r"^nextpnr-ecp5 failed: the design does not fit the "
-                                         r"largest device, 209 of 208 DP16KD on 85k$"):
-        place(tmp_path / "out.json", device="85k")
+                                         r"largest device, 57 of 56 DP16KD on 25k$"):
+        place(tmp_path / "out.json")
 
 
 @pytest.mark.slow
