@@ -18,7 +18,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from exactmac.comparison import Comparison, compare
-from exactmac.inputs import HELP, MOST_SAMPLES, read_inputs
+from exactmac.inputs import HELP, random_samples, read_inputs
 from exactmac.options import Parser
 from exactmac.oracles import RUNTIMES, Runtime
 from exactmac.oracles.probe import processor
@@ -84,11 +84,7 @@ def main(argv: list[str] | None = None) -> int:
             if getattr(args, name) is not None and getattr(args, other):
                 raise ValueError(f"{name.capitalize()} must be left out with --{other}, "
                                  f"not {getattr(args, name)}")
-        samples = SAMPLES if args.samples is None else args.samples
-        if not 1 <= samples <= MOST_SAMPLES:
-            raise ValueError(f"Samples must be in range [1, {MOST_SAMPLES}], not {samples}")
-        if args.seed < 0:
-            raise ValueError(f"Seed must not be negative, not {args.seed}")
+        samples = random_samples(args, SAMPLES)
         if args.report:
             names = _names(args.runtimes) if args.runtimes else [None]
             reports = [report(read_model(args.model, name)) for name in names]

@@ -20,7 +20,7 @@ from rich.progress import Progress
 from rich.text import Text
 
 from exactmac.explanation import SAMPLES, Explanation, Request, Session, begin, text
-from exactmac.inputs import HELP, MOST_SAMPLES, apart
+from exactmac.inputs import HELP, apart, random_samples
 from exactmac.options import Parser
 from exactmac.oracles import RUNTIMES
 from exactmac.progress import lines
@@ -96,11 +96,7 @@ def main(argv: list[str] | None = None) -> int:
 def _request(args: argparse.Namespace) -> Request:
     if args.samples is not None and args.inputs is not None:
         raise ValueError(f"Samples must be left out with --inputs, not {args.samples}")
-    samples = SAMPLES if args.samples is None else args.samples
-    if not 1 <= samples <= MOST_SAMPLES:
-        raise ValueError(f"Samples must be in range [1, {MOST_SAMPLES}], not {samples}")
-    if args.seed < 0:
-        raise ValueError(f"Seed must not be negative, not {args.seed}")
+    samples = random_samples(args, SAMPLES)
     if args.labels is not None and args.inputs is None:
         raise ValueError(f"Labels must be given with --inputs, not {args.labels} alone")
     against = None if args.against is None else tuple(dict.fromkeys(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from golden.block_scaled import Blocks
+from golden.block_scaled import Blocks, Levels, parts
 from golden.formats import BlockScaled
 from golden.networks import Float32, Tensor
 from golden.quantize import quantize
@@ -16,7 +16,7 @@ from golden.readers.borders import levels_of
 from golden.readers.contents import opened
 from golden.readers.saved import RUNTIME as SAVED
 
-__all__ = ["HELP", "MOST_SAMPLES", "apart", "levels", "read_inputs", "read_labels"]
+__all__ = ["HELP", "apart", "count_of", "levels", "random_samples", "read_inputs", "read_labels"]
 
 MOST_SAMPLES = 4096
 """Most samples of an input."""
@@ -68,6 +68,27 @@ def read_inputs(path: str, model: Model) -> dict[str, np.ndarray]:
     if len(counts := {len(each) for each in samples.values()}) > 1:
         raise ValueError(f"Inputs must have as many samples each, not {sorted(counts)}")
     levels(model, samples)  # refuses numbers that are not finite
+    return samples
+
+
+def count_of(inputs: Mapping[str, Levels]) -> int:
+    """Return the number of samples."""
+    return len(parts(next(iter(inputs.values())))["levels"])
+
+
+def random_samples(args: argparse.Namespace, default: int) -> int:
+    """Return how many random inputs the arguments ask for.
+
+    Raises
+    ------
+    ValueError
+        If there are too few or too many, or their seed is negative.
+    """
+    samples = default if args.samples is None else args.samples
+    if not 1 <= samples <= MOST_SAMPLES:
+        raise ValueError(f"Samples must be in range [1, {MOST_SAMPLES}], not {samples}")
+    if args.seed < 0:
+        raise ValueError(f"Seed must not be negative, not {args.seed}")
     return samples
 
 

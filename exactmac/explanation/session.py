@@ -17,9 +17,8 @@ from exactmac.explanation.differences import Effects
 from exactmac.explanation.operators import operator, quantizer
 from exactmac.explanation.readings import UNKNOWN, Reading, chosen
 from exactmac.explanation.wholes import contracted, sentence
-from exactmac.inputs import levels, read_inputs, read_labels
+from exactmac.inputs import count_of, levels, read_inputs, read_labels
 from exactmac.oracles import RUNTIMES
-from golden.block_scaled import Levels, parts
 from golden.costs import total
 from golden.networks import Add, Float32, FloatAveragePool, Mul
 from golden.readers import RUNTIMES as READ
@@ -92,7 +91,7 @@ class Session:
     @property
     def samples(self) -> int:
         """Number of samples."""
-        return _batch(self.given)
+        return count_of(self.given)
 
     @property
     def inputs(self) -> str:
@@ -199,7 +198,7 @@ def begin(request: Request, track: Callable[[Sequence], Iterable] = iter) -> Ses
     own = (levels(reference.model, given) if reference.observed is None
            else reference.observed.inputs)
     effects = Effects(reference.model, reference.proof, reference.run(own),
-                      _labels(request, reference.model, _batch(own)))
+                      _labels(request, reference.model, count_of(own)))
     return Session(request, kind, (reference, *others), (*states, *_others(kind, states)), effects,
                    given)
 
@@ -227,10 +226,6 @@ def _uncertain(model: Model, excluded: Collection[str]) -> list[str]:
     # Of the tensors that are not compared, those whose own operator has another order of float32.
     return [layer.name for layer in model.network.layers if layer.name in excluded
             and isinstance(layer, Add | Mul | FloatAveragePool)]
-
-
-def _batch(samples: Mapping[str, Levels]) -> int:
-    return len(parts(next(iter(samples.values())))["levels"])
 
 
 def _given(request: Request, model: Model) -> Mapping[str, Any]:

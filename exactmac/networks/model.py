@@ -9,7 +9,7 @@ from math import prod
 from rich.console import Console
 
 from exactmac.comparison import inputs_for
-from exactmac.inputs import MOST_SAMPLES, apart, levels, read_inputs
+from exactmac.inputs import apart, count_of, levels, random_samples, read_inputs
 from exactmac.names import short
 from exactmac.networks.choice import shape_of
 from exactmac.networks.report import LEGEND, WIDTH, LayerReport, NetworkReport, table
@@ -36,6 +36,7 @@ MOST_BYTES = 1 << 28
 """Most bytes of a layer's operands, as they are prepared for a tile, in one run."""
 
 _SLOWER = 500
+
 
 def run(args: argparse.Namespace):
     """Run the model that the arguments name, and print what each layer took.
@@ -70,7 +71,7 @@ def run(args: argparse.Namespace):
         layers, runs = _layers(place, x, Designs(args.simulator), estimate)
     report = NetworkReport(
         network=source.network.name, arithmetic=source.arithmetic, inputs=described,
-        samples=_count_of(x), runs=runs, layers=layers,
+        samples=count_of(x), runs=runs, layers=layers,
         tiles={tile.name: tile.to_json() for tile in place.tiles}, golden=dict(place.golden),
         warnings=tuple(warnings))
     if picture is not None:
@@ -87,19 +88,11 @@ def _inputs(args: argparse.Namespace, source: Source) -> tuple[Mapping[str, Leve
         if args.samples is not None:
             raise ValueError(f"Samples must be left out with --inputs, not {args.samples}")
         x = levels(source.model, read_inputs(args.inputs, source.model))
-        count = _count_of(x)
+        count = count_of(x)
         return x, f"{count} input{'s' * (count > 1)} of {args.inputs}"
-    count = 1 if args.samples is None else args.samples
-    if not 1 <= count <= MOST_SAMPLES:
-        raise ValueError(f"Samples must be in range [1, {MOST_SAMPLES}], not {count}")
-    if args.seed < 0:
-        raise ValueError(f"Seed must not be negative, not {args.seed}")
+    count = random_samples(args, 1)
     x = inputs_for(source.network, count, args.seed)
     return x, f"{count} random input{'s' * (count > 1)} (seed {args.seed})"
-
-
-def _count_of(x: Mapping[str, Levels]) -> int:
-    return len(parts(next(iter(x.values())))["levels"])
 
 
 def _announce(console: Console, source: Source, place: Placement, described: str):
@@ -126,7 +119,7 @@ def _count(layers: list[Layer]) -> str:
 
 def _layers(place: Placement, x: Mapping[str, Levels], designs: Designs, estimate: Estimate
             ) -> tuple[tuple[LayerReport, ...], int]:
-    network, samples = place.network, _count_of(x)
+    network, samples = place.network, count_of(x)
     costs = {layer.name: cost_of(layer, network) for layer in network.layers}
     beats = {layer.name: _beats(place, layer) for layer in network.layers}
     slow = _SLOWER if designs.simulator == "amaranth" else 1
@@ -205,7 +198,7 @@ def _batches(place: Placement, x: Mapping[str, Levels], beats: Mapping[str, int]
              ) -> Iterator[dict[str, Levels]]:
     # Parts of the samples whose operands fit the memory, in whole rows. Draws count through all
     # samples.
-    samples = _count_of(x)
+    samples = count_of(x)
     most = max([beats[layer.name] * (tile.rows + tile.cols) * tile.lanes * 8
                 for tile, layers in place.tiles.items() for layer in layers], default=1)
     rows = max([tile.rows for tile in place.tiles], default=1)
