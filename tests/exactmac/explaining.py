@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from exactmac import explain
+from tests.commands import outcome
 
 __all__ = ["HELLO", "X", "explained", "main"]
 
@@ -14,12 +15,7 @@ X = np.arange(-128, 128).reshape(-1, 1)
 
 
 def main(capsys, *arguments):
-    try:
-        status = explain.main([str(each) for each in arguments])
-    except SystemExit as stop:
-        status = stop.code
-    out, err = capsys.readouterr()
-    return status, out, err
+    return outcome(explain.main, capsys, *arguments)
 
 
 def explained(capsys, *arguments):

@@ -17,6 +17,7 @@ from golden.networks import Add, FloatAveragePool
 from golden.readers import read, read_model
 from golden.saved import save
 from hw.flow.tools import ToolFailed
+from tests.commands import outcome
 from tests.golden.readers.onnx_files import MICROSOFT, Builder
 from tests.golden.readers.qonnx_builder import QonnxBuilder
 
@@ -27,12 +28,7 @@ installed = pytest.mark.skipif(MICRO.installed is None, reason="tflite-micro is 
 
 
 def main(capsys, *arguments):
-    try:
-        status = compare.main([str(each) for each in arguments])
-    except SystemExit as stop:
-        status = stop.code
-    out, err = capsys.readouterr()
-    return status, out, err
+    return outcome(compare.main, capsys, *arguments)
 
 
 @pytest.mark.parametrize("name", [pytest.param(

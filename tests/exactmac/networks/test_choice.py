@@ -10,6 +10,7 @@ from exactmac.files import saved_of
 from golden import saved
 from golden.formats import parse
 from golden.networks import Lookup, Quantization
+from tests.commands import outcome
 from tests.sim.layers.networks import dense, network_of
 
 
@@ -26,11 +27,7 @@ def net(tmp_path):
 
 
 def main(capsys, tmp_path, *arguments):
-    try:
-        status = build.main([*map(str, arguments), "--out", str(tmp_path / "out")])
-    except SystemExit as end:
-        status = end.code
-    return status, *capsys.readouterr()
+    return outcome(build.main, capsys, *arguments, "--out", tmp_path / "out")
 
 
 def test_the_tile_that_computes_most(net, capsys, tmp_path):

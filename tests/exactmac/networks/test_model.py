@@ -21,6 +21,7 @@ from hw.tile.config import TileConfig
 from sim.layers import Designs
 from sim.vectors import digits_network
 from sim.verilator import available
+from tests.commands import outcome
 from tests.compiled import compiled
 from tests.golden.readers.onnx_networks import quantized
 from tests.golden.readers.qonnx_builder import QonnxBuilder
@@ -34,12 +35,7 @@ needs_tflite = pytest.mark.skipif(find_spec("tflite") is None, reason="tflite is
 
 
 def main(capsys, *arguments):
-    try:
-        status = network.main([str(each) for each in arguments])
-    except SystemExit as end:
-        status = end.code
-    out, err = capsys.readouterr()
-    return status, out, err
+    return outcome(network.main, capsys, *arguments)
 
 
 def quick(capsys, *arguments):
