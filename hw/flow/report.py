@@ -9,15 +9,17 @@ from rich.table import Table
 from hw.blocks import DotProductGrid
 from hw.flow.compare import Comparison
 from hw.flow.components import Breakdown
+from hw.flow.harness import HARNESS
 from hw.flow.mapping import TARGETS
-from hw.flow.nextpnr import Placement
+from hw.flow.nextpnr import Placed, Placement
 from hw.flow.yosys import Area
+from hw.tile.components import component_around
 
 __all__ = ["area_json", "area_table", "block_json", "block_table", "component_json",
-           "component_table"]
+           "component_table", "path_components", "path_text"]
 
 
-def area_table(areas: Sequence[Area], macs: int, placement: Placement | None = None) -> Table:
+def area_table(areas: Sequence[Area], macs: int, placed: Placed | None = None) -> Table:
     """Table of areas: for each target a line of counts and one of counts per MAC.
 
     Parameters
@@ -25,22 +27,24 @@ def area_table(areas: Sequence[Area], macs: int, placement: Placement | None = N
     areas : sequence of Area
     macs : int
         Multiply-accumulates per cycle, the divisor of the second lines.
-    placement : Placement, optional
+    placed : Placed, optional
         Placed design, for two more lines; carry cells are among its LUTs.
     """
     _check_macs(macs)
     # The units are below the table, to keep it within 80 characters.
     table = Table(title=f"Area, {macs} MAC per cycle", title_justify="left", box=None,
                   padding=(0, 2, 0, 0), pad_edge=False, header_style="bold",
-                  caption=_units([area.target for area in areas], placement),
+                  caption=_units([area.target for area in areas], placed),
                   caption_justify="left")
     table.add_column("target", no_wrap=True)
     for heading in _HEADINGS.values():
         table.add_column(heading, justify="right", no_wrap=True)
     rows = [(area.target, _counts(area)) for area in areas]
-    if placement is not None:
-        speed = "" if placement.fmax is None else f", {placement.fmax:.0f} MHz"
-        rows.append((f"ecp5 placed{speed}", _counts(placement)))
+    if placed is not None:
+        # What is left out of the frequency needs a line of its own.
+        speed = placed.median.speed_text
+        between = "\n" if placed.median.dsp else ", "
+        rows.append((f"ecp5 placed{between if speed else ''}{speed}", _counts(placed.median)))
     for name, counts in rows:
         table.add_row(name, *(f"{value:,}" if value else "-" for value in counts.values()))
         table.add_row("  per MAC", *(f"{value:,.2f}" if value else "-"
@@ -49,7 +53,7 @@ def area_table(areas: Sequence[Area], macs: int, placement: Placement | None = N
 
 
 def area_json(areas: Sequence[Area], macs: int,
-              placement: Placement | None = None) -> dict[str, Any]:
+              placed: Placed | None = None) -> dict[str, Any]:
     """Return the contents of :func:`area_table` in a form for ``json.dump``."""
     _check_macs(macs)
     report: dict[str, Any] = {"macs": macs, "areas": {}}
@@ -60,10 +64,31 @@ def area_json(areas: Sequence[Area], macs: int,
             "ram_unit": TARGETS[area.target].ram_unit,
             "per_mac": _per_mac(_counts(area), macs) | {"total": area.total / macs},
         }
-    if placement is not None:
+    if placed is not None:
         report["placement"] = {
-            **placement.to_json(), "per_mac": _per_mac(_counts(placement), macs)}
+            **placed.to_json(), "path_components": path_components(placed.median),
+            "per_mac": _per_mac(_counts(placed.median), macs)}
     return report
+
+
+def path_components(placement: Placement) -> list[str]:
+    """Return the tile's components that the critical path goes through, from first to last."""
+    found: list[str] = []
+    for place in placement.path.places if placement.path else ():
+        name = HARNESS if place.startswith(f"{HARNESS}.") else component_around(place)
+        if not found or found[-1] != name:
+            found.append(name)
+    return found
+
+
+def path_text(placement: Placement) -> str:
+    """Return the critical path as a few lines, empty if there is none."""
+    path = placement.path
+    if path is None:
+        return ""
+    return (f"Critical path, {path.delay:.1f} ns, of which wires {path.routing:.1f}: "
+            f"{', '.join(path_components(placement))}\n"
+            f"from {path.places[0]}\nto {path.places[-1]}")
 
 
 def block_table(title: str, comparisons: Sequence[Comparison]) -> Table:
@@ -150,7 +175,7 @@ def _per_mac(counts: dict[str, int | None], macs: int) -> dict[str, float | None
     return {column: None if value is None else value / macs for column, value in counts.items()}
 
 
-def _units(names: list[str], placement: Placement | None) -> str:
+def _units(names: list[str], placed: Placed | None) -> str:
     # Such as "RAM: bits (generic), 18 kbit blocks (ecp5, xc7). LUT: gates (generic)."
     targets: dict[str, list[str]] = {}
     for name in names:
@@ -160,9 +185,12 @@ def _units(names: list[str], placement: Placement | None) -> str:
     gates = [name for name in names if TARGETS[name].lut_unit == "gates"]
     if gates:
         text += f" LUT: gates ({', '.join(gates)})."
-    if placement is not None:
-        text += (f" Placed: ecp5 {placement.device}, speed {placement.speed}, seed "
-                 f"{placement.seed}; ports are not timed.")
+    if placed is not None:
+        own = placed.median
+        seeds = ", ".join(str(run.seed) for run in placed.runs)
+        text += (f" Placed: ecp5 {own.device}, speed {own.speed}, "
+                 f"{f'median of seeds {seeds}' if len(placed.runs) > 1 else f'seed {seeds}'}, "
+                 f"{own.harness.luts} LUT of a harness of registers included.")
     return text.strip()
 
 

