@@ -1,13 +1,13 @@
 # amaranth: UnusedElaboratable=no
 """Pipelines whose later stages also use inputs of the first."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from amaranth.hdl import Module, Signal, Value
 
 from hw.delay import delay
-from hw.targets.fabric import GENERIC, Fabric
+from hw.targets.fabric import GENERIC, Extra, Fabric, Narrowed
 
 __all__ = ["Pipeline", "dry_run"]
 
@@ -45,6 +45,10 @@ class Pipeline:
         Registers so far from the inputs to the last result.
     read : dict of str to int
         Stage of the last use of each value that is not held.
+    dsp : int or None
+        DSPs that are left for multiplications; None for any number.
+    multipliers : list of int
+        Bits of one factor times bits of the other, of each product that a DSP makes.
     """
 
     def __init__(self, m: Module, held: Mapping[str, Value],
@@ -55,6 +59,8 @@ class Pipeline:
         self._held = dict(held)
         self._sidebands = sidebands
         self.stage = 0
+        self.dsp = fabric.dsp
+        self.multipliers: list[int] = []
         self.read: dict[str, int] = {}
 
     def hold(self, name: str, value: Value):
@@ -78,6 +84,10 @@ class Pipeline:
         """Return ``a * b``, a result of the new current stage."""
         return self.fabric.multiply(self, a, b, name, shape)
 
+    def multiply_add(self, a: Value, b: Value, extras: Sequence[Extra], name: str) -> Signal:
+        """Return ``a * b`` and a few bits, likewise."""
+        return self.fabric.multiply_add(self, a, b, extras, name)
+
     def add(self, a: Value, b: Value, name: str, shape: Any = None, **how: Any) -> Signal:
         """Return ``a + b``, likewise; see :meth:`hw.targets.fabric.Fabric.add`."""
         return self.fabric.add(self, a, b, name, shape, **how)
@@ -89,6 +99,18 @@ class Pipeline:
     def shift_right(self, value: Value, places: Value, name: str, shape: Any = None) -> Signal:
         """Return ``value >> places``, likewise."""
         return self.fabric.shift_right(self, value, places, name, shape)
+
+    def narrow(self, value: Value, places: Value, width: int, **how: Any) -> Narrowed:
+        """Return ``value >> places`` saturated; see :meth:`hw.targets.fabric.Fabric.narrow`."""
+        return self.fabric.narrow(self, value, places, width, **how)
+
+    def prepare(self):
+        """Prepare to clamp; see :meth:`hw.targets.fabric.Fabric.prepare`."""
+        self.fabric.prepare(self)
+
+    def offset_and_clamp(self, number: Narrowed, up: Value) -> Value:
+        """Add the zero point and clamp; see :meth:`hw.targets.fabric.Fabric.offset_and_clamp`."""
+        return self.fabric.offset_and_clamp(self, number, up)
 
     def __getitem__(self, name: str) -> Value:
         """Value held under ``name``, which stays held."""

@@ -7,6 +7,7 @@ from typing import Any
 from hw import emit
 from hw.bus.axi_tile import AxiTile
 from hw.folder import scratch
+from hw.targets.fabric import GENERIC
 from hw.tile.config import TileConfig
 from sim.backend import Backend
 from sim.checks import check_fixed
@@ -63,6 +64,9 @@ def simulated(top: Any, name: str, simulator: str, emitted: Callable[[Any, str],
     if simulator == "amaranth":
         return AmaranthSimulation(top, top.ports)
     with scratch() as folder:
-        source = folder / f"{name}.v"
-        source.write_text(emitted(top, name))
-        return VerilatorSimulation([source], name, top.ports, fast=fast, design=top.design)
+        sources = [folder / f"{name}.v"]
+        sources[0].write_text(emitted(top, name))
+        if (models := getattr(top.design, "fabric", GENERIC).models) is not None:
+            sources.append(folder / f"{name}_cells.v")
+            sources[1].write_text(models)
+        return VerilatorSimulation(sources, name, top.ports, fast=fast, design=top.design)

@@ -27,8 +27,9 @@ WINGS = {
     "hw": {
         "": ("arith", "targets.fabric", "tile.config", "tile.ports"),
         "arith": (),
-        "targets": (),
-        "blocks": ("arith", "targets"),
+        "targets": ("arith", "heap"),
+        "heap": ("targets", "flow.cache"),
+        "blocks": ("arith", "targets", "heap"),
         "requantize": ("arith", "targets", "blocks.specials", "tile.config", "tile.parameters"),
         "units": ("targets", "requantize"),
         "tile": ("arith", "targets", "blocks", "requantize"),

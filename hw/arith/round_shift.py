@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Const, Value
 
 from golden.contracts import Rounding
 
-__all__ = ["doubled_and_sticky", "shift_right", "round_up"]
+__all__ = ["round_up", "shift_right", "sticky_bit"]
 
 
 def shift_right(x: Value, shift: Value) -> tuple[Value, Value]:
@@ -14,15 +14,13 @@ def shift_right(x: Value, shift: Value) -> tuple[Value, Value]:
     the *guard*. The second is the *sticky* bit, set if any bit below the guard was set. Exact for
     every ``x`` and every ``shift``, also beyond the width of ``x``.
     """
-    doubled, sticky = doubled_and_sticky(x, shift)
-    return doubled >> shift, sticky
-
-
-def doubled_and_sticky(x: Value, shift: Value) -> tuple[Value, Value]:
-    """``2 * x``, which has a guard for a shift of zero too; and the sticky bit."""
     doubled = Cat(Const(0, 1), x).as_signed()
-    below = (Const(1, 1) << shift) - 1
-    return doubled, (doubled & below).any()
+    return doubled >> shift, sticky_bit(doubled, shift)
+
+
+def sticky_bit(x: Value, shift: Value) -> Value:
+    """Whether any of the bits that ``x >> shift`` loses is set."""
+    return (x & ((Const(1, 1) << shift) - 1)).any()
 
 
 def round_up(shifted: Value, sticky: Value, rounding: Rounding, *,

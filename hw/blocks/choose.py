@@ -1,14 +1,19 @@
 # amaranth: UnusedElaboratable=no
 """Choice of the block for a pair of formats."""
 
+from dataclasses import replace
+from typing import Any
+
 from golden.formats import FloatFormat, Format, IntFormat, OddFormat
 from hw.blocks.floats import FloatGrid
 from hw.blocks.grid import DotProductGrid
+from hw.blocks.heaps import HeapGrid
 from hw.blocks.interface import Block
 from hw.blocks.popcount import AndPopcountGrid, XnorPopcountGrid
 from hw.blocks.select import SelectGrid, selects
 from hw.blocks.split import SplitGrid
 from hw.blocks.table import TableGrid
+from hw.heap import have_heaps
 from hw.targets.fabric import Fabric
 
 __all__ = ["block_for", "kind_for"]
@@ -57,11 +62,23 @@ def kind_for(weights: Format, activations: Format) -> type[Block]:
 
 
 def block_for(*, fabric: Fabric, weights: Format, activations: Format, rows: int, cols: int,
-              lanes: int) -> Block:
-    """Block for two formats, see :func:`kind_for`.
+              lanes: int, total: IntFormat | None = None, produced: int | None = None) -> Block:
+    """Return the block for two formats, of :func:`kind_for`; bit heaps where the fabric has cells.
 
-    Fabric and shape decide nothing yet: they are there for blocks that pay only on some fabrics or
-    shapes.
+    Parameters
+    ----------
+    fabric, weights, activations, rows, cols, lanes
+        As for :class:`~hw.blocks.interface.Block`.
+    total : IntFormat, optional
+        Format of accumulators that take the sums as they are.
+    produced : int, optional
+        Lanes whose products the fabric's DSPs make: bit heaps take any number, other blocks all
+        or none. By default it is up to the block: none of a bit heap.
     """
-    return kind_for(weights, activations)(weights=weights, activations=activations, rows=rows,
-                                          cols=cols, lanes=lanes, fabric=fabric)
+    shape: dict[str, Any] = {"weights": weights, "activations": activations, "rows": rows,
+                             "cols": cols, "lanes": lanes, "fabric": fabric}
+    if fabric.heaps and have_heaps(weights, activations):
+        return HeapGrid(**shape, total=total, produced=produced or 0)
+    if produced is not None and produced < lanes:
+        shape["fabric"] = replace(fabric, dsp=0)
+    return kind_for(weights, activations)(**shape)

@@ -91,7 +91,7 @@ class Dot(Cell):
     @property
     def latency(self) -> int:
         """Cycles from the vectors to the sum of their products."""
-        return dry_run(lambda m: self._summand(m, 0)[1]) + self.tree.latency
+        return dry_run(lambda m: self.summand_pipe(m, 0)[1]).stage + self.tree.latency
 
     @abstractmethod
     def term(self, weight: Any, activation: Any) -> Value:
@@ -102,14 +102,15 @@ class Dot(Cell):
         return pipe.register(self.term(self.i.weights[k], self.i.activations[k]),
                              f"product_{k}", shape_of(self.tree.term.format))
 
-    def _summand(self, m: Module, k: int) -> tuple[Value, int]:
+    def summand_pipe(self, m: Module, k: int) -> tuple[Value, Pipeline]:
+        """Return summand ``k``, and the pipeline that has computed it."""
         pipe = Pipeline(m, {}, fabric=self.fabric)
-        return self.summand(pipe, k), pipe.stage
+        return self.summand(pipe, k), pipe
 
     def body(self, platform):
         m = Module()
         m.submodules.tree = tree = self.tree
-        m.d.comb += [tree.i[k].eq(self._summand(m, k)[0]) for k in range(tree.count)]
+        m.d.comb += [tree.i[k].eq(self.summand_pipe(m, k)[0]) for k in range(tree.count)]
         m.d.comb += self.o.eq(tree.o)
         return m
 
@@ -124,6 +125,11 @@ class Grid(Block):
         """Dot product of one pair of vectors."""
         return self.dot(weights=self.weights, activations=self.activations, lanes=self.lanes,
                         fabric=self.fabric)
+
+    @property
+    def multipliers(self) -> list[int]:
+        """Sizes of a lane's products that DSPs make."""
+        return dry_run(lambda m: self.cell.summand_pipe(m, 0)[1]).multipliers
 
     def edge(self, m: Module, operand: Operand, beat: data.View) -> list[data.View]:
         """Vectors of prepared elements."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Literal
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
@@ -51,6 +51,10 @@ class Cell(Shared):
     @abstractmethod
     def latency(self) -> int:
         """Cycles from the vectors to their sum."""
+
+    def add_to(self, m: Module, accumulator: Value) -> Value:
+        """Return the next value of an accumulator, to which the sum is added."""
+        return accumulator + self.o
 
 
 class Block(Shared):
@@ -116,6 +120,11 @@ class Block(Shared):
     def sum_format(self) -> IntFormat:
         """Format of each sum, exactly as wide as ``lanes`` products need."""
         return dot_range(self.weights, self.activations, self.lanes).format
+
+    @property
+    def multipliers(self) -> list[int]:
+        """Sizes of a lane's products that DSPs could make, see :class:`hw.pipeline.Pipeline`."""
+        return []
 
     @property
     @abstractmethod

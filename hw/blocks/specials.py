@@ -56,6 +56,10 @@ class Specials(Cell):
         """Cycles from codes to flags."""
         return self._latency
 
+    def add_to(self, m: Module, accumulator: Value) -> Value:
+        """Return the accumulator's flags and these."""
+        return accumulator | self.o
+
     def edge(self, m: Module, operand: Operand, beat: data.View) -> list[Signal]:
         """Return the kinds of each vector of an operand: NaN, infinite, negative, zero."""
         fmt, codes, vectors = getattr(self, operand), beat[operand], []

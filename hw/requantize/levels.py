@@ -5,8 +5,8 @@ bit below these is kept, the *guard*; the *sticky* bit says if any lower bit was
 saturated to the width that the format needs; then each kind of format has its own function to the
 code. Beyond its ends a format saturates.
 
-Integer outputs without an exponent use :func:`hw.requantize.scale.offset_and_clamp`, which adds
-their zero point in the rounding.
+Integer outputs without an exponent use
+:meth:`hw.targets.fabric.Fabric.offset_and_clamp`, which adds their zero point in the rounding.
 """
 
 from collections.abc import Callable
@@ -27,10 +27,9 @@ from golden.formats import (
     OddFormat,
 )
 from golden.ranges import Range
-from hw.arith import clamp, round_up, saturate
+from hw.arith import clamp, round_up
 from hw.formats import table_layout
 from hw.pipeline import Pipeline
-from hw.requantize.scale import guarded
 
 __all__ = ["nearest_code", "sign_of", "special_code"]
 
@@ -44,11 +43,11 @@ def nearest_code(pipe: Pipeline, value: Value, right: Value, rounding: Rounding,
     format, then the code. For a loaded codebook the pipeline also has the ``table``, which is read
     after the first register.
     """
-    shifted = guarded(pipe, value, right)
     # One bit more than the levels need: a number that saturates there is nearest to an end.
     width = Range(min(fmt.min - 1, -1), fmt.max + 1).format.width
-    near = Cat(shifted[0], saturate(shifted[1:].as_signed(), width)).as_signed()
-    place = _CODERS[type(fmt)](pipe, near, pipe.take("sticky"), rounding, fmt)
+    number = pipe.narrow(Cat(Const(0, 1), value).as_signed(), right, width)
+    near = Cat(number.below, number.near).as_signed()
+    place = _CODERS[type(fmt)](pipe, near, number.sticky, rounding, fmt)
     lo, hi = (_place(fmt, pipe.take(end)) for end in ("clamp_min", "clamp_max"))
     return pipe.register(_code(fmt, clamp(place, lo, hi)), "clamped")
 

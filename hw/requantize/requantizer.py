@@ -21,7 +21,7 @@ from hw.formats import constant, shape_of, table_layout
 from hw.payload import Payload
 from hw.pipeline import Pipeline, dry_run
 from hw.requantize.levels import nearest_code, special_code
-from hw.requantize.scale import SCALERS, offset_and_clamp, product
+from hw.requantize.scale import SCALERS, product
 from hw.requantize.shared_exponent import ask, unrounded
 from hw.requantize.thresholds import (
     PARALLEL_BITS,
@@ -48,25 +48,27 @@ class Requantizer(Shared):
     results without meaning.
 
     Nothing stalls. Latency is :attr:`latency` cycles, the sum of these stages, and throughput one
-    result per cycle:
+    result per cycle. The fabric decides how many cycles its operations take: ``p`` for a product,
+    by the widths of its factors (:class:`hw.targets.fabric.Fabric`); on ``generic`` ``q = p + 1``,
+    ``s = 1`` and ``c = 2``; on ``ecp5`` ``q = p`` for totals of at least 14 bits, ``s`` half of
+    the bits of the shift, and ``c = 3``.
 
-    ======================  ======  ===================================================
-    stage                   cycles  registers
-    ======================  ======  ===================================================
-    weight zero point       2       ``weight_zero_point * row_sum``; the difference
-    bias                    1       total
-    multiply-shift          2       total * multiplier; that shifted right
-    with an addend          3       the same, with the addend between the two
-    ``q31``                 3       total * multiplier; >> 31, rounded; shifted right
-    ``tflite``              4       total << left; then as ``q31``
-    ``onnx``                6       see :func:`hw.requantize.float32.float_scaled`
-    ``onnx_zp_inside``      10      the same
-    zero point              1       rounded, in the few bits that the clamp needs
-    clamp                   1       output
-    ======================  ======  ===================================================
+    ======================  =========  ================================================
+    stage                   cycles     registers
+    ======================  =========  ================================================
+    weight zero point       p + 1      ``weight_zero_point * row_sum``; the difference
+    bias                    1          total
+    multiply-shift          p + s      total * multiplier; that shifted right
+    with an addend          p + 1 + s  the same, with the addend between the two
+    ``stochastic``          p + s + 1  as multiply-shift; the carry of the state
+    ``tflite``, ``q31``     q + s      total * multiplier, with constants; shifted right
+    ``onnx``                p + 7 + s  see :func:`hw.requantize.float32.float_scaled`
+    ``onnx_zp_inside``      p + 12     the same
+    zero point and clamp    c          rounded, zero point added; clamped
+    ======================  =========  ================================================
 
     For an output other than integers, :func:`hw.requantize.levels.nearest_code` takes the place of
-    the last three stages of a multiply-shift: shift, zero point and clamp. For a block-scaled
+    the last stages of a multiply-shift: shift, zero point and clamp. For a block-scaled
     output, results leave unrounded, three cycles after the product, since their exponent is not
     known yet; :class:`~hw.requantize.shared_exponent.SharedExponent` rounds them.
 
@@ -184,6 +186,11 @@ class Requantizer(Shared):
         """Cycles from a sum to its last read of a loaded output's table, or of thresholds."""
         return max(self._dry.read.values())
 
+    @property
+    def multipliers(self) -> list[int]:
+        """Sizes of the products that DSPs make, see :class:`hw.pipeline.Pipeline`."""
+        return self._dry.multipliers
+
     @cached_property
     def _dry(self) -> Pipeline:
         return dry_run(self._results)
@@ -248,7 +255,8 @@ class Requantizer(Shared):
             # One bit more than the output has. A value that saturates there is so far out of
             # range that rounding and zero point, both within range, cannot bring it back: the
             # clamp gives the same end.
-            near, up = SCALERS[type(self.contract)](
+            pipe.prepare()
+            number, up = SCALERS[type(self.contract)](
                 pipe, self.contract, total, self.output.bits + 1)
-            m.d.comb += self.o.payload.eq(offset_and_clamp(pipe, near, up))
+            m.d.comb += self.o.payload.eq(pipe.offset_and_clamp(number, up))
         return pipe

@@ -1,13 +1,13 @@
 """Scaling of a total by each contract: the stages of a requantizer that differ.
 
 A function takes the requantizer's pipeline, the contract, the total and the width that the output
-needs. It returns two values whose sum is the scaled total, rounded: a signed one, saturated to
-that width, and one bit. They are separate so that one adder serves the rounding and the zero point.
+needs. It returns a number, saturated to that width, and a bit; the sum of both is the scaled total,
+rounded. They are separate so that one adder serves the rounding and the zero point.
 """
 
 from collections.abc import Callable
 
-from amaranth.hdl import Cat, Const, Mux, Value, signed
+from amaranth.hdl import Cat, Const, Value
 
 from golden.contracts import (
     LFSR_BITS,
@@ -17,34 +17,20 @@ from golden.contracts import (
     Rounding,
     Stochastic,
 )
-from hw.arith import clamp, doubled_and_sticky, round_up, saturate
+from hw.arith import clamp
 from hw.pipeline import Pipeline
 from hw.requantize.float32 import float_scaled
+from hw.targets.fabric import Extra, Narrowed
 
-__all__ = ["SCALERS", "clamped", "guarded", "offset_and_clamp", "product"]
-
-
-def guarded(pipe: Pipeline, value: Value, right: Value) -> Value:
-    """``value`` shifted right, down to its guard; the sticky bit is held. One register.
-
-    As :func:`hw.arith.shift_right`.
-    """
-    doubled, sticky = doubled_and_sticky(value, right)
-    pipe.hold("sticky", sticky)
-    return pipe.shift_right(doubled, right, "shifted")
-
-
-def _shift(pipe: Pipeline, value: Value, right: Value, rounding: Rounding, width: int
-           ) -> tuple[Value, Value]:
-    shifted = guarded(pipe, value, right)
-    return (saturate(shifted[1:].as_signed(), width),
-            round_up(shifted, pipe.take("sticky"), rounding))
+__all__ = ["SCALERS", "clamped", "product"]
 
 
 def multiply_shift(pipe: Pipeline, contract: MultiplyShift, total: Value, width: int
-                   ) -> tuple[Value, Value]:
-    """``(total * multiplier + addend) >> right``: a register for each of the three."""
-    return _shift(pipe, *product(pipe, contract, total), contract.rounding, width)
+                   ) -> tuple[Narrowed, Value]:
+    """``(total * multiplier + addend) >> right``: the registers of each of the three."""
+    value, right = product(pipe, contract, total)
+    number = pipe.narrow(Cat(Const(0, 1), value).as_signed(), right, width)
+    return number, number.up(contract.rounding)
 
 
 def product(pipe: Pipeline, contract: MultiplyShift, total: Value) -> tuple[Value, Value]:
@@ -64,35 +50,44 @@ def product(pipe: Pipeline, contract: MultiplyShift, total: Value) -> tuple[Valu
 
 
 def stochastic(pipe: Pipeline, contract: Stochastic, total: Value, width: int
-               ) -> tuple[Value, Value]:
-    """``(total * multiplier >> shift) + state / 2**32``: a register for each of the first two.
+               ) -> tuple[Narrowed, Value]:
+    """``(total * multiplier >> shift) + state / 2**32``: the registers of each of the three.
 
     Below the point are as many bits as a state has; the carry of their sum with the state rounds.
     """
     product = pipe.multiply(total, pipe.take("multiplier"), "product")
-    longer = Cat(Const(0, LFSR_BITS), product).as_signed()
-    shifted = pipe.shift_right(longer, pipe.take("shift"), "shifted")
-    carry = (shifted[:LFSR_BITS] + pipe.take("state"))[LFSR_BITS]
-    return saturate(shifted[LFSR_BITS:].as_signed(), width), carry
+    number = pipe.narrow(Cat(Const(0, LFSR_BITS), product).as_signed(), pipe.take("shift"), width,
+                         below=LFSR_BITS)
+    return number.beside(pipe, (number.below + pipe.take("state"))[LFSR_BITS], "carry")
 
 
 def double_rounding(pipe: Pipeline, contract: DoubleRounding, total: Value, width: int
-                    ) -> tuple[Value, Value]:
-    """``total << left``, ``* multiplier``, ``>> 31`` rounded, ``>> right``: a register for each."""
-    if contract.left:
-        left = Mux(pipe["shift"] > 0, pipe["shift"], 0)[:5]
-        total = pipe.shift_left(total, left, "scaled", signed(32))
-    product = pipe.multiply(total, pipe.take("multiplier"), "product")
-    # Ties towards positive infinity. No saturation, since no multiplier is negative.
-    high = pipe.register((product + (1 << 30)) >> 31, "high", signed(32))
+                    ) -> tuple[Narrowed, Value]:
+    """``total * multiplier``, a constant, and one shift to the right that rounds half up.
+
+    Where there is a shift to the right after the first rounding, ``high = floor((total *
+    multiplier + 2**30) / 2**31)``, and the second one, which takes ties away from zero, is
+    ``floor((high - (high < 0) + 2**(right - 1)) / 2**right)``. As no multiplier is negative, the
+    sign of the total serves for that of ``high``: where that is 0, either gives 0. So it is
+    ``half_up((total * multiplier + 2**30 - 2**31 * (total < 0)) / 2**(31 + right))``. Without a
+    shift, or with one to the left, there is a single rounding: ``half_up(total * multiplier /
+    2**(31 - left))``.
+    """
+    shift = pipe["shift"]
+    twice = shift < 0 if contract.left else shift != 0
+    value = pipe.multiply_add(total, pipe.take("multiplier"), [
+        Extra(FIRST - 1, twice), Extra(FIRST, twice & (total < 0), negative=True)], "product")
     shift = pipe.take("shift")
-    right = Mux(shift < 0, -shift, 0)[:5] if contract.left else shift
-    return _shift(pipe, high, right, Rounding.HALF_AWAY, width)
+    if contract.left:
+        value, right = Cat(Const(0, 1), value), (FIRST - shift)[:FIRST.bit_length() + 1]
+    else:
+        value, right = value[FIRST - 1:], shift
+    number = pipe.narrow(value.as_signed(), right, width)
+    return number, number.up(Rounding.HALF_UP)
 
 
-def offset_and_clamp(pipe: Pipeline, near: Value, up: Value) -> Value:
-    """Add the zero point, and clamp: the last two registers of all these contracts."""
-    return clamped(pipe, pipe.add(near, pipe.take("zero_point"), "offset", carry=up))
+FIRST = 31
+"""Places of the first shift of a double rounding."""
 
 
 def clamped(pipe: Pipeline, value: Value) -> Value:

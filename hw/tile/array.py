@@ -1,17 +1,16 @@
 # amaranth: UnusedElaboratable=no
 """The MAC array: beats of operands in, totals of a job out."""
 
-import operator
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
-from golden.formats import Format, IntFormat, LoadedCodebook, element_of
-from hw.blocks import Block, block_for
+from golden.formats import IntFormat, element_of
+from hw.blocks import Block
 from hw.blocks.interface import OPERANDS, Cell, Operand
 from hw.blocks.scaled import ScaledBlock
 from hw.blocks.specials import FLAGS, Specials
@@ -20,10 +19,9 @@ from hw.delay import delay
 from hw.formats import shape_of
 from hw.shared import Shared
 from hw.tile.config import TileConfig
+from hw.tile.dsps import block_of
 
 __all__ = ["MacArray", "Part", "totals_layout"]
-
-Merge = Literal["add", "or"]
 
 LEAF = 16
 """Most cells of a part that is not divided further."""
@@ -47,8 +45,6 @@ class Part(Shared):
     rows, cols : int
     outputs : int
         Totals of a row per step; a divisor of ``cols``.
-    merge : "add" or "or"
-        Operation that joins the sums of a job's beats.
 
     Members
     -------
@@ -74,14 +70,12 @@ class Part(Shared):
     totals: data.View
     outside: Signal
 
-    def __init__(self, *, cell: Cell, total: IntFormat, rows: int, cols: int, outputs: int,
-                 merge: Merge = "add"):
+    def __init__(self, *, cell: Cell, total: IntFormat, rows: int, cols: int, outputs: int):
         self.cell = cell
         self.total = total
         self.rows = rows
         self.cols = cols
         self.outputs = outputs
-        self.merge: Merge = merge
         edges = cell.i.shape().members
         chain = data.ArrayLayout(data.ArrayLayout(shape_of(total), outputs), rows)
         super().__init__({
@@ -114,8 +108,7 @@ class Part(Shared):
         halves = []
         for (start, end), name in zip(spans, ("first", "second"), strict=True):
             shape: dict[str, Any] = {"rows": self.rows, "cols": self.cols, what: end - start}
-            half: Part = Part(cell=self.cell, total=self.total, outputs=self.outputs,
-                              merge=self.merge, **shape)
+            half = Part(cell=self.cell, total=self.total, outputs=self.outputs, **shape)
             m.submodules[name] = half
             at = {"activations": 0, "weights": 0}
             at["activations" if what == "rows" else "weights"] = start
@@ -142,8 +135,8 @@ class Part(Shared):
                 ]
 
     def _leaf(self, m: Module):
-        combine = operator.add if self.merge == "add" else operator.or_
-        shifts, sums, ends, outside = [], [], [], []
+        load = Signal()
+        moves, sums, clears, outside = [], [], [], []
         for row in range(self.rows):
             following: list[Value] = [self.follow[row][k] for k in range(self.outputs)]
             for col in reversed(range(self.cols)):
@@ -156,21 +149,23 @@ class Part(Shared):
                 m.d.comb += [
                     cell.i.activations.eq(self.i.activations[row]),
                     cell.i.weights.eq(self.i.weights[col]),
-                    total.eq(combine(accumulator, cell.o)),
+                    total.eq(cell.add_to(m, accumulator)),
                 ]
-                shifts.append(finished.eq(following[-1]))
                 sums.append(accumulator.eq(total))
-                ends += [accumulator.eq(0), finished.eq(total)]
+                clears.append(accumulator.eq(0))
+                moves.append(finished.eq(Mux(load, total, following[-1])))
                 following = [finished, *following[:-1]]
                 if self._marked:
                     outside.append(cell.outside)
             m.d.comb += [self.totals[row][k].eq(following[k]) for k in range(self.outputs)]
-        with m.If(self.step):
-            m.d.sync += shifts
+        # A register's own enable and reset, and one multiplexer in front of the second bank.
+        m.d.comb += load.eq(self.valid & self.last)
         with m.If(self.valid):
             m.d.sync += sums
-            with m.If(self.last):
-                m.d.sync += ends
+        with m.If(load):
+            m.d.sync += clears
+        with m.If(self.step | load):
+            m.d.sync += moves
         if self._marked:
             m.d.comb += self.outside.eq(Cat(outside).any())
 
@@ -186,11 +181,6 @@ def totals_layout(config: TileConfig) -> data.StructLayout:
         "column": range(c.cols // c.outputs),
         "last": 1,
     })
-
-
-def _known(fmt: Format) -> Format:
-    # Format for the block: levels of a loaded codebook, elements of a block-scaled format.
-    return fmt.range if isinstance(fmt, LoadedCodebook) else element_of(fmt)
 
 
 class _Side(NamedTuple):
@@ -238,9 +228,7 @@ class MacArray(Shared):
 
     def __init__(self, config: TileConfig):
         self.config = c = config
-        self._block = block_for(fabric=c.fabric, weights=_known(c.weights),
-                                activations=_known(c.activations),
-                                rows=c.rows, cols=c.cols, lanes=c.lanes)
+        self._block = block_of(c)
         if c.block_scaled:
             self._block = ScaledBlock(block=self._block, weights=c.weights,
                                       activations=c.activations, window=c.window)
@@ -265,8 +253,7 @@ class MacArray(Shared):
             specials = Specials(weights=element_of(block.weights),
                                 activations=element_of(block.activations), lanes=c.lanes,
                                 latency=block.latency)
-            flags = Part(cell=specials, merge="or", total=IntFormat(FLAGS.size, signed=False),
-                         **shape)
+            flags = Part(cell=specials, total=IntFormat(FLAGS.size, signed=False), **shape)
             sides["flags"] = _Side("flags", flags, specials.edge)
         return sides
 

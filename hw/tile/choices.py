@@ -16,7 +16,7 @@ from hw.targets.fabric import FABRICS, GENERIC
 
 __all__ = ["TileChoices", "VERSION", "usual_zero_points"]
 
-VERSION = 1
+VERSION = 2
 """Version of the JSON. A new choice, or a new meaning of one, is a new version."""
 
 _FORMATS = ("weights", "activations", "output")
@@ -25,7 +25,8 @@ _MOST = {"rows": 1024, "cols": 1024, "lanes": 1024, "depth": 1 << 24, "outputs":
          "channels": 1 << 16, "window": 64}
 """Largest value of each choice; the smallest is 1."""
 
-_AMONG = {"zero_points": ("none", "activations", "both"), "target": FABRICS}
+_AMONG = {"zero_points": ("none", "activations", "both"), "target": FABRICS,
+          "optimize": ("area", "speed")}
 """Allowed names of each choice."""
 
 
@@ -72,7 +73,11 @@ class TileChoices:
         Fixed parameters, in place of a store to be loaded: every field of a record with its level,
         or with one for each channel.
     target : str
-        Whose cells the Verilog may use.
+        Whose cells the Verilog may use; generic Verilog is for any target.
+    dsp : int or None
+        Most DSPs of a target with cells, given to the parts where each saves most.
+    optimize : str
+        What such cells are chosen for: the fewest LUTs, or the highest frequency.
 
     Raises
     ------
@@ -95,6 +100,8 @@ class TileChoices:
     lut: tuple[int, ...] | Literal["loaded"] | None = None
     parameters: tuple[tuple[str, int | tuple[int, ...]], ...] | None = None
     target: str = GENERIC.name
+    dsp: int | None = None
+    optimize: Literal["area", "speed"] = "area"
 
     def __post_init__(self):
         if isinstance(self.contract, str):
@@ -113,7 +120,7 @@ class TileChoices:
             raise TypeError(f"Contract must be a Contract, not {chosen!r}")
         if contracts.parse(chosen.name, **contracts.options_of(chosen)) != chosen:
             raise ValueError(f"Contract must be the one called {chosen.name}, not {chosen!r}")
-        for name in (*_MOST, "lut", "parameters"):
+        for name in (*_MOST, "lut", "parameters", "dsp"):
             object.__setattr__(self, name, _plain(getattr(self, name)))
         for name, most in _MOST.items():
             value = getattr(self, name)
@@ -125,6 +132,22 @@ class TileChoices:
             if getattr(self, name) not in among:
                 raise ValueError(f"{title_of(name)} must be one of {', '.join(among)}, "
                                  f"not {getattr(self, name)!r}")
+        self._check_cells()
+
+    def _check_cells(self):
+        most = FABRICS[self.target].most_dsp
+        if self.optimize != "area" and not FABRICS[self.target].heaps:
+            raise ValueError(f"Optimize must be area for target {self.target}, not "
+                             f"{self.optimize}")
+        if self.dsp is None:
+            return
+        if not most:
+            raise ValueError(f"Dsp must be left out for target {self.target}, not {self.dsp!r}")
+        if not isinstance(self.dsp, int) or isinstance(self.dsp, bool):
+            raise TypeError(f"Dsp must be an integer, not {self.dsp!r}")
+        if not 0 <= self.dsp <= most:
+            raise ValueError(f"Dsp must be in range [0, {most}], those of the largest "
+                             f"{self.target}, not {self.dsp}")
 
     @classmethod
     def meaning(cls, name: str) -> str:

@@ -1,6 +1,6 @@
 """Description of a tile as one small immutable value, and all that follows from it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from golden import contracts
@@ -263,7 +263,9 @@ class TileConfig(TileChoices):
     @property
     def fabric(self) -> Fabric:
         """Fabric of the tile's arithmetic."""
-        return FABRICS[self.target]
+        fabric = FABRICS[self.target]
+        return fabric if fabric.optimize == self.optimize else replace(
+            fabric, optimize=self.optimize)
 
     @property
     def max_beats(self) -> int:
@@ -302,6 +304,8 @@ class TileConfig(TileChoices):
               for name in ("depth", "outputs", "channels", "window")),
             ("zero_points_", self.zero_points, usual_zero_points(*formats[:2])),
             ("", self.target, TileConfig.target),
+            ("dsp", self.dsp, None),
+            ("", self.optimize, TileConfig.optimize),
         ]
         parts = ["mac", *(fmt.stem for fmt in formats), f"{self.rows}x{self.cols}x{self.lanes}",
                  *(f"{mark}{value}" for mark, value, usual in choices if value != usual)]

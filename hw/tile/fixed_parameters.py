@@ -6,9 +6,11 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from golden.formats import Format
+from hw.delay import delay
 from hw.formats import constant
 from hw.payload import Payload
 from hw.shared import Shared
+from hw.tile.parameters import ParameterStore
 
 __all__ = ["FixedParameters"]
 
@@ -19,7 +21,7 @@ class FixedParameters(Shared):
     The ports are those of the store without its input stream. There is one bank, so ``current``,
     ``accept``, ``finish`` and ``address.bank`` have no bits. Jobs can be accepted at any time.
 
-    ``records`` follow ``address`` by :attr:`latency` cycle; a read per cycle.
+    ``records`` follow ``address`` by :attr:`latency` cycles; a read per cycle.
 
     Parameters
     ----------
@@ -56,7 +58,7 @@ class FixedParameters(Shared):
     address: data.View
     records: data.View
 
-    latency = 1
+    latency = ParameterStore.latency
 
     def __init__(self, *, record: dict[str, Format], values: dict[str, tuple[int, ...]],
                  channels: int, outputs: int):
@@ -87,7 +89,6 @@ class FixedParameters(Shared):
                     with m.Case(index):
                         m.d.comb += record.eq(Cat(constant(fmt, self.values[name][channel])
                                                   for name, fmt in self.record.items()))
-            read = Signal(record.shape(), name=f"record_{k}", reset_less=True)
-            m.d.sync += read.eq(record)
-            m.d.comb += self.records[k].as_value().eq(read)
+            m.d.comb += self.records[k].as_value().eq(
+                delay(m, record, self.latency, f"record_{k}"))
         return m

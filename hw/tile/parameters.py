@@ -11,6 +11,7 @@ from amaranth.utils import ceil_log2
 
 from golden.contracts import WORD_BITS
 from golden.formats import Format
+from hw.delay import delay
 from hw.payload import Field, Payload
 from hw.shared import Shared
 from hw.tile.fields import Fields
@@ -36,7 +37,7 @@ class ParameterStore(Shared):
 
     The first ``head`` words of a set are no records: ``write`` hands them on to tables.
 
-    ``records`` follow ``address`` by :attr:`latency` cycle; a read per cycle. A word per cycle.
+    ``records`` follow ``address`` by :attr:`latency` cycles; a read per cycle. A word per cycle.
 
     Parameters
     ----------
@@ -91,7 +92,8 @@ class ParameterStore(Shared):
     write: data.View
     field: data.View
 
-    latency = 1
+    latency = 2
+    """A memory's read, which is slow, and a register behind it."""
 
     def __init__(self, *, record: dict[str, Format], channels: int, outputs: int, max_jobs: int,
                  head: int = 0, apart: Sequence[str] = ()):
@@ -232,5 +234,6 @@ class ParameterStore(Shared):
                     ]
                     read.append(read_port.data)
                 kept.append(Cat(*read)[start % WORD_BITS:])
-            m.d.comb += self.records[k].as_value().eq(Cat(*kept))
+            m.d.comb += self.records[k].as_value().eq(
+                delay(m, Cat(*kept), self.latency - 1, f"record_{k}"))
         return m

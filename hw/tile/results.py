@@ -7,18 +7,17 @@ from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
 
 from golden.contracts import LFSR_BITS, MultiplyShift
 from golden.formats import BlockScaled
 from hw.arith import leap
 from hw.delay import FIFO_LATENCY, delay
 from hw.requantize.lut import Table
-from hw.requantize.requantizer import Requantizer
 from hw.requantize.shared_exponent import SharedExponent
 from hw.shared import Shared
 from hw.tile.array import totals_layout
 from hw.tile.config import TileConfig
+from hw.tile.dsps import requantizer_of
 from hw.tile.entrance import JOB_QUEUE, bank_bits, current_layout, told_layout
 from hw.tile.fixed_parameters import FixedParameters
 from hw.tile.parameters import ParameterStore, head_word
@@ -134,12 +133,7 @@ class Results(Shared):
     def __init__(self, *, config: TileConfig, before: int):
         self.config = c = config
         self.before = before
-        self._requantizers = [
-            Requantizer(contract=c.contract, accumulator=c.accumulator, total=c.sum_format,
-                        output=c.output_format, record=c.record, fixed=c.fixed,
-                        row_sum=c.row_sum if c.zero_points == "both" else None,
-                        propagates=c.propagates, places=self._places, fabric=c.fabric)
-            for _ in range(c.outputs)]
+        self._requantizers = [requantizer_of(c) for _ in range(c.outputs)]
         codes = c.lut
         if isinstance(codes, tuple):
             codes = tuple(c.output_format.encode(codes).tolist())
@@ -192,12 +186,6 @@ class Results(Shared):
         return ParameterStore.latency + requantizer.table_latency if late else 0
 
     @property
-    def _places(self) -> int:
-        # Records of each requantizer's memories, if it has any: those of two banks.
-        c = self.config
-        return 2 << ceil_log2(c.groups * c.cols // c.outputs) if c.apart else 0
-
-    @property
     def _result_latency(self) -> int:
         # Cycles from a total and its record to its result, without a shared exponent.
         return self._requantizers[0].latency + (Table.latency if self._tables else 0)
@@ -241,7 +229,7 @@ class Results(Shared):
                 bank.eq(self.job.bank),
             ]
 
-        # The read of the records takes a cycle, so the totals are delayed by one.
+        # The totals wait for their records.
         late: Any = delay(m, totals, store.latency, "totals")
         valid = delay(m, step, store.latency, "step", reset_less=False)
         inputs: dict[str, list[Value]] = {"sum": [late.totals[k] for k in range(c.outputs)]}

@@ -83,7 +83,7 @@ class Add(Elementwise):
         pipe = Pipeline(m, {}, parameter, fabric=self.fabric)
         centred = pipe.add(x, self.parameter(f"{name}_zero_point", 0),
                            f"{name}_centred", subtract=True)
-        near, up = SCALERS[type(scheme.contract)](
+        number, up = SCALERS[type(scheme.contract)](
             pipe, scheme.contract, widened(centred << scheme.left), scheme.intermediate.width)
-        scaled = pipe.add(near, up, f"{name}_scaled", shape_of(scheme.intermediate))
+        scaled = pipe.add(number.near, up, f"{name}_scaled", shape_of(scheme.intermediate))
         return scaled, pipe.stage

@@ -16,7 +16,7 @@ from golden.units import Operation
 from hw.delay import FIFO_LATENCY, delay
 from hw.payload import Field, Payload
 from hw.pipeline import Pipeline, dry_run
-from hw.requantize.scale import SCALERS, offset_and_clamp
+from hw.requantize.scale import SCALERS
 from hw.shared import Shared
 from hw.targets.fabric import GENERIC, Fabric
 
@@ -164,8 +164,9 @@ class Unit(Shared):
 
 def rescaled(pipe: Pipeline, contract, total: Value, output: IntFormat) -> Value:
     """Return ``clamp(scaled(total) + zero_point)``, by the last stages of a requantizer."""
+    pipe.prepare()
     scale = SCALERS[type(contract)]
-    return offset_and_clamp(pipe, *scale(pipe, contract, widened(total), output.bits + 1))
+    return pipe.offset_and_clamp(*scale(pipe, contract, widened(total), output.bits + 1))
 
 
 def widened(total: Value) -> Value:

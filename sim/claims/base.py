@@ -10,6 +10,7 @@ from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 
 from golden.contracts import Rounding
 from hw.pipeline import Pipeline
+from hw.targets.fabric import GENERIC, Fabric
 
 __all__ = ["Claim", "Transparent", "circuit", "claim", "divided"]
 
@@ -86,6 +87,7 @@ class Transparent(Pipeline):
         Input values, as for any :class:`~hw.pipeline.Pipeline`.
     replaced : mapping of str to Value
         Values that take the place of results or held values, by name.
+    fabric : Fabric
 
     Members
     -------
@@ -96,8 +98,8 @@ class Transparent(Pipeline):
     """
 
     def __init__(self, m: Module, held: Mapping[str, Value],
-                 replaced: Mapping[str, Value] | None = None):
-        super().__init__(m, held)
+                 replaced: Mapping[str, Value] | None = None, *, fabric: Fabric = GENERIC):
+        super().__init__(m, held, fabric=fabric)
         self._replaced = replaced or {}
         self.product: Signal | None = None
         self.computed: dict[str, Value] = {}

@@ -10,7 +10,6 @@ from golden.formats import IntFormat
 from golden.ranges import levels_range
 from hw.formats import shape_of
 from hw.requantize.float32 import BIAS, FRACTION, SIGNIFICAND, WHOLE, float_scaled
-from hw.requantize.scale import offset_and_clamp
 from sim.claims.base import Transparent, circuit, claim, divided
 
 __all__ = ["conversion", "float_product", "float_requantizer", "inside", "inside_rounded"]
@@ -44,7 +43,7 @@ def float_product() -> str:
     part = _Part(m, chosen, IntFormat(8))
     significand, places = part.defined()
     # The carry of the rounding stays; for 0, any number of places is right.
-    got = Cat(part.pipe.computed["float"][:SIGNIFICAND + 1],
+    got = Cat(_signed(part.pipe.computed["float"], part.negative)[:SIGNIFICAND + 1],
               Mux(part.product == 0, 0, part.pipe.computed["right"])[:10])
     expected = Cat(significand, Mux(part.product == 0, 0, places)[:10])
     return circuit(m, part.inputs, Mux(part.sound, got, 0), Mux(part.sound, expected, 0))
@@ -70,21 +69,24 @@ def inside(output: IntFormat) -> str:
     """Contract ``onnx_zp_inside``, float32 plus zero point, against division with remainder."""
     m, chosen = Module(), contracts.parse("onnx_zp_inside")
     assert isinstance(chosen, Onnx)
-    value, places = Signal(SIGNIFICAND + 1, name="float32"), Signal(signed(10), name="places")
+    value = Signal(signed(SIGNIFICAND + 2), name="float32")
+    places = Signal(signed(10), name="places")
     part = _Part(m, chosen, output, {"float": value, "right": places})
     computed = part.pipe.computed
     # Multiples of 2**-26, rounded down, and a flag for lost bits. From 2**18 on, with fewer places
     # below the point than `fewest`, a number is so large that no zero point brings it back.
     fewest = SIGNIFICAND - (WHOLE - 1)
     beyond = (value != 0) & (places < fewest)
-    numerator = _signed(value << FRACTION - fewest, part.negative)
+    numerator = value << FRACTION - fewest
     shift = Mux(places < fewest, 0, Mux(places > fewest + 63, 63, places - fewest))[:6]
     expected = divided(numerator, shift, Rounding.FLOOR)
     inexact = (expected << shift) != numerator
     expected = expected + (part.held["zero_point"] << FRACTION)
     right = (computed["beyond"] == beyond) & (
         beyond | ((computed["sum_inside"] == expected) & (computed["sticky"] == inexact)))
-    return circuit(m, (*part.inputs, value, places), ~_normal(value) | right, Const(1))
+    sound = _normal(Mux(value < 0, -value, value)) & (
+        (value == 0) | ((value < 0) == part.negative))
+    return circuit(m, (*part.inputs, value, places), ~sound | right, Const(1))
 
 
 @claim("float32 requantizer, sum free", "onnx_zp_inside to {}")
@@ -125,8 +127,8 @@ class _Part:
                      for field, fmt in chosen.fields(levels_range(IntFormat(20)), output).items()
                      if field != "bias"}
         self.pipe = Transparent(m, self.held, replaced)
-        self.got = offset_and_clamp(
-            self.pipe, *float_scaled(self.pipe, chosen, total, output.bits + 1))
+        self.got = self.pipe.offset_and_clamp(
+            *float_scaled(self.pipe, chosen, total, output.bits + 1))
         assert self.pipe.product is not None
         self.total, self.product = total, self.pipe.product
         self.inputs = (total, self.product, *self.held.values())

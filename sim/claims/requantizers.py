@@ -17,7 +17,8 @@ from golden.formats import IntFormat
 from golden.ranges import levels_range
 from hw.arith import round_up, shift_right
 from hw.formats import shape_of
-from hw.requantize.scale import SCALERS, offset_and_clamp
+from hw.requantize.scale import SCALERS
+from hw.targets.fabric import GENERIC, Fabric
 from sim.claims.base import Claim, Transparent, circuit, claim, divided
 
 __all__ = ["requantizer", "shifter"]
@@ -33,17 +34,20 @@ def shifter(rounding: Rounding) -> str:
     return circuit(m, (x, shift), got, divided(x, shift, rounding))
 
 
-def requantizer(name: str, output: IntFormat, **options: Any) -> Claim:
+def requantizer(name: str, output: IntFormat, *, fabric: Fabric = GENERIC, **options: Any
+                ) -> Claim:
     """A requantizer from its product on, against divisions of the product.
 
     The options are those of :func:`golden.contracts.parse`.
     """
     more = ", ".join(f"{option} {value}" for option, value in options.items())
-    return Claim("requantizer, product free", f"{name}{f' ({more})' * bool(more)} to {output}",
-                 lambda: _requantizer(contracts.parse(name, **options), output))
+    cells = "" if fabric is GENERIC else f" on {fabric.name}"
+    return Claim(
+        "requantizer, product free", f"{name}{f' ({more})' * bool(more)} to {output}{cells}",
+        lambda: _requantizer(contracts.parse(name, **options), output, fabric))
 
 
-def _requantizer(chosen: Contract, output: IntFormat) -> str:
+def _requantizer(chosen: Contract, output: IntFormat, fabric: Fabric) -> str:
     m = Module()
     assert isinstance(chosen, MultiplyShift | DoubleRounding)
     sums = levels_range(chosen.takes or IntFormat(20))
@@ -52,15 +56,16 @@ def _requantizer(chosen: Contract, output: IntFormat) -> str:
             for field, fmt in chosen.fields(sums, output).items() if field != "bias"}
     if isinstance(chosen, Stochastic):
         held["state"] = Signal(LFSR_BITS, name="state")
-    pipe = Transparent(m, held)
-    got = offset_and_clamp(
-        pipe, *SCALERS[type(chosen)](pipe, chosen, total, output.bits + 1))
+    pipe = Transparent(m, held, fabric=fabric)
+    pipe.prepare()
+    got = pipe.offset_and_clamp(*SCALERS[type(chosen)](pipe, chosen, total, output.bits + 1))
     assert pipe.product is not None
 
     shift = held["shift"]
     if isinstance(chosen, DoubleRounding):
-        # The first rounding gives an int32, whatever is multiplied; else nothing is free.
-        high = divided(pipe.product, Const(31, 6), Rounding.HALF_UP)[:32].as_signed()
+        left = Mux(shift > 0, shift, 0)[:5] if chosen.left else Const(0, 5)
+        product = pipe.product << left
+        high = divided(product, Const(31, 6), Rounding.HALF_UP)
         right = Mux(shift < 0, -shift, 0)[:5] if chosen.left else shift
         scaled = divided(high, right, Rounding.HALF_AWAY)
     else:
@@ -76,5 +81,10 @@ def _requantizer(chosen: Contract, output: IntFormat) -> str:
     # An allowed shift, and a clamp that is not empty.
     allowed = chosen.shift_range(chosen.sum_format(sums))
     sound = (shift >= allowed.lo) & (shift <= allowed.hi) & (lo <= hi)
+    if isinstance(chosen, DoubleRounding):
+        # Of an int32, also after the shift to the left, and a multiplier of 0 to 2**31 - 1.
+        most = (1 << 62) - (1 << 31)
+        sound &= ((product >= -most) & (product <= most)
+                  & Mux(total < 0, product <= 0, product >= 0))
     inputs = (total, pipe.product, *held.values())
     return circuit(m, inputs, Mux(sound, got, 0), Mux(sound, expected, 0))

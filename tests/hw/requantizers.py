@@ -10,6 +10,7 @@ from golden.formats import IntFormat, parse
 from golden.ranges import Range, dot_range, levels_range
 from golden.requantize import requantize
 from hw.requantize.requantizer import Requantizer
+from hw.targets.fabric import GENERIC
 from sim.streams import run
 
 ROUNDINGS = ["floor", "zero", "half_up", "half_even", "half_away"]
@@ -25,7 +26,8 @@ WEIGHTS, ACTIVATIONS, DEPTH = parse("s5"), parse("u4"), 8
 class Case:
     """A requantizer for sums of a range, and rows of a sum and parameters to put through it."""
 
-    def __init__(self, name, sums: Range, output, *, multiplier_bits=31, zero_points=False):
+    def __init__(self, name, sums: Range, output, *, multiplier_bits=31, zero_points=False,
+                 fabric=GENERIC):
         if isinstance(name, str):
             options = {"multiplier_bits": multiplier_bits}
             name = ADDED[name] if name in ADDED else contract(
@@ -44,7 +46,7 @@ class Case:
         self.dut = Requantizer(
             contract=self.contract, accumulator=sums.format, total=self.total,
             output=self.contract.output_format(self.unbiased, self.output), record=record,
-            row_sum=row_sum)
+            row_sum=row_sum, fabric=fabric)
 
     @property
     def shifts(self) -> Range:

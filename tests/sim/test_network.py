@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from exactmac import bench, network
+from exactmac import network, timing
 from exactmac.networks import digits as on_tiles
 from exactmac.options import config_of, parser
 from golden import command, digits
@@ -257,9 +257,9 @@ def test_bad_input(capsys, arguments, message):
                  marks=pytest.mark.slow)])
 def test_bench(capsys, monkeypatch, arguments):
     # With the runtime that other tests have compiled.
-    monkeypatch.setattr(bench, "VerilatorSimulation", lambda *rest, cache, design:
+    monkeypatch.setattr(timing, "VerilatorSimulation", lambda *rest, cache, design:
                         VerilatorSimulation(*rest, fast=False, design=design))
-    assert bench.main([*arguments.split(), "--images", "2"]) == 0
+    assert timing.main([*arguments.split(), "--images", "2"]) == 0
     assert "results and cycles are equal" in capsys.readouterr().out
 
 
@@ -269,7 +269,7 @@ def test_bench(capsys, monkeypatch, arguments):
 ])
 def test_bad_input_of_bench(capsys, arguments, message):
     with pytest.raises(SystemExit) as end:
-        bench.main(["--bits", "2", *arguments.split()])
+        timing.main(["--bits", "2", *arguments.split()])
     captured = capsys.readouterr()
     assert (end.value.code, captured.out) == (2, "")
-    assert captured.err == f"exactmac bench: error: {message}\n"
+    assert captured.err == f"exactmac bench time: error: {message}\n"

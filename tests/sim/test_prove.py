@@ -1,16 +1,19 @@
 """Proofs hold, and what is wrong is refuted with an input that shows it."""
 
 import re
+from unittest.mock import Mock
 
 import pytest
 from amaranth.hdl import Const, Mux
 
 from exactmac import prove
-from golden.contracts import ADDING, MultiplyShift, Rounding
+from golden.contracts import ADDING, Rounding
 from golden.formats import BlockScaled, IntFormat, parse
 from hw.blocks.select import SelectDot
 from hw.flow.tools import ToolFailed
 from hw.requantize import float32, levels, scale, shared_exponent, thresholds
+from hw.targets import base
+from hw.targets.fabric import ECP5
 from hw.units import fused_add
 from sim import claims
 from sim.claims import thresholds as claimed_thresholds
@@ -29,6 +32,9 @@ MULTIPLIERS = 263
     pytest.param(claims.requantizer("half_even", U4, addend_bits=48, signed_multiplier=True),
                  marks=pytest.mark.slow),
     pytest.param(claims.requantizer("q31", IntFormat(8)), marks=pytest.mark.slow),
+    claims.requantizer("half_up", U4, fabric=ECP5),
+    *(pytest.param(claims.requantizer(name, IntFormat(4), fabric=ECP5), marks=pytest.mark.slow)
+      for name in ("half_even", "half_away", "zero", "floor", "tflite_single", "stochastic")),
     claims.bisection(parse("u5n")),
     pytest.param(claims.bisection(parse("e4m3fn")), marks=pytest.mark.slow),
     claims.fused(28), claims.fused(-36),
@@ -60,8 +66,8 @@ def test_every_contract_with_a_multiplier_is_claimed():
 
 
 def test_a_wrong_rounding_is_refuted(monkeypatch):
-    round_up = scale.round_up
-    monkeypatch.setattr(scale, "round_up", lambda shifted, sticky, rounding: round_up(
+    round_up = base.round_up
+    monkeypatch.setattr(base, "round_up", lambda shifted, sticky, rounding: round_up(
         shifted, sticky, Rounding.HALF_UP))
     with pytest.raises(prove.Refuted, match=r"^requantizer, product free half_even to s4 differs "
                                             r"from its definition at .*shift = "):
@@ -77,8 +83,7 @@ def test_an_addend_that_is_cut_is_refuted(monkeypatch, narrow):
         pipe.hold("addend", pipe["addend"][:narrow].as_signed())
         return product(pipe, chosen, total)
 
-    monkeypatch.setitem(scale.SCALERS, MultiplyShift, lambda pipe, chosen, total, width:
-                        scale._shift(pipe, *cut(pipe, chosen, total), chosen.rounding, width))
+    monkeypatch.setattr(scale, "product", cut)
     refuted(claim, "addend")
 
 
@@ -95,8 +100,8 @@ def test_a_wrong_bisection_is_refuted(monkeypatch, broken):
 
 
 def test_a_saturation_a_bit_too_narrow_is_refuted(monkeypatch):
-    saturate = scale.saturate
-    monkeypatch.setattr(scale, "saturate", lambda value, width: saturate(value, width - 1))
+    saturate = base.saturate
+    monkeypatch.setattr(base, "saturate", lambda value, width: saturate(value, width - 1))
     with pytest.raises(prove.Refuted):
         prove.prove(claims.requantizer("floor", IntFormat(4)))
 
@@ -115,15 +120,15 @@ def test_a_shift_too_short_is_refuted(monkeypatch, limit, distance):
     refuted(claim, "product")
 
 
-@pytest.mark.parametrize("broken, claim", [
-    ("guarded", claims.guarded("floor")),
-    ("saturate", claims.to_levels("half_up", parse("e2m1"))),
-    ("clamp", claims.to_levels("floor", PAPER, shifted=True)),
+@pytest.mark.parametrize("module, broken, claim", [
+    (base, "sticky_bit", claims.guarded("floor")),
+    (base, "saturate", claims.to_levels("half_up", parse("e2m1"))),
+    (levels, "clamp", claims.to_levels("floor", PAPER, shifted=True)),
 ], ids=["sticky", "saturation", "clamp"])
-def test_a_code_that_is_not_the_nearest_is_refuted(monkeypatch, broken, claim):
-    right = getattr(levels, broken)
-    monkeypatch.setattr(levels, broken, {
-        "guarded": lambda pipe, value, shift: right(pipe, value | 1, shift),
+def test_a_code_that_is_not_the_nearest_is_refuted(monkeypatch, module, broken, claim):
+    right = getattr(module, broken)
+    monkeypatch.setattr(module, broken, {
+        "sticky_bit": lambda value, shift: right(value | 1, shift),
         "saturate": lambda value, width: right(value, width - 1),
         "clamp": lambda place, lo, hi: right(place, lo, lo),
     }[broken])
@@ -136,8 +141,8 @@ def truncated(value, drop):
 
 @pytest.mark.parametrize("name, broken, claim", [
     ("nearest_even", truncated, claims.conversion()),
-    ("nearest_even", truncated, claims.float_product()),
-    ("nearest_even_at", lambda value, drop: value >> drop, claims.float_requantizer(U4)),
+    ("Mux", lambda test, one, other: Mux(test, one, other | 1), claims.float_product()),
+    ("Rounding", Mock(HALF_EVEN=Rounding.HALF_UP), claims.float_requantizer(U4)),
     pytest.param("nearest_even_at", lambda value, drop: value >> drop, claims.inside_rounded(U4),
                  marks=pytest.mark.slow),
     ("WHOLE", float32.WHOLE - 1, claims.inside(U4)),
@@ -198,7 +203,7 @@ def test_help_says_what_is_done_by_default(capsys):
     with pytest.raises(SystemExit) as end:
         prove.main(["--help"])
     said = " ".join(capsys.readouterr().out.split())
-    assert end.value.code == 0 and "every pair of codes (default: both)" in said
+    assert end.value.code == 0 and "every pair of codes (default: all)" in said
 
 
 def test_a_selection_without_its_sign_is_refuted(monkeypatch):

@@ -10,6 +10,9 @@ from golden.contracts import parse as contract
 from golden.formats import IntFormat
 from golden.ranges import Range, dot_range, levels_range
 from hw.requantize.requantizer import Requantizer
+from hw.targets.fabric import ECP5
+from sim.verilator import available
+from tests.hw.piped import results_of
 from tests.hw.requantizers import (
     ACTIVATIONS,
     ADDED,
@@ -54,23 +57,23 @@ def everything(case, rng, records):
 
 
 @pytest.mark.parametrize("name, output", turning(CONTRACTS))
-def test_every_sum_of_ten_bits(rng, name, output):
-    case = Case(name, Range(-512, 511), output)
+def test_every_sum_of_ten_bits(rng, build, name, output):
+    case = build(name, Range(-512, 511), output)
     case.check(everything(case, rng, 4))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name, output", [
     ("half_even", "u4"), ("zero", "s8"), ("tflite", "u4"), ("stochastic", "u4")])
-def test_every_sum_of_sixteen_bits(rng, name, output):
-    case = Case(name, Range(-32768, 32767), output)
+def test_every_sum_of_sixteen_bits(rng, build, name, output):
+    case = build(name, Range(-32768, 32767), output)
     case.check(everything(case, rng, 1))
 
 
 @pytest.mark.parametrize("name", ONE_SHIFT)
-def test_every_sum_multiplier_and_shift_of_a_small_unit(rng, name):
+def test_every_sum_multiplier_and_shift_of_a_small_unit(rng, build, name):
     # 64 sums x 8 multipliers x 12 shifts, rounding exposed: the output holds all that comes out.
-    case = Case(name, Range(-32, 31), "s10", multiplier_bits=3)
+    case = build(name, Range(-32, 31), "s10", multiplier_bits=3)
     sums, multipliers, shifts = (axis.reshape(-1) for axis in np.meshgrid(
         np.arange(-32, 32), np.arange(8), np.arange(12)))
     zeros = np.zeros_like(sums)
@@ -108,10 +111,10 @@ def corners(case, rng, sums: Range):
         "multiplier": np.array(multipliers), "shift": np.array(shifts)})
 
 
-def test_every_sum_and_factor_of_a_small_unit_with_an_addend(rng):
+def test_every_sum_and_factor_of_a_small_unit_with_an_addend(rng, build):
     """32 sums x 16 signed multipliers x 3 shifts x 3 addends, rounding exposed."""
-    case = Case(contract("half_up", multiplier_bits=4, addend_bits=6, signed_multiplier=True),
-                Range(-16, 15), "s10")
+    case = build(contract("half_up", multiplier_bits=4, addend_bits=6, signed_multiplier=True),
+                 Range(-16, 15), "s10")
     sums, multipliers, shifts, addends = (axis.reshape(-1) for axis in np.meshgrid(
         np.arange(-16, 16), np.arange(-8, 8), [0, 1, 3], [-32, -3, 31]))
     zeros = np.zeros_like(sums)
@@ -121,16 +124,16 @@ def test_every_sum_and_factor_of_a_small_unit_with_an_addend(rng):
 
 
 @pytest.mark.parametrize("name, output", turning(WITH_ADDED))
-def test_every_shift_at_the_ends_of_int32(rng, name, output):
-    case = Case(name, levels_range(S32), output)
+def test_every_shift_at_the_ends_of_int32(rng, build, name, output):
+    case = build(name, levels_range(S32), output)
     case.check(corners(case, rng, case.sums))
 
 
 @pytest.mark.parametrize("name, output", turning(
     ["half_even", "half_away", "stochastic", "tflite", "tflite_single"],
     ["u1", "s1", "s2n", "s4", "u3n", "s16", "u16"]))
-def test_outputs_of_any_width(rng, name, output):
-    case = Case(name, Range(-5000, 9000), output)
+def test_outputs_of_any_width(rng, build, name, output):
+    case = build(name, Range(-5000, 9000), output)
     case.check(everything_near(case, rng, 1500))
 
 
@@ -138,8 +141,8 @@ def test_outputs_of_any_width(rng, name, output):
     (Range(-1 << 43, (1 << 43) - 1), 32), (Range(0, (1 << 40) - 1), 16), (Range(0, 225), 1),
     (Range(-8, 7), 8)], ids=str)
 @pytest.mark.parametrize("name", ONE_SHIFT)
-def test_accumulators_and_multipliers_of_other_widths(rng, name, sums, multiplier_bits):
-    case = Case(name, sums, "s8", multiplier_bits=multiplier_bits)
+def test_accumulators_and_multipliers_of_other_widths(rng, build, name, sums, multiplier_bits):
+    case = build(name, sums, "s8", multiplier_bits=multiplier_bits)
     assert case.shifts.hi == max(62, case.total.width + multiplier_bits - 1)
     case.check(corners(case, rng, sums))
 
@@ -163,8 +166,8 @@ def everything_near(case, rng, count):
 
 
 @pytest.mark.parametrize("name, output", turning(WITH_ADDED))
-def test_random_totals(rng, name, output):
-    case = Case(name, levels_range(S32), output)
+def test_random_totals(rng, build, name, output):
+    case = build(name, levels_range(S32), output)
     case.check(everything_near(case, rng, 3000))
 
 
@@ -194,8 +197,8 @@ def ties(case, rng):
 
 
 @pytest.mark.parametrize("name, output", turning(WITH_ADDED))
-def test_ties(rng, name, output):
-    case = Case(name, levels_range(S32), output)
+def test_ties(rng, build, name, output):
+    case = build(name, levels_range(S32), output)
     case.check(ties(case, rng))
 
 
@@ -214,8 +217,8 @@ def test_double_rounding_is_not_single_rounding(rng):
 
 
 @pytest.mark.parametrize("sums", [Range(-1 << 31, (1 << 31) - 1), Range(0, 1000)], ids=str)
-def test_exact_sum(rng, sums):
-    case = Case("none", sums, None)
+def test_exact_sum(rng, build, sums):
+    case = build("none", sums, None)
     bias = case.fields["bias"]
     ends = [(total, b) for total in (sums.lo, sums.lo + 1, sums.hi - 1, sums.hi)
             for b in (bias.min, bias.min + 1, -1, 0, 1, bias.max - 1, bias.max)]
@@ -226,9 +229,23 @@ def test_exact_sum(rng, sums):
 
 
 @pytest.mark.parametrize("name", CONTRACTS)
-def test_weight_zero_points(rng, name):
-    case = Case(name, dot_range(WEIGHTS, ACTIVATIONS, DEPTH), "s8", zero_points=True)
+def test_weight_zero_points(rng, build, name):
+    case = build(name, dot_range(WEIGHTS, ACTIVATIONS, DEPTH), "s8", zero_points=True)
     case.check(with_zero_points(case, rng, 1500))
+
+
+@pytest.mark.skipif(available() is not None, reason=str(available()))
+@pytest.mark.parametrize("name, output", [
+    ("half_up", "s8"), ("tflite", "u8"), ("half_even", "u3"), ("stochastic", "s4")])
+def test_cells_in_their_verilog(rng, name, output):
+    """As emitted, with the models of the cells: corners, ties and random totals."""
+    case = Case(name, levels_range(S32), output, fabric=ECP5)
+    parts = [corners(case, rng, case.sums), everything_near(case, rng, 4000)]
+    if case.output.bits == 8:
+        parts.append(ties(case, rng))
+    rows = {each: np.concatenate([part[each] for part in parts]) for each in parts[0]}
+    got = results_of(case.dut, case.payloads(rows))
+    np.testing.assert_array_equal(got, case.output.encode(case.golden(rows)).tolist())
 
 
 def test_bad_parameters():

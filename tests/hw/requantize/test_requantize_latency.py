@@ -13,6 +13,7 @@ from golden.lfsr import draws
 from golden.ranges import dot_range, levels_range
 from golden.requantize import requantize
 from hw.requantize.requantizer import Requantizer
+from hw.targets.fabric import ECP5, FABRICS
 from hw.tile.config import TileConfig
 from sim.streams import measure_latency, measure_throughput, transform
 from sim.vectors import random_parameters
@@ -27,7 +28,8 @@ from tests.hw.requantizers import (
 )
 from tests.hw.resets import valid_after_reset
 
-LATENCY = dict.fromkeys(ONE_SHIFT, 5) | {"none": 1, "tflite": 7, "tflite_single": 5}
+LATENCY = dict.fromkeys(ONE_SHIFT, 7) | {"none": 1, "tflite": 8, "tflite_single": 7,
+                                         "stochastic": 8}
 
 
 @pytest.mark.parametrize("zero_points", [False, True])
@@ -54,17 +56,23 @@ def test_a_reset_forgets_sums_under_way(cycle):
     assert not any(valid_after_reset(dut, [{"sum": 0}] * cycle))
 
 
-LATENCIES = LATENCY | {"tflite_int16x8": 5, "onnx": 9, "onnx_zp_inside": 13, "q31": 6, "precise": 5,
-                       "rndnu": 5, "pulp": 6, "pulp_round": 6, "nvdla": 5, "thresholds": 5}
+LATENCIES = LATENCY | {
+    "tflite_int16x8": 6, "onnx": 14, "onnx_zp_inside": 18, "q31": 8, "precise": 7, "rndnu": 7,
+    "pulp": 8, "pulp_round": 8, "nvdla": 6, "thresholds": 5}
+ECP5_LATENCIES = dict.fromkeys(LATENCIES, 11) | {
+    "none": 1, "tflite_int16x8": 10, "onnx": 17, "onnx_zp_inside": 20, "q31": 10, "pulp": 12,
+    "pulp_round": 12, "nvdla": 10, "thresholds": 5, "stochastic": 12}
 
 
+@pytest.mark.parametrize("fabric", FABRICS.values(), ids=FABRICS)
 @pytest.mark.parametrize("name", EVERY_CONTRACT)
-def test_every_contract_has_its_latency_and_is_golden(rng, name):
+def test_every_contract_has_its_latency_and_is_golden(rng, name, fabric):
     config = TileConfig(
         weights=WEIGHTS, activations=ACTIVATIONS, contract=contract(name), depth=DEPTH,
         output=None if name == "none" else parse("s4"))
     dut = Requantizer(contract=config.contract, accumulator=config.accumulator,
-                      total=config.sum_format, output=config.output_format, record=config.record)
+                      total=config.sum_format, output=config.output_format, record=config.record,
+                      fabric=fabric)
     sums = rng.integers(config.unbiased.lo, config.unbiased.hi + 1, size=200)
     parameters = random_parameters(config, rng, len(sums))
     layout = dut.i.payload.shape()
@@ -73,7 +81,7 @@ def test_every_contract_has_its_latency_and_is_golden(rng, name):
     payloads = [layout.const({"sum": int(x), "parameters": {
         field: int(values[k]) for field, values in parameters.items()},
         **({} if states is None else {"state": int(states[k])})}) for k, x in enumerate(sums)]
-    assert dut.latency == LATENCIES[name]
+    assert dut.latency == (ECP5_LATENCIES if fabric is ECP5 else LATENCIES)[name]
     assert measure_latency(dut, payloads[0]) == dut.latency
     assert measure_throughput(dut, payloads[:20], 20) == 1
     want = [requantize(np.array([x]), config.contract, config.output,
@@ -86,8 +94,8 @@ def test_every_contract_has_its_latency_and_is_golden(rng, name):
 
 @pytest.mark.parametrize("name, more", [("half_even", 0), ("pulp", 1)])
 @pytest.mark.parametrize("output, latency", [
-    ("odd4", 5), ("codebook:-9/0/5", 5), ("codebook2:loaded=s4", 5), ("e4m3fn", 7), ("mx_s4", 5),
-    ("mx_e2m1", 5)])
+    ("odd4", 7), ("codebook:-9/0/5", 7), ("codebook2:loaded=s4", 7), ("e4m3fn", 9), ("mx_s4", 7),
+    ("mx_e2m1", 7)])
 def test_latency_to_levels(name, more, output, latency):
     dut = Case(name, levels_range(parse("s9")), output).dut
     assert dut.latency == latency + more

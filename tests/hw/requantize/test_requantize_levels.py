@@ -6,7 +6,7 @@ import pytest
 
 from golden.formats import parse
 from golden.ranges import Range
-from tests.hw.requantizers import ROUNDINGS, Case
+from tests.hw.requantizers import ROUNDINGS
 
 LEVELS = ["odd4", "e4m3fn", "cfloat8_1_4_3:denormals=paper", "codebook:-9/-4/-1/0/2/3/11"]
 MORE_LEVELS = ["binary", "odd2", "odd8", "e2m1", "e3m2", "e5m2", "cfloat8_1_4_3",
@@ -16,11 +16,11 @@ MORE_LEVELS = ["binary", "odd2", "odd8", "e2m1", "e3m2", "e5m2", "cfloat8_1_4_3"
 @pytest.mark.parametrize("output", [
     *LEVELS, *(pytest.param(each, marks=pytest.mark.slow) for each in MORE_LEVELS)])
 @pytest.mark.parametrize("name", [*ROUNDINGS, "pulp"])
-def test_levels_that_are_not_integers(rng, name, output):
+def test_levels_that_are_not_integers(rng, build, name, output):
     """Every sum of eight bits, by powers of two and odd multiples of them: every kind of tie."""
     if name == "zero" and not parse(output).contains(0):
         return  # refused, which test_contracts holds it to
-    case = Case(name, Range(-128, 127), output)
+    case = build(name, Range(-128, 127), output)
     case.check(nearly_every_place(case, rng))
 
 

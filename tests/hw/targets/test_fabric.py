@@ -21,7 +21,7 @@ from tests.hw.units.test_units import UNITS, average, concat, maximum, parameter
 
 
 class Slow(Fabric):
-    """Registers before and behind: two of a product, and others of what else there is."""
+    """Registers before and behind: two more of a product, and others of what else there is."""
 
     def multiply(self, stages, a, b, name, shape=None):
         early = super().multiply(stages, a, b, f"{name}_early", shape)
@@ -111,5 +111,5 @@ def test_each_operation_is_asked_of_the_fabric():
                            total=config.sum_format, output=config.output, record=config.record,
                            fabric=fabric).latency
 
-    assert latency(GENERIC) == 5
-    assert latency(SLOW) == 5 + MORE["multiply"] + MORE["shift_right"] + 2 * MORE["add"]
+    assert latency(GENERIC) == 7
+    assert latency(SLOW) == 7 + MORE["multiply"] + MORE["shift_right"] + 2 * MORE["add"]

@@ -38,6 +38,8 @@ OTHERWISE = [
     (replace(PLAIN, weights=parse("mx_codebook:-1/0/5")), "weights", parse("mx_codebook:-1/0/6")),
     (replace(PLAIN, output=parse("codebook:-1/0/5")), "output", parse("codebook:-1/0/6")),
     (gallery.tile("s8", "s8", "cfloat8_1_4_3"), "output", parse("cfloat8_1_4_3:bias=8")),
+    (PLAIN, "target", "ecp5"), (replace(PLAIN, target="ecp5"), "dsp", 0),
+    (replace(PLAIN, target="ecp5"), "optimize", "speed"),
 ]
 # As long as one comes: the longest formats, and nothing as it is by default.
 LONG = "cfloat8_1_4_3:bias=12,denormals=paper"
@@ -76,7 +78,7 @@ def test_what_differs_has_another_digest_name_and_description():
 
 def test_every_choice_is_tried():
     tried = {name for _, name, _ in OTHERWISE}
-    assert tried == {each.name for each in fields(TileConfig)} - {"target"}  # there is but one
+    assert tried == {each.name for each in fields(TileConfig)}
 
 
 def test_names_can_name_modules():
@@ -101,9 +103,9 @@ def test_names_can_name_modules():
     ("--weights mx_s4 --activations mx_s4 --output s8 --window 9 --lut loaded",
      "mac_mx_s4_mx_s4_s8_4x4x4_w9_lut"),
     ("--weights codebook:-1/0/5 --activations s4 --output s4",
-     "mac_codebook2_s4_s4_4x4x4_53e299"),
+     "mac_codebook2_s4_s4_4x4x4_05fb56"),
     ("--weights mx_codebook:-1/0/5 --activations s4 --output s4",
-     "mac_mx_codebook2_s4_s4_4x4x4_fd085e"),
+     "mac_mx_codebook2_s4_s4_4x4x4_a24a9b"),
 ])
 def test_default_names(options, name):
     assert config_of(parser().parse_args(options.split())).name == name
@@ -126,7 +128,8 @@ def test_limits_and_defaults_of_help_are_those_that_hold():
         with pytest.raises(ValueError, match=rf"^{name.capitalize()} must be in range "
                                              rf"\[1, {most}\], not {int(most) + 1}$"):
             replace(BLOCKS, **{name: int(most) + 1})
-    for name in ("zero_points", "target", "contract", "lut", "parameters", "output"):
+    for name in ("zero_points", "target", "dsp", "optimize", "contract", "lut", "parameters",
+                 "output"):
         assert len(TileConfig.meaning(name).split()) > 3, name
 
 
@@ -136,10 +139,10 @@ SAVED = PLAIN.to_json()
 @pytest.mark.parametrize("saved, error, message", [
     ([1, 2], TypeError, "Configuration must be an object, not of type list"),
     (None, TypeError, "Configuration must be an object, not of type NoneType"),
-    ({}, ValueError, "Configuration must be of version 1, not None"),
-    (SAVED | {"version": 2}, ValueError, "Configuration must be of version 1, not 2"),
-    (SAVED | {"version": True}, ValueError, "Configuration must be of version 1, not True"),
-    (SAVED | {"version": 1.0}, ValueError, "Configuration must be of version 1, not 1.0"),
+    ({}, ValueError, "Configuration must be of version 2, not None"),
+    (SAVED | {"version": 1}, ValueError, "Configuration must be of version 2, not 1"),
+    (SAVED | {"version": True}, ValueError, "Configuration must be of version 2, not True"),
+    (SAVED | {"version": 2.0}, ValueError, "Configuration must be of version 2, not 2.0"),
     ({name: value for name, value in SAVED.items() if name not in ("lut", "depth")}, ValueError,
      "Configuration must have each choice and nothing else, not lack depth, lut"),
     (SAVED | {"deep": 1}, ValueError,
@@ -158,7 +161,17 @@ SAVED = PLAIN.to_json()
     (SAVED | {"cols": 0}, ValueError, "Cols must be in range [1, 1024], not 0"),
     (SAVED | {"zero_points": []}, ValueError,
      "Zero points must be one of none, activations, both, not []"),
-    (SAVED | {"target": None}, ValueError, "Target must be one of generic, not None"),
+    (SAVED | {"target": None}, ValueError, "Target must be one of generic, ecp5, not None"),
+    (SAVED | {"dsp": 4}, ValueError, "Dsp must be left out for target generic, not 4"),
+    (SAVED | {"target": "ecp5", "dsp": -1}, ValueError,
+     "Dsp must be in range [0, 156], those of the largest ecp5, not -1"),
+    (SAVED | {"target": "ecp5", "dsp": 157}, ValueError,
+     "Dsp must be in range [0, 156], those of the largest ecp5, not 157"),
+    (SAVED | {"target": "ecp5", "dsp": "4"}, TypeError, "Dsp must be an integer, not '4'"),
+    (SAVED | {"optimize": "speed"}, ValueError,
+     "Optimize must be area for target generic, not speed"),
+    (SAVED | {"target": "ecp5", "optimize": "power"}, ValueError,
+     "Optimize must be one of area, speed, not 'power'"),
     (SAVED | {"lut": [1, 2]}, ValueError, "Lut must have 256 levels, not 2"),
     (SAVED | {"lut": [1] * 255 + [[1]]}, TypeError,
      "Lut must be a list of integers, not [1] at index 255"),

@@ -35,7 +35,7 @@ def config(**changed):
     (dict(outputs=8), "Outputs must divide the 4 cols, not be 8"),
     (dict(zero_points="weights"),
      "Zero points must be one of none, activations, both, not 'weights'"),
-    (dict(target="asic"), "Target must be one of generic, not 'asic'"),
+    (dict(target="asic"), "Target must be one of generic, ecp5, not 'asic'"),
     (dict(output=None), "Output must be a format for contract half_up, not None"),
     (dict(contract=contract("none")),
      "Output must not be given for contract none, whose output is the exact sum, not s4"),
@@ -200,7 +200,7 @@ def test_describe():
         "weights": "s4n", "activations": "s4", "output": "s4", "contract": "half_up", "rows": 4,
         "cols": 4, "lanes": 4, "depth": 1024, "outputs": 2, "channels": 256,
         "zero_points": "none", "window": 16, "lut": None, "parameters": None,
-        "target": "generic", "multiplier_bits": 31}
+        "target": "generic", "dsp": None, "optimize": "area", "multiplier_bits": 31}
     exact = config(contract=contract("none"), output=None).describe()
     assert (exact["output"], exact["contract"], exact["multiplier_bits"]) == (None, "none", None)
 

@@ -20,6 +20,7 @@ from hw.flow.yosys import synthesize
 from hw.requantize.requantizer import Requantizer
 from hw.tile.config import TileConfig
 from hw.tile.fixed_parameters import FixedParameters
+from hw.tile.parameters import ParameterStore
 from hw.tile.ports import ports
 from sim import jobs
 from sim.components import AxiComponent
@@ -73,7 +74,7 @@ def test_a_read_per_cycle(rng, channels, outputs):
                           for name, fmt in RECORD.items()} for k in range(outputs)])
 
     run(dut, testbench)
-    assert dut.latency == 1
+    assert dut.latency == ParameterStore.latency
     assert seen == [[{name: levels[name][index * outputs + k] for name in RECORD}
                      for k in range(outputs)] for index in order]
 

@@ -149,13 +149,13 @@ def test_a_read_per_cycle(rng):
     async def testbench(ctx):
         await write(ctx, dut, words_of(record, values))
         ctx.set(dut.address.bank, ctx.get(dut.current))
-        for index in [*order, 0]:
+        for index in [*order, *[0] * dut.latency]:
             seen.append(as_dicts(dut, ctx.get(dut.records)))
             ctx.set(dut.address.index, index)
             await ctx.tick()
 
     run(dut, testbench)
-    assert seen[1:] == [values[2 * index:2 * index + 2] for index in order]
+    assert seen[dut.latency:] == [values[2 * index:2 * index + 2] for index in order]
 
 
 @pytest.mark.parametrize("channels, outputs", [(3, 1), (4, 1), (4, 2), (6, 2), (2, 2)])
@@ -214,7 +214,7 @@ class Model:
 
     async def __call__(self, ctx):
         dut, rng = self.dut, self.rng
-        expected = None
+        expected = [None] * dut.latency  # what is read now, and later
         position = 0
         mood = 0.5
         for cycle in range(3000):
@@ -248,9 +248,9 @@ class Model:
             ctx.set(dut.address.bank, bank)
             ctx.set(dut.address.index, index)
             assert ctx.get(dut.i.ready) == free, f"cycle {cycle}"
-            if expected is not None:
-                assert as_dicts(dut, ctx.get(dut.records)) == expected
-            expected = wanted
+            if (now := expected.pop(0)) is not None:
+                assert as_dicts(dut, ctx.get(dut.records)) == now
+            expected.append(wanted)
 
             transfer = offered and free
             self.met["waits"] += offered and not free

@@ -1,0 +1,140 @@
+# amaranth: UnusedElaboratable=no
+"""Arithmetic of Lattice's ECP5."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from amaranth.hdl import Cat, Signal, Value
+
+from golden.formats import IntFormat
+from hw.delay import delay
+from hw.heap import MOST_HALVES, HeapSum, program_of
+from hw.targets.base import Extra, Fabric, Narrowed, Stages
+from hw.targets.dsp import Multiplier
+from hw.targets.ecp5_rounding import clamped, narrowed, prepared
+from hw.targets.ecp5_sums import ends_below, extended, sum_with
+from hw.targets.products import Part, Row, plan, row_sum
+
+__all__ = ["ECP5Fabric"]
+
+SMALL = 8
+"""Most bits of a product that is left to synthesis, which makes it of LUTs."""
+
+
+class ECP5Fabric(Fabric):
+    """Products in MULT18X18D with their own registers; shifts and clamps in cells of their own.
+
+    A product has one register more than :class:`Fabric` says, that of the DSP's operands. Without
+    a DSP left, a part is a bit heap, with the registers of its program. The largest parts take the
+    DSPs that are left. If none is left, all of the product is one heap.
+    """
+
+    @property
+    def most_dsp(self) -> int:
+        """MULT18X18D of an LFE5U-85F."""
+        return 156
+
+    @property
+    def most_halves(self) -> int:
+        """Most halves of a carry chain: with the shorter ones, 200 MHz and more at speed 6."""
+        return MOST_HALVES if self.optimize == "area" else 44
+
+    def multiplier(self, one: IntFormat, other: IntFormat) -> Multiplier:
+        """Return a component that multiplies in a DSP, with all of its registers."""
+        return Multiplier(one=one, other=other, pipelined=True)
+
+    def multiply(self, stages: Stages, a: Value, b: Value, name: str, shape: Any = None) -> Signal:
+        """Return ``a * b``."""
+        if stages.dsp != 0 or len(a) + len(b) <= SMALL:
+            return super().multiply(stages, a, b, name, shape)
+        heap = _heap(a, b)
+        product = _of_heap(stages, heap, a, b, name)
+        stages.advance(stages.stage + heap.latency)
+        result = Signal((a * b).shape() if shape is None else shape, name=name)
+        stages.m.d.comb += result.eq(product)
+        return result
+
+    def multiply_add(self, stages: Stages, a: Value, b: Value, extras: Sequence[Extra], name: str
+                     ) -> Signal:
+        """Return ``a * b`` and a few bits.
+
+        Two bits cost nothing where they fit the sums of parts: one in each of two sums, or, if
+        there is one sum alone, both above the end of its lower row (:func:`ends_below`).
+        """
+        rows, shape = plan(a, b), (a * b).shape()
+        if stages.dsp == 0 or len(extras) != 2:
+            return super().multiply_add(stages, a, b, extras, name)
+        held = [f"extra_{place}" for place in range(2)]
+        for extra, title in zip(extras, held, strict=True):
+            stages.hold(title, extra.bit)
+        if len(rows) == 3:
+            def with_one(level: int, one: Row, other: Row) -> Row:
+                bit = stages.take(held[level])
+                return sum_with(stages, f"{name}_chain{level}", one, other,
+                                extras[level]._replace(bit=bit))
+            return self.sum_of_parts(stages, rows, name, shape, with_one)
+        if len(rows) == 2 and (parts := ends_below(a, b, extras)) is not None:
+            def with_both(level: int, one: Row, other: Row) -> Row:
+                return row_sum(extended(one, *(stages.take(title) for title in held)), other)
+            return self.sum_of_parts(stages, parts, name, shape, with_both)
+        for title in held:
+            stages.take(title)
+        return super().multiply_add(stages, a, b, extras, name)
+
+    def products(self, stages: Stages, parts: Sequence[Part], waits: Sequence[bool], name: str
+                 ) -> tuple[int, list[Value]]:
+        """Return the registers of products of parts, and the products."""
+        # A product of a bit needs no multiplier.
+        sizes = {place: len(part.a) * len(part.b) for place, part in enumerate(parts)
+                 if len(part.a) + len(part.b) > SMALL}
+        largest = sorted(sizes, key=lambda place: -sizes[place])[:stages.dsp]
+        if stages.dsp is not None:
+            stages.dsp -= len(largest)
+        stages.multipliers += [sizes[place] for place in largest]
+        heaps = {place: _heap(parts[place].a, parts[place].b) for place in sizes
+                 if place not in largest}
+        first = max([Multiplier.LATENCY if largest else 1, *(
+            heap.latency - waits[place] for place, heap in heaps.items())])
+        products = []
+        for place, (part, wait) in enumerate(zip(parts, waits, strict=True)):
+            registers, title = first + wait, f"{name}_part{place}"
+            if place in largest:
+                cell = Multiplier(one=_format(part.a), other=_format(part.b),
+                                  pipelined=registers > Multiplier.LATENCY)
+                stages.m.submodules[title] = cell
+                stages.m.d.comb += [cell.a.eq(part.a), cell.b.eq(part.b)]
+                product, done = cell.o, cell.latency
+            elif place in heaps:
+                product = _of_heap(stages, heaps[place], part.a, part.b, title)
+                done = heaps[place].latency
+            else:
+                product, done = part.a * part.b, 0
+            products.append(delay(stages.m, product, registers - done, title))
+        return first, products
+
+    def narrow(self, stages: Stages, value: Value, places: Value, width: int, *, below: int = 1
+               ) -> Narrowed:
+        """Return ``value >> places``, saturated: a register for two bits of ``places``."""
+        return narrowed(stages, value, places, width, below)
+
+    def prepare(self, stages: Stages):
+        """Compute what the clamp's additions need."""
+        prepared(stages)
+
+    def offset_and_clamp(self, stages: Stages, number: Narrowed, up: Value) -> Value:
+        """Add one bit and the zero point, and clamp: three registers."""
+        return clamped(stages, number, up)
+
+
+def _format(x: Value) -> IntFormat:
+    return IntFormat(len(x), signed=x.shape().signed)
+
+
+def _heap(a: Value, b: Value) -> HeapSum:
+    return HeapSum(program=program_of(_format(b), _format(a), 1))
+
+
+def _of_heap(stages: Stages, heap: HeapSum, a: Value, b: Value, name: str) -> Value:
+    stages.m.submodules[name] = heap
+    stages.m.d.comb += heap.i.eq(Cat(a, b))
+    return heap.o.as_signed() if (a * b).shape().signed else heap.o

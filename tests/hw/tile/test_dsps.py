@@ -1,0 +1,49 @@
+"""Shares of a tile's DSPs."""
+
+from hw.blocks.heaps import HeapGrid
+from hw.tile.config import TileConfig
+from hw.tile.dsps import Shares, block_of, requantizer_of, saved, shares
+
+
+def config(weights="s4n", activations="s4", output="s4", **choices):
+    return TileConfig.of(**{"weights": weights, "activations": activations, "output": output,
+                            "target": "ecp5"} | choices)
+
+
+def test_what_saves_more_comes_first():
+    """A requantizer's two products of 18 bits and less save more than those of 4 bits."""
+    sizes = requantizer_of(config()).multipliers
+    assert sizes and min(map(saved, sizes)) > saved(16) > 0
+    for dsp, expected in ((0, (0, 0)), (1, (1, 0)), (len(sizes), (len(sizes), 0)),
+                          (len(sizes) + 16, (len(sizes), 1)), (None, (len(sizes), 4))):
+        assert shares(config(dsp=dsp)) == Shares(*expected)
+
+
+def test_all_requantizers_and_all_cells_get_as_many():
+    two = config(outputs=2)
+    count = len(requantizer_of(two).multipliers)
+    assert shares(config(outputs=2, dsp=2 * count - 1)) == Shares(count - 1, 0)
+    assert shares(config(outputs=2, dsp=2 * count + 31)) == Shares(count, 1)
+
+
+def test_products_that_save_nothing_get_none():
+    assert shares(config("s2n", "s2", "s2")).lanes == 0
+    assert shares(config("binary", "binary", "s4", zero_points="none")).lanes == 0
+
+
+def test_no_more_than_the_largest_device_has():
+    large = config("s8n", "s8", "s8", rows=4, cols=8, lanes=8)
+    count = shares(large)
+    assert count.lanes == (156 - count.requantizer) // 32
+
+
+def test_parts_have_their_shares():
+    block = block_of(config(dsp=20))
+    assert isinstance(block, HeapGrid) and block.cell.produced == shares(config(dsp=20)).lanes > 0
+    assert requantizer_of(config(dsp=1)).fabric.dsp == 1
+
+
+def test_another_block_has_dsps_for_all_lanes_or_for_none():
+    some, none = (block_of(config("codebook:-9/-2/0/5", "s8", "s8", dsp=dsp, rows=1, cols=1))
+                  for dsp in (None, 3))
+    assert none.fabric.dsp == 0 and some.fabric.dsp is None
