@@ -11,11 +11,9 @@ if __name__ == "__main__":
 
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -29,9 +27,11 @@ from exactmac.options import choices_of, parser
 from exactmac.plot import MATPLOTLIB, area_plot
 from exactmac.progress import Report, reporting
 from exactmac.request import Request, request_of
+from exactmac.steps import Step, run_steps
 from exactmac.summary import listing, listing_json, next_command, summary
 from golden.command import committing
 from hw import emit, lint
+from hw.blocks.heaps import HeapGrid
 from hw.drive import Phase, output_beats, streams
 from hw.emit.testbench import STALL, STALL_SEED, stall_words, testbench, vectors
 from hw.flow.mapping import Target
@@ -47,6 +47,7 @@ from hw.flow.tools import (
 from hw.folder import FolderError, install, scratch, standing, workspace
 from sim.backend import Plan
 from sim.checks import check_fixed
+from sim.heaps import NotExact, check_products
 from sim.jobs import expected
 from sim.pysim import AmaranthSimulation
 from sim.resets import resets
@@ -68,12 +69,15 @@ class Build(Measurement):
         self.schedule, self.vectors = verification_phases(request.config)
         self.expected = expected(request.config, self.schedule)
         self.verified: dict[str, Verification] = {}
+        self.proven: str | None = None
         self.no_verilator = available()
 
     def emit(self):
         """Write all files but the reports."""
         name = self.request.name
         self.emit_verilog()
+        if (models := self.config.fabric.models) is not None:
+            self.path("_cells.v").write_text(models)
         self.path(".vlt").write_text(lint.waivers(name))
         self.path("_instance.vh").write_text(emit.template(
             self.tile.ports, name, self.request.clocking))
@@ -100,7 +104,13 @@ class Build(Measurement):
         self.path(".core").write_text(emit.core(self.config, name, VERSION, files))
 
     def simulate(self):
-        """Verify the Verilog; if it cannot be simulated, the design."""
+        """Verify the Verilog; if it cannot be simulated, the design. Prove bit heaps."""
+        if isinstance(self.block, HeapGrid):
+            program = self.block.cell.sum.program
+            check_products(program, self.block.weights, self.block.activations, self.block.lanes,
+                           self.block.produced)
+            self.proven = (f"the bit heap of a sum, {program.luts} LUTs, cell by cell, for all "
+                           "inputs")
         if self.no_verilator is None:
             deep = deep_phase(self.config, np.random.default_rng(1))
             # The shipped vectors alone are too few for optimization to pay.
@@ -113,7 +123,10 @@ class Build(Measurement):
             self._verify("design", backend, "Amaranth")
 
     def _compiled(self, verilog: Path, **options) -> VerilatorSimulation:
-        return VerilatorSimulation([verilog], self.request.name, self.tile.ports,
+        # A netlist has the models of its target.
+        cells = self.path("_cells.v")
+        sources = [verilog, *([cells] if cells.exists() and verilog == self.path(".v") else [])]
+        return VerilatorSimulation(sources, self.request.name, self.tile.ports,
                                    design=self.config, clocking=self.request.clocking, **options)
 
     def waves(self):
@@ -136,9 +149,9 @@ class Build(Measurement):
         self.verified[subject] = verify(self.config, backend, schedule or self.schedule, results,
                                         subject=subject, simulator=simulator)
 
-    def steps(self) -> list[tuple[str, Callable[[], None]]]:
-        """Return the steps after the Verilog, by name; all can run at once."""
-        steps: list[tuple[str, Callable[[], None]]] = []
+    def steps(self) -> list[Step]:
+        """Return the steps after the Verilog; all can run at once."""
+        steps: list[Step] = []
         if self.request.verify:
             steps.append(("verify", self.simulate))
         steps += super().steps()
@@ -165,6 +178,8 @@ class Build(Measurement):
             vectors=self.vectors, tools=versions() | {"exactmac": VERSION},
             command=self.request.command, dsp=self.request.dsp,
             files=sorted({path.name for path in self.folder.iterdir()} | {"manifest.json"}))
+        if self.proven is not None:
+            manifest["proven"] = self.proven
         if self.request.model is not None:
             manifest["model"] = self.request.model.to_json()
         (self.folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
@@ -234,24 +249,7 @@ def _work(run: Measurement, emit: Callable[[], None], report: Report):
     # First the Verilog, then all other steps at once.
     report("emit", None)
     emit()
-    steps = run.steps()
-    report(", ".join(name for name, _ in steps) or "report", len(steps) + 1)
-    _all(steps, lambda waiting: report(waiting, len(steps) + 1))
-
-
-def _all(steps: list[tuple[str, Callable[[], None]]], done: Callable[[str], None]):
-    """Run ``steps`` on every core; raise the first failure once the running steps have ended."""
-    # Threads suffice: compilers, Yosys and nextpnr are processes of their own.
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        waiting: dict[Future, str] = {pool.submit(step): name for name, step in steps}
-        try:
-            for future in as_completed(list(waiting)):
-                future.result()
-                del waiting[future]
-                done(", ".join(waiting.values()) or "report")
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+    run_steps(run.steps(), report)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -284,13 +282,13 @@ def main(argv: list[str] | None = None) -> int:
         manifest, run = build(request, shown)
     except (FolderError, ToolMissing, emit.NameTaken) as error:
         arguments.error(str(error))
-    except (Mismatch, ToolFailed, OSError) as error:
+    except (Mismatch, NotExact, ToolFailed, OSError) as error:
         arguments.fail(str(error))
     if args.json:
         print(json.dumps(manifest, indent=2))
     else:
         console.print(summary(manifest, request.out / request.name,
-                              [run.areas[t.name] for t in request.areas], run.placement,
+                              [run.areas[t.name] for t in request.areas], run.placed,
                               time.perf_counter() - start, comparisons=run.comparisons,
                               breakdown=run.shown and run.broken_down.get(run.shown.name)))
         model = [] if args.model is None else [args.model] + (

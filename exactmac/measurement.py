@@ -1,19 +1,19 @@
 # amaranth: UnusedElaboratable=no
 """Area of a tile on each requested target."""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from exactmac.request import Request
+from exactmac.steps import Step
 from hw import emit
 from hw.blocks import DotProductGrid
 from hw.bus.axi_tile import AxiTile
 from hw.flow.compare import Comparison, compare
 from hw.flow.components import Breakdown, break_down
 from hw.flow.mapping import Target
-from hw.flow.nextpnr import Placement, place
+from hw.flow.nextpnr import Placed, Placement, place
 from hw.flow.report import area_json, block_json, component_json
 from hw.flow.yosys import Area, synthesize
 
@@ -40,7 +40,7 @@ class Measurement:
         self.areas: dict[str, Area] = {}
         self.compared: dict[str, Comparison] = {}
         self.broken_down: dict[str, Breakdown] = {}
-        self.placement: Placement | None = None
+        self.placements: dict[int, Placement] = {}
 
     def path(self, suffix: str) -> Path:
         """Return the file of the tile's name with a suffix."""
@@ -88,28 +88,36 @@ class Measurement:
         return [self.broken_down[target.name] for target in self.request.areas
                 if target.name in self.broken_down]
 
-    def place(self):
+    def place(self, seed: int):
         """Place and route the netlist of ecp5."""
         netlist = self.path("_ecp5")
-        self.placement = place(netlist.with_suffix(".json"),
-                               clock=self.request.clocking.clock, **self.request.placing)
-        if not self.request.netlist:
+        self.placements[seed] = place(netlist.with_suffix(".json"), seed=seed,
+                                      clock=self.request.clocking.clock, **self.request.placing)
+        if not self.request.netlist and len(self.placements) == len(self.request.seeds):
             for suffix in (".json", ".v"):
-                netlist.with_suffix(suffix).unlink()
+                netlist.with_suffix(suffix).unlink(missing_ok=True)
 
-    def steps(self) -> list[tuple[str, Callable[[], None]]]:
-        """Return the steps after the Verilog, by name; all can run at once."""
-        def area(target: Target) -> Callable[[], None]:
-            def step():
+    @property
+    def placed(self) -> Placed | None:
+        """Placements, in the order of the seeds."""
+        runs = tuple(self.placements[seed] for seed in self.request.seeds
+                     if seed in self.placements)
+        return Placed(runs) if runs else None
+
+    def steps(self) -> list[Step]:
+        """Return the steps after the Verilog; all can run at once."""
+        def area(target: Target) -> Step:
+            def step() -> list[Step]:
                 self.synthesize(target)
-                if self.request.pnr and target.name == "ecp5":
-                    self.place()
-            return step
+                seeds = self.request.seeds if self.request.pnr and target.name == "ecp5" else ()
+                return [(f"placement with seed {seed}", partial(self.place, seed))
+                        for seed in seeds]
+            return f"area on {target.name}", step
 
         # The slowest first: gates; with place and route, the target that it waits for.
         order = ("ecp5", "generic") if self.request.pnr else ("generic", "xc7")
         targets = sorted(self.request.areas, key=lambda each: (each.name not in order, each.name))
-        steps = [(f"area on {each.name}", area(each)) for each in targets]
+        steps = [area(each) for each in targets]
         if not isinstance(self.block, DotProductGrid):
             steps += [(f"block on {each.name}", partial(self.compare, each)) for each in targets]
         steps += [(f"components on {each.name}", partial(self.break_down, each))
@@ -119,7 +127,7 @@ class Measurement:
     def area_json(self) -> dict[str, Any]:
         """Return the contents of ``area.json``."""
         area = area_json([self.areas[target.name] for target in self.request.areas],
-                         self.config.macs, self.placement)
+                         self.config.macs, self.placed)
         return {"dsp": self.request.dsp, **area,
                 "block": block_json(self.block.title, self.comparisons),
                 "components": component_json(self.breakdowns, self.areas)}

@@ -25,9 +25,10 @@ from golden.contracts import (
 from golden.formats import BLOCK, FLOATS, MAX_BITS, MAX_ODD_BITS
 from golden.readers import RUNTIMES
 from hw.flow.mapping import TARGETS
-from hw.flow.nextpnr import DEVICES, FREQUENCY, SEED, SPEEDS
+from hw.flow.nextpnr import DEVICES, FREQUENCY, SEEDS, SPEEDS
 from hw.flow.tools import ToolFailed, ToolMissing
 from hw.folder import FolderError
+from hw.targets.fabric import FABRICS, GENERIC
 from hw.tile.config import TileConfig
 from hw.tile.ports import Clocking
 
@@ -221,6 +222,8 @@ def add_shape(parser: argparse.ArgumentParser):
     shape = parser.add_argument_group("shape")
     for name in ("rows", "cols", "lanes", "depth", "outputs", "channels", "window"):
         _add(shape, name, "N", type=integer)
+    for name in ("target", "optimize"):
+        _add(shape, name, name.upper())
 
 
 def _add(group: argparse._ArgumentGroup, name: str, metavar: str, more: str = "", **options: Any):
@@ -262,14 +265,15 @@ def parser() -> Parser:
                       help="print the area as JSON, as area.json has it; write no files, and do "
                            "not simulate")
     flow.add_argument("--dsp", type=integer, metavar="N",
-                      help="0: no DSP on any target, products in LUTs (default: as many as Yosys "
+                      help=f"{TileConfig.meaning('dsp')}; of generic Verilog, 0: no DSP on any "
+                           "target, products in LUTs (default: all that save LUTs, or that Yosys "
                            "takes)")
     flow.add_argument("--netlist", action="store_true",
                       help="write each synthesized netlist, as JSON and Verilog, and simulate the "
                            "Verilog one too")
     flow.add_argument("--pnr", action="store_true",
-                      help="place and route for ECP5: placed LUTs and Fmax; paths from and to "
-                           "ports are not timed")
+                      help="place and route for ECP5, in a harness of registers: placed LUTs, "
+                           "Fmax and the critical path")
     flow.add_argument("--plot", action="store_true",
                       help="draw the area of each component on each target, as NAME_area.svg")
     flow.add_argument("--device", metavar="SIZE",
@@ -279,7 +283,8 @@ def parser() -> Parser:
                       help=f"speed grade of the device, {SPEEDS[0]} to {SPEEDS[-1]} (default: "
                            f"{SPEEDS[0]})")
     flow.add_argument("--seed", type=integer, metavar="N",
-                      help=f"seed of the placer (default: {SEED})")
+                      help="seed of the placer (default: the median of "
+                           f"{', '.join(map(str, SEEDS))})")
     flow.add_argument("--frequency", type=number, metavar="MHZ",
                       help="frequency that placement aims for; to miss it is no failure "
                            f"(default: {FREQUENCY:g})")
@@ -337,4 +342,7 @@ def config_of(args: argparse.Namespace) -> TileConfig:
 def choices_of(args: argparse.Namespace) -> dict[str, Any]:
     """Return the given options that decide a configuration, by name."""
     names = ("bits", *OPTIONS, *(each.name for each in fields(TileConfig)))
-    return {name: value for name in names if (value := getattr(args, name, None)) is not None}
+    given = {name: value for name in names if (value := getattr(args, name, None)) is not None}
+    if not FABRICS.get(given.get("target", GENERIC.name), GENERIC).most_dsp:
+        given.pop("dsp", None)  # up to synthesis
+    return given

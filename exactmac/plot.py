@@ -11,7 +11,7 @@ from hw.tile.components import COMPONENTS
 from sim.layers import Usage
 from sim.timing import REASONS
 
-__all__ = ["MATPLOTLIB", "accuracy_plot", "area_plot", "cycles_plot"]
+__all__ = ["MATPLOTLIB", "accuracy_plot", "area_plot", "cycles_plot", "density_plot"]
 
 MATPLOTLIB = ("matplotlib", "matplotlib", "pip install 'exactmac[plot]'")
 """Tool for pictures: arguments of :func:`hw.flow.tools.require`."""
@@ -122,6 +122,45 @@ def cycles_plot(title: str, layers: Sequence[tuple[str, int, Usage | None]]) -> 
     panel.set_xlabel("cycles")
     panel.set_title(f"Cycles of {printable(title)}, layer by layer", parse_math=False)
     panel.legend(fontsize=8)
+    panel.spines[["top", "right"]].set_visible(False)
+    return _svg(figure)
+
+
+def density_plot(title: str, unit: str, series: Mapping[str, Sequence[tuple[str, int, float]]],
+                 joined: Sequence[str]) -> bytes:
+    """Return a picture of area against bits, in a colour for each way.
+
+    Parameters
+    ----------
+    title : str
+    unit : str
+        What the area is divided by.
+    series : mapping of str to sequence of (str, int, float)
+        For each way its points: name, bits and area. The names of the first way's are shown.
+    joined : sequence of str
+        Names of points that a line joins.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 5), layout="tight")
+    panel = figure.subplots()
+    for place, (way, points) in enumerate(series.items()):
+        panel.plot([bits for _, bits, _ in points], [area for _, _, area in points], "o",
+                   color=f"C{place}", markersize=4, label=way)
+        line = sorted((bits, area) for name, bits, area in points if name in joined)
+        panel.plot([bits for bits, _ in line], [area for _, area in line],
+                   color=f"C{place}", linewidth=1)
+        for name, bits, area in points if not place else ():
+            panel.annotate(name, (bits, area), (4, -9), textcoords="offset points", fontsize=7)
+    widths = sorted({bits for points in series.values() for _, bits, _ in points})
+    panel.set_xscale("log", base=2)
+    panel.set_xticks(widths, [str(bits) for bits in widths])
+    panel.set_yscale("log")
+    panel.set_xlabel("bits of the two operands")
+    panel.set_ylabel(f"placed LUTs per {unit}")
+    panel.set_title(title)
+    panel.legend(fontsize=8)
+    panel.grid(alpha=0.3)
     panel.spines[["top", "right"]].set_visible(False)
     return _svg(figure)
 

@@ -32,7 +32,7 @@ Estimate = Callable[[str, float], None]
 
 
 @contextmanager
-def reporting(console: Console | None) -> Iterator[Report]:
+def reporting(console: Console | None, command: str = "exactmac build") -> Iterator[Report]:
     """Yield the function to report each step that begins; the work does not wait for it.
 
     Parameters
@@ -40,9 +40,11 @@ def reporting(console: Console | None) -> Iterator[Report]:
     console : Console or None
         Console for the bar; if it is no terminal, standard error gets lines instead. None reports
         nothing.
+    command : str
+        Name in front of the lines.
     """
     if console is not None and not console.is_terminal:
-        with lines("exactmac build") as doing:
+        with lines(command) as doing:
             yield lambda text, steps: doing.__setitem__(0, text)
         return
     bar = partial(Progress, SpinnerColumn(), TextColumn("{task.description}", markup=False),

@@ -23,6 +23,10 @@ its means and its time; it fails at the first such input.
 - Fused multiply-adds: from the product, which is left free, to the float32, with any addend, for
   every distance of their exponents that the hardware distinguishes.
 
+- Bit heaps, those of the programs that are shipped and of every pair of integers, odd levels and
+  ternary ones of 1 to 4 bits with some numbers of lanes: each cell by its truth table, so that the
+  whole is exact for all inputs; see :mod:`sim.heaps`.
+
 Products are compared one by one. Each pair of codes, of each pair of formats with at most 16 code
 bits together, goes through the block of that pair, in emitted Verilog that Verilator compiles. The
 result must be the product of golden's levels; see :mod:`sim.products`.
@@ -60,6 +64,8 @@ from hw.flow.tools import (
 from hw.folder import FolderError, scratch
 from hw.tile.config import TileConfig
 from sim.claims import Claim, claims
+from sim.claims.heaps import programs
+from sim.heaps import NotExact, check_products
 from sim.mutants import report as mutants
 from sim.products import ProductMismatch, batches, check, pairs
 from sim.verify import Mismatch
@@ -146,7 +152,14 @@ def _compared(track: Callable) -> Iterator[tuple[str, int, str, float]]:
            time.perf_counter() - start)
 
 
-KINDS = {"circuits": _claimed, "products": _compared}
+def _checked(track: Callable) -> Iterator[tuple[str, int, str, float]]:
+    start, chosen = time.perf_counter(), list(programs())
+    for each in track(chosen, total=len(chosen), description="following heaps"):
+        check_products(*each)
+    yield "bit heap", len(chosen), "cells' identities", time.perf_counter() - start
+
+
+KINDS = {"circuits": _claimed, "heaps": _checked, "products": _compared}
 
 
 # Options that --help shows.
@@ -168,9 +181,9 @@ def parser() -> Parser:
                        formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EPILOG,
                        description="Prove parts of the hardware equal to their definitions, or\n"
                                    "count the faults of a tile that its verification finds.")
-    arguments.add_argument("--only", choices=KINDS, help="circuits by a solver, or products by "
-                                                         "simulating every pair of codes "
-                                                         "(default: both)")
+    arguments.add_argument("--only", choices=KINDS, help="circuits by a solver, bit heaps cell by "
+                                                         "cell, or products by simulating every "
+                                                         "pair of codes (default: all)")
     faults = arguments.add_argument_group(
         "faults", "Nothing is proven of the parts; the tile is described by options of build.")
     faults.add_argument("--mutants", type=integer, metavar="N",
@@ -247,7 +260,7 @@ def main(argv: list[str] | None = None) -> int:
                     table.add_row(subject, f"{count:,}", means, f"{seconds:.1f}")
         except ToolMissing as error:
             arguments.error(str(error))
-        except (Refuted, ProductMismatch, ToolFailed, FolderError) as refuted:
+        except (Refuted, NotExact, ProductMismatch, ToolFailed, FolderError) as refuted:
             arguments.fail(str(refuted))
     console.print(table)
     return 0

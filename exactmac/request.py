@@ -13,7 +13,8 @@ from exactmac.options import choices_of, config_of, option
 from hw.emit import check_clocking, check_name
 from hw.flow import mapping
 from hw.flow.mapping import TARGETS, Target
-from hw.flow.nextpnr import check_options
+from hw.flow.nextpnr import SEEDS, check_options
+from hw.targets.fabric import GENERIC
 from hw.tile.config import TileConfig
 from hw.tile.ports import Clocking
 
@@ -46,7 +47,9 @@ class Request:
     netlist, pnr, vcd, plot : bool
         Write and simulate netlists; place and route; write waves; draw the area.
     placing : mapping of str to str, int or float
-        Options for :func:`~hw.flow.nextpnr.place`, without defaults.
+        Options for :func:`~hw.flow.nextpnr.place`, without defaults and seed.
+    seeds : tuple of int
+        Seeds to place with.
     command : str
         Command line, for the manifest.
     model : Choice or None
@@ -67,6 +70,7 @@ class Request:
     vcd: bool
     plot: bool
     placing: Mapping[str, Any]
+    seeds: tuple[int, ...]
     command: str
     model: Choice | None = None
 
@@ -96,9 +100,17 @@ def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
         config, saved = saved_of(args.config)
     if args.area is not None and args.no_area:
         raise ValueError(f"Area must not be off (--no-area) for --area {args.area!r}")
-    names = list(TARGETS) if args.area is None else args.area.split(",")
+    generic = config.fabric is GENERIC
+    names = ((list(TARGETS) if generic else [config.target]) if args.area is None
+             else args.area.split(","))
+    for each in names:
+        if not generic and each in TARGETS and each != config.target:
+            raise ValueError(f"Area must be {config.target} for a tile with its cells, not {each}")
     areas = () if args.no_area else tuple(mapping.parse(name) for name in dict.fromkeys(names))
-    if args.dsp is not None:
+    if config.fabric.most_dsp:
+        # The tile's own DSPs are all that there are.
+        areas = tuple(each.without_dsp() for each in areas)
+    elif args.dsp is not None:
         if args.dsp:
             raise ValueError(f"Dsp must be 0 or left out, not {args.dsp}")
         if not areas:
@@ -120,6 +132,7 @@ def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
         name, value = next(iter(placing.items()))
         raise ValueError(f"Pnr (--pnr) must be on for --{name} {value}, not off")
     check_options(**placing)
+    seed = placing.pop("seed", None)
     if args.netlist and not areas:
         raise ValueError("Area must be at least one target for --netlist, not none")
     if args.plot and not areas:
@@ -134,5 +147,6 @@ def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
             saved.reset if args.reset_name is None else args.reset_name)), areas=areas,
         dsp=args.dsp, area_only=args.area_only, verify=not (args.no_verify or args.area_only),
         require_verilog=args.require_verilog, netlist=args.netlist, pnr=args.pnr, vcd=args.vcd,
-        plot=args.plot, placing=placing, model=model,
+        plot=args.plot, placing=placing,
+        seeds=SEEDS if seed is None else (seed,), model=model,
         command=shlex.join(["exactmac", "build", *argv]))

@@ -27,8 +27,8 @@ from golden.formats import (
 from hw.flow.compare import Comparison
 from hw.flow.components import Breakdown
 from hw.flow.mapping import TARGETS
-from hw.flow.nextpnr import Placement
-from hw.flow.report import area_table, block_table, component_table
+from hw.flow.nextpnr import Placed
+from hw.flow.report import area_table, block_table, component_table, path_text
 from hw.flow.yosys import Area
 
 __all__ = ["listing", "listing_json", "next_command", "summary"]
@@ -95,7 +95,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def summary(manifest: dict[str, Any], folder: Path, areas: list[Area],
-            placement: Placement | None, seconds: float, *,
+            placed: Placed | None, seconds: float, *,
             comparisons: Sequence[Comparison] = (),
             breakdown: Breakdown | None = None) -> RenderableType:
     """Lines and tables for the end of a build."""
@@ -123,6 +123,8 @@ def summary(manifest: dict[str, Any], folder: Path, areas: list[Area],
     facts.add_row("timing", f"latency {_count(manifest['latency']['cycles'], 'cycle')}, jobs of "
                             f"{busy} or more keep the block busy")
     facts.add_row("verified", _verified(manifest))
+    if "proven" in manifest:
+        facts.add_row("proven", manifest["proven"])
     facts.add_row("files", f"{folder}/")
     if "replaced" in manifest:
         differs = ", ".join(f"{name} {value}" for name, value in manifest["replaced"].items())
@@ -131,7 +133,9 @@ def summary(manifest: dict[str, Any], folder: Path, areas: list[Area],
     parts: list[RenderableType] = [Text(manifest["name"], style="bold green"), facts]
     if areas:
         macs = manifest["throughput"]["products_per_cycle"]
-        parts += [Text(), area_table(areas, macs, placement)]
+        parts += [Text(), area_table(areas, macs, placed)]
+        if placed is not None:
+            parts.append(Text(path_text(placed.median)))
     if breakdown is not None:
         flat = next(area for area in areas if area.target == breakdown.target)
         parts += [Text(), component_table(breakdown, flat)]
@@ -159,8 +163,9 @@ def next_command(choices: Mapping[str, Any], folder: Path, model: Sequence[str] 
     if set(choices) == {"bits"}:
         return f"exactmac network --bits {choices['bits']}"
     name = folder.name
-    return (f"cd {shlex.quote(str(folder))} && iverilog -g2012 -o tb {name}_tb.sv {name}.v && "
-            "vvp tb")
+    cells = f" {name}_cells.v" if (folder / f"{name}_cells.v").exists() else ""
+    return (f"cd {shlex.quote(str(folder))} && iverilog -g2012 -o tb {name}_tb.sv {name}.v{cells} "
+            "&& vvp tb")
 
 
 def _verified(manifest: dict[str, Any]) -> Text:

@@ -12,7 +12,7 @@ from sim.layers import placement
 
 __all__ = ["SHAPE", "Choice", "choice_of", "shape_of"]
 
-SHAPE = ("rows", "cols", "lanes", "depth", "outputs", "channels")
+SHAPE = ("rows", "cols", "lanes", "depth", "outputs", "channels", "target", "optimize")
 """Choices of a tile that a model leaves open."""
 
 
@@ -45,7 +45,7 @@ class Choice:
                 "layers": list(self.layers), "others": dict(self.others)}
 
 
-def shape_of(args: argparse.Namespace) -> dict[str, int]:
+def shape_of(args: argparse.Namespace) -> dict[str, Any]:
     """Return the shape of a model's tiles: results leave as fast as a column each, by default."""
     given = {name: value for name in SHAPE if (value := getattr(args, name)) is not None}
     return {"outputs": given.get("cols", TileConfig.cols)} | given

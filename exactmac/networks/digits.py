@@ -28,6 +28,7 @@ from hw.flow.mapping import TARGETS, Target
 from hw.flow.tools import PYOSYS, require
 from hw.flow.yosys import synthesize
 from hw.folder import scratch
+from hw.targets.fabric import GENERIC
 from hw.tile.config import TileConfig
 from sim.backend import Backend
 from sim.export import check_export, export_network
@@ -135,6 +136,9 @@ def run(args: argparse.Namespace):
     where = None
     if args.area is not None:
         where = mapping.parse(args.area)
+        if args.target not in (None, GENERIC.name, where.name):
+            raise ValueError(f"Area must be {args.target} for a tile with its cells, "
+                             f"not {where.name}")
         require(*PYOSYS)
     picture = None
     if args.plot is not None:

@@ -11,6 +11,7 @@ from tempfile import gettempdir
 import pytest
 
 from exactmac import build, measurement
+from hw.flow.harness import Harness
 from hw.flow.nextpnr import Placement
 from hw.flow.tools import ToolFailed
 from hw.flow.yosys import Area
@@ -173,8 +174,11 @@ def test_a_failure_leaves_what_stood_there(tmp_path, capsys, monkeypatch, what, 
     assert os.listdir(tmp_path) == [place.name]
 
 
-@pytest.mark.parametrize("more, stays", [((), False), (("--netlist",), True)])
+@pytest.mark.parametrize("more, stays", [
+    ((), False), (("--netlist",), True), (("--seed", "7"), False)])
 def test_a_placed_netlist_stays_only_where_it_is_asked_for(tmp_path, monkeypatch, more, stays):
+    placed = []
+
     def synthesize(sources, top, target, *, netlist):
         for suffix in (".json", ".v"):
             netlist.with_suffix(suffix).write_text("")
@@ -183,9 +187,11 @@ def test_a_placed_netlist_stays_only_where_it_is_asked_for(tmp_path, monkeypatch
     monkeypatch.setattr(measurement, "synthesize", synthesize)
     monkeypatch.setattr(measurement.Measurement, "break_down", lambda self, target: None)
 
-    def place(netlist, *, clock, speed, frequency):
+    def place(netlist, *, clock, speed, seed, frequency):
         assert (clock, frequency) == ("aclk", 99.5)
-        return Placement("25k", speed, 1, frequency, len(netlist.read_text()), 0, 0, 0, None, 0.0)
+        placed.append(seed)
+        return Placement("25k", speed, seed, frequency, len(netlist.read_text()), 0, 0, 0,
+                         50.0 + seed, None, Harness(2, 1), 0.0)
 
     monkeypatch.setattr(measurement, "place", place)
     monkeypatch.setattr(build.emit, "verilog", lambda tile, name: "")
@@ -194,7 +200,10 @@ def test_a_placed_netlist_stays_only_where_it_is_asked_for(tmp_path, monkeypatch
     [place] = tmp_path.iterdir()
     placement = json.loads((place / "area.json").read_text())["placement"]
     assert (placement["speed"], placement["frequency"]) == (7, 99.5)
-    assert placement["ports"] == "not timed"
+    seeds = (7,) if "--seed" in more else (1, 2, 3)
+    assert sorted(placed) == [*seeds] == [*map(int, placement["seeds"])]
+    assert placement["seed"] == seeds[len(seeds) // 2]
+    assert placement["harness"] == {"registers": 2, "luts": 1}
     found = {path.name for path in place.glob("*_ecp5.*")}
     assert found == ({f"{place.name}_ecp5.json", f"{place.name}_ecp5.v"} if stays else set())
 

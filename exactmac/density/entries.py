@@ -1,0 +1,101 @@
+"""What is measured: designs, and ways to build each."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+from exactmac.density.dots import DotProduct
+from exactmac.density.simulation import Emitted
+from hw.flow.mapping import TARGETS, Target
+from hw.targets.fabric import ECP5, GENERIC
+
+__all__ = ["DOTS", "ENTRIES", "Entry", "OURS", "selected"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A design, built in one way.
+
+    Parameters
+    ----------
+    subject, way : str
+        Names of the design and of the way.
+    unit : str
+        What the area is divided by.
+    count : int
+        Number of these units.
+    bits : int
+        Bits of the two operands of a unit.
+    emit : function
+        Returns the Verilog.
+    verify : function
+        Compares Verilog with golden; returns the number of equal results.
+    target : Target
+        Passes of Yosys.
+    """
+
+    subject: str
+    way: str
+    unit: str
+    count: int
+    bits: int
+    emit: Callable[[], Emitted]
+    verify: Callable[[Emitted], int]
+    target: Target
+
+    @property
+    def name(self) -> str:
+        """Subject and way."""
+        return f"{self.subject}: {self.way}"
+
+
+DOTS: Mapping[str, DotProduct] = {
+    "int8": DotProduct("s8", "s8"),
+    "int4": DotProduct("s4", "s4"),
+    "int2": DotProduct("s2", "s2"),
+    "ternary x int8": DotProduct("ternary", "s8"),
+    "binary x binary": DotProduct("binary", "binary", lanes=64),
+    "binary x bit": DotProduct("binary", "bit", lanes=64),
+    "odd4": DotProduct("odd4", "odd4"),
+    "e4m3fn": DotProduct("e4m3fn", "e4m3fn"),
+}
+"""Dot products by name."""
+
+_LUTS = TARGETS["ecp5"].without_dsp()
+_WIDE = replace(_LUTS, passes=(_LUTS.passes[0].replace("-nowidelut ", ""), *_LUTS.passes[1:]))
+_BOOTH = replace(_LUTS, passes=("hierarchy -check -top {top}", "proc", "opt", "wreduce", "booth",
+                                *_LUTS.passes))
+
+OURS = "exactmac on ecp5"
+"""Way of this project on the measured part's fabric."""
+
+_WAYS: tuple[tuple[str, Callable[[DotProduct], Emitted], Callable[[DotProduct], bool], Target],
+             ...] = (
+    (OURS, partial(DotProduct.built, fabric=ECP5), lambda dot: True, _LUTS),
+    ("exactmac on generic", partial(DotProduct.built, fabric=GENERIC), lambda dot: True, _LUTS),
+    ("plain Verilog", DotProduct.plain, DotProduct.has_plain, _WIDE),
+    ("plain, no wide LUTs", DotProduct.plain, DotProduct.has_plain, _LUTS),
+    ("plain, booth", DotProduct.plain, DotProduct.has_booth, _BOOTH),
+)
+
+
+def _dots() -> Iterator[Entry]:
+    for subject, dot in DOTS.items():
+        for way, emit, suits, target in _WAYS:
+            if suits(dot):
+                yield Entry(subject, way, "MAC", dot.lanes, dot.bits, partial(emit, dot),
+                            dot.verify, target)
+
+
+ENTRIES: tuple[Entry, ...] = (*_dots(),)
+"""All entries, in the order of the report."""
+
+
+def selected(names: Iterable[str]) -> tuple[Entry, ...]:
+    """Return the entries of some subjects; ``ValueError`` for a name that is none."""
+    known = list(dict.fromkeys(entry.subject for entry in ENTRIES))
+    wanted = list(names)
+    for name in wanted:
+        if name not in known:
+            raise ValueError(f"Only must be some of {', '.join(known)}, not {name!r}")
+    return tuple(entry for entry in ENTRIES if entry.subject in wanted)
