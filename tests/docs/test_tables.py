@@ -45,7 +45,7 @@ def test_defaults_of_the_options():
         if default != "by `--bits`":
             told |= zip(codes(names), default.replace("`", "").split(", "), strict=True)
     shape = ("rows", "cols", "lanes", "depth", "outputs", "channels")
-    assert told == {option(name): str(getattr(TileConfig, name)) for name in shape} | {
+    assert told == {option(name): str(getattr(TileConfig, name)) for name in (*shape, "target")} | {
         "--requant": TileConfig.contract.name}
 
 
