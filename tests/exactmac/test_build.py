@@ -77,7 +77,7 @@ def test_the_main_job(tmp_path, capsys):
     assert components["sum"]["dsp"] == components["flattened"]["dsp"] == 6
     assert components["components"]["block"]["dsp"] == 4
     said = capsys.readouterr().out
-    for part in (NAME, "Verilog equals golden", "0 mismatches", "ecp5", "latency 14 cycles",
+    for part in (NAME, "Verilog equals golden", "0 mismatches", "ecp5", "latency 13 cycles",
                  "Components on ecp5", "parameter store"):
         assert part in said
 
