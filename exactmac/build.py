@@ -76,9 +76,11 @@ class Build(Measurement):
         """Write all files but the reports."""
         name = self.request.name
         self.emit_verilog()
+        sources = [name]
         if (models := self.config.fabric.models) is not None:
             self.path("_cells.v").write_text(models)
-        self.path(".vlt").write_text(lint.waivers(name))
+            sources.append(f"{name}_cells")
+        self.path(".vlt").write_text(lint.waivers(*sources))
         self.path("_instance.vh").write_text(emit.template(
             self.tile.ports, name, self.request.clocking))
         beats = streams(self.config, self.schedule)

@@ -106,8 +106,12 @@ def tidy(text: str) -> str:
     return "\n".join(lines)
 
 
-def waivers(name: str) -> str:
-    """Text of ``<name>.vlt``, the waivers for Verilator's ``-Wall`` on ``<name>.v`` alone."""
+def waivers(*names: str) -> str:
+    """Text of ``<name>.vlt``, the waivers for Verilator's ``-Wall`` on ``<name>.v`` alone.
+
+    Files behind the first name are waived too: models of cells have pins that they do not read.
+    """
     lines = [f"lint_off -rule {rule} -file \"{folder}{name}.v\"  // {why}\n"
-             for rule, why in WAIVED.items() for folder in ("", "*/")]
-    return f"`verilator_config\n// For verilator -Wall {name}.v {name}.vlt\n\n{''.join(lines)}"
+             for name in names for rule, why in WAIVED.items() for folder in ("", "*/")]
+    files = " ".join(f"{name}.v" for name in names)
+    return f"`verilator_config\n// For verilator -Wall {files} {names[0]}.vlt\n\n{''.join(lines)}"

@@ -9,6 +9,7 @@ import pytest
 from hw.targets.fabric import ECP5
 from tests.exactmac.test_build import TINY, run
 from tests.exactmac.test_build_core import read
+from tests.hw.test_lint import said
 
 NAME = "mac_s2n_s2_s2_1x1x1_d4_c1_ecp5"
 CELLS = f"{NAME}_cells.v"
@@ -42,6 +43,11 @@ def test_the_core_has_the_cells_for_simulation_alone(built, monkeypatch):
 
     assert CELLS not in taken("default")
     assert CELLS in taken("sim", tool="icarus") and CELLS in taken("lint", tool="verilator")
+
+
+def test_both_files_pass_lint(built, monkeypatch):
+    monkeypatch.chdir(built / NAME)
+    assert said("-Wall", "--top-module", NAME, f"{NAME}.v", CELLS, f"{NAME}.vlt") == ""
 
 
 @pytest.mark.slow
