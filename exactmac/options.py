@@ -24,7 +24,8 @@ from golden.contracts import (
 )
 from golden.formats import BLOCK, FLOATS, MAX_BITS, MAX_ODD_BITS
 from golden.readers import RUNTIMES
-from hw.flow.mapping import TARGETS
+from hw.flow import mapping
+from hw.flow.mapping import TARGETS, Target
 from hw.flow.nextpnr import DEVICES, FREQUENCY, SEEDS, SPEEDS
 from hw.flow.tools import ToolFailed, ToolMissing
 from hw.folder import FolderError
@@ -32,8 +33,8 @@ from hw.targets.fabric import FABRICS, GENERIC
 from hw.tile.config import TileConfig
 from hw.tile.ports import Clocking
 
-__all__ = ["NUMBERS", "Parser", "add_bits", "add_numbers", "add_shape", "choices_of", "config_of",
-           "add_model", "option", "parser"]
+__all__ = ["NUMBERS", "Parser", "add_bits", "add_numbers", "add_shape", "area_of", "choices_of",
+           "config_of", "add_model", "option", "parser"]
 
 FIRST = ("--bits", "--requant", "--rows", "--cols", "--lanes", "--area")
 """Options of a build that ``--help`` shows."""
@@ -232,6 +233,27 @@ def _add(group: argparse._ArgumentGroup, name: str, metavar: str, more: str = ""
     more = more or (f"(default: {getattr(default, 'name', default)})" if default else "")
     group.add_argument(option(name), dest=name, metavar=metavar, **options,
                        help=f"{TileConfig.meaning(name)} {more}".strip())
+
+
+def area_of(name: str, cells: str) -> Target:
+    """Return where to estimate the area of a tile.
+
+    Parameters
+    ----------
+    name : str
+        Target, as ``--area`` has it.
+    cells : str
+        Target whose cells the tile has; if its DSPs are among these, synthesis makes no others.
+
+    Raises
+    ------
+    ValueError
+        If there is no such target, or it lacks the cells.
+    """
+    where, fabric = mapping.parse(name), FABRICS.get(cells, GENERIC)
+    if fabric.name not in (GENERIC.name, where.name):
+        raise ValueError(f"Area must be {cells} for a tile with its cells, not {name}")
+    return where.without_dsp() if fabric.most_dsp else where
 
 
 def option(name: str) -> str:

@@ -9,9 +9,8 @@ from typing import Any
 
 from exactmac.files import saved_of
 from exactmac.networks.choice import SHAPE, Choice, choice_of
-from exactmac.options import choices_of, config_of, option
+from exactmac.options import area_of, choices_of, config_of, option
 from hw.emit import check_clocking, check_name
-from hw.flow import mapping
 from hw.flow.mapping import TARGETS, Target
 from hw.flow.nextpnr import SEEDS, check_options
 from hw.targets.fabric import GENERIC
@@ -100,17 +99,11 @@ def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
         config, saved = saved_of(args.config)
     if args.area is not None and args.no_area:
         raise ValueError(f"Area must not be off (--no-area) for --area {args.area!r}")
-    generic = config.fabric is GENERIC
-    names = ((list(TARGETS) if generic else [config.target]) if args.area is None
-             else args.area.split(","))
-    for each in names:
-        if not generic and each in TARGETS and each != config.target:
-            raise ValueError(f"Area must be {config.target} for a tile with its cells, not {each}")
-    areas = () if args.no_area else tuple(mapping.parse(name) for name in dict.fromkeys(names))
-    if config.fabric.most_dsp:
-        # The tile's own DSPs are all that there are.
-        areas = tuple(each.without_dsp() for each in areas)
-    elif args.dsp is not None:
+    names = ((list(TARGETS) if config.fabric is GENERIC else [config.target])
+             if args.area is None else args.area.split(","))
+    areas = () if args.no_area else tuple(
+        area_of(name, config.target) for name in dict.fromkeys(names))
+    if args.dsp is not None and not config.fabric.most_dsp:
         if args.dsp:
             raise ValueError(f"Dsp must be 0 or left out, not {args.dsp}")
         if not areas:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from exactmac.options import config_of
+from exactmac.options import area_of, config_of
 from exactmac.plot import MATPLOTLIB, accuracy_plot
 from golden import digits
 from golden.block_scaled import parts
@@ -23,12 +23,10 @@ from golden.quantize import quantize, run_float
 from golden.run import run as run_golden
 from hw import emit
 from hw.bus.axi_tile import AxiTile
-from hw.flow import mapping
 from hw.flow.mapping import TARGETS, Target
 from hw.flow.tools import PYOSYS, require
 from hw.flow.yosys import synthesize
 from hw.folder import scratch
-from hw.targets.fabric import GENERIC
 from hw.tile.config import TileConfig
 from sim.backend import Backend
 from sim.export import check_export, export_network
@@ -135,10 +133,7 @@ def run(args: argparse.Namespace):
     file = None if args.csv is None else output_file("Csv", args.csv)
     where = None
     if args.area is not None:
-        where = mapping.parse(args.area)
-        if args.target not in (None, GENERIC.name, where.name):
-            raise ValueError(f"Area must be {args.target} for a tile with its cells, "
-                             f"not {where.name}")
+        where = area_of(args.area, args.target or TileConfig.target)
         require(*PYOSYS)
     picture = None
     if args.plot is not None:
