@@ -112,6 +112,10 @@ class Pipeline:
         """Add the zero point and clamp; see :meth:`hw.targets.fabric.Fabric.offset_and_clamp`."""
         return self.fabric.offset_and_clamp(self, number, up)
 
+    def clamp(self, value: Value) -> Value:
+        """Clamp between the two ends that are held: a register."""
+        return self.fabric.clamp(self, value)
+
     def __getitem__(self, name: str) -> Value:
         """Value held under ``name``, which stays held."""
         if self._sidebands is not None and name not in self._held:

@@ -17,12 +17,11 @@ from golden.contracts import (
     Rounding,
     Stochastic,
 )
-from hw.arith import clamp
 from hw.pipeline import Pipeline
 from hw.requantize.float32 import float_scaled
 from hw.targets.fabric import Extra, Narrowed
 
-__all__ = ["SCALERS", "clamped", "product"]
+__all__ = ["SCALERS", "product"]
 
 
 def multiply_shift(pipe: Pipeline, contract: MultiplyShift, total: Value, width: int
@@ -88,11 +87,6 @@ def double_rounding(pipe: Pipeline, contract: DoubleRounding, total: Value, widt
 
 FIRST = 31
 """Places of the first shift of a double rounding."""
-
-
-def clamped(pipe: Pipeline, value: Value) -> Value:
-    """Clamp between the pipeline's two ends: a register."""
-    return pipe.register(clamp(value, pipe.take("clamp_min"), pipe.take("clamp_max")), "clamped")
 
 
 SCALERS: dict[type, Callable] = {

@@ -246,6 +246,10 @@ class Fabric:
 
         The pipeline holds ``zero_point``, ``clamp_min`` and ``clamp_max``.
         """
-        offset = self.add(stages, number.near, stages.take("zero_point"), "offset", carry=up)
-        return stages.register(clamp(offset, stages.take("clamp_min"), stages.take("clamp_max")),
+        return self.clamp(stages, self.add(stages, number.near, stages.take("zero_point"),
+                                           "offset", carry=up))
+
+    def clamp(self, stages: Stages, value: Value) -> Value:
+        """Clamp between ``clamp_min`` and ``clamp_max``, which the pipeline holds: a register."""
+        return stages.register(clamp(value, stages.take("clamp_min"), stages.take("clamp_max")),
                                "clamped")

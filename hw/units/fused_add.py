@@ -8,7 +8,6 @@ from amaranth.lib import stream
 from golden.units import Addition, FusedScheme
 from hw.pipeline import Pipeline
 from hw.requantize.float32 import BIAS, SIGNIFICAND, leading_zeros, nearest_even, nearest_even_at
-from hw.requantize.scale import clamped
 from hw.targets.fabric import GENERIC, Fabric
 from hw.units.unit import Elementwise
 
@@ -98,8 +97,8 @@ class FusedAdd(Elementwise):
         nearest = nearest_even_at(outer.significand, Mux(right > 31, 31, right)[:5])
         beyond = (right < 0) & (outer.significand != 0)
         near = Mux(beyond | (nearest >= most), most, nearest)
-        return clamped(pipe, pipe.register(Mux(outer.negative, -near, near), "integer",
-                                           signed(self.operation.output.bits + 2)))
+        return pipe.clamp(pipe.register(Mux(outer.negative, -near, near), "integer",
+                                        signed(self.operation.output.bits + 2)))
 
 
 def multiply_add(pipe: Pipeline, name: str, addend: Float) -> Float:

@@ -11,7 +11,6 @@ from hw.delay import delay
 from hw.formats import shape_of
 from hw.payload import Payload
 from hw.pipeline import Pipeline
-from hw.requantize.scale import clamped
 from hw.targets.fabric import GENERIC, Fabric
 from hw.units.unit import Unit, vector
 
@@ -75,7 +74,7 @@ class MaxPool(_Pool):
             with m.If(transferred & (first | (value > best))):
                 m.d.sync += best.eq(value)
             pipe.advance(1)
-            return clamped(pipe, best)
+            return pipe.clamp(best)
 
         return self.each_lane(m, largest)
 
@@ -155,7 +154,7 @@ class AveragePool(_Pool):
             product = pipe.multiply(dividend, late, f"product_{k}")
             # At most the largest level's magnitude.
             size, negative = (product >> places)[:self.values.bits], pipe.take("negative")
-            return clamped(pipe, Mux(negative, -size, size) if self.values.signed else size)
+            return pipe.clamp(Mux(negative, -size, size) if self.values.signed else size)
 
         return self.each_lane(m, mean)
 
