@@ -8,7 +8,7 @@ from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data
 from amaranth.lib.wiring import In
 
-from golden.formats import Format, IntFormat, OddFormat
+from golden.formats import Format, IntFormat
 from golden.ranges import dot_range
 from hw.blocks.interface import OPERANDS, Block, Cell, Operand
 from hw.blocks.vector_sums import VectorSum
@@ -144,10 +144,8 @@ class HeapGrid(Block):
 
     @property
     def multipliers(self) -> list[int]:
-        """Size of a lane's product, unless both factors are binary."""
-        binary = OddFormat(1)
-        return ([] if self.weights == self.activations == binary
-                else [self.weights.bits * self.activations.bits])
+        """Size of a lane's product."""
+        return [self.weights.bits * self.activations.bits]
 
     @property
     def cell(self) -> HeapDot:

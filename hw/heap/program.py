@@ -1,9 +1,7 @@
 """A compiled heap as data: tables, carry chains and registers, evaluated in numpy."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -182,9 +180,3 @@ class Program:
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"Program must be of version {VERSION} and whole, not damaged "
                              f"({error!r})") from None
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the JSON, 64 hexadecimal digits."""
-        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
-        return sha256(text.encode()).hexdigest()
