@@ -103,7 +103,8 @@ def test_files_of_a_build(tmp_path, monkeypatch):
     monkeypatch.setattr(measurement, "synthesize", synthesize)
     monkeypatch.setattr(measurement, "break_down", lambda *given: Breakdown("ecp5", {
         "block": {"lut": 1, "carry": 0, "ff": 1, "dsp": 0, "ram": 0}}))
-    tiny = "--bits 4 --requant none --rows 1 --cols 1 --lanes 1 --depth 4 --channels 1"
+    tiny = ("--bits 4 --target ecp5 --requant none --rows 1 --cols 1 --lanes 1 --depth 4 "
+            "--channels 1")
     assert build.main([*tiny.split(), "--no-verify", "--vcd", "--area", "ecp5", "--netlist",
                        "--plot", "--name", "tile", "--out", str(tmp_path)]) == 0
     folder = tmp_path / "tile"

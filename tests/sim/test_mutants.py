@@ -102,7 +102,6 @@ def test_a_fault_that_the_vectors_miss_is_listed(monkeypatch, tile, tried):
         return phases[:1], "corners"
 
     monkeypatch.setattr(trial, "verification_phases", few)
-    monkeypatch.setattr(report, "SECONDS", 1)
     seen = report.survey(tile.config, "tiny", FAULTS, lambda each, **_: each)
     assert sum(seen.killed.values()) + len(seen.equal) + len(seen.living) == FAULTS + 1
     missed = {fault for fault, kind in tried.items() if kind} & {*seen.equal, *seen.living}

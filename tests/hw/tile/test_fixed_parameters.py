@@ -129,7 +129,7 @@ def test_constants_make_a_requantizer_smaller(tmp_path, name):
         text.write_text(emit.modules(AxiComponent(dut), "dut"))
         areas.append(synthesize([text], "dut", TARGETS["ecp5"]))
     loaded, own = areas
-    assert own.total < loaded.total and 2 * own.ff < loaded.ff and own.dsp <= loaded.dsp
+    assert own.total < loaded.total and 3 * own.ff < 2 * loaded.ff and own.dsp <= loaded.dsp
 
 
 @pytest.mark.parametrize("per_channel", [False, True], ids=["per_tensor", "per_channel"])
