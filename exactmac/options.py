@@ -225,6 +225,8 @@ def add_shape(parser: argparse.ArgumentParser):
         _add(shape, name, "N", type=integer)
     for name in ("target", "optimize"):
         _add(shape, name, name.upper())
+    shape.add_argument("--prepared", action="store_true", default=None,
+                       help=TileConfig.meaning("prepared"))
 
 
 def _add(group: argparse._ArgumentGroup, name: str, metavar: str, more: str = "", **options: Any):

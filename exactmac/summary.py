@@ -110,7 +110,8 @@ def summary(manifest: dict[str, Any], folder: Path, areas: list[Area],
                              f"{manifest['output']}, zero points {c['zero_points']}")
     facts.add_row("requantizer", f"{c['contract']}, {_count(c['outputs'], 'result')} a cycle, "
                                  f"{_count(c['channels'], 'channel')}"
-                                 f"{', parameters fixed' * (c['parameters'] is not None)}")
+                                 f"{', parameters fixed' * (c['parameters'] is not None)}"
+                                 f"{', prepared by the driver' * c['prepared']}")
     if c["lut"] is not None:
         facts.add_row("table", "behind the results, " + (
             "loaded with each parameter set" if c["lut"] == "loaded" else "fixed"))

@@ -19,6 +19,7 @@ from hw.payload import Payload
 from hw.tile.config import TileConfig
 from hw.tile.parameters import WORDS
 from hw.tile.ports import payloads, ports
+from hw.tile.prepared import prepared_levels
 
 __all__ = ["streams", "output_beats", "output_levels"]
 
@@ -80,9 +81,13 @@ def streams(config: TileConfig, schedule: Sequence[Phase]) -> dict[str, Beats]:
 
 def _words(config: TileConfig, phase: Phase) -> np.ndarray:
     """Words of a parameter set, as bytes ``(words, 4)``: tables, if any, records, and surplus."""
-    records = Payload.of(config.record).pack({
-        name: fmt.encode(fmt.check(phase.parameters[name], title_of(name)))
-        for name, fmt in record_of(config, phase.formats).items()})
+    formats = record_of(config, phase.formats)
+    levels = {name: fmt.check(phase.parameters[name], title_of(name))
+              for name, fmt in formats.items()}
+    if config.prepared:
+        formats, levels = config.stored, prepared_levels(formats, levels)
+    records = Payload.of(config.stored).pack({
+        name: fmt.encode(levels[name]) for name, fmt in formats.items()})
     size = WORD_BITS // 8
     records = np.pad(records, ((0, 0), (0, config.words * size - records.shape[1])))
     tables = []

@@ -4,10 +4,11 @@ from typing import Any
 
 from golden.contracts import LFSR_BITS, LFSR_TAPS, Clamped, Scaled
 from golden.formats import BLOCK, EXPONENT_BIAS, BlockScaled, IntFormat, element_of
-from golden.ranges import Range
+from golden.ranges import Range, levels_range
 from hw.bus.axi_tile import AxiTile
 from hw.payload import Payload
 from hw.tile.config import TileConfig
+from hw.tile.prepared import FORMULAS
 
 __all__ = ["manifest"]
 
@@ -62,10 +63,16 @@ def _exponent(fmt: BlockScaled) -> str:
             f"v is 0, or of a sign that the clamp takes away")
 
 
+def _prepared(c: TileConfig) -> dict[str, str]:
+    """Describe the fields that a driver computes."""
+    most = levels_range(c.stored["room"]).hi
+    return {name: formula.format(most=most) for name, formula in FORMULAS.items()}
+
+
 def manifest(tile: AxiTile, name: str, **more) -> dict[str, Any]:
     """Describe a tile: formats, shape, timing, ports, record, contract, and ``more``."""
     c = tile.config
-    record = Payload.of({field: element_of(fmt) for field, fmt in c.record.items()})
+    record = Payload.of({field: element_of(fmt) for field, fmt in c.stored.items()})
     return {
         "name": name,
         "config": c.to_json(),
@@ -88,7 +95,8 @@ def manifest(tile: AxiTile, name: str, **more) -> dict[str, Any]:
         "parameters": {"tables": [{"name": name, "words": words, "layout": _table(c, name)}
                                   for name, words in c.head.items()],
                       "words_per_record": c.words if c.parameters is None else 0,
-                      "records": c.groups * c.cols, "record": record.to_json()},
+                      "records": c.groups * c.cols, "record": record.to_json(),
+                      **({"prepared": _prepared(c)} if c.prepared else {})},
         "ports": [{
             "name": port.name, "direction": "in" if port.is_input else "out",
             "tdata_bits": 8 * port.bytes, "payload_bits": port.payload.bits,

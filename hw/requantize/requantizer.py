@@ -89,7 +89,7 @@ class Requantizer(Shared):
     output : Format
         Format of the results.
     record : dict of str to Format
-        Parameters of a channel, as :attr:`hw.tile.config.TileConfig.record` lists them.
+        Parameters of a channel, as :attr:`hw.tile.config.TileConfig.stored` lists them.
     fixed : dict of str to int
         Levels of the parameters that never change: constants, and no inputs.
     row_sum : IntFormat or None
@@ -255,7 +255,8 @@ class Requantizer(Shared):
             # One bit more than the output has. A value that saturates there is so far out of
             # range that rounding and zero point, both within range, cannot bring it back: the
             # clamp gives the same end.
-            pipe.prepare()
+            if "offset" not in self.record:
+                pipe.prepare()
             number, up = SCALERS[type(self.contract)](
                 pipe, self.contract, total, self.output.bits + 1)
             m.d.comb += self.o.payload.eq(pipe.offset_and_clamp(number, up))

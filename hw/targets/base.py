@@ -238,6 +238,11 @@ class Fabric:
         return Narrowed(saturate(shifted[below:].as_signed(), width), shifted[:below],
                         stages.take("sticky"))
 
+    @property
+    def prepares(self) -> bool:
+        """Whether :meth:`offset_and_clamp` needs what a driver may prepare."""
+        return False
+
     def prepare(self, stages: Stages):
         """Compute what :meth:`offset_and_clamp` needs of the parameters, some stages before it."""
 

@@ -117,6 +117,11 @@ class ECP5Fabric(Fabric):
         """Return ``value >> places``, saturated: a register for two bits of ``places``."""
         return narrowed(stages, value, places, width, below)
 
+    @property
+    def prepares(self) -> bool:
+        """True: the clamp adds differences of parameters."""
+        return True
+
     def prepare(self, stages: Stages):
         """Compute what the clamp's additions need."""
         prepared(stages)

@@ -133,8 +133,8 @@ EITHER = table(lambda a, b, c, d: a != (c or d))
 
 
 def prepared(stages: Stages):
-    """Hold ``zero_point - clamp_min`` and ``clamp_min - clamp_max - 1``."""
-    zero_point, lo, hi = (stages[name] for name in ("zero_point", "clamp_min", "clamp_max"))
+    """Hold ``zero_point - clamp_min``, and ``clamp_min - clamp_max - 1`` without its sign."""
+    zero_point, lo, hi = stages["zero_point"], stages.take("clamp_min"), stages["clamp_max"]
     width = len(lo)
     if isinstance(zero_point, Const) and isinstance(lo, Const) and isinstance(hi, Const):
         offset = Const(zero_point.value - lo.value, signed(width + 1))
@@ -187,8 +187,6 @@ def clamped(stages: Stages, number: Narrowed, up: Value) -> Value:
         (EITHER, (end, ONE, bit, over[-1])) for end, bit in zip(
             stages.take("clamp_max"), over, strict=False)], carry=ONE)), "clamped", shape)
     segments.place(stages.m, "clamp")
-    stages.take("zero_point")
-    stages.take("clamp_min")
     return result
 
 

@@ -78,6 +78,8 @@ class TileChoices:
         Most DSPs of a target with cells, given to the parts where each saves most.
     optimize : str
         What such cells are chosen for: the fewest LUTs, or the highest frequency.
+    prepared : bool
+        Whether the driver prepares the parameters of the clamp, which saves LUTs of such cells.
 
     Raises
     ------
@@ -102,6 +104,7 @@ class TileChoices:
     target: str = GENERIC.name
     dsp: int | None = None
     optimize: Literal["area", "speed"] = "area"
+    prepared: bool = False
 
     def __post_init__(self):
         if isinstance(self.contract, str):
@@ -132,6 +135,8 @@ class TileChoices:
             if getattr(self, name) not in among:
                 raise ValueError(f"{title_of(name)} must be one of {', '.join(among)}, "
                                  f"not {getattr(self, name)!r}")
+        if not isinstance(self.prepared, bool):
+            raise TypeError(f"Prepared must be True or False, not {self.prepared!r}")
         self._check_cells()
 
     def _check_cells(self):

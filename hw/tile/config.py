@@ -18,6 +18,7 @@ from golden.ranges import Range, check_ends, dot_range, levels_range
 from hw.requantize.thresholds import PARALLEL_BITS, apart
 from hw.targets.fabric import FABRICS, Fabric
 from hw.tile.choices import TileChoices, usual_zero_points
+from hw.tile.prepared import may_be_prepared, prepared_formats
 
 __all__ = ["TileConfig", "CODE_BITS", "LUT_WORDS"]
 
@@ -81,6 +82,8 @@ class TileConfig(TileChoices):
             self._check_lut()
         if self.parameters is not None:
             self._check_parameters()
+        if self.prepared:
+            self._check_prepared()
 
     def _check_blocks(self):
         if BLOCK % self.lanes:
@@ -159,6 +162,16 @@ class TileConfig(TileChoices):
         object.__setattr__(self, "parameters", tuple(
             (name, _alike(levels[name])) for name in self.record))
 
+    def _check_prepared(self):
+        if not self.fabric.prepares:
+            raise ValueError(f"Prepared must be left out for target {self.target}, whose clamp "
+                             "takes the parameters as they are")
+        if self.parameters is not None:
+            raise ValueError("Prepared must be left out where parameters are fixed")
+        if not may_be_prepared(self.contract, self.record):
+            raise ValueError(f"Prepared must be left out for contract {self.contract.name} of an "
+                             f"output {self.output_format}, which adds no zero point at its end")
+
     @cached_property
     def sums(self) -> Range:
         """Range of a sum of at most ``depth`` products, with the products of unused lanes.
@@ -214,12 +227,17 @@ class TileConfig(TileChoices):
 
     @cached_property
     def record(self) -> dict[str, IntFormat | Format]:
-        """Fields of a parameter record, low bits first."""
+        """Fields of a channel's parameters, in the order of the record."""
         record: dict[str, IntFormat | Format] = dict(
             self.contract.fields(self.unbiased, self.output_format))
         if self.zero_points == "both":
             record["weight_zero_point"] = self.weights
         return record
+
+    @cached_property
+    def stored(self) -> dict[str, IntFormat | Format]:
+        """Fields of a record as the tile has it, low bits first; prepared, or as they are."""
+        return prepared_formats(self.record) if self.prepared else self.record
 
     @property
     def apart(self) -> tuple[str, ...]:
@@ -241,7 +259,7 @@ class TileConfig(TileChoices):
     @property
     def record_bits(self) -> int:
         """Width of a parameter record."""
-        return sum(fmt.bits for fmt in self.record.values())
+        return sum(fmt.bits for fmt in self.stored.values())
 
     @property
     def words(self) -> int:
@@ -309,7 +327,9 @@ class TileConfig(TileChoices):
         ]
         parts = ["mac", *(fmt.stem for fmt in formats), f"{self.rows}x{self.cols}x{self.lanes}",
                  *(f"{mark}{value}" for mark, value, usual in choices if value != usual)]
-        parts += ["lut"] * (self.lut is not None) + ["fixed"] * (self.parameters is not None)
+        parts += [mark for mark, is_there in (
+            ("prepared", self.prepared), ("lut", self.lut is not None),
+            ("fixed", self.parameters is not None)) if is_there]
         if (isinstance(self.lut, tuple) or self.parameters is not None
                 or any(isinstance(element_of(fmt), Codebook) for fmt in formats)):
             parts.append(self.digest[:6])

@@ -77,6 +77,6 @@ def _requantizer(c: TileConfig, dsp: int | None) -> Requantizer:
     places = 2 << ceil_log2(c.groups * c.cols // c.outputs) if c.apart else 0
     return Requantizer(
         contract=c.contract, accumulator=c.accumulator, total=c.sum_format,
-        output=c.output_format, record=c.record, fixed=c.fixed,
+        output=c.output_format, record=c.stored, fixed=c.fixed,
         row_sum=c.row_sum if c.zero_points == "both" else None, propagates=c.propagates,
         places=places, fabric=c.fabric if dsp is None else replace(c.fabric, dsp=dsp))

@@ -319,7 +319,7 @@ class Results(Shared):
         c = self.config
         if c.parameters is None:
             return ParameterStore(
-                record=c.record, channels=c.groups * c.cols, outputs=c.outputs,
+                record=c.stored, channels=c.groups * c.cols, outputs=c.outputs,
                 max_jobs=self._max_jobs, head=sum(c.head.values()), apart=c.apart)
         return FixedParameters(record={name: c.record[name] for name in c.fixed_per_channel},
                                values=c.fixed_per_channel, channels=c.groups * c.cols,

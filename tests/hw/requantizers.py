@@ -11,6 +11,7 @@ from golden.ranges import Range, dot_range, levels_range
 from golden.requantize import requantize
 from hw.requantize.requantizer import Requantizer
 from hw.targets.fabric import GENERIC
+from hw.tile.prepared import prepared_formats, prepared_levels
 from sim.streams import run
 
 ROUNDINGS = ["floor", "zero", "half_up", "half_even", "half_away"]
@@ -27,7 +28,7 @@ class Case:
     """A requantizer for sums of a range, and rows of a sum and parameters to put through it."""
 
     def __init__(self, name, sums: Range, output, *, multiplier_bits=31, zero_points=False,
-                 fabric=GENERIC):
+                 fabric=GENERIC, prepared=False):
         if isinstance(name, str):
             options = {"multiplier_bits": multiplier_bits}
             name = ADDED[name] if name in ADDED else contract(
@@ -43,9 +44,12 @@ class Case:
         if zero_points:
             record["weight_zero_point"] = WEIGHTS
             row_sum = levels_range(ACTIVATIONS).times(DEPTH).format
+        self.record = record
+        self.prepared = prepared
         self.dut = Requantizer(
             contract=self.contract, accumulator=sums.format, total=self.total,
-            output=self.contract.output_format(self.unbiased, self.output), record=record,
+            output=self.contract.output_format(self.unbiased, self.output),
+            record=prepared_formats(record) if prepared else record,
             row_sum=row_sum, fabric=fabric)
 
     @property
@@ -60,6 +64,9 @@ class Case:
             formats["row_sum"] = dut.row_sum
         if self.draws:
             formats["state"] = STATE
+        if self.prepared:
+            others = {name: rows[name] for name in rows if name not in self.record}
+            rows = others | prepared_levels(self.record, rows)
         assert set(rows) == set(formats)
         packed, lsb = np.zeros(len(rows["sum"]), object), 0
         for name, fmt in formats.items():

@@ -62,6 +62,14 @@ def test_every_sum_of_ten_bits(rng, build, name, output):
     case.check(everything(case, rng, 4))
 
 
+@pytest.mark.parametrize("name, output", [
+    ("half_up", "s4"), pytest.param("tflite", "u4", marks=pytest.mark.slow),
+    pytest.param("stochastic", "s8", marks=pytest.mark.slow)])
+def test_every_sum_of_ten_bits_with_prepared_parameters(rng, name, output):
+    case = Case(name, Range(-512, 511), output, fabric=ECP5, prepared=True)
+    case.check(everything(case, rng, 4))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name, output", [
     ("half_even", "u4"), ("zero", "s8"), ("tflite", "u4"), ("stochastic", "u4")])

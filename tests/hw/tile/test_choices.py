@@ -40,6 +40,7 @@ OTHERWISE = [
     (gallery.tile("s8", "s8", "cfloat8_1_4_3"), "output", parse("cfloat8_1_4_3:bias=8")),
     (PLAIN, "target", "ecp5"), (replace(PLAIN, target="ecp5"), "dsp", 0),
     (replace(PLAIN, target="ecp5"), "optimize", "speed"),
+    (replace(PLAIN, target="ecp5"), "prepared", True),
 ]
 # As long as one comes: the longest formats, and nothing as it is by default.
 LONG = "cfloat8_1_4_3:bias=12,denormals=paper"
@@ -103,9 +104,9 @@ def test_names_can_name_modules():
     ("--weights mx_s4 --activations mx_s4 --output s8 --window 9 --lut loaded",
      "mac_mx_s4_mx_s4_s8_4x4x4_w9_lut"),
     ("--weights codebook:-1/0/5 --activations s4 --output s4",
-     "mac_codebook2_s4_s4_4x4x4_05fb56"),
+     "mac_codebook2_s4_s4_4x4x4_03a8d5"),
     ("--weights mx_codebook:-1/0/5 --activations s4 --output s4",
-     "mac_mx_codebook2_s4_s4_4x4x4_a24a9b"),
+     "mac_mx_codebook2_s4_s4_4x4x4_c3912b"),
 ])
 def test_default_names(options, name):
     assert config_of(parser().parse_args(options.split())).name == name
@@ -128,8 +129,8 @@ def test_limits_and_defaults_of_help_are_those_that_hold():
         with pytest.raises(ValueError, match=rf"^{name.capitalize()} must be in range "
                                              rf"\[1, {most}\], not {int(most) + 1}$"):
             replace(BLOCKS, **{name: int(most) + 1})
-    for name in ("zero_points", "target", "dsp", "optimize", "contract", "lut", "parameters",
-                 "output"):
+    for name in ("zero_points", "target", "dsp", "optimize", "prepared", "contract", "lut",
+                 "parameters", "output"):
         assert len(TileConfig.meaning(name).split()) > 3, name
 
 
@@ -172,6 +173,7 @@ SAVED = PLAIN.to_json()
      "Optimize must be area for target generic, not speed"),
     (SAVED | {"target": "ecp5", "optimize": "power"}, ValueError,
      "Optimize must be one of area, speed, not 'power'"),
+    (SAVED | {"prepared": 1}, TypeError, "Prepared must be True or False, not 1"),
     (SAVED | {"lut": [1, 2]}, ValueError, "Lut must have 256 levels, not 2"),
     (SAVED | {"lut": [1] * 255 + [[1]]}, TypeError,
      "Lut must be a list of integers, not [1] at index 255"),
