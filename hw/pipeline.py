@@ -84,9 +84,10 @@ class Pipeline:
         """Return ``a * b``, a result of the new current stage."""
         return self.fabric.multiply(self, a, b, name, shape)
 
-    def multiply_add(self, a: Value, b: Value, extras: Sequence[Extra], name: str) -> Signal:
+    def multiply_add(self, a: Value, b: Value, extras: Sequence[Extra], name: str,
+                     shape: Any = None) -> Signal:
         """Return ``a * b`` and a few bits, likewise."""
-        return self.fabric.multiply_add(self, a, b, extras, name)
+        return self.fabric.multiply_add(self, a, b, extras, name, shape)
 
     def add(self, a: Value, b: Value, name: str, shape: Any = None, **how: Any) -> Signal:
         """Return ``a + b``, likewise; see :meth:`hw.targets.fabric.Fabric.add`."""

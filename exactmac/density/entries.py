@@ -5,11 +5,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from exactmac.density.dots import DotProduct
+from exactmac.density.requantizers import RequantizerDesign
 from exactmac.density.simulation import Emitted
+from exactmac.density.tiles import TileDesign
 from hw.flow.mapping import TARGETS, Target
 from hw.targets.fabric import ECP5, GENERIC
+from hw.tile.config import TileConfig
 
-__all__ = ["DOTS", "ENTRIES", "Entry", "OURS", "selected"]
+__all__ = ["DOTS", "ENTRIES", "Entry", "OURS", "REQUANTIZERS", "TILE", "selected"]
 
 
 @dataclass(frozen=True)
@@ -61,18 +64,33 @@ DOTS: Mapping[str, DotProduct] = {
 }
 """Dot products by name."""
 
-_LUTS = TARGETS["ecp5"].without_dsp()
+REQUANTIZERS: Mapping[str, RequantizerDesign] = {
+    "half_up": RequantizerDesign("half_up"),
+    "half_up 18 bits": RequantizerDesign("half_up", width=18),
+    "q31": RequantizerDesign("q31"),
+    "q31 18 bits": RequantizerDesign("q31", width=18),
+    "tflite": RequantizerDesign("tflite"),
+    "tflite 18 bits": RequantizerDesign("tflite", width=18),
+    "onnx": RequantizerDesign("onnx"),
+}
+"""Requantizers by name."""
+
+TILE = TileConfig.of(weights="s4n", activations="s4", output="s4")
+"""Tile of ``--bits 4``."""
+
+_DSPS = TARGETS["ecp5"]
+_LUTS = _DSPS.without_dsp()
 _WIDE = replace(_LUTS, passes=(_LUTS.passes[0].replace("-nowidelut ", ""), *_LUTS.passes[1:]))
 _BOOTH = replace(_LUTS, passes=("hierarchy -check -top {top}", "proc", "opt", "wreduce", "booth",
                                 *_LUTS.passes))
 
-OURS = "exactmac on ecp5"
-"""Way of this project on the measured part's fabric."""
+OURS, PORTABLE = "exactmac on ecp5", "exactmac on generic"
+"""Ways of this project: on the measured part's fabric, and on any."""
 
 _WAYS: tuple[tuple[str, Callable[[DotProduct], Emitted], Callable[[DotProduct], bool], Target],
              ...] = (
     (OURS, partial(DotProduct.built, fabric=ECP5), lambda dot: True, _LUTS),
-    ("exactmac on generic", partial(DotProduct.built, fabric=GENERIC), lambda dot: True, _LUTS),
+    (PORTABLE, partial(DotProduct.built, fabric=GENERIC), lambda dot: True, _LUTS),
     ("plain Verilog", DotProduct.plain, DotProduct.has_plain, _WIDE),
     ("plain, no wide LUTs", DotProduct.plain, DotProduct.has_plain, _LUTS),
     ("plain, booth", DotProduct.plain, DotProduct.has_booth, _BOOTH),
@@ -87,7 +105,24 @@ def _dots() -> Iterator[Entry]:
                             dot.verify, target)
 
 
-ENTRIES: tuple[Entry, ...] = (*_dots(),)
+def _requantizers() -> Iterator[Entry]:
+    for name, design in REQUANTIZERS.items():
+        ours = f"{OURS}, prepared" if design.may_be_prepared else OURS
+        for way, fabric, target in ((ours, ECP5, _LUTS), (PORTABLE, GENERIC, _DSPS)):
+            yield Entry(name, way, "result", 1, design.width, partial(design.built, fabric),
+                        design.verify, target)
+
+
+def _tiles() -> Iterator[Entry]:
+    for way, choices in ((OURS, {"target": "ecp5"}),
+                         (f"{OURS}, 4 DSPs", {"target": "ecp5", "dsp": 4}),
+                         (f"{OURS}, no DSP", {"target": "ecp5", "dsp": 0}), (PORTABLE, {})):
+        design = TileDesign(replace(TILE, **choices))
+        yield Entry("tile of 4 bits", way, "tile", 1, TILE.weights.bits + TILE.activations.bits,
+                    design.built, design.verify, _LUTS if choices else _DSPS)
+
+
+ENTRIES: tuple[Entry, ...] = (*_dots(), *_requantizers(), *_tiles())
 """All entries, in the order of the report."""
 
 

@@ -119,7 +119,8 @@ class Bench:
                 else:
                     self.placements[entry.name, seed] = Placement.from_json(saved)
             netlist = self._synthesize(entry, emitted) if missing else self.folder
-        return [(f"{entry.name}, seed {seed}", partial(self._place, entry, seed, key, netlist))
+        return [(f"{entry.name}, seed {seed}", partial(self._place, entry, seed, key, netlist,
+                                                       emitted.clock))
                 for seed, key in missing]
 
     def _synthesize(self, entry: Entry, emitted: Emitted) -> Path:
@@ -130,9 +131,9 @@ class Bench:
         synthesize([source], emitted.top, entry.target, netlist=netlist)
         return netlist.with_suffix(".json")
 
-    def _place(self, entry: Entry, seed: int, key: dict[str, Any], netlist: Path):
+    def _place(self, entry: Entry, seed: int, key: dict[str, Any], netlist: Path, clock: str):
         with _named(entry):
-            placement = place(netlist, device=DEVICE, seed=seed, clock="clk")
+            placement = place(netlist, device=DEVICE, seed=seed, clock=clock)
         self.placements[entry.name, seed] = placement
         self.cache.put(key, placement.to_json())
 

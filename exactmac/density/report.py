@@ -19,7 +19,7 @@ __all__ = ["NAME", "files", "report_json", "report_markdown", "report_table"]
 NAME = "density"
 """Stem of the files."""
 
-_HEADINGS = ("design", "way", "per", "LUT", "FF", "MHz", "of seeds")
+_HEADINGS = ("design", "way", "per", "LUT", "FF", "DSP", "MHz", "of seeds")
 
 
 def _rows(results: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
@@ -30,7 +30,7 @@ def _rows(results: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
         speed = f"{each['fmax']:.0f}{' outside the DSP' if each['dsp'] else ''}"
         rows.append((each["subject"] if each["subject"] != before else "", each["way"],
                      each["unit"], f"{each['lut_per_unit']:.1f}", f"{each['ff_per_unit']:.1f}",
-                     speed, spread))
+                     str(each["dsp"] or ""), speed, spread))
         before = each["subject"]
     return rows
 
@@ -48,7 +48,8 @@ def report_table(report: Mapping[str, Any]) -> Table:
     found = Table(box=None, pad_edge=False, header_style="bold")
     for heading in _HEADINGS:
         left = heading in ("design", "way", "per")
-        found.add_column(heading, justify="left" if left else "right", no_wrap=True)
+        found.add_column(heading, justify="left" if left else "right",
+                         no_wrap=heading not in ("way", "MHz"))
     for row in _rows(report["entries"]):
         found.add_row(*row)
     return found
@@ -75,6 +76,9 @@ def report_markdown(report: Mapping[str, Any]) -> str:
               f"as wide as {report['depth']} products need, with enable and clear: everything "
               "placed, divided by the products. Of a bit heap, what an array computes once per row "
               "or column (sums for the offsets of odd and binary levels) is an input."),
+        *item("A requantizer takes sums of 32 or 18 bits, and makes 8. Its bias is in the sum "
+              "already; multiplier, shift, zero point and clamp may change with each result. "
+              "Prepared: see [ecp5.md](ecp5.md). The tile is that of `--bits 4`, whole."),
         *item("LUT: TRELLIS_COMB. The design stands in a scan chain of registers; the chain's "
               "LUTs, one for each bit of the output, are counted, so a figure is an upper bound."),
         *item("FF: the design's own. The chain's registers, which are the input registers, are "
@@ -82,8 +86,8 @@ def report_markdown(report: Mapping[str, Any]) -> str:
         *item("MHz: the median; beside it the least and the largest of the seeds. nextpnr does "
               "not time what is inside a DSP, and a frequency of a design with DSPs says so."),
         *item(f"Before it is measured, the same Verilog is compared with numpy in Verilator: "
-              f"{verified:,} totals or more of each, at the ends of the formats and at random, "
-              "with random `valid` and `clear`, all equal."),
+              f"{verified:,} results or more of each, at the ends of the formats and at random, "
+              "all equal."),
         *item("Plain Verilog has a register behind each product and each sum of four; with weights "
               "of two or three levels, it adds all products in one expression. All but the first "
               "plain one are synthesized without Yosys's wide multiplexers (`-nowidelut`), which "
@@ -95,7 +99,7 @@ def files(report: Mapping[str, Any], *, plot: bool) -> dict[str, bytes]:
     """Return the contents of each file of a report, by name."""
     found = {f"{NAME}.json": json.dumps(report, indent=1).encode() + b"\n",
              f"{NAME}.md": report_markdown(report).encode()}
-    if plot:
+    if plot and _series(report["entries"]):
         found[f"{NAME}.svg"] = density_plot(
             f"Placed LUTs on {report['device']}", "MAC", _series(report["entries"]),
             [name for name in DOTS if name.startswith("int")])

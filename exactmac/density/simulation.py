@@ -15,7 +15,7 @@ __all__ = ["Emitted", "simulated"]
 
 @dataclass(frozen=True)
 class Emitted:
-    """Verilog of a module with a clock ``clk``.
+    """Verilog of a module.
 
     Parameters
     ----------
@@ -28,6 +28,10 @@ class Emitted:
         Models of the cells that it instantiates.
     addends : tuple of (str, int)
         Operands whose vectors have an addend as another input, and its width.
+    prepared : bool
+        Whether the parameters that it takes are prepared ones.
+    clock : str
+        Name of the clock.
     """
 
     top: str
@@ -35,10 +39,12 @@ class Emitted:
     latency: int
     cells: str = ""
     addends: tuple[tuple[str, int], ...] = ()
+    prepared: bool = False
+    clock: str = "clk"
 
 
 def simulated(emitted: Emitted, inputs: Payload, output: Payload, words: np.ndarray) -> np.ndarray:
-    """Return the word of the output in each cycle, in Verilator.
+    """Return the word of the output in each cycle, in Verilator; the clock must be ``clk``.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ rounded. They are separate so that one adder serves the rounding and the zero po
 
 from collections.abc import Callable
 
-from amaranth.hdl import Cat, Const, Value
+from amaranth.hdl import Cat, Const, Value, signed
 
 from golden.contracts import (
     LFSR_BITS,
@@ -74,8 +74,12 @@ def double_rounding(pipe: Pipeline, contract: DoubleRounding, total: Value, widt
     """
     shift = pipe["shift"]
     twice = shift < 0 if contract.left else shift != 0
-    value = pipe.multiply_add(total, pipe.take("multiplier"), [
-        Extra(FIRST - 1, twice), Extra(FIRST, twice & (total < 0), negative=True)], "product")
+    multiplier = pipe.take("multiplier")
+    # The lowest product of a narrow total has no room for 2**31 less.
+    shape = signed(len(total) + len(multiplier) + (len(total) <= FIRST))
+    value = pipe.multiply_add(total, multiplier, [
+        Extra(FIRST - 1, twice), Extra(FIRST, twice & (total < 0), negative=True)],
+        "product", shape)
     shift = pipe.take("shift")
     if contract.left:
         value, right = Cat(Const(0, 1), value), (FIRST - shift)[:FIRST.bit_length() + 1]

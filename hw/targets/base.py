@@ -162,12 +162,13 @@ class Fabric:
             return stages.register(a * b, name, whole)
         return self.sum_of_parts(stages, rows, name, whole)
 
-    def multiply_add(self, stages: Stages, a: Value, b: Value, extras: Sequence[Extra], name: str
-                     ) -> Signal:
-        """Return ``a * b`` and a few bits, which must fit the product's width."""
+    def multiply_add(self, stages: Stages, a: Value, b: Value, extras: Sequence[Extra], name: str,
+                     shape: Any = None) -> Signal:
+        """Return ``a * b`` and a few bits, which must fit the shape, by default the product's."""
         stages.hold("extras", sum((extra.value for extra in extras), Const(0)))
         product = self.multiply(stages, a, b, name)
-        return self.add(stages, product, stages.take("extras"), f"{name}_sum", product.shape())
+        return self.add(stages, product, stages.take("extras"), f"{name}_sum",
+                        product.shape() if shape is None else shape)
 
     def sum_of_parts(self, stages: Stages, rows: Sequence[Sequence[Part]], name: str, shape: Any,
                      add: Callable[[int, Row, Row], Row] = lambda level, one, other: row_sum(

@@ -54,20 +54,21 @@ class ECP5Fabric(Fabric):
         stages.m.d.comb += result.eq(product)
         return result
 
-    def multiply_add(self, stages: Stages, a: Value, b: Value, extras: Sequence[Extra], name: str
-                     ) -> Signal:
+    def multiply_add(self, stages: Stages, a: Value, b: Value, extras: Sequence[Extra], name: str,
+                     shape: Any = None) -> Signal:
         """Return ``a * b`` and a few bits.
 
         Two bits cost nothing where they fit the sums of parts: one in each of two sums, or, if
         there is one sum alone, both above the end of its lower row (:func:`ends_below`).
         """
-        rows, shape = plan(a, b), (a * b).shape()
+        rows, own = plan(a, b), (a * b).shape()
+        shape = own if shape is None else shape
         if stages.dsp == 0 or len(extras) != 2:
-            return super().multiply_add(stages, a, b, extras, name)
+            return super().multiply_add(stages, a, b, extras, name, shape)
         held = [f"extra_{place}" for place in range(2)]
         for extra, title in zip(extras, held, strict=True):
             stages.hold(title, extra.bit)
-        if len(rows) == 3:
+        if len(rows) == 3 and shape == own:  # the bits are added modulo a power of two
             def with_one(level: int, one: Row, other: Row) -> Row:
                 bit = stages.take(held[level])
                 return sum_with(stages, f"{name}_chain{level}", one, other,
@@ -79,7 +80,7 @@ class ECP5Fabric(Fabric):
             return self.sum_of_parts(stages, parts, name, shape, with_both)
         for title in held:
             stages.take(title)
-        return super().multiply_add(stages, a, b, extras, name)
+        return super().multiply_add(stages, a, b, extras, name, shape)
 
     def products(self, stages: Stages, parts: Sequence[Part], waits: Sequence[bool], name: str
                  ) -> tuple[int, list[Value]]:

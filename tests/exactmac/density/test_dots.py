@@ -8,7 +8,7 @@ import pytest
 
 from exactmac.density import dots
 from exactmac.density.dots import DEPTH, DotProduct, stimulus, totals
-from exactmac.density.entries import DOTS, ENTRIES, selected
+from exactmac.density.entries import DOTS, ENTRIES, REQUANTIZERS, selected
 from golden.formats import parse
 from golden.ranges import dot_range
 from hw.targets.fabric import ECP5, GENERIC
@@ -94,15 +94,18 @@ def test_entries():
     ways = {}
     for entry in ENTRIES:
         ways.setdefault(entry.subject, []).append(entry.way)
-    assert list(ways) == list(DOTS)
+    assert list(ways) == [*DOTS, *REQUANTIZERS, "tile of 4 bits"]
     assert len(ways["int8"]) == 5 and len(ways["int2"]) == 4 and len(ways["e4m3fn"]) == 2
     assert not any("booth" in way for way in ways["ternary x int8"])
     assert DOTS["binary x bit"].bits == 2 and ENTRIES[0].count == 16
+    assert ways["half_up"] == ["exactmac on ecp5, prepared", "exactmac on generic"]
+    assert len(ways["tile of 4 bits"]) == 4
     for entry in ENTRIES:
-        assert "-nodsp" in " ".join(entry.target.passes)
+        maps = entry.subject not in DOTS and entry.way == "exactmac on generic"
+        assert ("-nodsp" in " ".join(entry.target.passes)) is not maps
         assert ("-nowidelut" in " ".join(entry.target.passes)) is (entry.way != "plain Verilog")
     assert [entry.subject for entry in selected(["odd4", "int2"])] == ["int2"] * 4 + ["odd4"] * 5
-    with pytest.raises(ValueError, match=r"^Only must be some of int8, .*, e4m3fn, not 'int9'$"):
+    with pytest.raises(ValueError, match=r"^Only must be some of int8, .*4 bits, not 'int9'$"):
         selected(["int2", "int9"])
 
 
