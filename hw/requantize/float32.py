@@ -104,20 +104,25 @@ def _add_inside(pipe: Pipeline, value: Value, width: int) -> tuple[Narrowed, Val
     ==========  ================================================================
     cycle       registers
     ==========  ================================================================
-    1           the float32 as a fixed-point number, rounded down
-    2           the zero point added
-    3           magnitude of the sum
-    4           rounded to 24 bits
-    5           rounded to an integer, less the zero point, saturated
+    1           places to shift by
+    2           the float32 as a fixed-point number, rounded down
+    3           the zero point added
+    4           magnitude of the sum
+    5           bits above the point
+    6, 7        shifted, and rounded to 24 bits
+    8, 9        shifted, and rounded to an integer
+    10          less the zero point
+    11          saturated
     ==========  ================================================================
     """
     right = pipe.take("right")
     room = FRACTION + WHOLE - (SIGNIFICAND + 1)
     least = SIGNIFICAND + 1 - WHOLE
-    beyond = (right < least) & (value != 0)
-    shift = Mux(right < least, 0, Mux(right > least + 63, 63, right - least))[:6]
-    wide = value << room
-    pipe.hold("beyond", beyond)
+    pipe.hold("float", value)
+    pipe.hold("beyond", (right < least) & (value != 0))
+    shift = pipe.register(
+        Mux(right < least, 0, Mux(right > least + 63, 63, right - least))[:6], "places")
+    wide = pipe.take("float").as_signed() << room
     pipe.hold("sticky", sticky_bit(wide, shift))
     # Rounded to negative infinity, so that the sticky bit adds to the sum.
     aligned = pipe.shift_right(wide, shift, "aligned")
@@ -126,13 +131,15 @@ def _add_inside(pipe: Pipeline, value: Value, width: int) -> tuple[Narrowed, Val
     pipe.hold("below_zero", below_zero)
     magnitude = Mux(below_zero, Mux(pipe["sticky"], ~total, -total), total)
     magnitude = pipe.register(magnitude[:FRACTION + WHOLE + 1], "sum_magnitude")
-    above = WHOLE + 1 - leading_zeros(pipe, magnitude[FRACTION:], none=WHOLE + 1)
+    pipe.hold("magnitude", magnitude)
+    above = pipe.register(
+        WHOLE + 1 - leading_zeros(pipe, magnitude[FRACTION:], none=WHOLE + 1), "above")
     pipe.hold("left_over", (SIGNIFICAND - above)[:5])
-    rounded = pipe.register(nearest_even_at(
-        Cat(pipe.take("sticky"), magnitude), (above + FRACTION - SIGNIFICAND + 1)[:5]),
-        "sum_float")
-    nearest = nearest_even_at(rounded, pipe.take("left_over"))
-    integer = Mux(pipe.take("below_zero"), -nearest, nearest) - pipe["zero_point"]
+    rounded = nearest_even_at(pipe, Cat(pipe.take("sticky"), pipe.take("magnitude")),
+                              (above + FRACTION - SIGNIFICAND + 1)[:5], "sum_float")
+    nearest = nearest_even_at(pipe, rounded, pipe.take("left_over"), "nearest")
+    integer = pipe.register(
+        Mux(pipe.take("below_zero"), -nearest, nearest) - pipe["zero_point"], "whole")
     most = 1 << (width - 1)
     near = Mux(integer > most, most, Mux(integer < -most, -most, integer))
     far = Mux(pipe.take("negative"), -most, most)
@@ -156,7 +163,13 @@ def nearest_even(value: Value, drop: int) -> Value:
     return kept + (guard & (value[:drop - 1].any() | kept[0]))
 
 
-def nearest_even_at(value: Value, drop: Value) -> Value:
-    """``value`` without ``drop`` low bits, a number at run time that may exceed the width."""
+def nearest_even_at(pipe: Pipeline, value: Value, drop: Value, name: str) -> Signal:
+    """``value`` without ``drop`` low bits, a number at run time that may exceed the width.
+
+    Two registers: shifted, and rounded.
+    """
     shifted, sticky = shift_right(Cat(value, Const(0, 1)).as_signed(), drop)
-    return (shifted[1:] + round_up(shifted, sticky, Rounding.HALF_EVEN))[:len(value) + 1]
+    pipe.hold("below", sticky)
+    shifted = pipe.register(shifted, f"{name}_shifted")
+    up = round_up(shifted, pipe.take("below"), Rounding.HALF_EVEN)
+    return pipe.register((shifted[1:] + up)[:len(value) + 1], name)

@@ -63,7 +63,7 @@ class Requantizer(Shared):
     ``stochastic``          p + s + 1  as multiply-shift; the carry of the state
     ``tflite``, ``q31``     q + s      total * multiplier, with constants; shifted right
     ``onnx``                p + 7 + s  see :func:`hw.requantize.float32.float_scaled`
-    ``onnx_zp_inside``      p + 12     the same
+    ``onnx_zp_inside``      p + 18     the same
     zero point and clamp    c          rounded, zero point added; clamped
     ======================  =========  ================================================
 
@@ -74,9 +74,9 @@ class Requantizer(Shared):
 
     Multiply-shift contracts are those of :class:`~golden.contracts.MultiplyShift` and
     ``stochastic``, whose state is a sideband of the sum too. The contract ``none`` has only the
-    first two stages; ``thresholds`` has these and then a cycle for each bit of the output, highest
-    first. An output of more than 4 bits has its thresholds in memories, one for each bit: their
-    first read takes a cycle more.
+    first two stages; ``thresholds`` has these and two more: all comparisons, and their count. An
+    output of more than 4 bits has its thresholds in memories, one for each bit: a cycle for the
+    first read, and one for each bit of the output, highest first.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 # amaranth: UnusedElaboratable=no
-"""Counting the thresholds that a total has reached: by bisection, a bit of the count per stage.
+"""Counting the thresholds that a total has reached, by bisection.
 
-Up to `PARALLEL_BITS`, all thresholds of a channel are inputs, and each stage compares with all
-that it may need. Above, each stage has a memory of its own, and one comparator.
+Up to `PARALLEL_BITS`, all thresholds of a channel are inputs, and a stage compares with all. Above,
+there is a stage for each bit of the count, with a memory of its own and one comparator.
 """
 
 from collections.abc import Callable
@@ -40,23 +40,18 @@ def threshold_write(places: int, bits: int, total: IntFormat) -> data.StructLayo
 def count_together(pipe: Pipeline, total: Value, bits: int, last: int) -> Value:
     """Number of thresholds reached, of the ``last`` that the pipeline holds.
 
-    A stage for each bit, highest first. It compares with the thresholds halfway between those of
-    earlier bits; the earlier bits choose one. Thresholds that there are none of are never reached.
+    A stage compares with all of them, the next counts, highest bit first: of the thresholds
+    halfway between those of earlier bits, these choose one. Thresholds that there are none of are
+    never reached.
     """
-    count = None
+    reached = pipe.register(Cat(total >= pipe.take(f"threshold_{step}")
+                                for step in range(1, last + 1)), "reached")
+    count: Value = Const(0, 0)
     for bit in reversed(range(bits)):
-        halfway = range(1 << bit, 1 << bits, 2 << bit)
-        reached = [total >= pipe.take(f"threshold_{step}") if step <= last else Const(0, 1)
-                   for step in halfway]
-        bit_value = reached[0] if count is None else Array(reached)[count]
-        count = bit_value if count is None else Cat(bit_value, count)
-        if bit:
-            pipe.hold("total", total)
-        count = pipe.register(count, f"count_{bit}")
-        if bit:
-            total = pipe.take("total")
-    assert count is not None  # an output has at least one bit
-    return count
+        halfway = [reached[step - 1] if step <= last else Const(0, 1)
+                   for step in range(1 << bit, 1 << bits, 2 << bit)]
+        count = Cat(Array(halfway)[count] if len(count) else halfway[0], count)
+    return pipe.register(count, "count")
 
 
 def count_apart(pipe: Pipeline, total: Value, bits: int, last: int,

@@ -56,8 +56,8 @@ class FusedAdd(Elementwise):
     2**32, the rounded sum is the addend, as at a distance of 2**35. A product or addend of 0 does
     not count: the other one decides the unit. ``exactmac prove`` proves this for each distance.
 
-    After both, one cycle rounds to an integer and one clamps. Latency, throughput and stalls are
-    those of :class:`~hw.units.unit.Unit`.
+    After both, two cycles round to an integer, one gives it its sign, and one clamps. Latency,
+    throughput and stalls are those of :class:`~hw.units.unit.Unit`.
 
     Parameters
     ----------
@@ -94,10 +94,12 @@ class FusedAdd(Elementwise):
         # shift by 31 to the right leaves nothing.
         most = 1 << self.operation.output.bits
         right = BIAS + SIGNIFICAND - 1 - outer.exponent
-        nearest = nearest_even_at(outer.significand, Mux(right > 31, 31, right)[:5])
-        beyond = (right < 0) & (outer.significand != 0)
-        near = Mux(beyond | (nearest >= most), most, nearest)
-        return pipe.clamp(pipe.register(Mux(outer.negative, -near, near), "integer",
+        pipe.hold("beyond", (right < 0) & (outer.significand != 0))
+        pipe.hold("negative", outer.negative)
+        nearest = nearest_even_at(pipe, outer.significand, Mux(right > 31, 31, right)[:5],
+                                  "nearest")
+        near = Mux(pipe.take("beyond") | (nearest >= most), most, nearest)
+        return pipe.clamp(pipe.register(Mux(pipe.take("negative"), -near, near), "integer",
                                         signed(self.operation.output.bits + 2)))
 
 

@@ -114,11 +114,11 @@ def test_stages_are_composed():
     for name, stages in scaling.items():
         assert rescale(name).stages == concat(name).stages == 3 + stages
         assert multiply(name).stages == 4 + stages
-    assert multiply("onnx_zp_inside").stages == 19
+    assert multiply("onnx_zp_inside").stages == 25
     assert add().stages == 5 + 2 * scaling["tflite"]
     assert add("int16", by="q31").stages == 5 + 2 * scaling["q31"]
     assert add("int16").stages == 5 + 2 * scaling["half_up"]
-    assert add("onnx").stages == 14
+    assert add("onnx").stages == 16
     assert (average().stages, maximum().stages) == (4, 2)
 
 
