@@ -8,9 +8,15 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 import pytest
 
+from hw.heap import search
+
 # Designs are large and full of references, most of which last as long as their test: looking for
 # cycles among them after every 700 objects takes a tenth of the time.
 gc.set_threshold(500_000, 20, 20)
+
+
+# Fewer programs of a heap are tried: the best of them is as exact as any.
+BITS, search.BITS = search.BITS, 1 << 11
 
 
 def pytest_collection_modifyitems(items):
@@ -22,6 +28,12 @@ def pytest_collection_finish():
     # Modules and tests stay to the end.
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def long_search(monkeypatch):
+    """Searches that try as many programs as in a build."""
+    monkeypatch.setattr(search, "BITS", BITS)
 
 
 @pytest.fixture
