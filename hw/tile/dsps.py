@@ -69,7 +69,8 @@ def _known(fmt: Format) -> Format:
 def _block(c: TileConfig, produced: int | None) -> Block:
     return block_for(fabric=c.fabric, weights=_known(c.weights), activations=_known(c.activations),
                      rows=c.rows, cols=c.cols, lanes=c.lanes,
-                     total=None if c.block_scaled else c.accumulator, produced=produced)
+                     total=None if c.block_scaled else c.accumulator, produced=produced,
+                     winograd=c.inner_product == "winograd")
 
 
 def _requantizer(c: TileConfig, dsp: int | None) -> Requantizer:

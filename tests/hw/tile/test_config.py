@@ -200,7 +200,8 @@ def test_describe():
         "weights": "s4n", "activations": "s4", "output": "s4", "contract": "half_up", "rows": 4,
         "cols": 4, "lanes": 4, "depth": 1024, "outputs": 2, "channels": 256,
         "zero_points": "none", "window": 16, "lut": None, "parameters": None,
-        "target": "generic", "dsp": None, "optimize": "area", "multiplier_bits": 31}
+        "target": "generic", "dsp": None, "optimize": "area", "inner_product": "direct",
+            "multiplier_bits": 31}
     exact = config(contract=contract("none"), output=None).describe()
     assert (exact["output"], exact["contract"], exact["multiplier_bits"]) == (None, "none", None)
 
