@@ -115,7 +115,8 @@ class Build(Measurement):
                            "inputs")
         elif isinstance(block, PairGrid):
             cell = block.cell
-            check_pairs(cell.programs, cell.weights, cell.activations, cell.lanes)
+            check_pairs(cell.programs, cell.weights, cell.activations, cell.lanes,
+                        cell.produced)
             sums, products, term = (program.luts for program in cell.programs)
             self.proven = (f"the bit heaps of a sum, {sums} + {products} LUTs, and of a row's "
                            f"term, {term} LUTs, cell by cell, for all inputs")

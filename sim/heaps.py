@@ -194,7 +194,8 @@ def check_products(program: Program, weights: Format, activations: Format, lanes
     raise errors[0]
 
 
-def check_pairs(programs: PairPrograms, weights: Format, activations: Format, lanes: int):
+def check_pairs(programs: PairPrograms, weights: Format, activations: Format, lanes: int,
+                produced: int = 0):
     """Raise :class:`NotExact` unless programs compute a Winograd's inner product.
 
     Each is checked for its own heap. The sums of codes are digits of one number, which each fit
@@ -206,11 +207,13 @@ def check_pairs(programs: PairPrograms, weights: Format, activations: Format, la
     weights, activations : Format
     lanes : int
         Number of products.
+    produced : int
+        Number of the pairs whose product multipliers make.
     """
     total = programs.products.total
     for program, heap in zip(programs, (
             pair_sums_heap(weights, activations, lanes),
-            pair_products_heap(weights, activations, lanes, total=total),
+            pair_products_heap(weights, activations, lanes, total=total, produced=produced),
             activations_heap(weights, activations, lanes)), strict=True):
         check(heap, program)
 

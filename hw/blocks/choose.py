@@ -74,8 +74,9 @@ def block_for(*, fabric: Fabric, weights: Format, activations: Format, rows: int
     total : IntFormat, optional
         Format of accumulators that take the sums as they are.
     produced : int, optional
-        Lanes whose products the fabric's DSPs make: bit heaps take any number, other blocks all
-        or none. By default it is up to the block: none of a bit heap.
+        Products of a cell that the fabric's DSPs make, of a lane each, or of two for ``winograd``:
+        bit heaps take any number, other blocks all or none. By default it is up to the block: none
+        of a bit heap.
     winograd : bool
         Whether a product stands for those of two lanes (:class:`~hw.blocks.pairs.PairGrid`), so
         that the sums have the weights' term.
@@ -83,7 +84,7 @@ def block_for(*, fabric: Fabric, weights: Format, activations: Format, rows: int
     shape: dict[str, Any] = {"weights": weights, "activations": activations, "rows": rows,
                              "cols": cols, "lanes": lanes, "fabric": fabric}
     if winograd:
-        return PairGrid(**shape, total=total)
+        return PairGrid(**shape, total=total, produced=produced or 0)
     if fabric.heaps and have_heaps(weights, activations):
         return HeapGrid(**shape, total=total, produced=produced or 0)
     if produced is not None and produced < lanes:

@@ -9,11 +9,12 @@ from amaranth.lib import data
 from amaranth.lib.wiring import In
 
 from golden.formats import Format, IntFormat
-from golden.winograd import check_formats, pairs_range
+from golden.winograd import check_formats, pairs_range, products_range
 from hw.blocks.interface import OPERANDS, Block, Cell, Operand
 from hw.delay import delay
 from hw.formats import shape_of
 from hw.heap import HeapSum, PairPrograms, pair_programs
+from hw.heap.pairs import sum_width
 from hw.targets.fabric import Fabric
 
 __all__ = ["PairDot", "PairGrid", "PairTerm"]
@@ -38,6 +39,8 @@ class PairDot(Cell):
         Fabric with carry cells of four inputs.
     total : IntFormat, optional
         Format of an accumulator, to which the heap's last stage adds the sum, modulo its size.
+    produced : int
+        Pairs of lanes, the first ones, whose product the fabric's DSPs make.
 
     Members
     -------
@@ -52,13 +55,16 @@ class PairDot(Cell):
     before: Signal
 
     def __init__(self, *, weights: Format, activations: Format, lanes: int, fabric: Fabric,
-                 total: IntFormat | None = None):
+                 total: IntFormat | None = None, produced: int = 0):
         check_formats(weights, activations, lanes)
+        if not 0 <= produced <= lanes // 2:
+            raise ValueError(f"Products of DSPs must be in range [0, {lanes // 2}], not {produced}")
         self.weights = weights
         self.activations = activations
         self.lanes = lanes
         self.fabric = fabric
         self.total = total
+        self.produced = produced
         super().__init__(
             edges={name: data.ArrayLayout(shape_of(getattr(self, name)), lanes)
                    for name in OPERANDS},
@@ -71,7 +77,7 @@ class PairDot(Cell):
         """Programs of the heaps."""
         return pair_programs(self.weights, self.activations, self.lanes,
                              total=0 if self.total is None else self.total.width,
-                             most=self.fabric.most_halves)
+                             produced=self.produced, most=self.fabric.most_halves)
 
     @property
     def latency(self) -> int:
@@ -89,9 +95,18 @@ class PairDot(Cell):
         m = Module()
         m.submodules.sums = sums = HeapSum(program=self.programs.sums)
         m.submodules.products = products = HeapSum(program=self.programs.products)
+        width = sum_width(self.weights, self.activations)
+        digit = IntFormat(width, signed=False)
+        made = []
+        for pair in range(self.produced):
+            m.submodules[f"product_{pair}"] = dsp = self.fabric.multiplier(digit, digit)
+            m.d.comb += [dsp.a.eq(sums.o.word_select(2 * pair, width)),
+                         dsp.b.eq(sums.o.word_select(2 * pair + 1, width))]
+            # The largest sum of two codes is less than its digits could be.
+            made.append(dsp.o[:products_range(self.weights, self.activations, 1).format.width])
         m.d.comb += [
             sums.i.eq(Cat(Value.cast(self.i[name]) for name in OPERANDS)),
-            products.i.eq(sums.o),
+            products.i.eq(Cat(sums.o[2 * self.produced * width:], *made)),
             self.o.eq(products.o),
         ]
         if self.total is not None:
@@ -171,14 +186,18 @@ class PairGrid(Block):
         Parameters of :class:`~hw.blocks.interface.Block`; lanes are an even number.
     total : IntFormat, optional
         Format of an array's accumulators; only cells in an array add to them.
+    produced : int
+        Pairs of lanes of each cell whose product DSPs make.
     """
 
+    lanes_per_product = 2
     title = "Winograd's inner product"
 
     def __init__(self, *, weights: Format, activations: Format, rows: int, cols: int,
-                 lanes: int, fabric: Fabric, total: IntFormat | None = None):
+                 lanes: int, fabric: Fabric, total: IntFormat | None = None, produced: int = 0):
         check_formats(weights, activations, lanes)
         self.total = total
+        self.produced = produced
         super().__init__(weights=weights, activations=activations, rows=rows, cols=cols,
                          lanes=lanes, fabric=fabric)
 
@@ -198,7 +217,12 @@ class PairGrid(Block):
     def cell(self) -> PairDot:
         """Sum of products of one pair of vectors."""
         return PairDot(weights=self.weights, activations=self.activations, lanes=self.lanes,
-                       fabric=self.fabric, total=self.total)
+                       fabric=self.fabric, total=self.total, produced=self.produced)
+
+    @property
+    def multipliers(self) -> list[int]:
+        """Size of the product of two sums of codes."""
+        return [sum_width(self.weights, self.activations)**2]
 
     @property
     def term(self) -> PairTerm:

@@ -15,6 +15,7 @@ from golden.formats import Format
 from golden.ranges import Range
 from golden.winograd import code_sum, offset, products_range
 from hw.heap.heap import AND, NOT, WIRE, Bit, Heap
+from hw.heap.products import PRODUCED
 
 __all__ = ["activations_heap", "pair_products_heap", "pair_sums_heap", "sum_width"]
 
@@ -40,17 +41,27 @@ def pair_sums_heap(weights: Format, activations: Format, lanes: int) -> Heap:
     return Heap(lanes * (activations.bits + weights.bits), Range(0, most), _tuples(columns))
 
 
-def pair_products_heap(weights: Format, activations: Format, lanes: int, *, total: int = 0
-                       ) -> Heap:
-    """Sum of the products of each pair's two sums, whose digits are the inputs, lane by lane."""
+def pair_products_heap(weights: Format, activations: Format, lanes: int, *, total: int = 0,
+                       produced: int = 0) -> Heap:
+    """Sum of the products of each pair's two sums, whose digits are the inputs, lane by lane.
+
+    Multipliers may make the products of some pairs, the first ones: their bits, pair by pair, are
+    the last inputs, and come in cycle :data:`~hw.heap.products.PRODUCED`; the digits of these pairs
+    are no inputs then.
+    """
     width, columns = sum_width(weights, activations), dict[int, list[Bit]]()
-    for lane in range(0, lanes, 2):
+    own = lanes - 2 * produced
+    for lane in range(0, own, 2):
         one, other = lane * width, (lane + 1) * width
         for i in range(width):
             for j in range(width):
                 columns.setdefault(i + j, []).append(Bit(AND, (one + i, other + j)))
-    return Heap(lanes * width, products_range(weights, activations, lanes // 2), _tuples(columns),
-                total=total)
+    made = products_range(weights, activations, 1).format.width
+    late = range(own * width, own * width + produced * made)
+    for place, wire in enumerate(late):
+        columns.setdefault(place % made, []).append(Bit(WIRE, (wire,)))
+    return Heap(late.stop, products_range(weights, activations, lanes // 2), _tuples(columns),
+                late=dict.fromkeys(late, PRODUCED), total=total)
 
 
 def activations_heap(weights: Format, activations: Format, lanes: int) -> Heap:

@@ -120,12 +120,12 @@ def program_of(weights: Format, activations: Format, lanes: int, *, total: int =
 
 @cache
 def pair_programs(weights: Format, activations: Format, lanes: int, *, total: int = 0,
-                  most: int = MOST_HALVES) -> PairPrograms:
+                  produced: int = 0, most: int = MOST_HALVES) -> PairPrograms:
     """Return the programs of Winograd's inner product, shipped or kept as :func:`program_of` does.
 
     Parameters
     ----------
-    weights, activations, lanes, total
+    weights, activations, lanes, total, produced
         Heaps of :mod:`hw.heap.pairs`.
     most : int
         Most halves of a chain (:func:`hw.heap.compiler.compiled`).
@@ -133,18 +133,22 @@ def pair_programs(weights: Format, activations: Format, lanes: int, *, total: in
     # Sums of two numbers leave nothing to choose.
     return PairPrograms(
         compiled(pair_sums_heap(weights, activations, lanes), Policy(0), most=most),
-        *(_program(name, [heap], most) for name, heap in pair_heaps(
-            weights, activations, lanes, total=total).items()))
+        *(_program(name, [heap], most, produced if kind == "pairs" else 0)
+          for (name, heap), kind in zip(
+              pair_heaps(weights, activations, lanes, total=total, produced=produced).items(),
+              ("pairs", "activations"), strict=True)))
 
 
-def pair_heaps(weights: Format, activations: Format, lanes: int, *, total: int
+def pair_heaps(weights: Format, activations: Format, lanes: int, *, total: int, produced: int = 0
                ) -> dict[str, Heap]:
     """Return the heaps of products and of the activations' term, by the names of programs."""
     # A code has the levels that a narrow format leaves out, too.
     name = " ".join(str(IntFormat(fmt.bits, fmt.min < 0)) for fmt in (weights, activations))
     name += f" {lanes}"
-    return {f"{name} {total} pairs": pair_products_heap(weights, activations, lanes, total=total),
-            f"{name} activations": activations_heap(weights, activations, lanes)}
+    return {
+        f"{name} {total} pairs": pair_products_heap(weights, activations, lanes, total=total,
+                                                    produced=produced),
+        f"{name} activations": activations_heap(weights, activations, lanes)}
 
 
 def _program(name: str, heaps: Sequence[Heap], most: int, produced: int = 0) -> Program:

@@ -13,6 +13,7 @@ from hw.blocks import block_for
 from hw.blocks.pairs import PairDot, PairGrid, PairTerm
 from hw.emit import modules
 from hw.targets.fabric import ECP5
+from sim.heaps import check_pairs
 from sim.streams import measure_latency, measure_throughput, transform
 from tests.hw.blocks.test_blocks import golden_sums, payloads, random_beats, sums_of
 
@@ -33,6 +34,19 @@ def test_block_is_golden(rng, weights, activations, rows, cols, lanes):
     a, w = random_beats(rng, dut, 24)
     received = transform(dut, payloads(dut, a, w), 24, stall_i=lambda: rng.random() < 0.3)
     np.testing.assert_array_equal(sums_of(dut, received), expected(dut, a, w))
+
+
+@pytest.mark.parametrize("weights, activations, lanes, produced", [
+    ("s4", "u3", 6, 2), ("s3", "s3", 4, 2)])
+def test_products_of_dsps(rng, weights, activations, lanes, produced):
+    dut = PairGrid(weights=parse(weights), activations=parse(activations), rows=1, cols=2,
+                   lanes=lanes, fabric=ECP5, produced=produced)
+    a, w = random_beats(rng, dut, 24)
+    received = transform(dut, payloads(dut, a, w), 24, stall_i=lambda: rng.random() < 0.3)
+    np.testing.assert_array_equal(sums_of(dut, received), expected(dut, a, w))
+    check_pairs(dut.cell.programs, dut.weights, dut.activations, lanes, produced)
+    # Equal multipliers share a module.
+    assert modules(dut, "block").count(" product_") >= produced
 
 
 def test_every_pair_of_levels():
@@ -77,6 +91,8 @@ def test_what_cannot_be_built_is_refused():
     with pytest.raises(ValueError, match="^Inner product must be direct where weights are no "
                                          "integers, as odd2, not winograd$"):
         PairDot(weights=parse("odd2"), activations=s4, lanes=2, fabric=ECP5)
+    with pytest.raises(ValueError, match=r"^Products of DSPs must be in range \[0, 1\], not 2$"):
+        PairDot(weights=s4, activations=s4, lanes=2, fabric=ECP5, produced=2)
     least = block("s4", "s4", 1, 1, 2).term._program.latency
     with pytest.raises(ValueError, match=re.escape(
             f"Latency must be at least {least}, not {least - 1}") + "$"):

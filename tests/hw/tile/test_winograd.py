@@ -22,13 +22,13 @@ from sim.verilator import available
 from tests.compiled import compiled
 
 SHAPE = {"weights": "s3", "activations": "u2", "output": "s8", "rows": 2, "cols": 2, "lanes": 2,
-         "depth": 32, "channels": 4, "target": "ecp5", "inner_product": "winograd"}
+         "depth": 32, "channels": 4, "target": "ecp5", "dsp": 0, "inner_product": "winograd"}
 TILE = TileConfig.of(**SHAPE)
 
 
 @pytest.mark.parametrize("other, message", [
-    ({"target": "generic"}, "Inner product must be direct for target generic, which has no carry "
-                            "cells, not winograd"),
+    ({"target": "generic", "dsp": None}, "Inner product must be direct for target generic, which "
+                                         "has no carry cells, not winograd"),
     ({"weights": "odd2"}, "Inner product must be direct where weights are no integers, as odd2, "
                           "not winograd"),
     ({"activations": "e2m1", "zero_points": "none"},
@@ -50,7 +50,7 @@ def test_what_follows_from_the_choice():
     # For each pair of lanes, weights of -4 and 3, activations of 0 and 3.
     assert TILE.sums == Range(16 * -24, 16 * 67)
     assert TILE.accumulator == TILE.sums.format == IntFormat(12)
-    assert TILE.name == "mac_s3_u2_s8_2x2x2_d32_c4_ecp5_winograd"
+    assert TILE.name == "mac_s3_u2_s8_2x2x2_d32_c4_ecp5_dsp0_winograd"
     # One beat of two lanes is added without a carry out of the accumulator.
     least = replace(TILE, weights=parse("s1"), activations=parse("u1"), depth=2)
     assert least.sums == Range(-2, 1) and least.accumulator == IntFormat(3)
