@@ -25,6 +25,9 @@ def check_formats(weights: Format, activations: Format, lanes: int):
         if not isinstance(fmt, IntFormat):
             raise ValueError(f"Inner product must be direct where {name} are no integers, as "
                              f"{fmt}, not winograd")
+        if fmt.bits < 2:
+            raise ValueError(f"Inner product must be direct where {name} have one bit, as {fmt}, "
+                             "not winograd")
     if lanes % 2:
         raise ValueError(f"Lanes must be even for inner product winograd, not {lanes}")
 

@@ -57,7 +57,10 @@ class _Check:
         for sign, columns in ((1, heap.positive), (-1, heap.negative)):
             for column, bits in columns.items():
                 for bit in bits:
-                    self.bits[reduced(bit.table, bit.wires), column, sign] += 1
+                    if (own := reduced(bit.table, bit.wires)) in (ZERO, ONE):
+                        self.constant += sign * own[0] << column
+                    else:
+                        self.bits[own, column, sign] += 1
 
     @property
     def totals(self) -> range:

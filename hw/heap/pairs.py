@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from golden.formats import Format
 from golden.ranges import Range
 from golden.winograd import code_sum, offset, products_range
+from hw.heap.halves import ZERO
 from hw.heap.heap import AND, NOT, WIRE, Bit, Heap
 from hw.heap.products import PRODUCED
 
@@ -35,8 +36,10 @@ def pair_sums_heap(weights: Format, activations: Format, lanes: int) -> Heap:
     for lane in range(lanes):
         for fmt, first in ((activations, lane * activations.bits),
                            (weights, lanes * activations.bits + (lane ^ 1) * weights.bits)):
-            for place in range(fmt.bits):
-                columns.setdefault(lane * width + place, []).append(_digit(fmt, first, place))
+            # A shorter code has zeros above, so that the carry goes on in the same chain.
+            for place in range(max(weights.bits, activations.bits)):
+                columns.setdefault(lane * width + place, []).append(
+                    _digit(fmt, first, place) if place < fmt.bits else ZERO)
     most = sum(code_sum(weights, activations) << lane * width for lane in range(lanes))
     return Heap(lanes * (activations.bits + weights.bits), Range(0, most), _tuples(columns))
 

@@ -50,12 +50,12 @@ def programs() -> Iterator[tuple[Program, Format, Format, int, int]]:
 def winograd_programs() -> Iterator[tuple[PairPrograms, Format, Format, int]]:
     """Programs of each Winograd's inner product, with weights, activations and lanes.
 
-    They are those that are shipped, and those of integers of 1 to 4 bits, of 2 and 6 lanes.
+    They are those that are shipped, and those of integers of 2 to 4 bits, of 2 and 6 lanes.
     """
     for weights, activations, lanes, total in shipped_pairs():
         yield (pair_programs(weights, activations, lanes, total=total), weights, activations,
                lanes)
-    integers = [IntFormat(width, signed) for width in range(1, 5) for signed in (True, False)]
+    integers = [IntFormat(width, signed) for width in range(2, 5) for signed in (True, False)]
     for weights in integers:
         for activations in integers:
             for lanes in (2, 6):

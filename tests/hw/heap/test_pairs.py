@@ -16,7 +16,7 @@ from tests.hw.heap.test_heap import bits_of
 from tests.sim.test_heaps import changed
 
 # Every code of two lanes, or too many.
-EVERY = [(IntFormat(2), IntFormat(2)), (IntFormat(1), IntFormat(3, signed=False)),
+EVERY = [(IntFormat(2), IntFormat(2)), (IntFormat(2), IntFormat(5, signed=False)),
          (IntFormat(4, signed=False), IntFormat(2)), (IntFormat(3), IntFormat(4))]
 SOME = [(IntFormat(8), IntFormat(8), 4), (IntFormat(8), IntFormat(8, signed=False), 2),
         (IntFormat(5, signed=False), IntFormat(16), 6)]
@@ -50,7 +50,8 @@ def test_heaps_and_programs(weights, activations, lanes, more, rng):
     heaps = (pair_sums_heap(weights, activations, lanes),
              pair_products_heap(weights, activations, lanes, total=total),
              activations_heap(weights, activations, lanes))
-    programs = PairPrograms(*(compiled(heap, Policy(1)) for heap in heaps))
+    programs = PairPrograms(*(compiled(heap, Policy(seed)) for seed, heap in enumerate(heaps)))
+    assert programs.sums.latency == 1
     check_pairs(programs, weights, activations, lanes)
     sums = programs.sums.value(wires)
     np.testing.assert_array_equal(sums, heaps[0].value(wires))

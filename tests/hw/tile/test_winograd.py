@@ -52,8 +52,8 @@ def test_what_follows_from_the_choice():
     assert TILE.accumulator == TILE.sums.format == IntFormat(12)
     assert TILE.name == "mac_s3_u2_s8_2x2x2_d32_c4_ecp5_dsp0_winograd"
     # One beat of two lanes is added without a carry out of the accumulator.
-    least = replace(TILE, weights=parse("s1"), activations=parse("u1"), depth=2)
-    assert least.sums == Range(-2, 1) and least.accumulator == IntFormat(3)
+    least = replace(TILE, weights=parse("s2"), activations=parse("s2"), depth=2)
+    assert least.sums == Range(-12, 15) and least.accumulator == IntFormat(6)
     direct = replace(TILE, inner_product="direct")
     assert "term" not in MacArray(direct).o.payload.shape().members
     assert MacArray(TILE).latency > MacArray(direct).latency
