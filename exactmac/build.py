@@ -32,6 +32,7 @@ from exactmac.summary import listing, listing_json, next_command, summary
 from golden.command import committing
 from hw import emit, lint
 from hw.blocks.heaps import HeapGrid
+from hw.blocks.pairs import PairGrid
 from hw.drive import Phase, output_beats, streams
 from hw.emit.testbench import STALL, STALL_SEED, stall_words, testbench, vectors
 from hw.flow.mapping import Target
@@ -47,7 +48,7 @@ from hw.flow.tools import (
 from hw.folder import FolderError, install, scratch, standing, workspace
 from sim.backend import Plan
 from sim.checks import check_fixed
-from sim.heaps import NotExact, check_products
+from sim.heaps import NotExact, check_pairs, check_products
 from sim.jobs import expected
 from sim.pysim import AmaranthSimulation
 from sim.resets import resets
@@ -107,12 +108,18 @@ class Build(Measurement):
 
     def simulate(self):
         """Verify the Verilog; if it cannot be simulated, the design. Prove bit heaps."""
-        if isinstance(self.block, HeapGrid):
-            program = self.block.cell.sum.program
-            check_products(program, self.block.weights, self.block.activations, self.block.lanes,
-                           self.block.produced)
+        if isinstance(block := self.block, HeapGrid):
+            program = block.cell.sum.program
+            check_products(program, block.weights, block.activations, block.lanes, block.produced)
             self.proven = (f"the bit heap of a sum, {program.luts} LUTs, cell by cell, for all "
                            "inputs")
+        elif isinstance(block, PairGrid):
+            cell = block.cell
+            check_pairs(cell.programs, cell.weights, cell.activations, cell.lanes,
+                        cell.produced)
+            sums, products, term = (program.luts for program in cell.programs)
+            self.proven = (f"the bit heaps of a sum, {sums} + {products} LUTs, and of a row's "
+                           f"term, {term} LUTs, cell by cell, for all inputs")
         if self.no_verilator is None:
             deep = deep_phase(self.config, np.random.default_rng(1))
             # The shipped vectors alone are too few for optimization to pay.

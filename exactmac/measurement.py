@@ -9,6 +9,7 @@ from exactmac.request import Request
 from exactmac.steps import Step
 from hw import emit
 from hw.blocks import DotProductGrid
+from hw.blocks.pairs import PairGrid
 from hw.bus.axi_tile import AxiTile
 from hw.flow.compare import Comparison, compare
 from hw.flow.components import Breakdown, break_down
@@ -118,7 +119,8 @@ class Measurement:
         order = ("ecp5", "generic") if self.request.pnr else ("generic", "xc7")
         targets = sorted(self.request.areas, key=lambda each: (each.name not in order, each.name))
         steps = [area(each) for each in targets]
-        if not isinstance(self.block, DotProductGrid):
+        # A row's term belongs to all of its columns: fewer of them would not compare.
+        if not isinstance(self.block, DotProductGrid | PairGrid):
             steps += [(f"block on {each.name}", partial(self.compare, each)) for each in targets]
         steps += [(f"components on {each.name}", partial(self.break_down, each))
                   for each in targets if self.request.plot or each is self.shown]

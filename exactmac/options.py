@@ -223,8 +223,9 @@ def add_shape(parser: argparse.ArgumentParser):
     shape = parser.add_argument_group("shape")
     for name in ("rows", "cols", "lanes", "depth", "outputs", "channels", "window"):
         _add(shape, name, "N", type=integer)
-    for name in ("target", "optimize"):
-        _add(shape, name, name.upper())
+    for name, metavar in (("target", "TARGET"), ("optimize", "OPTIMIZE"),
+                          ("inner_product", "HOW")):
+        _add(shape, name, metavar)
     shape.add_argument("--prepared", action="store_true", default=None,
                        help=TileConfig.meaning("prepared"))
 

@@ -64,8 +64,8 @@ from hw.flow.tools import (
 from hw.folder import FolderError, scratch
 from hw.tile.config import TileConfig
 from sim.claims import Claim, claims
-from sim.claims.heaps import programs
-from sim.heaps import NotExact, check_products
+from sim.claims.heaps import programs, winograd_programs
+from sim.heaps import NotExact, check_pairs, check_products
 from sim.mutants import report as mutants
 from sim.products import ProductMismatch, batches, check, pairs
 from sim.verify import Mismatch
@@ -153,9 +153,11 @@ def _compared(track: Callable) -> Iterator[tuple[str, int, str, float]]:
 
 
 def _checked(track: Callable) -> Iterator[tuple[str, int, str, float]]:
-    start, chosen = time.perf_counter(), list(programs())
-    for each in track(chosen, total=len(chosen), description="following heaps"):
-        check_products(*each)
+    start = time.perf_counter()
+    chosen = [*(partial(check_products, *each) for each in programs()),
+              *(partial(check_pairs, *each) for each in winograd_programs())]
+    for check_one in track(chosen, total=len(chosen), description="following heaps"):
+        check_one()
     yield "bit heap", len(chosen), "cells' identities", time.perf_counter() - start
 
 

@@ -115,6 +115,9 @@ def summary(manifest: dict[str, Any], folder: Path, areas: list[Area],
     if c["lut"] is not None:
         facts.add_row("table", "behind the results, " + (
             "loaded with each parameter set" if c["lut"] == "loaded" else "fixed"))
+    if c["inner_product"] == "winograd":
+        facts.add_row("inner product", "Winograd's: the driver folds a term of the weights into "
+                                       "each bias (parameters.weights_term in manifest.json)")
     busy = _count(c["rows"] * c["cols"] // c["outputs"], "beat")
     if (model := manifest.get("model")) is not None:
         facts.add_row("model", f"{model['network']}, {model['arithmetic']}: "

@@ -16,11 +16,13 @@ from dataclasses import dataclass, field
 
 from golden.formats import Format
 from hw.heap.heap import Heap
+from hw.heap.pairs import activations_heap, pair_products_heap, pair_sums_heap
 from hw.heap.products import product_heaps
 from hw.heap.program import HIGH, Half, Program
+from hw.heap.search import PairPrograms
 from sim.halves import ONE, WIRE, ZERO, Function, adds_four, ends, inverted, reduced, two
 
-__all__ = ["NotExact", "check", "check_products"]
+__all__ = ["NotExact", "check", "check_pairs", "check_products"]
 
 
 class NotExact(ValueError):
@@ -55,7 +57,10 @@ class _Check:
         for sign, columns in ((1, heap.positive), (-1, heap.negative)):
             for column, bits in columns.items():
                 for bit in bits:
-                    self.bits[reduced(bit.table, bit.wires), column, sign] += 1
+                    if (own := reduced(bit.table, bit.wires)) in (ZERO, ONE):
+                        self.constant += sign * own[0] << column
+                    else:
+                        self.bits[own, column, sign] += 1
 
     @property
     def totals(self) -> range:
@@ -190,6 +195,30 @@ def check_products(program: Program, weights: Format, activations: Format, lanes
         except NotExact as error:
             errors.append(error)
     raise errors[0]
+
+
+def check_pairs(programs: PairPrograms, weights: Format, activations: Format, lanes: int,
+                produced: int = 0):
+    """Raise :class:`NotExact` unless programs compute a Winograd's inner product.
+
+    Each is checked for its own heap. The sums of codes are digits of one number, which each fit
+    their place: if the number is exact, so is each of them.
+
+    Parameters
+    ----------
+    programs : PairPrograms
+    weights, activations : Format
+    lanes : int
+        Number of products.
+    produced : int
+        Number of the pairs whose product multipliers make.
+    """
+    total = programs.products.total
+    for program, heap in zip(programs, (
+            pair_sums_heap(weights, activations, lanes),
+            pair_products_heap(weights, activations, lanes, total=total, produced=produced),
+            activations_heap(weights, activations, lanes)), strict=True):
+        check(heap, program)
 
 
 def _in_range(state: _Check):

@@ -10,6 +10,7 @@ from golden.formats import BLOCK, EXPONENT_BIAS, BlockScaled
 from golden.lfsr import leap
 from golden.ranges import INT64, levels_range
 from golden.tables import lookup
+from golden.winograd import weights_term
 from hw.drive import (
     Phase,
     matmul_phases,
@@ -26,7 +27,10 @@ __all__ = ["check_error", "expected", "matmul", "run", "sums_of"]
 
 
 def sums_of(config: TileConfig, phase: Phase) -> np.ndarray:
-    """Sums of each job, weight zero points subtracted: ``(jobs, rows, cols)``."""
+    """Sums of each job as the tile has them before the bias: ``(jobs, rows, cols)``.
+
+    Weight zero points are subtracted; of Winograd's inner product, the weights' term is added.
+    """
     c = config
     starts = np.cumsum(phase.beats) - phase.beats
     x, w = phase.activations, phase.weights
@@ -38,6 +42,8 @@ def sums_of(config: TileConfig, phase: Phase) -> np.ndarray:
         per_beat = block_scaled.shifted(per_beat, block_scaled.shifts(
             *_exponents(c, phase), base=base, window=c.window))
         per_beat = per_beat if c.sums in INT64 else per_beat.astype(object)
+    if c.inner_product == "winograd":
+        per_beat = per_beat + weights_term(w, c.weights, c.activations)[:, None]
     sums = np.add.reduceat(per_beat, starts, axis=0)
     if "weight_zero_point" not in phase.parameters:
         return sums

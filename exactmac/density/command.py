@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from exactmac.density.cache import Cache
-from exactmac.density.entries import ENTRIES, selected
+from exactmac.density.entries import ENTRIES, LARGE, selected
 from exactmac.density.measure import Bench
 from exactmac.density.report import files, report_json, report_table
 from exactmac.options import Parser
@@ -35,7 +35,8 @@ FIRST = ("--quick", "--only", "--out", "--seed")
 
 def parser() -> Parser:
     """Return the parser of the command line."""
-    subjects = ", ".join(dict.fromkeys(entry.subject for entry in ENTRIES))
+    subjects, large = (", ".join(dict.fromkeys(entry.subject for entry in entries))
+                       for entries in (ENTRIES, LARGE))
     parser = Parser(
         prog=PROG, allow_abbrev=False, first=FIRST,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -48,7 +49,8 @@ def parser() -> Parser:
                         help="place with that seed alone (default: the median of "
                              f"{', '.join(map(str, SEEDS))})")
     parser.add_argument("--only", metavar="DESIGNS", action="append",
-                        help=f"what to measure, with commas between: {subjects} (default: all)")
+                        help=f"what to measure, with commas between: {subjects} (default: all "
+                             f"of these); {large}: of 512 MACs, which take some minutes each")
     parser.add_argument("--out", metavar="DIR", default="build/density",
                         help="folder for density.json, density.md and density.svg (default: "
                              "%(default)s)")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+from exactmac.density.arrays import Array
 from exactmac.density.dots import DotProduct
 from exactmac.density.requantizers import RequantizerDesign
 from exactmac.density.simulation import Emitted
@@ -12,7 +13,8 @@ from hw.flow.mapping import TARGETS, Target
 from hw.targets.fabric import ECP5, GENERIC
 from hw.tile.config import TileConfig
 
-__all__ = ["DOTS", "ENTRIES", "Entry", "OURS", "REQUANTIZERS", "TILE", "selected"]
+__all__ = ["ARRAYS", "DOTS", "ENTRIES", "Entry", "LARGE", "OURS", "REQUANTIZERS", "TILE",
+           "WINOGRAD", "selected"]
 
 
 @dataclass(frozen=True)
@@ -122,15 +124,37 @@ def _tiles() -> Iterator[Entry]:
                     design.built, design.verify, _LUTS if choices else _DSPS)
 
 
+ARRAYS: Mapping[str, tuple[Array, ...]] = {
+    "int8 array": (Array("s8", "winograd"), Array("s8")),
+    "int4 array": (Array("s4"),),
+    "int2 array": (Array("s2"),),
+}
+"""Arrays by name; the first of each is the smallest."""
+
+WINOGRAD = "exactmac on ecp5, winograd"
+"""Way of this project with Winograd's inner product."""
+
+
+def _arrays() -> Iterator[Entry]:
+    for subject, arrays in ARRAYS.items():
+        for array in arrays:
+            way = WINOGRAD if array.inner_product == "winograd" else OURS
+            yield Entry(subject, way, "MAC", array.macs, array.bits, array.built, array.verify,
+                        _LUTS)
+
+
 ENTRIES: tuple[Entry, ...] = (*_dots(), *_requantizers(), *_tiles())
-"""All entries, in the order of the report."""
+"""Entries of a report, in its order."""
+
+LARGE: tuple[Entry, ...] = (*_arrays(),)
+"""Entries that are measured only if they are asked for: each takes minutes."""
 
 
 def selected(names: Iterable[str]) -> tuple[Entry, ...]:
     """Return the entries of some subjects; ``ValueError`` for a name that is none."""
-    known = list(dict.fromkeys(entry.subject for entry in ENTRIES))
+    known = list(dict.fromkeys(entry.subject for entry in (*ENTRIES, *LARGE)))
     wanted = list(names)
     for name in wanted:
         if name not in known:
             raise ValueError(f"Only must be some of {', '.join(known)}, not {name!r}")
-    return tuple(entry for entry in ENTRIES if entry.subject in wanted)
+    return tuple(entry for entry in (*ENTRIES, *LARGE) if entry.subject in wanted)

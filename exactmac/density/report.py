@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from exactmac.density.dots import DEPTH
-from exactmac.density.entries import DOTS
+from exactmac.density.entries import ARRAYS, DOTS
 from exactmac.density.measure import DEVICE, Measured
 from exactmac.docs.markdown import item, paragraph, table
 from exactmac.plot import density_plot
@@ -18,6 +18,10 @@ __all__ = ["NAME", "files", "report_json", "report_markdown", "report_table"]
 
 NAME = "density"
 """Stem of the files."""
+
+_ARRAY = ("An array has 2 rows, 16 columns and 16 lanes, two accumulators for each cell, and what "
+          "it computes once per row, a term of the activations for Winograd's inner product: "
+          "everything but the entrance and the requantizer of a tile.")
 
 _HEADINGS = ("design", "way", "per", "LUT", "FF", "DSP", "MHz", "of seeds")
 
@@ -79,6 +83,7 @@ def report_markdown(report: Mapping[str, Any]) -> str:
         *item("A requantizer takes sums of 32 or 18 bits, and makes 8. Its bias is in the sum "
               "already; multiplier, shift, zero point and clamp may change with each result. "
               "Prepared: see [ecp5.md](ecp5.md). The tile is that of `--bits 4`, whole."),
+        *(item(_ARRAY) if any(each["subject"] in ARRAYS for each in report["entries"]) else ()),
         *item("LUT: TRELLIS_COMB. The design stands in a scan chain of registers; the chain's "
               "LUTs, one for each bit of the output, are counted, so a figure is an upper bound."),
         *item("FF: the design's own. The chain's registers, which are the input registers, are "
@@ -110,7 +115,7 @@ def _series(results: Sequence[Mapping[str, Any]]
             ) -> dict[str, list[tuple[str, int, float]]]:
     series: dict[str, list[tuple[str, int, float]]] = {}
     for each in results:
-        if each["unit"] == "MAC":
+        if each["subject"] in DOTS:
             series.setdefault(each["way"], []).append(
                 (each["subject"], each["bits"], each["lut_per_unit"]))
     return series

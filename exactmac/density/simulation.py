@@ -15,7 +15,7 @@ __all__ = ["Emitted", "simulated"]
 
 @dataclass(frozen=True)
 class Emitted:
-    """Verilog of a module.
+    """Verilog of a module, perhaps with a reset ``rst``.
 
     Parameters
     ----------
@@ -32,6 +32,8 @@ class Emitted:
         Whether the parameters that it takes are prepared ones.
     clock : str
         Name of the clock.
+    resets : bool
+        Whether the module has a reset.
     """
 
     top: str
@@ -41,18 +43,22 @@ class Emitted:
     addends: tuple[tuple[str, int], ...] = ()
     prepared: bool = False
     clock: str = "clk"
+    resets: bool = False
 
 
-def simulated(emitted: Emitted, inputs: Payload, output: Payload, words: np.ndarray) -> np.ndarray:
+def simulated(emitted: Emitted, inputs: Payload, output: Payload, words: np.ndarray, *,
+              fast: bool = True) -> np.ndarray:
     """Return the word of the output in each cycle, in Verilator; the clock must be ``clk``.
 
     Parameters
     ----------
     emitted : Emitted
     inputs, output : Payload
-        Ports of the module, a field each; any other input, such as a reset, is 0.
+        Ports of the module, a field each; any other input is 0.
     words : array of uint8, ``(cycles, bytes)``
         Word of the inputs in each cycle; other cycles have all bits 0.
+    fast : bool
+        Whether the simulation is optimized; of a large module that takes longer than the cycles.
     """
     ports = (StreamPort("s_axis_i", "i", inputs), StreamPort("m_axis_o", "o", output))
     around = ["module around (input aclk, input aresetn,",
@@ -61,7 +67,7 @@ def simulated(emitted: Emitted, inputs: Payload, output: Payload, words: np.ndar
               "    output m_axis_o_tvalid, input m_axis_o_tready);",
               "assign s_axis_i_tready = m_axis_o_tready, m_axis_o_tvalid = s_axis_i_tvalid;",
               f"wire [{8 * inputs.bytes - 1}:0] word = s_axis_i_tvalid ? s_axis_i_tdata : 0;"]
-    pins = [".clk(aclk)"]
+    pins = [".clk(aclk)", *[".rst(!aresetn)"] * emitted.resets]
     pins += [f".{name}(word[{lsb}+:{field.size}])" for name, (field, lsb) in inputs.placed.items()]
     for name, (field, lsb) in output.placed.items():
         around.append(f"wire [{field.size - 1}:0] {name};")
@@ -76,6 +82,6 @@ def simulated(emitted: Emitted, inputs: Payload, output: Payload, words: np.ndar
             (folder / f"{name}.v").write_text(text)
         sources = [folder / f"{name}.v" for name, text in texts.items() if text]
         backend = VerilatorSimulation(sources, "around", ports,
-                                      flags=["-Wno-fatal", "-Wno-WIDTH"])
+                                      flags=["-Wno-fatal", "-Wno-WIDTH"], fast=fast)
     count = len(words)
     return backend.run({"s_axis_i": Beats(words, np.zeros(count, bool), {})}, count).data

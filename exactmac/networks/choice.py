@@ -12,7 +12,8 @@ from sim.layers import placement
 
 __all__ = ["SHAPE", "Choice", "choice_of", "shape_of"]
 
-SHAPE = ("rows", "cols", "lanes", "depth", "outputs", "channels", "target", "optimize", "prepared")
+SHAPE = ("rows", "cols", "lanes", "depth", "outputs", "channels", "target", "optimize",
+         "prepared", "inner_product")
 """Choices of a tile that a model leaves open."""
 
 

@@ -4,7 +4,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import data, stream
@@ -90,6 +90,9 @@ class Block(Shared):
     title: str
     """Kind of arithmetic, for reports."""
 
+    lanes_per_product: ClassVar[int] = 1
+    """Lanes whose products a cell computes by one product."""
+
     def __init__(self, *, weights: Format, activations: Format, rows: int, cols: int, lanes: int,
                  fabric: Fabric = GENERIC, **more):
         for name, value in (("Rows", rows), ("Cols", cols), ("Lanes", lanes)):
@@ -123,7 +126,7 @@ class Block(Shared):
 
     @property
     def multipliers(self) -> list[int]:
-        """Sizes of a lane's products that DSPs could make, see :class:`hw.pipeline.Pipeline`."""
+        """Sizes of a product's parts that DSPs could make, see :class:`hw.pipeline.Pipeline`."""
         return []
 
     @property

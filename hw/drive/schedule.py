@@ -14,6 +14,7 @@ from golden.contracts import title_of
 from golden.formats import BLOCK, BlockScaled, Codebook, Format, LoadedCodebook
 from golden.lfsr import leap
 from golden.tables import identity
+from golden.winograd import weights_term
 from hw.drive.exponents import checked, of_beats
 from hw.tile.config import TileConfig
 
@@ -97,7 +98,7 @@ def fold(config: TileConfig, weights: np.ndarray, parameters: Mapping[str, np.nd
     ``sum (x - zx)(w - zw) = sum x w - zw sum x - zx sum w + K zx zw``. Every tile computes the
     first term; with ``zero_points`` of ``both`` it subtracts the second; the last two join the
     bias. If neither format has a level 0 for the lanes beyond K, their products are subtracted
-    from the bias too.
+    from the bias too; so is the weights' term of Winograd's inner product, idle lanes included.
 
     Parameters
     ----------
@@ -131,12 +132,17 @@ def fold(config: TileConfig, weights: np.ndarray, parameters: Mapping[str, np.nd
     bias = np.broadcast_to(parameters["bias"], (channels,)).astype(object)
     surplus = -depth % config.lanes
     formats = resolved(config, codebooks)
+    title = "Bias with zero points"
     idle = surplus * formats["weights"].idle * formats["activations"].idle
     if idle and config.block_scaled:
         raise ValueError(f"Depth must be a multiple of the {config.lanes} lanes where operands are "
                          f"block-scaled and neither has a level 0, not {depth}")
     bias = bias - zero_point * sums + depth * zero_point * zw.astype(object) - idle
-    folded = {**parameters, "bias": config.record["bias"].check(bias, "Bias with zero points")}
+    if config.inner_product == "winograd":
+        whole = np.pad(weights, ((0, 0), (0, surplus)), constant_values=config.weights.idle)
+        bias = bias - weights_term(whole, config.weights, config.activations)
+        title += " and the weights' term"
+    folded = {**parameters, "bias": config.record["bias"].check(bias, title)}
     if config.zero_points == "both":
         folded["weight_zero_point"] = zw
     return {name: np.broadcast_to(folded[name], (channels,)) for name in config.record}

@@ -14,8 +14,16 @@ from hw.heap.products import (
     product_heaps,
 )
 from hw.heap.program import Half, Lookup, Program
-from hw.heap.search import program_of, searched, shipped
+from hw.heap.search import (
+    PairPrograms,
+    pair_programs,
+    program_of,
+    searched,
+    shipped,
+    shipped_pairs,
+)
 
-__all__ = ["Bit", "Half", "Heap", "HeapSum", "Lookup", "MOST_HALVES", "PRODUCED", "Program",
-           "addend", "addend_format", "affine", "compiled", "have_heaps", "late_of",
-           "product_format", "product_heaps", "program_of", "searched", "shipped"]
+__all__ = ["Bit", "Half", "Heap", "HeapSum", "Lookup", "MOST_HALVES", "PRODUCED", "PairPrograms",
+           "Program", "addend", "addend_format", "affine", "compiled", "have_heaps", "late_of",
+           "pair_programs", "product_format", "product_heaps", "program_of", "searched", "shipped",
+           "shipped_pairs"]

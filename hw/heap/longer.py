@@ -1,7 +1,8 @@
-"""Long searches for programs of common shapes: ``python -m hw.heap.longer [SECONDS]``.
+"""Long searches for programs of common shapes: ``python -m hw.heap.longer [SECONDS [KIND]]``.
 
 Each shape is searched for so many seconds, by default 120; the best choices so far are in
-``shipped.json`` beside this file, and a better program replaces them.
+``shipped.json`` beside this file, and a better program replaces them. The kind is ``products``,
+each by itself, or ``pairs``, those of Winograd's inner product; by default both.
 """
 
 if __name__ == "__main__":
@@ -12,15 +13,18 @@ if __name__ == "__main__":
 import json
 import sys
 import time
+from collections.abc import Iterator, Sequence
 
 from golden.formats import parse
 from golden.ranges import dot_range
+from golden.winograd import pairs_range
 from hw.heap.compiler import compiled
+from hw.heap.heap import Heap
 from hw.heap.policy import Policy
 from hw.heap.products import product_heaps
-from hw.heap.search import SHIPPED, Found, searched, size_of
+from hw.heap.search import SHIPPED, Found, pair_heaps, searched, size_of
 
-__all__ = ["DEPTH", "ROUND", "SHAPES", "main"]
+__all__ = ["DEPTH", "PAIRS", "ROUND", "SHAPES", "main"]
 
 SHAPES = [
     ("s8", "s8", 16), ("s4", "s4", 16), ("s2", "s2", 16), ("ternary", "s8", 16),
@@ -28,6 +32,9 @@ SHAPES = [
     *((f"s{bits}n", f"s{bits}", lanes) for lanes in (4, 8, 16) for bits in (8, 4, 2)),
 ]
 """Weights, activations and lanes."""
+
+PAIRS = [("s8", "s8", 16), ("s8", "s8", 8), ("s8", "u8", 16)]
+"""The same of Winograd's inner product."""
 
 ROUND = 500
 """Tries of a search that begins anew."""
@@ -40,11 +47,8 @@ def main() -> int:
     """Search for each shape, and write what is better; return the exit status."""
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 120.0
     saved = json.loads(SHIPPED.read_text()) if SHIPPED.exists() else {}
-    for names in SHAPES:
-        weights, activations, lanes = parse(names[0]), parse(names[1]), names[2]
-        total = dot_range(weights, activations, DEPTH).format.width
-        name = f"{weights} {activations} {lanes} {total}"
-        heaps = product_heaps(weights, activations, lanes, total=total)
+    kinds = sys.argv[2:] or list(KINDS)
+    for name, heaps in (each for kind in kinds for each in KINDS[kind]()):
         rounds, start = 0, time.monotonic()
         candidates = [searched(heaps)]
         if name in saved:
@@ -61,3 +65,23 @@ def main() -> int:
         print(f"{name}: {luts} LUTs, {registers} flip-flops, {rounds} rounds in {spent:.0f} s",
               flush=True)
     return 0
+
+
+# Names of programs, and the heaps that each may be of.
+def _products() -> Iterator[tuple[str, Sequence[Heap]]]:
+    for names in SHAPES:
+        weights, activations, lanes = parse(names[0]), parse(names[1]), names[2]
+        total = dot_range(weights, activations, DEPTH).format.width
+        yield (f"{weights} {activations} {lanes} {total}",
+               product_heaps(weights, activations, lanes, total=total))
+
+
+def _pairs() -> Iterator[tuple[str, Sequence[Heap]]]:
+    for names in PAIRS:
+        weights, activations, lanes = parse(names[0]), parse(names[1]), names[2]
+        total = pairs_range(weights, activations, DEPTH // 2).format.width
+        for name, heap in pair_heaps(weights, activations, lanes, total=total).items():
+            yield name, [heap]
+
+
+KINDS = {"products": _products, "pairs": _pairs}

@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from golden.command import replace_file
-from golden.formats import Format, parse
+from golden.formats import Format, IntFormat, parse
 from hw.flow.cache import cache_folder
 from hw.heap.compiler import MOST_HALVES, NoProgram, compiled
 from hw.heap.heap import Heap
+from hw.heap.pairs import activations_heap, pair_products_heap, pair_sums_heap
 from hw.heap.policy import Policy
 from hw.heap.products import product_heaps
 from hw.heap.program import Program
 
-__all__ = ["BITS", "Found", "SHIPPED", "program_of", "searched",
-           "shipped", "size_of"]
+__all__ = ["BITS", "Found", "PairPrograms", "SHIPPED", "pair_heaps", "pair_programs",
+           "program_of", "searched", "shipped", "shipped_pairs", "size_of"]
 
 SHIPPED = Path(__file__).with_name("shipped.json")
 """Choices of programs that a longer search found; :mod:`hw.heap.longer` writes them."""
@@ -35,6 +36,14 @@ FLIP_FLOPS = 1.3
 """Flip-flops that go with a LUT: more of them count as LUTs."""
 
 _REVISION = 4  # of compiler and search: another one, another program
+
+
+class PairPrograms(NamedTuple):
+    """Programs of Winograd's inner product, as :mod:`hw.heap.pairs` has their heaps."""
+
+    sums: Program
+    products: Program
+    activations: Program
 
 
 class Found(NamedTuple):
@@ -106,7 +115,43 @@ def program_of(weights: Format, activations: Format, lanes: int, *, total: int =
         Most halves of a chain (:func:`hw.heap.compiler.compiled`).
     """
     heaps = product_heaps(weights, activations, lanes, total=total, produced=produced)
-    name = f"{weights} {activations} {lanes} {total}"
+    return _program(f"{weights} {activations} {lanes} {total}", heaps, most, produced)
+
+
+@cache
+def pair_programs(weights: Format, activations: Format, lanes: int, *, total: int = 0,
+                  produced: int = 0, most: int = MOST_HALVES) -> PairPrograms:
+    """Return the programs of Winograd's inner product, shipped or kept as :func:`program_of` does.
+
+    Parameters
+    ----------
+    weights, activations, lanes, total, produced
+        Heaps of :mod:`hw.heap.pairs`.
+    most : int
+        Most halves of a chain (:func:`hw.heap.compiler.compiled`).
+    """
+    # Sums of two numbers leave nothing to choose.
+    return PairPrograms(
+        compiled(pair_sums_heap(weights, activations, lanes), Policy(0), most=most),
+        *(_program(name, [heap], most, produced if kind == "pairs" else 0)
+          for (name, heap), kind in zip(
+              pair_heaps(weights, activations, lanes, total=total, produced=produced).items(),
+              ("pairs", "activations"), strict=True)))
+
+
+def pair_heaps(weights: Format, activations: Format, lanes: int, *, total: int, produced: int = 0
+               ) -> dict[str, Heap]:
+    """Return the heaps of products and of the activations' term, by the names of programs."""
+    # A code has the levels that a narrow format leaves out, too.
+    name = " ".join(str(IntFormat(fmt.bits, fmt.min < 0)) for fmt in (weights, activations))
+    name += f" {lanes}"
+    return {
+        f"{name} {total} pairs": pair_products_heap(weights, activations, lanes, total=total,
+                                                    produced=produced),
+        f"{name} activations": activations_heap(weights, activations, lanes)}
+
+
+def _program(name: str, heaps: Sequence[Heap], most: int, produced: int = 0) -> Program:
     if not produced and (found := _shipped().get(name)) is not None:
         return compiled(heaps[found["form"]], Policy.of(found["choices"]), most=most)
     name = f"{_REVISION} {BITS} {most} {produced} {name}"
@@ -126,7 +171,15 @@ def program_of(weights: Format, activations: Format, lanes: int, *, total: int =
 def shipped() -> list[tuple[Format, Format, int, int]]:
     """Return weights, activations, lanes and total of the sums whose programs are shipped."""
     return [(parse(weights), parse(activations), int(lanes), int(total))
-            for weights, activations, lanes, total in map(str.split, _shipped())]
+            for weights, activations, lanes, total, *more in map(str.split, _shipped())
+            if total.isdigit() and not more]
+
+
+def shipped_pairs() -> list[tuple[Format, Format, int, int]]:
+    """Return the same of Winograd's inner products whose programs are shipped."""
+    return [(parse(weights), parse(activations), int(lanes), int(total))
+            for weights, activations, lanes, total, *more in map(str.split, _shipped())
+            if more == ["pairs"]]
 
 
 @cache

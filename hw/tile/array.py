@@ -12,6 +12,7 @@ from amaranth.lib.wiring import In, Out
 from golden.formats import IntFormat, element_of
 from hw.blocks import Block
 from hw.blocks.interface import OPERANDS, Cell, Operand
+from hw.blocks.pairs import PairGrid
 from hw.blocks.scaled import ScaledBlock
 from hw.blocks.specials import FLAGS, Specials
 from hw.blocks.vector_sums import VectorSum
@@ -176,6 +177,7 @@ def totals_layout(config: TileConfig) -> data.StructLayout:
     return data.StructLayout({
         "totals": data.ArrayLayout(shape_of(c.accumulator), c.outputs),
         **({"row_sum": shape_of(c.row_sum)} if c.zero_points == "both" else {}),
+        **({"term": shape_of(c.accumulator)} if c.inner_product == "winograd" else {}),
         **({"flags": data.ArrayLayout(FLAGS, c.outputs)} if c.propagates else {}),
         **({"outside": 1} if c.block_scaled else {}),
         "column": range(c.cols // c.outputs),
@@ -204,8 +206,9 @@ class MacArray(Shared):
     bank, at the earliest in the same cycle. The :class:`~hw.tile.entrance.Entrance` sees to that.
 
     Where the tile has them, sidebands go with the totals: the sum of the row's activations (raw
-    levels, for weight zero points), the flags of infinities and NaN, and ``outside``: a block of
-    this job or of an earlier one was outside of the window.
+    levels, for weight zero points), the ``term`` that is to be subtracted from the row's totals
+    (Winograd's inner product), the flags of infinities and NaN, and ``outside``: a block of this
+    job or of an earlier one was outside of the window.
 
     Totals are offered :attr:`latency` cycles after their job's last beat. Throughput is one beat,
     and ``outputs`` totals, per cycle.
@@ -249,6 +252,10 @@ class MacArray(Shared):
             cell = VectorSum(fmt=block.activations, lanes=c.lanes, latency=block.latency)
             rows = Part(cell=cell, total=c.row_sum, rows=c.rows, cols=1, outputs=1)
             sides["row_sums"] = _Side("row_sum", rows, cell.edge)
+        if isinstance(block, PairGrid):
+            term = block.term
+            rows = Part(cell=term, total=c.accumulator, rows=c.rows, cols=1, outputs=1)
+            sides["terms"] = _Side("term", rows, term.edge)
         if c.propagates:
             specials = Specials(weights=element_of(block.weights),
                                 activations=element_of(block.activations), lanes=c.lanes,

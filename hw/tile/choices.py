@@ -16,7 +16,7 @@ from hw.targets.fabric import FABRICS, GENERIC
 
 __all__ = ["TileChoices", "VERSION", "usual_zero_points"]
 
-VERSION = 2
+VERSION = 3
 """Version of the JSON. A new choice, or a new meaning of one, is a new version."""
 
 _FORMATS = ("weights", "activations", "output")
@@ -26,7 +26,7 @@ _MOST = {"rows": 1024, "cols": 1024, "lanes": 1024, "depth": 1 << 24, "outputs":
 """Largest value of each choice; the smallest is 1."""
 
 _AMONG = {"zero_points": ("none", "activations", "both"), "target": FABRICS,
-          "optimize": ("area", "speed")}
+          "optimize": ("area", "speed"), "inner_product": ("direct", "winograd")}
 """Allowed names of each choice."""
 
 
@@ -80,6 +80,10 @@ class TileChoices:
         What such cells are chosen for: the fewest LUTs, or the highest frequency.
     prepared : bool
         Whether the driver prepares the parameters of the clamp, which saves LUTs of such cells.
+    inner_product : str
+        How products are summed: each by itself, or one for two lanes, as Winograd has it, whose
+        driver folds a term of the weights into the bias; the latter of integers, on a target with
+        carry cells.
 
     Raises
     ------
@@ -105,6 +109,7 @@ class TileChoices:
     dsp: int | None = None
     optimize: Literal["area", "speed"] = "area"
     prepared: bool = False
+    inner_product: Literal["direct", "winograd"] = "direct"
 
     def __post_init__(self):
         if isinstance(self.contract, str):

@@ -16,10 +16,10 @@ __all__ = ["Shares", "block_of", "requantizer_of", "saved", "shares"]
 
 
 class Shares(NamedTuple):
-    """DSPs of each requantizer, and lanes of each cell whose products DSPs make."""
+    """DSPs of each requantizer, and number of a cell's products that DSPs make."""
 
     requantizer: int
-    lanes: int
+    products: int
 
 
 def saved(size: int) -> float:
@@ -37,13 +37,15 @@ def shares(config: TileConfig) -> Shares:
     All requantizers get as many, and all cells.
     """
     left = config.fabric.most_dsp if config.dsp is None else config.dsp
-    lane = _block(config, None).multipliers
+    block = _block(config, None)
+    product = block.multipliers
     steps = [(saved(size), "requantizer", config.outputs)
              for size in _requantizer(config, None).multipliers]
-    if lane:
-        count = len(lane) * config.rows * config.cols
-        steps += [(sum(map(saved, lane)) / len(lane), "lanes", count)] * config.lanes
-    counts = {"requantizer": 0, "lanes": 0}
+    if product:
+        count = len(product) * config.rows * config.cols
+        steps += [(sum(map(saved, product)) / len(product), "products", count)] * (
+            config.lanes // block.lanes_per_product)
+    counts = {"requantizer": 0, "products": 0}
     for gain, part, count in sorted(steps, reverse=True):
         if gain > 0 and count <= left:
             counts[part] += 1
@@ -53,7 +55,7 @@ def shares(config: TileConfig) -> Shares:
 
 def block_of(config: TileConfig) -> Block:
     """Return the block of a tile; for block-scaled operands, that of their elements."""
-    return _block(config, shares(config).lanes if config.fabric.most_dsp else None)
+    return _block(config, shares(config).products if config.fabric.most_dsp else None)
 
 
 def requantizer_of(config: TileConfig) -> Requantizer:
@@ -69,7 +71,8 @@ def _known(fmt: Format) -> Format:
 def _block(c: TileConfig, produced: int | None) -> Block:
     return block_for(fabric=c.fabric, weights=_known(c.weights), activations=_known(c.activations),
                      rows=c.rows, cols=c.cols, lanes=c.lanes,
-                     total=None if c.block_scaled else c.accumulator, produced=produced)
+                     total=None if c.block_scaled else c.accumulator, produced=produced,
+                     winograd=c.inner_product == "winograd")
 
 
 def _requantizer(c: TileConfig, dsp: int | None) -> Requantizer:

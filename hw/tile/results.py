@@ -230,7 +230,14 @@ class Results(Shared):
             ]
 
         # The totals wait for their records.
-        late: Any = delay(m, totals, store.latency, "totals")
+        early: Any = delay(m, totals, store.latency - 1, "totals")
+        waiting: Any = Signal.like(early)
+        m.d.comb += waiting.eq(early)
+        if c.inner_product == "winograd":
+            # Modulo the accumulator's size, which the difference does not exceed.
+            m.d.comb += [waiting.totals[k].eq(early.totals[k] - early.term)
+                         for k in range(c.outputs)]
+        late: Any = delay(m, waiting, 1, "totals_last")
         valid = delay(m, step, store.latency, "step", reset_less=False)
         inputs: dict[str, list[Value]] = {"sum": [late.totals[k] for k in range(c.outputs)]}
         if c.zero_points == "both":

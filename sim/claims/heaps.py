@@ -2,12 +2,24 @@
 
 from collections.abc import Iterator
 
-from golden.formats import Format, parse
+from golden.formats import Format, IntFormat, parse
 from golden.ranges import dot_range
-from hw.heap import Program, compiled, product_heaps, program_of, shipped
+from golden.winograd import products_range
+from hw.heap import (
+    PairPrograms,
+    Program,
+    compiled,
+    pair_programs,
+    product_heaps,
+    program_of,
+    shipped,
+    shipped_pairs,
+)
+from hw.heap.pairs import pair_sums_heap
 from hw.heap.policy import Policy
+from hw.heap.search import pair_heaps
 
-__all__ = ["programs"]
+__all__ = ["programs", "winograd_programs"]
 
 BINARY = parse("binary")
 _FORMATS = [*(f"{sign}{width}" for width in range(1, 5) for sign in "su"), "ternary",
@@ -33,3 +45,22 @@ def programs() -> Iterator[tuple[Program, Format, Format, int, int]]:
                     for heap in product_heaps(weights, activations, lanes, total=total,
                                               produced=produced):
                         yield compiled(heap, Policy(0)), weights, activations, lanes, produced
+
+
+def winograd_programs() -> Iterator[tuple[PairPrograms, Format, Format, int]]:
+    """Programs of each Winograd's inner product, with weights, activations and lanes.
+
+    They are those that are shipped, and those of integers of 2 to 4 bits, of 2 and 6 lanes.
+    """
+    for weights, activations, lanes, total in shipped_pairs():
+        yield (pair_programs(weights, activations, lanes, total=total), weights, activations,
+               lanes)
+    integers = [IntFormat(width, signed) for width in range(2, 5) for signed in (True, False)]
+    for weights in integers:
+        for activations in integers:
+            for lanes in (2, 6):
+                total = products_range(weights, activations, lanes // 2).format.width + 1
+                heaps = (pair_sums_heap(weights, activations, lanes),
+                         *pair_heaps(weights, activations, lanes, total=total).values())
+                yield (PairPrograms(*(compiled(heap, Policy(0)) for heap in heaps)), weights,
+                       activations, lanes)

@@ -56,8 +56,8 @@ def test_names_of_clock_and_reset_are_those_of_the_manifest(tmp_path, more, name
 
 
 @pytest.mark.parametrize("text, reason", [
-    ("{}", "Configuration must be of version 2, not None"),
-    ('{"config": {"version": 1}}', "Configuration must be of version 2, not 1"),
+    ("{}", "Configuration must be of version 3, not None"),
+    ('{"config": {"version": 1}}', "Configuration must be of version 3, not 1"),
     ("[]", "Configuration must be an object, not of type list"),
     (json.dumps(CONFIG.to_json() | {"rows": "4"}), "Rows must be an integer, not '4'"),
     (json.dumps(CONFIG.to_json() | {"outputs": 3}), "Outputs must divide the 4 cols, not be 3"),

@@ -61,7 +61,28 @@ def test_the_testbench_passes_in_icarus(built):
     assert "PASS" in done.stdout
 
 
+@pytest.mark.parametrize("verify", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_driver_is_told_to_fold_the_weights_term(tmp_path, capsys, verify):
+    assert run(*TINY, "--lanes", "2", "--target", "ecp5", "--dsp", "0", "--inner-product",
+               "winograd", "--no-area", *["--no-verify"] * (not verify), out=tmp_path) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert ("inner product Winograd's: the driver folds a term of the weights into each bias "
+            "(parameters.weights_term in manifest.json)") in text
+    assert ("proven the bit heaps of a sum, 8 + " in text) is verify
+    manifest = json.loads(next(tmp_path.glob("*/manifest.json")).read_text())
+    assert manifest["parameters"]["weights_term"] == {
+        "formula": "sum((w[2k] + 2) * (w[2k+1] + 2)) + 2 * sum(w)",
+        "over": "weights w of a channel, with zeros up to a multiple of 2 lanes",
+        "driver": "subtracts it from the channel's bias, for the tile's sums have it"}
+    assert manifest["requantization"]["x"] == "sum + weights_term + bias, s33"
+    assert manifest["verification"] == ("Verilog equals golden" if verify else "not verified")
+
+
 @pytest.mark.parametrize("arguments, message", [
+    ("--inner-product winograd", "Inner product must be direct for target generic, which has no "
+                                 "carry cells, not winograd"),
+    ("--target ecp5 --inner-product winograd",
+     "Lanes must be even for inner product winograd, not 1"),
     ("--target ecp5 --area ice40", "Area must be ecp5 for a tile with its cells, not ice40"),
     ("--target asic", "Target must be one of generic, ecp5, not 'asic'")])
 def test_bad_input(tmp_path, capsys, arguments, message):

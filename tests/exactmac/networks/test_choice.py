@@ -7,6 +7,8 @@ import pytest
 
 from exactmac import build
 from exactmac.files import saved_of
+from exactmac.networks.choice import SHAPE, choice_of
+from exactmac.options import parser
 from golden import saved
 from golden.formats import parse
 from golden.networks import Lookup, Quantization
@@ -56,6 +58,15 @@ def test_the_summary_names_the_other_layers(net, capsys, tmp_path):
                  f"try: exactmac network {net} --requant half_even"):
         assert line in out
     assert err.startswith("exactmac build: warning: contract half_even is not that of the saved")
+
+
+def test_every_choice_of_a_shape_is_kept(net):
+    given = {"rows": 3, "cols": 2, "lanes": 6, "depth": 40, "outputs": 1, "channels": 8,
+             "target": "ecp5", "optimize": "speed", "inner_product": "winograd"}
+    assert set(given) == set(SHAPE)
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
+    config = choice_of(parser().parse_args([str(net), *options])).config
+    assert {name: getattr(config, name) for name in SHAPE} == given
 
 
 @pytest.mark.parametrize("arguments, message", [

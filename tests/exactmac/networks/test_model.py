@@ -81,6 +81,19 @@ def test_hello_world_on_the_verilog(capsys, monkeypatch, tmp_path):
 
 
 @pytest.mark.slow
+@needs_tflite
+@needs_verilator
+def test_winograds_inner_product_on_the_verilog(capsys):
+    """The driver folds the weights' term, so that every tensor is golden's."""
+    status, out, _ = main(capsys, HELLO, "--samples", "5", "--json", "--rows", "2", "--target",
+                          "ecp5", "--inner-product", "winograd")
+    found = json.loads(out)
+    assert status == 0 and found["all"]["mismatches"] == 0
+    assert found["all"]["elements"] == 5 * (16 + 16 + 1)
+    assert list(found["tiles"]) == ["mac_s8_s8_s8_2x4x4_tflite_d16_o4_ecp5_winograd"]
+
+
+@pytest.mark.slow
 @needs_verilator
 @pytest.mark.parametrize("name", ["onnx", "qonnx"])
 def test_networks_of_convolutions_on_the_verilog(name, capsys, tmp_path, rng):

@@ -41,6 +41,7 @@ OTHERWISE = [
     (PLAIN, "target", "ecp5"), (replace(PLAIN, target="ecp5"), "dsp", 0),
     (replace(PLAIN, target="ecp5"), "optimize", "speed"),
     (replace(PLAIN, target="ecp5"), "prepared", True),
+    (replace(PLAIN, target="ecp5"), "inner_product", "winograd"),
 ]
 # As long as one comes: the longest formats, and nothing as it is by default.
 LONG = "cfloat8_1_4_3:bias=12,denormals=paper"
@@ -104,9 +105,9 @@ def test_names_can_name_modules():
     ("--weights mx_s4 --activations mx_s4 --output s8 --window 9 --lut loaded",
      "mac_mx_s4_mx_s4_s8_4x4x4_w9_lut"),
     ("--weights codebook:-1/0/5 --activations s4 --output s4",
-     "mac_codebook2_s4_s4_4x4x4_03a8d5"),
+     "mac_codebook2_s4_s4_4x4x4_54f02f"),
     ("--weights mx_codebook:-1/0/5 --activations s4 --output s4",
-     "mac_mx_codebook2_s4_s4_4x4x4_c3912b"),
+     "mac_mx_codebook2_s4_s4_4x4x4_797b36"),
 ])
 def test_default_names(options, name):
     assert config_of(parser().parse_args(options.split())).name == name
@@ -140,10 +141,10 @@ SAVED = PLAIN.to_json()
 @pytest.mark.parametrize("saved, error, message", [
     ([1, 2], TypeError, "Configuration must be an object, not of type list"),
     (None, TypeError, "Configuration must be an object, not of type NoneType"),
-    ({}, ValueError, "Configuration must be of version 2, not None"),
-    (SAVED | {"version": 1}, ValueError, "Configuration must be of version 2, not 1"),
-    (SAVED | {"version": True}, ValueError, "Configuration must be of version 2, not True"),
-    (SAVED | {"version": 2.0}, ValueError, "Configuration must be of version 2, not 2.0"),
+    ({}, ValueError, "Configuration must be of version 3, not None"),
+    (SAVED | {"version": 1}, ValueError, "Configuration must be of version 3, not 1"),
+    (SAVED | {"version": True}, ValueError, "Configuration must be of version 3, not True"),
+    (SAVED | {"version": 3.0}, ValueError, "Configuration must be of version 3, not 3.0"),
     ({name: value for name, value in SAVED.items() if name not in ("lut", "depth")}, ValueError,
      "Configuration must have each choice and nothing else, not lack depth, lut"),
     (SAVED | {"deep": 1}, ValueError,

@@ -201,7 +201,7 @@ def test_describe():
         "cols": 4, "lanes": 4, "depth": 1024, "outputs": 2, "channels": 256,
         "zero_points": "none", "window": 16, "lut": None, "parameters": None,
         "target": "generic", "dsp": None, "optimize": "area", "prepared": False,
-        "multiplier_bits": 31}
+        "inner_product": "direct", "multiplier_bits": 31}
     exact = config(contract=contract("none"), output=None).describe()
     assert (exact["output"], exact["contract"], exact["multiplier_bits"]) == (None, "none", None)
 

@@ -1,6 +1,7 @@
 """Shares of a tile's DSPs."""
 
 from hw.blocks.heaps import HeapGrid
+from hw.blocks.pairs import PairGrid
 from hw.tile.config import TileConfig
 from hw.tile.dsps import Shares, block_of, requantizer_of, saved, shares
 
@@ -27,19 +28,19 @@ def test_all_requantizers_and_all_cells_get_as_many():
 
 
 def test_products_that_save_nothing_get_none():
-    assert shares(config("s2n", "s2", "s2")).lanes == 0
-    assert shares(config("binary", "binary", "s4", zero_points="none")).lanes == 0
+    assert shares(config("s2n", "s2", "s2")).products == 0
+    assert shares(config("binary", "binary", "s4", zero_points="none")).products == 0
 
 
 def test_no_more_than_the_largest_device_has():
     large = config("s8n", "s8", "s8", rows=4, cols=8, lanes=8)
     count = shares(large)
-    assert count.lanes == (156 - count.requantizer) // 32
+    assert count.products == (156 - count.requantizer) // 32
 
 
 def test_parts_have_their_shares():
-    block = block_of(config(dsp=20))
-    assert isinstance(block, HeapGrid) and block.cell.produced == shares(config(dsp=20)).lanes > 0
+    block, products = block_of(config(dsp=20)), shares(config(dsp=20)).products
+    assert isinstance(block, HeapGrid) and block.cell.produced == products > 0
     assert requantizer_of(config(dsp=1)).fabric.dsp == 1
 
 
@@ -47,3 +48,12 @@ def test_another_block_has_dsps_for_all_lanes_or_for_none():
     some, none = (block_of(config("codebook:-9/-2/0/5", "s8", "s8", dsp=dsp, rows=1, cols=1))
                   for dsp in (None, 3))
     assert none.fabric.dsp == 0 and some.fabric.dsp is None
+
+
+def test_a_product_of_two_lanes_takes_a_dsp():
+    paired = config("s8n", "s8", "s8", lanes=8, dsp=40, inner_product="winograd")
+    assert shares(paired).products == (40 - shares(paired).requantizer) // 16 > 0
+    block = block_of(paired)
+    assert isinstance(block, PairGrid) and block.produced == shares(paired).products
+    everything = config("s8n", "s8", "s8", lanes=4, rows=1, cols=2, inner_product="winograd")
+    assert shares(everything).products == 2

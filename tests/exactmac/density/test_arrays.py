@@ -1,0 +1,33 @@
+# amaranth: UnusedElaboratable=no
+"""Arrays that are measured, and their verification."""
+
+from dataclasses import replace
+
+import pytest
+
+from exactmac.density.arrays import Array
+from exactmac.density.entries import ARRAYS, LARGE, WINOGRAD
+from sim.backend import Mismatch
+from sim.verilator import available
+
+SMALL = Array("s2", "winograd", rows=2, cols=2, lanes=2)
+
+
+def test_arrays():
+    assert [(each.subject, each.way == WINOGRAD, each.count, each.bits) for each in LARGE] == [
+        ("int8 array", True, 512, 16), ("int8 array", False, 512, 16),
+        ("int4 array", False, 512, 8), ("int2 array", False, 512, 4)]
+    assert {array.config.macs for arrays in ARRAYS.values() for array in arrays} == {512}
+
+
+@pytest.mark.skipif(available() is not None, reason=str(available()))
+def test_an_array_is_verified_and_faults_are_found(monkeypatch):
+    monkeypatch.setattr("exactmac.density.arrays.BEATS", 4000)
+    emitted = SMALL.built()
+    assert SMALL.verify(emitted) >= 4 * 4
+    # Another table of the first chain's second half.
+    before, cell, after = emitted.verilog.partition(".INIT1(16'h")
+    other = "1" if after[0] == "0" else "0"
+    broken = replace(emitted, verilog=before + cell + other + after[1:])
+    with pytest.raises(Mismatch, match=r"^total \d+ of [\d,]+ is wrong, or missing$"):
+        SMALL.verify(broken)

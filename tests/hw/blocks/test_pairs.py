@@ -1,0 +1,99 @@
+# amaranth: UnusedElaboratable=no
+"""Winograd's inner product as a block."""
+
+import re
+from itertools import product
+
+import numpy as np
+import pytest
+
+from golden.formats import parse
+from golden.winograd import weights_term
+from hw.blocks import block_for
+from hw.blocks.pairs import PairDot, PairGrid, PairTerm
+from hw.emit import modules
+from hw.targets.fabric import ECP5
+from sim.heaps import check_pairs
+from sim.streams import measure_latency, measure_throughput, transform
+from tests.hw.blocks.test_blocks import golden_sums, payloads, random_beats, sums_of
+
+
+def block(weights, activations, rows, cols, lanes):
+    return block_for(fabric=ECP5, weights=parse(weights), activations=parse(activations),
+                     rows=rows, cols=cols, lanes=lanes, winograd=True)
+
+
+def expected(dut, a, w):
+    return golden_sums(a, w) + weights_term(w, dut.weights, dut.activations)[:, None]
+
+
+@pytest.mark.parametrize("weights, activations, rows, cols, lanes", [
+    ("s4n", "s4", 2, 2, 2), ("u3", "s5", 1, 2, 6), ("ternary", "u2", 2, 1, 4)])
+def test_block_is_golden(rng, weights, activations, rows, cols, lanes):
+    dut = block(weights, activations, rows, cols, lanes)
+    a, w = random_beats(rng, dut, 24)
+    received = transform(dut, payloads(dut, a, w), 24, stall_i=lambda: rng.random() < 0.3)
+    np.testing.assert_array_equal(sums_of(dut, received), expected(dut, a, w))
+
+
+@pytest.mark.parametrize("weights, activations, lanes, produced", [
+    ("s4", "u3", 6, 2), ("s3", "s3", 4, 2)])
+def test_products_of_dsps(rng, weights, activations, lanes, produced):
+    dut = PairGrid(weights=parse(weights), activations=parse(activations), rows=1, cols=2,
+                   lanes=lanes, fabric=ECP5, produced=produced)
+    a, w = random_beats(rng, dut, 24)
+    received = transform(dut, payloads(dut, a, w), 24, stall_i=lambda: rng.random() < 0.3)
+    np.testing.assert_array_equal(sums_of(dut, received), expected(dut, a, w))
+    check_pairs(dut.cell.programs, dut.weights, dut.activations, lanes, produced)
+    # Equal multipliers share a module.
+    assert modules(dut, "block").count(" product_") >= produced
+
+
+def test_every_pair_of_levels():
+    """All levels of two lanes: 16 vectors of activations meet 16 of weights."""
+    dut = block("s2", "s2", 4, 4, 2)
+    pairs = np.array(list(product(dut.weights.levels().tolist(), repeat=2))).reshape(4, 4, 2)
+    a, w = pairs[np.arange(16) // 4], pairs[np.arange(16) % 4]
+    received = transform(dut, payloads(dut, a, w), 16)
+    np.testing.assert_array_equal(sums_of(dut, received), expected(dut, a, w))
+
+
+def test_latency_and_throughput(rng):
+    dut = block("s4", "s4", 1, 2, 2)
+    beats = payloads(dut, *random_beats(rng, dut, 12))
+    assert measure_latency(dut, beats[0]) == dut.latency
+    assert measure_throughput(dut, beats, 12) == 1
+
+
+def test_a_term_that_takes_longer_delays_the_cells(rng, monkeypatch):
+    """The codes wait in front of the cells, once for each vector."""
+    monkeypatch.setattr(PairGrid, "latency", block("s4", "s4", 1, 2, 2).latency + 3)
+    dut = block("s4", "s4", 1, 2, 2)
+    a, w = random_beats(rng, dut, 12)
+    received = transform(dut, payloads(dut, a, w), 12, stall_i=lambda: rng.random() < 0.3)
+    np.testing.assert_array_equal(sums_of(dut, received), expected(dut, a, w))
+    assert measure_latency(dut, payloads(dut, a, w)[0]) == dut.latency
+
+
+def test_cells_are_instances_in_the_verilog():
+    dut = block("s4", "s4", 2, 2, 2)
+    text, programs = modules(dut, "block"), dut.cell.programs
+    assert 2 * text.count("CCU2C #(") == sum(
+        program.luts - len(program.lookups) for program in programs)
+    # Block, cell, term, and three heaps: equal cells share a module, so do equal terms.
+    assert text.count("\nmodule ") == 6
+
+
+def test_what_cannot_be_built_is_refused():
+    s4 = parse("s4")
+    with pytest.raises(ValueError, match="^Lanes must be even for inner product winograd, not 3$"):
+        block("s4", "s4", 1, 1, 3)
+    with pytest.raises(ValueError, match="^Inner product must be direct where weights are no "
+                                         "integers, as odd2, not winograd$"):
+        PairDot(weights=parse("odd2"), activations=s4, lanes=2, fabric=ECP5)
+    with pytest.raises(ValueError, match=r"^Products of DSPs must be in range \[0, 1\], not 2$"):
+        PairDot(weights=s4, activations=s4, lanes=2, fabric=ECP5, produced=2)
+    least = block("s4", "s4", 1, 1, 2).term._program.latency
+    with pytest.raises(ValueError, match=re.escape(
+            f"Latency must be at least {least}, not {least - 1}") + "$"):
+        PairTerm(weights=s4, activations=s4, lanes=2, fabric=ECP5, latency=least - 1)
