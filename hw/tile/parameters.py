@@ -48,7 +48,7 @@ class ParameterStore(Shared):
     outputs : int
         Records per read, ``index * outputs`` and on.
     max_jobs : int
-        Most jobs accepted and not yet finished.
+        Most jobs accepted and not yet finished or dropped.
     head : int
         Words of a set in front of its records.
     apart : sequence of str
@@ -66,10 +66,12 @@ class ParameterStore(Shared):
     whole : Out(range(channels / outputs + 1))
         Complete reads, of ``outputs`` records each, in the current set.
     accept : In(1)
-        A job that will use the current bank is accepted in this cycle.
+        A job that may use the current bank is accepted in this cycle.
+    drop : In(StructLayout)
+        ``valid``: a job that was accepted for ``bank`` will not use it.
     finish : In(StructLayout)
         ``valid``: a job that uses ``bank`` makes its last use of the set in this cycle, of a
-        record or of a table.
+        table or of a record, whose address came :attr:`reading` cycles ago.
     address : In(StructLayout)
         ``index`` and ``bank`` of the records to read.
     records : Out(ArrayLayout(StructLayout, outputs))
@@ -86,14 +88,18 @@ class ParameterStore(Shared):
     current: Signal
     whole: Signal
     accept: Signal
+    drop: data.View
     finish: data.View
     address: data.View
     records: data.View
     write: data.View
     field: data.View
 
-    latency = 2
-    """A memory's read, which is slow, and a register behind it."""
+    reading = 1
+    """Cycles from an address to the use of the set: a register, since memories are far away."""
+
+    latency = reading + 2
+    """Cycles from an address to its records: a memory's read, which is slow, and a register."""
 
     def __init__(self, *, record: dict[str, Format], channels: int, outputs: int, max_jobs: int,
                  head: int = 0, apart: Sequence[str] = ()):
@@ -112,6 +118,7 @@ class ParameterStore(Shared):
             "current": Out(1),
             "whole": Out(range(self._entries + 1)),
             "accept": In(1),
+            "drop": In(data.StructLayout({"valid": 1, "bank": 1})),
             "finish": In(data.StructLayout({"valid": 1, "bank": 1})),
             "address": In(data.StructLayout({"index": self._index_bits, "bank": 1})),
             "records": Out(data.ArrayLayout(self._kept.layout, outputs)),
@@ -162,8 +169,8 @@ class ParameterStore(Shared):
         ]
         for bank, count in enumerate(users):
             joins = self.accept & (self.current == bank)
-            leaves = self.finish.valid & (self.finish.bank == bank)
-            m.d.sync += count.eq(count + joins - leaves)
+            leaves, drops = (each.valid & (each.bank == bank) for each in (self.finish, self.drop))
+            m.d.sync += count.eq(count + joins - leaves - drops)
 
         transfer = self.i.valid & self.i.ready
         record = transfer
@@ -216,13 +223,16 @@ class ParameterStore(Shared):
                 self.field.value.eq(fields.field),
             ]
 
+        address = delay(m, Cat(self.address.index, self.address.bank), self.reading, "address")
         for k in range(self.outputs):
             kept = []
             for start, end in self._runs:
                 read = []
                 for w in range(start // WORD_BITS, -(-end // WORD_BITS)):
                     width = min(WORD_BITS, end - w * WORD_BITS)
-                    memory = Memory(shape=width, depth=2 << self._index_bits, init=[])
+                    # The bank that is read is not written.
+                    memory = Memory(shape=width, depth=2 << self._index_bits, init=[],
+                                    attrs={"no_rw_check": "1"})
                     m.submodules[f"memory_{k}_{w}"] = memory
                     write_port = memory.write_port()
                     read_port = memory.read_port()
@@ -230,10 +240,11 @@ class ParameterStore(Shared):
                         write_port.addr.eq(Cat(whole[:self._index_bits], writing)),
                         write_port.data.eq(self.i.p.word),
                         write_port.en.eq(writes & (slot == k) & (word == w)),
-                        read_port.addr.eq(Cat(self.address.index, self.address.bank)),
+                        read_port.addr.eq(address),
                     ]
                     read.append(read_port.data)
                 kept.append(Cat(*read)[start % WORD_BITS:])
             m.d.comb += self.records[k].as_value().eq(
-                delay(m, Cat(*kept), self.latency - 1, f"record_{k}"))
+                delay(m, Cat(*kept), self.latency - self.reading - 1,
+                      f"record_{k}"))
         return m
