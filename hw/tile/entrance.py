@@ -7,9 +7,10 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.delay import delay
 from hw.shared import Shared
 from hw.tile.config import TileConfig
-from hw.tile.jobs import JobQueue, bank_bits, current_layout
+from hw.tile.jobs import DROPPING, JobQueue, bank_bits, current_layout
 from hw.tile.ports import payloads
 
 __all__ = ["Entrance", "told_layout"]
@@ -40,8 +41,8 @@ class Entrance(Shared):
 
     A job of at least ``rows * cols / outputs`` beats never waits while the tile's outputs leave.
     There is no combinational path from ``leaves`` to any ready. The two operands' readies depend on
-    each other's valid. All counters count to the change of a sign: what they say is the bit of a
-    register, and no comparison is on the path from a beat's valid to the next beat's ready.
+    each other's valid. What decides on a beat are bits of registers, without a comparison: that it
+    is a job's last one, and the signs of both counts.
 
     Throughput is one job, and one beat, per cycle. A job's first beat may enter two cycles after
     the job.
@@ -66,14 +67,14 @@ class Entrance(Shared):
     drop : Out(StructLayout)
         ``valid``: the job accepted two cycles ago will not use its set, in ``bank``.
     job : Out(StructLayout)
-        Job whose beats enter, without their number, and its set's ``bank``.
+        Job whose beats enter, and its set's ``bank``.
     enter, last : Out(1)
         A beat of that job enters in this cycle, and it is the last one.
     leaves : In(1)
         An output leaves the tile in this cycle.
     error : Out(1)
-        Set in the cycle after a beat with a wrong ``tlast`` of either operand, or in the second
-        one after a job out of range is accepted; stays set until a reset.
+        Set :data:`~hw.tile.jobs.DROPPING` cycles after a job out of range is accepted, or a beat
+        with a wrong ``tlast`` of either operand is taken; stays set until a reset.
     """
 
     i_job: stream.Interface
@@ -100,9 +101,7 @@ class Entrance(Shared):
             "current": In(current_layout(c)),
             "accept": Out(bank),
             "drop": Out(data.StructLayout({"valid": 1, "bank": bank})),
-            "job": Out(data.StructLayout({
-                **{name: shape for name, shape in job.members.items() if name != "beats"},
-                "bank": bank})),
+            "job": Out(data.StructLayout({**job.members, "bank": bank})),
             "enter": Out(1),
             "last": Out(1),
             "leaves": In(1),
@@ -130,7 +129,6 @@ class Entrance(Shared):
         operands = self.i_activations, self.i_weights
         m.d.comb += [
             *(self.job[name].eq(head[name]) for name in self.job.shape().members),
-            ends.eq(head.left < 0),
             may_transfer.eq(there & (~ends | head.dropped | last_may_enter)),
             self.i_activations.ready.eq(may_transfer & self.i_weights.valid),
             self.i_weights.ready.eq(may_transfer & self.i_activations.valid),
@@ -139,17 +137,24 @@ class Entrance(Shared):
             self.enter.eq(transferred & ~head.dropped),
             self.last.eq(self.enter & ends),
         ]
+        # Number of the beat after the next one: what it ends, the next beat ends once it is taken.
+        ahead = Signal(range(max(1 << len(head.beats), 3)), init=2)
         with m.If(queue.o.ready):
-            m.d.sync += [head.eq(queue.o.payload), there.eq(queue.o.valid)]
+            m.d.sync += [
+                head.eq(queue.o.payload), there.eq(queue.o.valid),
+                ends.eq(queue.o.p.beats == 1), ahead.eq(2),
+            ]
         with m.Elif(transferred):
-            m.d.sync += head.left.eq(head.left - 1)
+            m.d.sync += [ends.eq(ahead == head.beats), ahead.eq(ahead + 1)]
 
+        # Both kinds of fault are reported DROPPING cycles later.
         wrong, before = Signal(), Signal()
-        m.d.comb += self.error.eq(before | wrong | queue.drop.valid)
-        m.d.sync += [
+        m.d.comb += [
             wrong.eq(transferred & Cat(each.payload != ends for each in operands).any()),
-            before.eq(self.error),
+            self.error.eq(before | queue.drop.valid
+                          | delay(m, wrong, DROPPING, "wrong", reset_less=False)),
         ]
+        m.d.sync += before.eq(self.error)
 
         # See the class for the two conditions on a last beat. What is not promised counts down
         # from the queue's room, and the backlog up from below 0.

@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
@@ -18,7 +18,7 @@ JOB_QUEUE = 3
 
 
 DROPPING = 2
-"""Cycles from a job out of range to its drop."""
+"""Cycles from a job out of range to its drop, and to the tile's ``error``."""
 
 
 def bank_bits(config: TileConfig) -> int:
@@ -37,16 +37,9 @@ def current_layout(config: TileConfig) -> data.StructLayout:
 
 
 def queued_layout(config: TileConfig) -> data.StructLayout:
-    """Layout of a job in the queue: as it came, but for its beats, with its set's ``bank``.
-
-    ``left`` counts the beats to follow the first two; it is below 0 for a single beat. ``dropped``
-    marks a job out of range.
-    """
+    """Layout of a job in the queue, with its set's ``bank``; ``dropped``: it was out of range."""
     job = payloads(config)["i_job"].layout.members
-    return data.StructLayout({
-        **{name: shape for name, shape in job.items() if name != "beats"},
-        "left": signed(data.StructLayout(job)["beats"].width + 1),
-        "bank": bank_bits(config), "dropped": 1})
+    return data.StructLayout({**job, "bank": bank_bits(config), "dropped": 1})
 
 
 class JobQueue(Shared):
@@ -130,9 +123,7 @@ class JobQueue(Shared):
         out_of_range = Signal()
         m.d.comb += [
             out_of_range.eq(self._out_of_range(job, current)),
-            *(checked[name].eq(job[name]) for name in self.i.payload.shape().members
-              if name != "beats"),
-            checked.left.eq(job.beats - 2),
+            *(checked[name].eq(job[name]) for name in self.i.payload.shape().members),
             checked.bank.eq(current.bank),
             checked.dropped.eq(out_of_range),
             self.o.valid.eq(here | waits),

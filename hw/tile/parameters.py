@@ -5,7 +5,6 @@ from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
@@ -14,6 +13,7 @@ from golden.formats import Format
 from hw.delay import delay
 from hw.payload import Field, Payload
 from hw.shared import Shared
+from hw.targets.fabric import GENERIC, READ, Fabric, Write
 from hw.tile.fields import Fields
 
 __all__ = ["ParameterStore", "WORDS", "head_word"]
@@ -54,6 +54,8 @@ class ParameterStore(Shared):
     apart : sequence of str
         Fields of the record, one after the other and of one format, longer than a word, that are
         no part of ``records``: ``field`` hands them on as they arrive.
+    fabric : Fabric
+        Fabric of the memories.
 
     Members
     -------
@@ -98,17 +100,18 @@ class ParameterStore(Shared):
     reading = 1
     """Cycles from an address to the use of the set: a register, since memories are far away."""
 
-    latency = reading + 2
-    """Cycles from an address to its records: a memory's read, which is slow, and a register."""
+    latency = reading + READ
+    """Cycles from an address to its records."""
 
     def __init__(self, *, record: dict[str, Format], channels: int, outputs: int, max_jobs: int,
-                 head: int = 0, apart: Sequence[str] = ()):
+                 head: int = 0, apart: Sequence[str] = (), fabric: Fabric = GENERIC):
         self.record = record
         self.channels = channels
         self.outputs = outputs
         self.max_jobs = max_jobs
         self.head = head
         self.apart = tuple(apart)
+        self.fabric = fabric
         self._payload = Payload.of(record)
         self._kept = Payload.of({
             name: fmt for name, fmt in record.items() if name not in self.apart})
@@ -156,14 +159,16 @@ class ParameterStore(Shared):
         # Address of the next word, in a read of records that is not whole yet.
         writing = Signal()
         whole = Signal.like(self.whole)
+        full = Signal()
         slot = Signal(range(self.outputs))
         word = Signal(range(words))
 
-        # Jobs that still use each bank.
-        users = [Signal(range(self.max_jobs + 1), name=f"users_{bank}") for bank in range(2)]
+        # Jobs that still use each bank, less one: a sign says that there is none.
+        users = [Signal(range(-1, self.max_jobs), init=-1, name=f"users_{bank}")
+                 for bank in range(2)]
         free = Signal()
         m.d.comb += [
-            free.eq(Mux(writing, users[1], users[0]) == 0),
+            free.eq(Mux(writing, users[1] < 0, users[0] < 0)),
             self.i.ready.eq(free),
             self.current.eq(~writing),
         ]
@@ -189,12 +194,16 @@ class ParameterStore(Shared):
                 m.d.sync += head.eq(0)
         writes = Signal()
         last_word = Signal()
+        ends = Signal()
         now_whole = Signal.like(whole)
         m.d.comb += [
-            writes.eq(record & (whole != self._entries)),
+            writes.eq(record & ~full),
             last_word.eq(writes & (word == words - 1)),
-            now_whole.eq(whole + (last_word & (slot == self.outputs - 1))),
+            ends.eq(last_word & (slot == self.outputs - 1)),
+            now_whole.eq(whole + ends),
         ]
+        with m.If(ends & (whole == self._entries - 1)):
+            m.d.sync += full.eq(1)
         m.d.sync += whole.eq(now_whole)
         with m.If(writes):
             m.d.sync += word.eq(word + 1)
@@ -204,7 +213,7 @@ class ParameterStore(Shared):
                 m.d.sync += slot.eq(0)
         with m.If(transfer & self.i.p.last):
             m.d.sync += [
-                word.eq(0), slot.eq(0), whole.eq(0), self.whole.eq(now_whole),
+                word.eq(0), slot.eq(0), whole.eq(0), full.eq(0), self.whole.eq(now_whole),
                 writing.eq(~writing), self.ready.eq(1),
             ]
 
@@ -224,27 +233,20 @@ class ParameterStore(Shared):
             ]
 
         address = delay(m, Cat(self.address.index, self.address.bank), self.reading, "address")
+        # Words are written a cycle after they came, long before a job can read them.
+        place = delay(m, Cat(whole[:self._index_bits], writing), 1, "place")
+        came = delay(m, self.i.p.word, 1, "word")
         for k in range(self.outputs):
             kept = []
             for start, end in self._runs:
                 read = []
                 for w in range(start // WORD_BITS, -(-end // WORD_BITS)):
                     width = min(WORD_BITS, end - w * WORD_BITS)
-                    # The bank that is read is not written.
-                    memory = Memory(shape=width, depth=2 << self._index_bits, init=[],
-                                    attrs={"no_rw_check": "1"})
-                    m.submodules[f"memory_{k}_{w}"] = memory
-                    write_port = memory.write_port()
-                    read_port = memory.read_port()
-                    m.d.comb += [
-                        write_port.addr.eq(Cat(whole[:self._index_bits], writing)),
-                        write_port.data.eq(self.i.p.word),
-                        write_port.en.eq(writes & (slot == k) & (word == w)),
-                        read_port.addr.eq(address),
-                    ]
-                    read.append(read_port.data)
+                    # Never of the word that is read: that is in the other bank.
+                    write = Write(delay(m, writes & (slot == k) & (word == w), 1,
+                                        f"write_{k}_{w}", reset_less=False), place, came[:width])
+                    read.append(self.fabric.memory(m, f"memory_{k}_{w}", write, address,
+                                                   width=width, depth=2 << self._index_bits))
                 kept.append(Cat(*read)[start % WORD_BITS:])
-            m.d.comb += self.records[k].as_value().eq(
-                delay(m, Cat(*kept), self.latency - self.reading - 1,
-                      f"record_{k}"))
+            m.d.comb += self.records[k].as_value().eq(Cat(*kept))
         return m

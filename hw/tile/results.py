@@ -335,7 +335,8 @@ class Results(Shared):
         if c.parameters is None:
             return ParameterStore(
                 record=c.record, channels=c.groups * c.cols, outputs=c.outputs,
-                max_jobs=self._max_jobs, head=sum(c.head.values()), apart=c.apart)
+                max_jobs=self._max_jobs, head=sum(c.head.values()), apart=c.apart,
+                fabric=c.fabric)
         return FixedParameters(record={name: c.record[name] for name in c.fixed_per_channel},
                                values=c.fixed_per_channel, channels=c.groups * c.cols,
                                outputs=c.outputs)

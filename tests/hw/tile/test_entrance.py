@@ -63,7 +63,7 @@ def test_a_job_of_no_beats_takes_none(rng, backend):
 def test_a_wrong_tlast_moves_no_boundary(rng, backend, flips):
     phase = phase_of(CONFIG, rng, [4, 5, 4])  # a beat in every cycle
     trace = run(backend, phase, np.ones(3, bool), flips)
-    assert trace.error == trace.first["s_axis_weights"] + flips[0][1] + 1
+    assert trace.error == trace.first["s_axis_weights"] + flips[0][1] + 2
 
 
 def test_no_error_in_good_traffic(rng, backend):

@@ -40,7 +40,7 @@ def test_jobs_in_order_each_with_its_set(rng, config, offers, takes):
                 drops.append((cycle, ctx.get(dut.drop.bank)))
             if queued and ctx.get(dut.o.ready):
                 job = ctx.get(dut.o.payload)
-                assert queued.pop(0) == (job.group, job.left + 2, job.bank, job.dropped)
+                assert queued.pop(0) == (job.group, job.beats, job.bank, job.dropped)
                 seen.append(job.dropped)
             if accepts:
                 offered = False
