@@ -24,7 +24,7 @@ from hw.tile.dsps import block_of
 __all__ = ["MacArray", "Part", "step_layout", "totals_layout"]
 
 LEAF = 4
-"""Most cells of a part that is not divided further: of what its registers of control drive."""
+"""Most cells of a part that is not divided further."""
 
 
 class Part(Shared):
@@ -36,8 +36,8 @@ class Part(Shared):
     An array is one part, divided into halves again and again. The wires across a part's border
     grow with its rows and columns, not with its cells. Halves of one size share one module.
 
-    Each leaf has registers of its own for what moves its banks. So these signals come a cycle
-    before what they act on, and no wire leads from them to a bank far away.
+    Registers in each leaf move its banks, so control comes a cycle before what it acts on. Where
+    synthesis removes borders, equal registers of leaves become one.
 
     Parameters
     ----------
@@ -222,7 +222,7 @@ class MacArray(Shared):
 
     Steps are offered :attr:`latency` cycles after their job's last beat. Each one's totals follow
     in the cycle after its transfer, and are there in no other: so what moves the banks comes from
-    registers, near to each bank. Throughput is one beat, and one step, per cycle.
+    registers. Throughput is one beat, and one step, per cycle.
 
     ==============  ================================================
     cycle           contents
