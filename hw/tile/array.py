@@ -23,7 +23,7 @@ from hw.tile.dsps import block_of
 
 __all__ = ["MacArray", "Part", "step_layout", "totals_layout"]
 
-LEAF = 4
+LEAF = 16
 """Most cells of a part that is not divided further."""
 
 
@@ -37,7 +37,7 @@ class Part(Shared):
     grow with its rows and columns, not with its cells. Halves of one size share one module.
 
     Registers in each leaf move its banks, so control comes a cycle before what it acts on. Where
-    synthesis removes borders, equal registers of leaves become one.
+    synthesis removes borders, those of all leaves become one.
 
     Parameters
     ----------

@@ -175,5 +175,5 @@ def test_halves_are_made_once():
     small, large = (emit.modules(array(rows=size, cols=size, channels=size, outputs=1), "a")
                     for size in (8, 16))
     parts = [text.count("\nmodule a_part") for text in (small, large)]
-    assert parts == [5, 7]
+    assert parts == [3, 5]
     assert len(large) < 3 * len(small)

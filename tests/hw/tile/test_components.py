@@ -45,7 +45,7 @@ def instances(config):
 
 KNOWN = {
     ("plain", "tile.array.sums.cell_0_0.tree"): "block",
-    ("halves", "tile.array.sums.first.first.first.first.cell_0_0"): "block",
+    ("halves", "tile.array.sums.first.cell_0_0"): "block",
     ("halves", "tile.array.sums.first"): "accumulators",
     ("split", "tile.array.sum_of_activations_0"): "block",
     ("row sums", "tile.array.row_sums"): "accumulators",
