@@ -11,7 +11,7 @@ from collections import Counter, deque
 from golden.formats import BLOCK, BlockScaled
 from hw.delay import FIFO_LATENCY
 from hw.tile.config import TileConfig
-from hw.tile.entrance import JOB_QUEUE
+from hw.tile.jobs import JOB_QUEUE
 from hw.tile.ports import payloads, ports
 from hw.tile.tile import MacTile
 from sim.backend import Plan

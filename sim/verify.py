@@ -9,6 +9,7 @@ import numpy as np
 from golden.block_scaled import Levels
 from hw.drive import Beats, Phase, output_beats, streams
 from hw.tile.config import TileConfig
+from hw.tile.jobs import DROPPING
 from sim.backend import Backend, Cut, Mismatch, Mistimed, Plan, SimulationError, Trace
 from sim.checks import check_tile
 from sim.jobs import check_error
@@ -109,7 +110,7 @@ def _compare_dropped(config: TileConfig, subject: str, attack: Malformed, trace:
     count, due = len(trace.last), len(attack.outputs.last)
     if count < due:
         raise Mismatch(f"{subject} makes {count} of {due} outputs after {attack.what}")
-    cycle = trace.first[attack.port] + 1
+    cycle = trace.first[attack.port] + DROPPING
     if trace.error != cycle:
         raise Mismatch(f"{subject} sets error in cycle {trace.error} instead of {cycle} after "
                        f"{attack.what}")

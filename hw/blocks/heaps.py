@@ -12,8 +12,9 @@ from golden.formats import Format, IntFormat
 from golden.ranges import dot_range
 from hw.blocks.interface import OPERANDS, Block, Cell, Operand
 from hw.blocks.vector_sums import VectorSum
+from hw.delay import delay
 from hw.formats import shape_of
-from hw.heap import HeapSum, addend, affine, late_of, product_format, program_of
+from hw.heap import PRODUCED, HeapSum, addend, affine, late_of, product_format, program_of
 from hw.targets.fabric import Fabric
 
 __all__ = ["HeapDot", "HeapGrid"]
@@ -105,8 +106,9 @@ class HeapDot(Cell):
         for lane in range(self.produced):
             m.submodules[f"product_{lane}"] = dsp = self.fabric.multiplier(one, other)
             m.d.comb += [dsp.a.eq(codes["activations"][lane]), dsp.b.eq(codes["weights"][lane])]
-            # Codes that no level has could make a wider one.
-            products.append(dsp.o[:product_format(self.weights, self.activations).width])
+            # Codes that no level has could make a wider one. DSPs are far from the carry chains.
+            product = dsp.o[:product_format(self.weights, self.activations).width]
+            products.append(delay(m, product, PRODUCED - dsp.latency, f"product_{lane}"))
         m.d.comb += [
             heap.i.eq(Cat(*(codes[name][lane] for name in OPERANDS
                             for lane in range(self.produced, self.lanes)),

@@ -55,8 +55,8 @@ def late_of(lanes: int) -> int:
     return 1 + ((lanes - 1).bit_length() + 1) // 2
 
 
-PRODUCED = 3
-"""Cycle of a product that a multiplier makes."""
+PRODUCED = 4
+"""Cycle of a product that a multiplier makes: the multiplier's, and one for the wires from it."""
 
 
 def product_heaps(weights: Format, activations: Format, lanes: int, *, total: int = 0,

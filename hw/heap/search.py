@@ -35,7 +35,7 @@ FRESH = 0.25
 FLIP_FLOPS = 1.3
 """Flip-flops that go with a LUT: more of them count as LUTs."""
 
-_REVISION = 4  # of compiler and search: another one, another program
+_REVISION = 5  # of compiler and search: another one, another program
 
 
 class PairPrograms(NamedTuple):

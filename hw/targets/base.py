@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, Self
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.lib.memory import Memory
 from amaranth.utils import ceil_log2
 
 from golden.contracts import Rounding
@@ -14,7 +15,10 @@ from hw.arith import clamp, round_up, saturate, sticky_bit
 from hw.delay import delay
 from hw.targets.products import Part, Row, plan, row_of, row_sum
 
-__all__ = ["Extra", "Fabric", "Narrowed", "Stages"]
+__all__ = ["Extra", "Fabric", "Narrowed", "READ", "Stages", "Write", "plain_memory"]
+
+READ = 2
+"""Cycles of a read of a memory: the memory's own, which is slow, and a register behind it."""
 
 
 class Stages(Protocol):
@@ -60,6 +64,30 @@ class Extra(NamedTuple):
         """Number that is added."""
         bit = self.bit.replicate(2).as_signed() if self.negative else self.bit
         return bit << self.place
+
+
+class Write(NamedTuple):
+    """Write of ``data`` to ``address`` of a memory, while ``valid``."""
+
+    valid: Value
+    address: Value
+    data: Value
+
+
+def plain_memory(m: Module, name: str, write: Write, address: Value, *, width: int, depth: int
+                 ) -> Value:
+    """Return what a memory has at ``address``, :data:`READ` cycles later; see `Fabric.memory`."""
+    # Without the attribute Yosys adds multiplexers for a word that is read as it is written.
+    memory = m.submodules[name] = Memory(shape=width, depth=depth, init=[],
+                                         attrs={"no_rw_check": "1"})
+    write_port, read_port = memory.write_port(), memory.read_port()
+    m.d.comb += [
+        write_port.en.eq(write.valid),
+        write_port.addr.eq(write.address),
+        write_port.data.eq(write.data),
+        read_port.addr.eq(address),
+    ]
+    return delay(m, read_port.data, READ - 1, f"{name}_read")
 
 
 @dataclass(frozen=True)
@@ -148,6 +176,14 @@ class Fabric:
     def multiplier(self, one: IntFormat, other: IntFormat) -> Any:
         """Return a component that multiplies in a DSP: ``a`` times ``b`` is ``o``."""
         raise TypeError(f"Fabric must have DSPs to instantiate, not {self.name}")
+
+    def memory(self, m: Module, name: str, write: Write, address: Value, *, width: int,
+               depth: int) -> Value:
+        """Return what a memory, :data:`READ` cycles later, has at ``address``.
+
+        A word that is read in the cycle in which it is written is unknown.
+        """
+        return plain_memory(m, name, write, address, width=width, depth=depth)
 
     @property
     def models(self) -> str | None:

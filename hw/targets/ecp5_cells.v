@@ -82,3 +82,59 @@ endmodule
 module PFUMX (input ALUT, input BLUT, input C0, output Z);
     assign Z = C0 ? ALUT : BLUT;
 endmodule
+
+// Memory of 512 words of 36 bits: port A writes, and its lowest address pins enable bytes; port B
+// reads, a cycle later and through the output register. A word has the pins of both ports, those of
+// A first. Enables other than those of the bytes, and clocks, are as they are instantiated; other
+// parameters are refused.
+module DP16KD (
+    input
+        CLKA, CEA, OCEA, WEA, RSTA, CSA2, CSA1, CSA0, ADA13, ADA12, ADA11, ADA10, ADA9, ADA8,
+        ADA7, ADA6, ADA5, ADA4, ADA3, ADA2, ADA1, ADA0, DIA17, DIA16, DIA15, DIA14, DIA13, DIA12,
+        DIA11, DIA10, DIA9, DIA8, DIA7, DIA6, DIA5, DIA4, DIA3, DIA2, DIA1, DIA0, CLKB, CEB, OCEB,
+        WEB, RSTB, CSB2, CSB1, CSB0, ADB13, ADB12, ADB11, ADB10, ADB9, ADB8, ADB7, ADB6, ADB5,
+        ADB4, ADB3, ADB2, ADB1, ADB0, DIB17, DIB16, DIB15, DIB14, DIB13, DIB12, DIB11, DIB10,
+        DIB9, DIB8, DIB7, DIB6, DIB5, DIB4, DIB3, DIB2, DIB1, DIB0,
+    output
+        DOA17, DOA16, DOA15, DOA14, DOA13, DOA12, DOA11, DOA10, DOA9, DOA8, DOA7, DOA6, DOA5,
+        DOA4, DOA3, DOA2, DOA1, DOA0, DOB17, DOB16, DOB15, DOB14, DOB13, DOB12, DOB11, DOB10,
+        DOB9, DOB8, DOB7, DOB6, DOB5, DOB4, DOB3, DOB2, DOB1, DOB0
+);
+    parameter integer DATA_WIDTH_A = 18;
+    parameter integer DATA_WIDTH_B = 18;
+    parameter [47:0] REGMODE_A = "NOREG";
+    parameter [47:0] REGMODE_B = "NOREG";
+    parameter [39:0] RESETMODE = "SYNC";
+    parameter [39:0] CSDECODE_A = "0b000";
+    parameter [39:0] CSDECODE_B = "0b000";
+    parameter [63:0] GSR = "ENABLED";
+
+    initial
+        if (DATA_WIDTH_A != 36 || DATA_WIDTH_B != 36 || REGMODE_A != "OUTREG"
+            || REGMODE_B != "OUTREG" || RESETMODE != "SYNC" || CSDECODE_A != "0b000"
+            || CSDECODE_B != "0b000" || GSR != "DISABLED")
+            $fatal(1, "DP16KD: parameters must be those of exactmac's memories");
+
+    reg [35:0] memory [0:511];
+    reg [35:0] read, register;
+    wire [8:0] address_a = {ADA13, ADA12, ADA11, ADA10, ADA9, ADA8, ADA7, ADA6, ADA5};
+    wire [8:0] address_b = {ADB13, ADB12, ADB11, ADB10, ADB9, ADB8, ADB7, ADB6, ADB5};
+    wire [35:0] word = {
+        DIB17, DIB16, DIB15, DIB14, DIB13, DIB12, DIB11, DIB10, DIB9, DIB8, DIB7, DIB6, DIB5,
+        DIB4, DIB3, DIB2, DIB1, DIB0, DIA17, DIA16, DIA15, DIA14, DIA13, DIA12, DIA11, DIA10,
+        DIA9, DIA8, DIA7, DIA6, DIA5, DIA4, DIA3, DIA2, DIA1, DIA0};
+    always @(posedge CLKA) begin
+        if (WEA & ADA0) memory[address_a][8:0] <= word[8:0];
+        if (WEA & ADA1) memory[address_a][17:9] <= word[17:9];
+        if (WEA & ADA2) memory[address_a][26:18] <= word[26:18];
+        if (WEA & ADA3) memory[address_a][35:27] <= word[35:27];
+    end
+    always @(posedge CLKB) begin
+        read <= memory[address_b];
+        register <= read;
+    end
+    assign {
+        DOB17, DOB16, DOB15, DOB14, DOB13, DOB12, DOB11, DOB10, DOB9, DOB8, DOB7, DOB6, DOB5,
+        DOB4, DOB3, DOB2, DOB1, DOB0, DOA17, DOA16, DOA15, DOA14, DOA13, DOA12, DOA11, DOA10,
+        DOA9, DOA8, DOA7, DOA6, DOA5, DOA4, DOA3, DOA2, DOA1, DOA0} = register;
+endmodule

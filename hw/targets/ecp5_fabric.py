@@ -4,15 +4,16 @@
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Cat, Signal, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 
 from golden.formats import IntFormat
 from hw.delay import delay
 from hw.heap import MOST_HALVES, HeapSum, program_of
-from hw.targets.base import Extra, Fabric, Narrowed, Stages
+from hw.targets.base import Extra, Fabric, Narrowed, Stages, Write
 from hw.targets.dsp import Multiplier
 from hw.targets.ecp5_rounding import clamped, narrowed, prepared
 from hw.targets.ecp5_sums import ends_below, extended, sum_with
+from hw.targets.memory import DEPTHS, WIDTHS, BlockRam
 from hw.targets.products import Part, Row, plan, row_sum
 
 __all__ = ["ECP5Fabric"]
@@ -38,6 +39,20 @@ class ECP5Fabric(Fabric):
     def most_halves(self) -> int:
         """Most halves of a carry chain: with the shorter ones, 200 MHz and more at speed 6."""
         return MOST_HALVES if self.optimize == "area" else 44
+
+    def memory(self, m: Module, name: str, write: Write, address: Value, *, width: int,
+               depth: int) -> Value:
+        """Return what a memory has at ``address``: that of a DP16KD, if it is no small one."""
+        if width not in WIDTHS or depth not in DEPTHS:
+            return super().memory(m, name, write, address, width=width, depth=depth)
+        m.submodules[name] = ram = BlockRam(width=width, depth=depth)
+        m.d.comb += [
+            ram.write.valid.eq(write.valid),
+            ram.write.address.eq(write.address),
+            ram.write.data.eq(write.data),
+            ram.address.eq(address),
+        ]
+        return ram.o
 
     def multiplier(self, one: IntFormat, other: IntFormat) -> Multiplier:
         """Return a component that multiplies in a DSP, with all of its registers."""

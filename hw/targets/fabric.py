@@ -1,9 +1,10 @@
 """Fabrics by name: whose cells arithmetic is made of."""
 
-from hw.targets.base import Extra, Fabric, Narrowed, Stages
+from hw.targets.base import READ, Extra, Fabric, Narrowed, Stages, Write
 from hw.targets.ecp5_fabric import ECP5Fabric
 
-__all__ = ["ECP5", "Extra", "FABRICS", "Fabric", "GENERIC", "Narrowed", "Stages"]
+__all__ = ["ECP5", "Extra", "FABRICS", "Fabric", "GENERIC", "Narrowed", "READ", "Stages",
+           "Write"]
 
 GENERIC = Fabric("generic")
 """Plain Verilog, for any target."""

@@ -22,7 +22,7 @@ from hw.shared import Shared
 from hw.tile.config import TileConfig
 from hw.tile.dsps import block_of
 
-__all__ = ["MacArray", "Part", "totals_layout"]
+__all__ = ["MacArray", "Part", "step_layout", "totals_layout"]
 
 LEAF = 16
 """Most cells of a part that is not divided further."""
@@ -36,6 +36,9 @@ class Part(Shared):
 
     An array is one part, divided into halves again and again. The wires across a part's border
     grow with its rows and columns, not with its cells. Halves of one size share one module.
+
+    Registers in each leaf move its banks, so control comes a cycle before what it acts on. Where
+    synthesis removes borders, those of all leaves become one.
 
     Parameters
     ----------
@@ -52,9 +55,9 @@ class Part(Shared):
     i : In(StructLayout)
         Edges of the vectors: ``activations``, ``[rows]``, and ``weights``, ``[cols]``.
     valid, last : In(1)
-        The cells' sums belong to a beat, and to a job's last beat.
+        The cells' sums of the next cycle belong to a beat, and to a job's last beat.
     step : In(1)
-        Totals shift.
+        Totals shift in the next cycle.
     follow : In(ArrayLayout(ArrayLayout(total, outputs), rows))
         Totals to the right of each row.
     totals : Out(ArrayLayout(ArrayLayout(total, outputs), rows))
@@ -136,7 +139,8 @@ class Part(Shared):
                 ]
 
     def _leaf(self, m: Module):
-        load = Signal()
+        # A reset loads, too, so that the accumulators are cleared by one wire.
+        adds, load, move = Signal(), Signal(init=1), Signal()
         moves, sums, clears, outside = [], [], [], []
         for row in range(self.rows):
             following: list[Value] = [self.follow[row][k] for k in range(self.outputs)]
@@ -144,7 +148,8 @@ class Part(Shared):
                 place = f"{row}_{col}"
                 cell: Any = self.cell.twin()
                 m.submodules[f"cell_{place}"] = cell
-                accumulator = Signal(shape_of(self.total), name=f"accumulator_{place}")
+                accumulator = Signal(shape_of(self.total), name=f"accumulator_{place}",
+                                     reset_less=True)
                 finished = Signal(shape_of(self.total), name=f"finished_{place}", reset_less=True)
                 total = Signal(shape_of(self.total), name=f"total_{place}")
                 m.d.comb += [
@@ -160,19 +165,28 @@ class Part(Shared):
                     outside.append(cell.outside)
             m.d.comb += [self.totals[row][k].eq(following[k]) for k in range(self.outputs)]
         # A register's own enable and reset, and one multiplexer in front of the second bank.
-        m.d.comb += load.eq(self.valid & self.last)
-        with m.If(self.valid):
+        m.d.sync += [
+            adds.eq(self.valid),
+            load.eq(self.valid & self.last),
+            move.eq(self.valid & self.last | self.step),
+        ]
+        with m.If(adds):
             m.d.sync += sums
         with m.If(load):
             m.d.sync += clears
-        with m.If(self.step | load):
+        with m.If(move):
             m.d.sync += moves
         if self._marked:
             m.d.comb += self.outside.eq(Cat(outside).any())
 
 
+def step_layout(config: TileConfig) -> data.StructLayout:
+    """Layout of a step: ``column`` counts those of a row, ``last`` marks a job's last one."""
+    return data.StructLayout({"column": range(config.cols // config.outputs), "last": 1})
+
+
 def totals_layout(config: TileConfig) -> data.StructLayout:
-    """Layout of a transfer of totals, with their sidebands."""
+    """Layout of a step's totals, with their sidebands."""
     c = config
     return data.StructLayout({
         "totals": data.ArrayLayout(shape_of(c.accumulator), c.outputs),
@@ -180,8 +194,6 @@ def totals_layout(config: TileConfig) -> data.StructLayout:
         **({"term": shape_of(c.accumulator)} if c.inner_product == "winograd" else {}),
         **({"flags": data.ArrayLayout(FLAGS, c.outputs)} if c.propagates else {}),
         **({"outside": 1} if c.block_scaled else {}),
-        "column": range(c.cols // c.outputs),
-        "last": 1,
     })
 
 
@@ -197,21 +209,31 @@ class MacArray(Shared):
     """Add up the sums of a job's beats, each pair of vectors in a cell of its own.
 
     There are two banks: one accumulates, the other holds the totals of the job before and hands
-    them over row by row, ``outputs`` at a time. The beat marked ``last`` adds its sums, moves the
+    them over row by row, ``outputs`` at a step. The beat marked ``last`` adds its sums, moves the
     totals over and clears the first bank, so the next job's first beat may follow in the next
     cycle. Clearing after a job, not before one, costs nothing: it is the registers' own
     synchronous reset.
 
-    Nothing stalls: a last beat's sums must not arrive before the step that empties the second
-    bank, at the earliest in the same cycle. The :class:`~hw.tile.entrance.Entrance` sees to that.
+    Nothing stalls: a last beat's sums must not arrive before the totals of the step that empties
+    the second bank leave, at the earliest in the same cycle. The
+    :class:`~hw.tile.entrance.Entrance` sees to that.
 
     Where the tile has them, sidebands go with the totals: the sum of the row's activations (raw
     levels, for weight zero points), the ``term`` that is to be subtracted from the row's totals
     (Winograd's inner product), the flags of infinities and NaN, and ``outside``: a block of this
     job or of an earlier one was outside of the window.
 
-    Totals are offered :attr:`latency` cycles after their job's last beat. Throughput is one beat,
-    and ``outputs`` totals, per cycle.
+    Steps are offered :attr:`latency` cycles after their job's last beat. Each one's totals follow
+    in the cycle after its transfer, and are there in no other: so what moves the banks comes from
+    registers. Throughput is one beat, and one step, per cycle.
+
+    ==============  ================================================
+    cycle           contents
+    ==============  ================================================
+    0               last beat; ``o.valid`` from cycle :attr:`latency`
+    n               a transfer on ``o``
+    n + 1           its ``totals``; the banks shift
+    ==============  ================================================
 
     Parameters
     ----------
@@ -222,12 +244,15 @@ class MacArray(Shared):
     -------
     i : In(stream.Signature(StructLayout, always_ready=True))
         Fields of the block's beat, and ``last``, which marks a job's last beat.
-    o : Out(stream.Signature(totals_layout(config)))
-        Totals. ``column`` counts the steps of a row; ``last`` marks a job's last transfer.
+    o : Out(stream.Signature(step_layout(config)))
+        Steps.
+    totals : Out(totals_layout(config))
+        Totals of the step that was transferred in the cycle before.
     """
 
     i: stream.Interface
     o: stream.Interface
+    totals: data.View
 
     def __init__(self, config: TileConfig):
         self.config = c = config
@@ -238,7 +263,8 @@ class MacArray(Shared):
         super().__init__({
             "i": In(stream.Signature(data.StructLayout({**self._block.beat.members, "last": 1}),
                                      always_ready=True)),
-            "o": Out(stream.Signature(totals_layout(c))),
+            "o": Out(stream.Signature(step_layout(c))),
+            "totals": Out(totals_layout(c)),
         })
 
     @cached_property
@@ -271,14 +297,15 @@ class MacArray(Shared):
 
     @property
     def latency(self) -> int:
-        """Cycles from a job's last beat to its first totals."""
-        return self._block.latency + 1
+        """Cycles from a job's last beat to its first step."""
+        return self._block.latency
 
     def body(self, platform):
         m = Module()
         c, block, beat = self.config, self._block, self.i.p
-        valid = delay(m, self.i.valid, block.latency, "valid", reset_less=False)
-        last = delay(m, self.i.valid & beat.last, block.latency, "last", reset_less=False)
+        # In the cycle before the sums of a beat, or of a job's last one.
+        valid = delay(m, self.i.valid, block.latency - 1, "valid", reset_less=False)
+        last = delay(m, self.i.valid & beat.last, block.latency - 1, "last", reset_less=False)
         step, row_ends = Signal(), Signal()
         for name, side in self._sides.items():
             # A row follows the row above. A part with one total per row steps at each row's end.
@@ -290,7 +317,7 @@ class MacArray(Shared):
                 part.last.eq(last),
                 part.step.eq(step & row_ends if part.cols < c.cols else step),
                 *(part.follow[row].eq(part.totals[row + 1]) for row in range(c.rows - 1)),
-                Value.cast(self.o.p[side.member]).eq(Value.cast(part.totals[0])),
+                Value.cast(self.totals[side.member]).eq(Value.cast(part.totals[0])),
             ]
         if isinstance(block, ScaledBlock):
             # The flag is sticky; a job's results carry its state at the end of the job.
@@ -298,15 +325,16 @@ class MacArray(Shared):
                 m, beat, self.i.valid, self._sides["sums"].part.outside), Signal()
             m.d.sync += outside.eq(outside | now)
             outside_until = Signal()
-            with m.If(last):
+            with m.If(delay(m, last, 1, "last_inside", reset_less=False)):
                 m.d.sync += outside_until.eq(outside | now)
-            m.d.comb += self.o.p.outside.eq(outside_until)
+            m.d.comb += self.totals.outside.eq(outside_until)
 
-        remaining = Signal(range(c.steps + 1))
+        # Steps to follow the next one; below 0 there is none.
+        remaining = Signal(range(-1, c.steps), init=-1)
         column = Signal(range(c.cols // c.outputs))
         m.d.comb += [
-            self.o.valid.eq(remaining != 0),
-            self.o.p.last.eq(remaining == 1),
+            self.o.valid.eq(remaining >= 0),
+            self.o.p.last.eq(remaining == 0),
             self.o.p.column.eq(column),
             step.eq(self.o.valid & self.o.ready),
             row_ends.eq(column == c.cols // c.outputs - 1),
@@ -316,5 +344,5 @@ class MacArray(Shared):
             with m.If(row_ends):
                 m.d.sync += column.eq(0)
         with m.If(last):
-            m.d.sync += remaining.eq(c.steps)
+            m.d.sync += remaining.eq(c.steps - 1)
         return m

@@ -5,7 +5,6 @@ from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
@@ -14,6 +13,7 @@ from golden.formats import Format
 from hw.delay import delay
 from hw.payload import Field, Payload
 from hw.shared import Shared
+from hw.targets.fabric import GENERIC, READ, Fabric, Write
 from hw.tile.fields import Fields
 
 __all__ = ["ParameterStore", "WORDS", "head_word"]
@@ -48,12 +48,14 @@ class ParameterStore(Shared):
     outputs : int
         Records per read, ``index * outputs`` and on.
     max_jobs : int
-        Most jobs accepted and not yet finished.
+        Most jobs accepted and not yet finished or dropped.
     head : int
         Words of a set in front of its records.
     apart : sequence of str
         Fields of the record, one after the other and of one format, longer than a word, that are
         no part of ``records``: ``field`` hands them on as they arrive.
+    fabric : Fabric
+        Fabric of the memories.
 
     Members
     -------
@@ -66,10 +68,12 @@ class ParameterStore(Shared):
     whole : Out(range(channels / outputs + 1))
         Complete reads, of ``outputs`` records each, in the current set.
     accept : In(1)
-        A job that will use the current bank is accepted in this cycle.
+        A job that may use the current bank is accepted in this cycle.
+    drop : In(StructLayout)
+        ``valid``: a job that was accepted for ``bank`` will not use it.
     finish : In(StructLayout)
         ``valid``: a job that uses ``bank`` makes its last use of the set in this cycle, of a
-        record or of a table.
+        table or of a record, whose address came :attr:`reading` cycles ago.
     address : In(StructLayout)
         ``index`` and ``bank`` of the records to read.
     records : Out(ArrayLayout(StructLayout, outputs))
@@ -86,23 +90,28 @@ class ParameterStore(Shared):
     current: Signal
     whole: Signal
     accept: Signal
+    drop: data.View
     finish: data.View
     address: data.View
     records: data.View
     write: data.View
     field: data.View
 
-    latency = 2
-    """A memory's read, which is slow, and a register behind it."""
+    reading = 1
+    """Cycles from an address to the use of the set: a register, since memories are far away."""
+
+    latency = reading + READ
+    """Cycles from an address to its records."""
 
     def __init__(self, *, record: dict[str, Format], channels: int, outputs: int, max_jobs: int,
-                 head: int = 0, apart: Sequence[str] = ()):
+                 head: int = 0, apart: Sequence[str] = (), fabric: Fabric = GENERIC):
         self.record = record
         self.channels = channels
         self.outputs = outputs
         self.max_jobs = max_jobs
         self.head = head
         self.apart = tuple(apart)
+        self.fabric = fabric
         self._payload = Payload.of(record)
         self._kept = Payload.of({
             name: fmt for name, fmt in record.items() if name not in self.apart})
@@ -112,6 +121,7 @@ class ParameterStore(Shared):
             "current": Out(1),
             "whole": Out(range(self._entries + 1)),
             "accept": In(1),
+            "drop": In(data.StructLayout({"valid": 1, "bank": 1})),
             "finish": In(data.StructLayout({"valid": 1, "bank": 1})),
             "address": In(data.StructLayout({"index": self._index_bits, "bank": 1})),
             "records": Out(data.ArrayLayout(self._kept.layout, outputs)),
@@ -149,21 +159,23 @@ class ParameterStore(Shared):
         # Address of the next word, in a read of records that is not whole yet.
         writing = Signal()
         whole = Signal.like(self.whole)
+        full = Signal()
         slot = Signal(range(self.outputs))
         word = Signal(range(words))
 
-        # Jobs that still use each bank.
-        users = [Signal(range(self.max_jobs + 1), name=f"users_{bank}") for bank in range(2)]
+        # Jobs that still use each bank, less one: a sign says that there is none.
+        users = [Signal(range(-1, self.max_jobs), init=-1, name=f"users_{bank}")
+                 for bank in range(2)]
         free = Signal()
         m.d.comb += [
-            free.eq(Mux(writing, users[1], users[0]) == 0),
+            free.eq(Mux(writing, users[1] < 0, users[0] < 0)),
             self.i.ready.eq(free),
             self.current.eq(~writing),
         ]
         for bank, count in enumerate(users):
             joins = self.accept & (self.current == bank)
-            leaves = self.finish.valid & (self.finish.bank == bank)
-            m.d.sync += count.eq(count + joins - leaves)
+            leaves, drops = (each.valid & (each.bank == bank) for each in (self.finish, self.drop))
+            m.d.sync += count.eq(count + joins - leaves - drops)
 
         transfer = self.i.valid & self.i.ready
         record = transfer
@@ -182,12 +194,16 @@ class ParameterStore(Shared):
                 m.d.sync += head.eq(0)
         writes = Signal()
         last_word = Signal()
+        ends = Signal()
         now_whole = Signal.like(whole)
         m.d.comb += [
-            writes.eq(record & (whole != self._entries)),
+            writes.eq(record & ~full),
             last_word.eq(writes & (word == words - 1)),
-            now_whole.eq(whole + (last_word & (slot == self.outputs - 1))),
+            ends.eq(last_word & (slot == self.outputs - 1)),
+            now_whole.eq(whole + ends),
         ]
+        with m.If(ends & (whole == self._entries - 1)):
+            m.d.sync += full.eq(1)
         m.d.sync += whole.eq(now_whole)
         with m.If(writes):
             m.d.sync += word.eq(word + 1)
@@ -197,7 +213,7 @@ class ParameterStore(Shared):
                 m.d.sync += slot.eq(0)
         with m.If(transfer & self.i.p.last):
             m.d.sync += [
-                word.eq(0), slot.eq(0), whole.eq(0), self.whole.eq(now_whole),
+                word.eq(0), slot.eq(0), whole.eq(0), full.eq(0), self.whole.eq(now_whole),
                 writing.eq(~writing), self.ready.eq(1),
             ]
 
@@ -216,24 +232,21 @@ class ParameterStore(Shared):
                 self.field.value.eq(fields.field),
             ]
 
+        address = delay(m, Cat(self.address.index, self.address.bank), self.reading, "address")
+        # Words are written a cycle after they came, long before a job can read them.
+        place = delay(m, Cat(whole[:self._index_bits], writing), 1, "place")
+        came = delay(m, self.i.p.word, 1, "word")
         for k in range(self.outputs):
             kept = []
             for start, end in self._runs:
                 read = []
                 for w in range(start // WORD_BITS, -(-end // WORD_BITS)):
                     width = min(WORD_BITS, end - w * WORD_BITS)
-                    memory = Memory(shape=width, depth=2 << self._index_bits, init=[])
-                    m.submodules[f"memory_{k}_{w}"] = memory
-                    write_port = memory.write_port()
-                    read_port = memory.read_port()
-                    m.d.comb += [
-                        write_port.addr.eq(Cat(whole[:self._index_bits], writing)),
-                        write_port.data.eq(self.i.p.word),
-                        write_port.en.eq(writes & (slot == k) & (word == w)),
-                        read_port.addr.eq(Cat(self.address.index, self.address.bank)),
-                    ]
-                    read.append(read_port.data)
+                    # Never of the word that is read: that is in the other bank.
+                    write = Write(delay(m, writes & (slot == k) & (word == w), 1,
+                                        f"write_{k}_{w}", reset_less=False), place, came[:width])
+                    read.append(self.fabric.memory(m, f"memory_{k}_{w}", write, address,
+                                                   width=width, depth=2 << self._index_bits))
                 kept.append(Cat(*read)[start % WORD_BITS:])
-            m.d.comb += self.records[k].as_value().eq(
-                delay(m, Cat(*kept), self.latency - 1, f"record_{k}"))
+            m.d.comb += self.records[k].as_value().eq(Cat(*kept))
         return m

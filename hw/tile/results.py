@@ -15,11 +15,12 @@ from hw.delay import FIFO_LATENCY, delay
 from hw.requantize.lut import Table
 from hw.requantize.shared_exponent import SharedExponent
 from hw.shared import Shared
-from hw.tile.array import totals_layout
+from hw.tile.array import step_layout, totals_layout
 from hw.tile.config import TileConfig
 from hw.tile.dsps import requantizer_of
-from hw.tile.entrance import JOB_QUEUE, bank_bits, current_layout, told_layout
+from hw.tile.entrance import told_layout
 from hw.tile.fixed_parameters import FixedParameters
+from hw.tile.jobs import DROPPING, JOB_QUEUE, bank_bits, current_layout
 from hw.tile.parameters import ParameterStore, head_word
 from hw.tile.ports import payloads
 from hw.tile.tables import look_up, table_of
@@ -82,22 +83,22 @@ class Results(Shared):
         i_parameters --> ParameterStore
                               |
                               v
-        totals ---------> Requantizer --> Table --> SharedExponent --> queue --> o
+        steps, totals --> Requantizer --> Table --> SharedExponent --> queue --> o
 
     ``outputs`` totals of a row go through as many requantizers, with the records of their columns:
     column ``c`` of a job has record ``group * cols + c`` of the set that was current when the job
     was accepted. With ``lut``, a :class:`~hw.requantize.lut.Table` follows each requantizer. For a
     block-scaled output, one :class:`~hw.requantize.shared_exponent.SharedExponent` follows all.
 
-    Totals wait only while the queue has no room for all results under way. Latency from totals to
-    their outputs is :attr:`latency` cycles; throughput is ``outputs`` results per cycle.
+    Steps wait only while the queue has no room for all results under way. Latency from a step to
+    its outputs is :attr:`latency` cycles; throughput is a step, and ``outputs`` results, per cycle.
 
     Parameters
     ----------
     config : TileConfig
         Configuration of the tile.
     before : int
-        Cycles from a job's last beat to its totals.
+        Cycles from a job's last beat to its first step.
 
     Members
     -------
@@ -106,14 +107,18 @@ class Results(Shared):
     current : Out(current_layout(config))
         Parameter set that a new job would use.
     accept : In(1)
-        A job that will use the current set is accepted.
+        A job is accepted, which will use the current set, unless it is dropped.
+    drop : In(StructLayout)
+        ``valid``: a job accepted two cycles ago will not use its set, in ``bank``.
     write : Out(StructLayout)
         Words that load tables; only for a tile with such tables.
     arrives : In(1)
-        The last sums of a job arrive in this cycle; its totals are offered in the next.
+        The first step of a job is offered in the next cycle.
     job : In(told_layout(config))
-        Job whose last sums arrive.
-    totals : In(stream.Signature(totals_layout(config)))
+        That job.
+    steps : In(stream.Signature(step_layout(config)))
+    totals : In(totals_layout(config))
+        Totals of the step that was transferred in the cycle before.
     o : Out(stream.Signature(StructLayout))
         Outputs, as on the tile's stream.
     leaves : Out(1)
@@ -123,10 +128,12 @@ class Results(Shared):
     i_parameters: stream.Interface
     current: data.View
     accept: Signal
+    drop: data.View
     write: data.View
     arrives: Signal
     job: data.View
-    totals: stream.Interface
+    steps: stream.Interface
+    totals: data.View
     o: stream.Interface
     leaves: Signal
 
@@ -154,16 +161,18 @@ class Results(Shared):
             **({"write": Out(head_word(sum(c.head.values())))} if c.head else {}),
             "current": Out(current_layout(c)),
             "accept": In(bank_bits(c)),
+            "drop": In(data.StructLayout({"valid": 1, "bank": bank_bits(c)})),
             "arrives": In(1),
             "job": In(told_layout(c)),
-            "totals": In(stream.Signature(totals_layout(c))),
+            "steps": In(stream.Signature(step_layout(c))),
+            "totals": In(totals_layout(c)),
             "o": Out(stream.Signature(streams["o"].layout)),
             "leaves": Out(1),
         })
 
     @property
     def latency(self) -> int:
-        """Cycles from totals to their outputs."""
+        """Cycles from a step to its outputs."""
         return (ParameterStore.latency + self._result_latency
                 + (self._shared.latency if self._shared else 0) + FIFO_LATENCY)
 
@@ -174,7 +183,7 @@ class Results(Shared):
 
     @property
     def release_latency(self) -> int:
-        """Cycles from a job's last total to its last use of its parameter set.
+        """Cycles from a job's last step to its last use of its parameter set.
 
         A loaded table and thresholds in memories are read later than the records; their bank is
         in use until a job's last result has been read from it.
@@ -183,7 +192,8 @@ class Results(Shared):
         if "lut" in head:
             return ParameterStore.latency + requantizer.latency
         late = "output" in head or self.config.apart
-        return ParameterStore.latency + requantizer.table_latency if late else 0
+        return (ParameterStore.latency + requantizer.table_latency if late
+                else ParameterStore.reading)
 
     @property
     def _result_latency(self) -> int:
@@ -198,6 +208,7 @@ class Results(Shared):
             width=self.o.payload.shape().size, depth=self.queue)
         if isinstance(store, ParameterStore):
             wiring.connect(m, wiring.flipped(self.i_parameters), store.i)
+            m.d.comb += store.drop.eq(self.drop)
             if c.head:
                 m.d.comb += self.write.eq(store.write)
         write = self.write if c.head else None
@@ -209,16 +220,16 @@ class Results(Shared):
         ]
 
         # Totals leave row by row, with the records of their columns.
-        totals: Any = self.totals.p
+        place: Any = self.steps.p
         steps_per_row = c.cols // c.outputs
         base = Signal(store.address.index.shape())
         bank = Signal(store.current.shape())
         step = Signal()
-        finished = delay(m, step & totals.last, reading, "finished", reset_less=False)
+        finished = delay(m, step & place.last, reading, "finished", reset_less=False)
         finished_bank = delay(m, bank, reading, "finished_bank")
         m.d.comb += [
-            step.eq(self.totals.valid & self.totals.ready),
-            store.address.index.eq(base + totals.column),
+            step.eq(self.steps.valid & self.steps.ready),
+            store.address.index.eq(base + place.column),
             store.address.bank.eq(bank),
             store.finish.valid.eq(finished),
             store.finish.bank.eq(finished_bank),
@@ -229,8 +240,8 @@ class Results(Shared):
                 bank.eq(self.job.bank),
             ]
 
-        # The totals wait for their records.
-        early: Any = delay(m, totals, store.latency - 1, "totals")
+        # The totals wait for their records, which are read a cycle before the totals are there.
+        early: Any = delay(m, self.totals, store.latency - 2, "totals")
         waiting: Any = Signal.like(early)
         m.d.comb += waiting.eq(early)
         if c.inner_product == "winograd":
@@ -250,13 +261,13 @@ class Results(Shared):
                 states.first.eq(self.job.states),
                 states.arrives.eq(self.arrives),
                 states.step.eq(step),
-                states.row_ends.eq(totals.column == steps_per_row - 1),
+                states.row_ends.eq(place.column == steps_per_row - 1),
             ]
             drawn: Any = delay(m, states.o, store.latency, "states")
             inputs["state"] = [drawn[k] for k in range(c.outputs)]
         if isinstance(store, ParameterStore) and c.apart:
-            place = delay(m, Cat(store.address.index, bank), store.latency, "place")
-            inputs["place"] = [place] * c.outputs
+            inputs["place"] = [delay(m, Cat(store.address.index, bank), store.latency, "place")
+                               ] * c.outputs
             field = store.field
             m.d.comb += [each for k, requantizer in enumerate(self._requantizers) for each in (
                 requantizer.write.valid.eq(field.valid[k]),
@@ -281,7 +292,9 @@ class Results(Shared):
             codes = look_up(m, c, self._tables, codes, finished_bank, write)
             valid = delay(m, valid, Table.latency, "looked_up", reset_less=False)
         marks: Any = Signal(self._sidebands)
-        m.d.comb += [marks[name].eq(late[name]) for name in self._sidebands.members]
+        m.d.comb += marks.last.eq(delay(m, place.last, store.latency, "last"))
+        if c.block_scaled:
+            m.d.comb += marks.outside.eq(late.outside)
         marks = delay(m, marks, self._result_latency, "marks")
 
         result: Any = Signal(self.o.payload.shape())
@@ -306,20 +319,22 @@ class Results(Shared):
         ]
 
         # The results under way always fit the output queue.
-        under_way = Signal(range(self.queue + 1))
-        m.d.sync += under_way.eq(under_way + step - self.leaves)
+        room = Signal(range(-1, self.queue), init=self.queue - 1)  # for these after the next step
+        m.d.sync += room.eq(room - step + self.leaves)
         m.d.comb += [
             self.leaves.eq(self.o.valid & self.o.ready),
-            self.totals.ready.eq(under_way != self.queue),
+            self.steps.ready.eq(room >= 0),
         ]
         return m
 
     @property
     def _max_jobs(self) -> int:
-        # Jobs that wait, and jobs between their last beat and their last use of the set. Last
-        # beats are `steps` cycles apart or more, but for cycles in which totals wait.
+        # Jobs that wait, jobs of no beats until they are dropped, and jobs between their last beat
+        # and their last use of the set. Last beats are `steps` cycles apart or more, but for
+        # cycles in which steps wait.
         steps = self.config.steps
-        return JOB_QUEUE + -(-(self.before + steps - 1 + self.release_latency) // steps)
+        ended = -(-(self.before + steps - 1 + self.release_latency) // steps)
+        return JOB_QUEUE + DROPPING + ended
 
     def _store(self) -> ParameterStore | FixedParameters:
         """Source of the records: a store, or fixed parameters."""
@@ -327,7 +342,8 @@ class Results(Shared):
         if c.parameters is None:
             return ParameterStore(
                 record=c.stored, channels=c.groups * c.cols, outputs=c.outputs,
-                max_jobs=self._max_jobs, head=sum(c.head.values()), apart=c.apart)
+                max_jobs=self._max_jobs, head=sum(c.head.values()), apart=c.apart,
+                fabric=c.fabric)
         return FixedParameters(record={name: c.record[name] for name in c.fixed_per_channel},
                                values=c.fixed_per_channel, channels=c.groups * c.cols,
                                outputs=c.outputs)

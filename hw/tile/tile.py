@@ -118,12 +118,12 @@ class MacTile(Shared):
 
     @property
     def total_latency(self) -> int:
-        """Cycles from a job's last beat to its first total."""
+        """Cycles from a job's last beat to the first step of its totals."""
         return self._array.latency
 
     @property
     def release_latency(self) -> int:
-        """Cycles from a job's last total to its last use of its parameter set."""
+        """Cycles from a job's last step to its last use of its parameter set."""
         return self._results.release_latency
 
     @property
@@ -140,7 +140,7 @@ class MacTile(Shared):
         if c.parameters is None:
             wiring.connect(m, wiring.flipped(self.i_parameters), results.i_parameters)
         wiring.connect(m, wiring.flipped(self.i_job), entrance.i_job)
-        wiring.connect(m, array.o, results.totals)
+        wiring.connect(m, array.o, results.steps)
         wiring.connect(m, results.o, wiring.flipped(self.o))
         write = results.write if c.head else None
         job, beat = entrance.job, array.i.p
@@ -148,6 +148,8 @@ class MacTile(Shared):
             entrance.current.eq(results.current),
             entrance.leaves.eq(results.leaves),
             results.accept.eq(entrance.accept),
+            results.drop.eq(entrance.drop),
+            results.totals.eq(array.totals),
             self.error.eq(entrance.error),
             array.i.valid.eq(entrance.enter),
             beat.last.eq(entrance.last),
@@ -165,7 +167,7 @@ class MacTile(Shared):
         if c.block_scaled:
             m.d.comb += beat.base.eq(job.base)
 
-        # Fields of a job reach the results together with the sums of its last beat.
+        # Fields of a job reach the results in the cycle before its first step.
         told = Signal(told_layout(c))
         cycles = array.latency - 1
         m.d.comb += [

@@ -46,7 +46,8 @@ module DP16KD #(
         DOB4, DOB3, DOB2, DOB1, DOB0
 );
 /* verilator lint_on MODDUP */
-    `REFUSE_UNLESS(REGMODE_A == "NOREG" && REGMODE_B == "NOREG", "DP16KD: REGMODE must be NOREG")
+    `REFUSE_UNLESS(REGMODE_A == REGMODE_B && (REGMODE_A == "NOREG" || REGMODE_A == "OUTREG"),
+                   "DP16KD: REGMODE must be NOREG or OUTREG, the same for both ports")
     `REFUSE_UNLESS(CSDECODE_A == "0b000" && CSDECODE_B == "0b000",
                    "DP16KD: CSDECODE must be 0b000")
     `REFUSE_UNLESS(CLKAMUX == "CLKA" && CLKBMUX == "CLKB",
@@ -97,14 +98,22 @@ module DP16KD #(
         .data_b({18'd0, data_b}), .read_b(read_b)
     );
 
+    wire [17:0] out_a = DATA_WIDTH_B == 36 ? read_b[17:0] : read_a[17:0];
+    wire [17:0] out_b = DATA_WIDTH_B == 36 ? read_b[35:18] : read_b[17:0];
+    reg [17:0] register_a, register_b;
+    always @(posedge CLKA)
+        if (OCEA) register_a <= out_a;
+    always @(posedge CLKB)
+        if (OCEB) register_b <= out_b;
+
     assign {
         DOA17, DOA16, DOA15, DOA14, DOA13, DOA12, DOA11, DOA10, DOA9, DOA8, DOA7, DOA6, DOA5,
         DOA4, DOA3, DOA2, DOA1, DOA0}
-        = DATA_WIDTH_B == 36 ? read_b[17:0] : read_a[17:0];
+        = REGMODE_A == "OUTREG" ? register_a : out_a;
     assign {
         DOB17, DOB16, DOB15, DOB14, DOB13, DOB12, DOB11, DOB10, DOB9, DOB8, DOB7, DOB6, DOB5,
         DOB4, DOB3, DOB2, DOB1, DOB0}
-        = DATA_WIDTH_B == 36 ? read_b[35:18] : read_b[17:0];
+        = REGMODE_B == "OUTREG" ? register_b : out_b;
 
     // Each INITVAL has 16 words of 18 bits, 20 bits apart; a row of the model is two of them.
     localparam [64*320-1:0] INITIAL = {

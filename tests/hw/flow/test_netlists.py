@@ -265,7 +265,7 @@ endmodule
 
 
 @pytest.mark.parametrize("name,cell,parameters,message", [
-    ("ecp5", "DP16KD", {"REGMODE_A": '"OUTREG"'}, "DP16KD: REGMODE must be NOREG"),
+    ("ecp5", "DP16KD", {"REGMODE_A": '"OUTREG"'}, "DP16KD: REGMODE must be NOREG or"),
     ("ecp5", "DP16KD", {"CSDECODE_B": '"0b001"'}, "DP16KD: CSDECODE must be 0b000"),
     ("ecp5", "DP16KD", {"CLKBMUX": '"INV"'}, "DP16KD: clocks must not be inverted"),
     ("ecp5", "DP16KD", {"RESETMODE": '"NONE"'}, "DP16KD: RESETMODE must be SYNC or ASYNC"),

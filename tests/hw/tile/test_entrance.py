@@ -42,7 +42,7 @@ def run(backend, phase, good, flips=()):
 def test_a_job_out_of_range_is_dropped_whole(rng, backend, beats, group):
     phase = phase_of(CONFIG, rng, [beats, 3, beats, beats, 2], groups=[group, 1, group, group, 2])
     trace = run(backend, phase, np.array([False, True, False, False, True]))
-    assert trace.error == trace.first["s_axis_job"] + 1
+    assert trace.error == trace.first["s_axis_job"] + 2
     # Its beats are taken one per cycle, and the next job's follow.
     first, final = trace.first["s_axis_weights"], trace.final["s_axis_weights"]
     assert final - first + 1 == phase.beats.sum()
@@ -52,7 +52,7 @@ def test_a_job_out_of_range_is_dropped_whole(rng, backend, beats, group):
 def test_a_job_of_no_beats_takes_none(rng, backend):
     phase = phase_of(CONFIG, rng, [0, 2, 0, 0, 0, 0, 1], groups=[0, 1, 0, 3, 0, 2, 2])
     trace = run(backend, phase, phase.beats > 0)
-    assert trace.error == trace.first["s_axis_job"] + 1
+    assert trace.error == trace.first["s_axis_job"] + 2
     # It takes no place among the jobs that wait.
     assert trace.final["s_axis_job"] - trace.first["s_axis_job"] == len(phase.beats) - 1
 
@@ -63,7 +63,7 @@ def test_a_job_of_no_beats_takes_none(rng, backend):
 def test_a_wrong_tlast_moves_no_boundary(rng, backend, flips):
     phase = phase_of(CONFIG, rng, [4, 5, 4])  # a beat in every cycle
     trace = run(backend, phase, np.ones(3, bool), flips)
-    assert trace.error == trace.first["s_axis_weights"] + flips[0][1] + 1
+    assert trace.error == trace.first["s_axis_weights"] + flips[0][1] + 2
 
 
 def test_no_error_in_good_traffic(rng, backend):

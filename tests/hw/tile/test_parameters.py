@@ -210,7 +210,8 @@ class Model:
                       for words in [words_of(dut.record, values)] for k, word in enumerate(words)]
         self.closed = 0
         self.jobs = []  # numbers of the sets of the jobs under way, oldest first
-        self.met = {"same": 0, "other": 0, "waits": 0, "full": 0, "with last": 0}
+        self.doomed = []  # those of jobs that will be dropped, with their cycles
+        self.met = {"same": 0, "other": 0, "waits": 0, "full": 0, "with last": 0, "drops": 0}
 
     async def __call__(self, ctx):
         dut, rng = self.dut, self.rng
@@ -222,8 +223,9 @@ class Model:
                 mood = rng.choice([0.1, 0.5, 0.9])
             writing = self.closed
             # Banks take turns, so the set being written shares one with the set before last.
-            free = not any(used == writing - 2 for used in self.jobs)
-            assert all(used in (writing - 1, writing - 2) for used in self.jobs)
+            under_way = [*self.jobs, *(used for used, _ in self.doomed)]
+            free = not any(used == writing - 2 for used in under_way)
+            assert all(used in (writing - 1, writing - 2) for used in under_way)
             offered = position < len(self.words) and rng.random() < 0.7
             word, last = self.words[position] if offered else (0xffffffff, 1)
             ctx.set(dut.i.valid, bool(offered))
@@ -233,7 +235,10 @@ class Model:
             if self.closed:
                 assert ctx.get(dut.current) == (self.closed - 1) % 2
 
-            accept = self.closed > 0 and len(self.jobs) < dut.max_jobs and rng.random() < mood
+            accept = self.closed > 0 and len(under_way) < dut.max_jobs and rng.random() < mood
+            drops = bool(self.doomed) and self.doomed[0][1] == cycle
+            ctx.set(dut.drop.valid, drops)
+            ctx.set(dut.drop.bank, self.doomed[0][0] % 2 if drops else int(rng.integers(2)))
             finish = bool(self.jobs) and rng.random() < 0.5
             ctx.set(dut.accept, bool(accept))
             ctx.set(dut.finish.valid, finish)
@@ -254,13 +259,18 @@ class Model:
 
             transfer = offered and free
             self.met["waits"] += offered and not free
-            self.met["full"] += len(self.jobs) == dut.max_jobs
+            self.met["full"] += len(under_way) == dut.max_jobs
+            self.met["drops"] += drops and finish and accept or dut.max_jobs == 1
             self.met["with last"] += bool(transfer and last and accept)
             if accept and finish:
                 self.met["same" if self.jobs[0] == self.closed - 1 else "other"] += 1
             if finish:
                 self.jobs.pop(0)
-            if accept:
+            if drops:
+                self.doomed.pop(0)
+            if accept and rng.random() < 0.3:
+                self.doomed.append((self.closed - 1, cycle + 2))
+            elif accept:
                 self.jobs.append(self.closed - 1)
             if transfer:
                 position += 1
