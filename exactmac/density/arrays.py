@@ -14,6 +14,7 @@ from exactmac.density.simulation import Emitted, simulated
 from golden import ops
 from golden.winograd import weights_term
 from hw import emit
+from hw.delay import delay
 from hw.formats import shape_of
 from hw.payload import Field, Payload
 from hw.tile.array import MacArray
@@ -63,20 +64,21 @@ class ArrayTotals(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from a job's last beat to its first total."""
-        return self.array.latency + 1
+        return self.array.latency + 2
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.array = array = self.array
         i: Any = array.i.p
-        o: Any = array.o.p
-        total, given = Signal.like(self.total, reset_less=True), Signal()
-        term = o.term if self.config.inner_product == "winograd" else 0
+        totals: Any = array.totals
+        total = Signal.like(self.total, reset_less=True)
+        given = delay(m, array.o.valid, 2, "given", reset_less=False)
+        term = totals.term if self.config.inner_product == "winograd" else 0
         m.d.comb += [
             *(Value.cast(i[name]).eq(getattr(self, name)) for name in ("activations", "weights")),
             array.i.valid.eq(self.valid), i.last.eq(self.last), array.o.ready.eq(1),
             self.total.eq(total), self.given.eq(given)]
-        m.d.sync += [total.eq(o.totals[0] - term), given.eq(array.o.valid)]
+        m.d.sync += total.eq(totals.totals[0] - term)
         return m
 
 

@@ -13,7 +13,7 @@ from golden.winograd import check_formats, pairs_range, products_range
 from hw.blocks.interface import OPERANDS, Block, Cell, Operand
 from hw.delay import delay
 from hw.formats import shape_of
-from hw.heap import HeapSum, PairPrograms, pair_programs
+from hw.heap import PRODUCED, HeapSum, PairPrograms, pair_programs
 from hw.heap.pairs import sum_width
 from hw.targets.fabric import Fabric
 
@@ -103,7 +103,8 @@ class PairDot(Cell):
             m.d.comb += [dsp.a.eq(sums.o.word_select(2 * pair, width)),
                          dsp.b.eq(sums.o.word_select(2 * pair + 1, width))]
             # The largest sum of two codes is less than its digits could be.
-            made.append(dsp.o[:products_range(self.weights, self.activations, 1).format.width])
+            product = dsp.o[:products_range(self.weights, self.activations, 1).format.width]
+            made.append(delay(m, product, PRODUCED - dsp.latency, f"product_{pair}"))
         m.d.comb += [
             sums.i.eq(Cat(Value.cast(self.i[name]) for name in OPERANDS)),
             products.i.eq(Cat(sums.o[2 * self.produced * width:], *made)),
