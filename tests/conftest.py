@@ -1,6 +1,7 @@
 import gc
 import os
 import zlib
+from collections import Counter
 
 # Two workers share the cores, and numpy reads this once: another thread would only spin.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -19,9 +20,17 @@ gc.set_threshold(500_000, 20, 20)
 BITS, search.BITS = search.BITS, 1 << 11
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     # Minutes long: begun last, it would leave the other worker idle.
     items.sort(key=lambda item: item.name != "test_everything_is_proven")
+    places: Counter[str] = Counter()
+    for item in items:
+        if (thinned := item.get_closest_marker("thinned")) is not None:
+            name = item.nodeid.split("[")[0]
+            if places[name] % thinned.args[0]:
+                item.add_marker(pytest.mark.slow)
+            places[name] += 1
 
 
 def pytest_collection_finish():

@@ -109,11 +109,13 @@ module DP16KD (
     parameter [39:0] CSDECODE_B = "0b000";
     parameter [63:0] GSR = "ENABLED";
 
+`ifndef YOSYS
     initial
         if (DATA_WIDTH_A != 36 || DATA_WIDTH_B != 36 || REGMODE_A != "OUTREG"
             || REGMODE_B != "OUTREG" || RESETMODE != "SYNC" || CSDECODE_A != "0b000"
             || CSDECODE_B != "0b000" || GSR != "DISABLED")
             $fatal(1, "DP16KD: parameters must be those of exactmac's memories");
+`endif
 
     reg [35:0] memory [0:511];
     reg [35:0] read, register;

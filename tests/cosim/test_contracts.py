@@ -94,6 +94,7 @@ LEVELS = [
     *(pytest.param(contract(name, addend_bits=48, signed_multiplier=True), output,
                    id=f"{name}-addend-{output}", marks=pytest.mark.slow)
       for name, output in (("half_up", "u8"), ("half_even", "s8"), ("half_even", "e4m3fn")))])
+@pytest.mark.thinned(2)
 def test_verilog_is_golden(rng, name, output):
     config = tile(name, output)
     groups, count = (8, 10**6) if output is None else (4, 4 * 10**5)

@@ -127,6 +127,7 @@ def want_of(config, given):
 
 @pytest.mark.parametrize("name", [
     name if name in DEFAULT else pytest.param(name, marks=pytest.mark.slow) for name in SMALL])
+@pytest.mark.thinned(2)
 def test_malformed_jobs(rng, name):
     config = SMALL[name]
     backend = simulation(config)

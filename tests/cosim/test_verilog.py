@@ -44,6 +44,7 @@ def named(tiles):
 
 
 @pytest.mark.parametrize("name", named(BITS | PAIRS | LEVELS | SHAPES))
+@pytest.mark.thinned(3)
 def test_formats_and_shapes(name):
     check((BITS | PAIRS | LEVELS | SHAPES)[name])
 
@@ -91,9 +92,9 @@ CONTROL_FAULTS = {
         "assign inner_r_rdy = | inner_level;",
         "reg late = 1'h0; always @(posedge clk) late <= | inner_level; "
         "assign inner_r_rdy = late & (| inner_level);",
-        "Verilog makes the first transfer of s_axis_activations in cycle "),
+        "Verilog makes the first transfer of m_axis_o in cycle "),
     "a word of a record that is never written": (
-        "assign write_port__en = ", "assign write_port__en = 1'h0 & ",
+        "if (\\$signature__en )", "if (1'h0)",
         "Verilog differs from golden in "),
 }
 

@@ -108,7 +108,7 @@ def test_emission_is_repeatable(tmp_path):
     first, second = (files(folder / "build" / NAME) for folder in folders)
     assert set(first) == FILES
     assert first == second
-    assert set(re.findall(rb"\(\* (\w+)", first[f"{NAME}.v"])) == {b"init"}
+    assert set(re.findall(rb"\(\* (\w+)", first[f"{NAME}.v"])) == {b"init", b"no_rw_check"}
 
 
 def _made(folder):

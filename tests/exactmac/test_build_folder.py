@@ -176,6 +176,7 @@ def test_a_failure_leaves_what_stood_there(tmp_path, capsys, monkeypatch, what, 
 
 @pytest.mark.parametrize("more, stays", [
     ((), False), (("--netlist",), True), (("--seed", "7"), False)])
+@pytest.mark.thinned(3)
 def test_a_placed_netlist_stays_only_where_it_is_asked_for(tmp_path, monkeypatch, more, stays):
     placed = []
 

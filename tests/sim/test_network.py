@@ -53,6 +53,7 @@ def test_accuracy_on_the_verilog(bits, points):
         "--weights mx_e2m1 --activations mx_e4m3fn --output e4m3fn --rows 2",
         "--weights mx_s3 --activations s8 --output s8 --window 2 --cols 2 --lanes 16")),
 ], ids=str)
+@pytest.mark.thinned(2)
 def test_every_tensor_is_golden(arguments):
     config = tile(*arguments.split())
     result = on_tiles.run_digits(config, compiled(config))

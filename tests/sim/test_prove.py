@@ -45,6 +45,7 @@ MULTIPLIERS = 263
     claims.level_of_exponent("floor", BlockScaled(parse("codebook:-9/-2/0/3"))),
     claims.conversion(), claims.float_product(), claims.float_requantizer(U4), claims.inside(U4),
 ], ids=lambda claim: f"{claim.subject} {claim.instance}")
+@pytest.mark.thinned(2)
 def test_a_claim_holds(claim):
     prove.prove(claim)
 

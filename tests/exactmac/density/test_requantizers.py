@@ -41,7 +41,7 @@ def test_results_are_golden(design, fabric):
 
 
 def test_a_fault_is_found():
-    emitted = NARROW.built(GENERIC)
+    emitted = NARROW.built(ECP5)
     with pytest.raises(Mismatch, match=r"^result \d+ of 99,\d+ must be -?\d+, not -?\d+$"):
         NARROW.verify(replace(emitted, latency=emitted.latency - 1))
 

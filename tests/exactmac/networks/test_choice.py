@@ -62,9 +62,10 @@ def test_the_summary_names_the_other_layers(net, capsys, tmp_path):
 
 def test_every_choice_of_a_shape_is_kept(net):
     given = {"rows": 3, "cols": 2, "lanes": 6, "depth": 40, "outputs": 1, "channels": 8,
-             "target": "ecp5", "optimize": "speed", "inner_product": "winograd"}
+             "target": "ecp5", "optimize": "speed", "prepared": True, "inner_product": "winograd"}
     assert set(given) == set(SHAPE)
-    options = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
+    options = [f"--{name.replace('_', '-')}{'' if value is True else f'={value}'}"
+               for name, value in given.items()]
     config = choice_of(parser().parse_args([str(net), *options])).config
     assert {name: getattr(config, name) for name in SHAPE} == given
 

@@ -73,6 +73,7 @@ def golden_sums(activations, weights):
 
 @pytest.mark.parametrize("lanes", LANES)
 @pytest.mark.parametrize("weights, activations", PAIRS)
+@pytest.mark.thinned(3)
 def test_grid_is_golden(rng, weights, activations, lanes):
     dut = grid(weights, activations, 2, 2, lanes)
     a, w = random_beats(rng, dut, 24)
@@ -101,6 +102,7 @@ FITTING = [
 
 @pytest.mark.parametrize("rows, cols, lanes", [(2, 2, 3), (1, 2, 17)])
 @pytest.mark.parametrize("kind, weights, activations", FITTING)
+@pytest.mark.thinned(3)
 def test_block_that_fits_is_golden(rng, kind, weights, activations, rows, cols, lanes):
     dut = block_for(fabric=GENERIC, weights=parse(weights), activations=parse(activations),
                     rows=rows, cols=cols, lanes=lanes)

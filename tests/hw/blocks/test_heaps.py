@@ -43,6 +43,7 @@ def test_other_formats_have_not(weights, activations):
     ("s4n", "s4"), ("u3", "s5"), ("s1", "s1"), ("u1", "s1"), ("u4", "u4"), ("odd4", "odd3"),
     ("s4", "odd2"), ("binary", "bit"), ("binary", "binary"), ("ternary", "s4"), ("u3", "ternary")])
 @pytest.mark.parametrize("rows, cols, lanes", [(2, 2, 1), (1, 2, 5)])
+@pytest.mark.thinned(2)
 def test_block_is_golden(rng, weights, activations, rows, cols, lanes):
     dut = block(weights, activations, rows, cols, lanes)
     a, w = random_beats(rng, dut, 24)
@@ -63,10 +64,11 @@ def test_products_of_dsps(weights, activations, produced, rng):
 
 
 def test_every_pair_of_levels():
-    dut = block("s4", "s4", 16, 16, 1)
-    levels = dut.activations.levels()[None, :, None]
-    received = transform(dut, payloads(dut, levels, levels), 1)
-    np.testing.assert_array_equal(sums_of(dut, received), golden_sums(levels, levels))
+    dut = block("s4", "s4", 1, 1, 1)
+    levels = dut.activations.levels()
+    a, w = (axis.reshape(-1, 1, 1) for axis in np.meshgrid(levels, levels))
+    received = transform(dut, payloads(dut, a, w), len(a))
+    np.testing.assert_array_equal(sums_of(dut, received), golden_sums(a, w))
 
 
 def test_latency_and_throughput(rng):
@@ -89,6 +91,7 @@ def test_cells_are_instances_in_the_verilog():
 @pytest.mark.parametrize("weights, activations, lanes", [
     ("s4n", "s4", 3), ("binary", "bit", 5), pytest.param("s8", "u8", 4, marks=pytest.mark.slow),
     pytest.param("odd4", "s4", 4, marks=pytest.mark.slow)])
+@pytest.mark.thinned(2)
 def test_a_tile_of_heaps_in_its_verilog(weights, activations, lanes):
     config = TileConfig.of(weights=weights, activations=activations, output="s8", rows=1, cols=2,
                            lanes=lanes, depth=64, channels=4, target="ecp5")

@@ -176,6 +176,7 @@ def test_arithmetic(tmp_path, netlist_of, name, x, y):
         ("ecp5", "lanes", 2), ("ecp5", "pair", 1), *(
             (name, kind, 1) for name in ("ecp5", "xc7")
             for kind in ("half", "byte", "nibble", "bit"))))])
+@pytest.mark.thinned(2)
 def test_memory(tmp_path, netlist_of, name, kind, blocks):
     target = TARGETS[name]
     verilog, ports = memory(kind, tmp_path)

@@ -56,6 +56,7 @@ def heaps_of(weights, activations, lanes, more: int | None = 0, produced=0):
 @pytest.mark.parametrize("activations", FORMATS)
 @pytest.mark.parametrize("lanes", [1, 5])
 @pytest.mark.parametrize("more, produced", [(None, 0), (0, 0), (4, 0), (1, 1)])
+@pytest.mark.thinned(2)
 def test_a_heap_is_the_sum_and_its_program_too(weights, activations, lanes, more, produced, rng):
     weights, activations = parse(weights), parse(activations)
     if produced and weights == activations == parse("binary"):

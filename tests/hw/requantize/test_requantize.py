@@ -149,6 +149,7 @@ def test_outputs_of_any_width(rng, build, name, output):
     (Range(-1 << 43, (1 << 43) - 1), 32), (Range(0, (1 << 40) - 1), 16), (Range(0, 225), 1),
     (Range(-8, 7), 8)], ids=str)
 @pytest.mark.parametrize("name", ONE_SHIFT)
+@pytest.mark.thinned(2)
 def test_accumulators_and_multipliers_of_other_widths(rng, build, name, sums, multiplier_bits):
     case = build(name, sums, "s8", multiplier_bits=multiplier_bits)
     assert case.shifts.hi == max(62, case.total.width + multiplier_bits - 1)
@@ -174,6 +175,7 @@ def everything_near(case, rng, count):
 
 
 @pytest.mark.parametrize("name, output", turning(WITH_ADDED))
+@pytest.mark.thinned(2)
 def test_random_totals(rng, build, name, output):
     case = build(name, levels_range(S32), output)
     case.check(everything_near(case, rng, 3000))
@@ -205,6 +207,7 @@ def ties(case, rng):
 
 
 @pytest.mark.parametrize("name, output", turning(WITH_ADDED))
+@pytest.mark.thinned(2)
 def test_ties(rng, build, name, output):
     case = build(name, levels_range(S32), output)
     case.check(ties(case, rng))
@@ -245,6 +248,7 @@ def test_weight_zero_points(rng, build, name):
 @pytest.mark.skipif(available() is not None, reason=str(available()))
 @pytest.mark.parametrize("name, output", [
     ("half_up", "s8"), ("tflite", "u8"), ("half_even", "u3"), ("stochastic", "s4")])
+@pytest.mark.thinned(3)
 def test_cells_in_their_verilog(rng, name, output):
     """As emitted, with the models of the cells: corners, ties and random totals."""
     case = Case(name, levels_range(S32), output, fabric=ECP5)

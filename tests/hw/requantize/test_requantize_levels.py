@@ -16,6 +16,7 @@ MORE_LEVELS = ["binary", "odd2", "odd8", "e2m1", "e3m2", "e5m2", "cfloat8_1_4_3"
 @pytest.mark.parametrize("output", [
     *LEVELS, *(pytest.param(each, marks=pytest.mark.slow) for each in MORE_LEVELS)])
 @pytest.mark.parametrize("name", [*ROUNDINGS, "pulp"])
+@pytest.mark.thinned(3)
 def test_levels_that_are_not_integers(rng, build, name, output):
     """Every sum of eight bits, by powers of two and odd multiples of them: every kind of tie."""
     if name == "zero" and not parse(output).contains(0):

@@ -58,6 +58,7 @@ def rows_of(dut, way, tables, rng):
 
 @pytest.mark.parametrize("loaded", list(TABLES))
 @pytest.mark.parametrize("name", [*ROUNDINGS, "pulp"])
+@pytest.mark.thinned(3)
 def test_levels_of_the_table_of_each_sum(rng, name, loaded):
     """A row per cycle; its table is there in no other cycle than the one that is said."""
     way, fmt = contract(name), parse(loaded)

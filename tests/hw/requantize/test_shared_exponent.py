@@ -93,6 +93,7 @@ def test_codes_are_in_units_of_the_largest_exponent(rng, output, name, outputs, 
     "mx_e2m1", "mx_s8", "mx_codebook:-100/-7/0/3",
     *(pytest.param(output, marks=pytest.mark.slow)
       for output in ("mx_e4m3fn", "mx_odd4", "mx_u1", "mx_codebook:1/24/44/71"))])
+@pytest.mark.thinned(2)
 def test_shifts_as_far_as_they_go(output):
     # To the left and to the right of all levels, the smallest and the largest numbers.
     dut = shared_exponent(output, outputs=32)
@@ -151,6 +152,7 @@ TILES = [tile(), tile("mx_e2m1", "s4", "mx_s8", "half_up", rows=1, outputs=32, w
 @pytest.mark.parametrize("config", [
     TILES[0], *(pytest.param(each, marks=pytest.mark.slow) for each in TILES[1:])],
     ids=lambda config: config.name)
+@pytest.mark.thinned(2)
 def test_tile_is_golden(rng, config):
     phases = [random_phase(config, rng, jobs=6), random_phase(config, rng, jobs=3)]
     want = jobs.expected(config, phases)

@@ -65,6 +65,7 @@ USUAL = {f"{name}_contract" for name in ("half_up", "tflite", "onnx_zp_inside", 
 @pytest.mark.parametrize("name", [
     pytest.param(name, marks=[pytest.mark.slow] if name == "shared exponent" or (
         name.endswith("_contract") and name not in USUAL) else []) for name in TILES])
+@pytest.mark.thinned(2)
 def test_a_tile_of_a_slow_fabric_is_exact(slow, name, rng):
     config = replace(TILES[name], target="slow")
     assert config.fabric is SLOW
@@ -73,6 +74,7 @@ def test_a_tile_of_a_slow_fabric_is_exact(slow, name, rng):
 
 
 @pytest.mark.parametrize("name", UNITS)
+@pytest.mark.thinned(2)
 def test_a_unit_of_a_slow_fabric_is_exact(name, rng):
     usual = UNITS[name]()
     unit, operation = of_slow(usual), usual.operation

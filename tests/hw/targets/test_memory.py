@@ -75,6 +75,7 @@ def test_what_is_written_is_read(rng, fabric, width, depth):
 
 @needs_verilator
 @pytest.mark.parametrize("width, depth", SIZES)
+@pytest.mark.thinned(2)
 def test_what_is_written_is_read_in_verilog(rng, width, depth):
     Traffic(ECP5, width, depth).check(rng, "verilator")
 

@@ -124,6 +124,7 @@ class Rounded(Product):
 @pytest.mark.parametrize("fabric, more", [(GENERIC, 1), (ECP5, 0)], ids=["generic", "ecp5"])
 @pytest.mark.parametrize("a, b, registers", [
     ("s32", "u31", 3), ("s18", "u31", 2), ("s14", "u31", 2), ("s19", "u31", 3)])
+@pytest.mark.thinned(2)
 def test_products_and_bits_are_exact(rng, a, b, registers, fabric, more):
     dut = Rounded(a, b, fabric)
     assert dut.latency == registers + more + (fabric is ECP5)
@@ -133,6 +134,7 @@ def test_products_and_bits_are_exact(rng, a, b, registers, fabric, more):
 @pytest.mark.parametrize("a, b, place, dsp", [
     ("s13", "u31", 30, None), ("s44", "s33", 30, None), ("s24", "u10", 20, None),
     ("s9", "u9", 4, None), ("s20", "u19", 18, 2), ("s20", "u19", 18, 0), ("s20", "u19", 17, None)])
+@pytest.mark.thinned(2)
 def test_bits_that_cost_an_adder_are_exact(rng, a, b, place, dsp):
     dut = Rounded(a, b, replace(ECP5, dsp=dsp), place)
     dut.check(dut.rows(rng, 60)[:160], "amaranth")
@@ -149,6 +151,7 @@ def test_products_and_bits_are_exact_in_their_verilog(rng, a):
 @pytest.mark.parametrize("a, b, dsp", [
     ("s33", "u31", None), ("s33", "u31", 3), ("s20", "s19", 1), ("s20", "s19", 0),
     pytest.param("s33", "u31", 0, marks=pytest.mark.slow), ("s40", "u1", 0), ("u9", "u9", None)])
+@pytest.mark.thinned(3)
 def test_products_are_exact_in_their_verilog(rng, a, b, dsp):
     dut = Product(a, b, replace(ECP5, dsp=dsp))
     dut.check(dut.rows(rng, 3000), "verilator")

@@ -37,6 +37,7 @@ def simulation(config):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.thinned(2)
 def test_the_tensor_does_not_depend_on_the_tile(shape):
     """Rows, columns, requantizers, parameter sets: all ragged, all of the same draws."""
     rng = np.random.default_rng(11)

@@ -38,6 +38,7 @@ def check_case(rng, config, stalls=(0.0, 0.5)):
 
 
 @pytest.mark.parametrize("shape, name, zero_points", CHOSEN)
+@pytest.mark.thinned(3)
 def test_tile_is_golden(rng, shape, name, zero_points):
     check_case(rng, case_of(shape, name, zero_points))
 

@@ -15,6 +15,7 @@ from tests.hw.tiles import SHAPES, phase_of, tile_config
 
 @pytest.mark.parametrize("name, zero_points", [("half_up", "both"), ("none", "none")])
 @pytest.mark.parametrize("shape", ["1x1x1", "3x2x5", "2x6x3/6", "4x4x4/4"])
+@pytest.mark.thinned(2)
 def test_backpressure_in_bursts(rng, shape, name, zero_points):
     # The output stands still until every input has, and then again now and then.
     config = tile_config(name, zero_points, **SHAPES[shape])

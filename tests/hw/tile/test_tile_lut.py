@@ -42,6 +42,7 @@ def simulation(config):
 @pytest.mark.parametrize("shape, name, output", [
     ("1x1x1", "half_up", "s8"), ("3x4x5", "onnx", "s8n"), ("3x4x5/4", "stochastic", "s8"),
     ("3x4x5", "tflite", "u8"), ("1x1x1", "half_even", "e4m3fn"), ("3x4x5", "floor", "odd8")])
+@pytest.mark.thinned(3)
 def test_tile_is_golden(rng, lut, shape, name, output):
     if lut is TABLE and output != "s8":
         lut = tuple(np.resize(rng.permutation(parse(output).levels()), 256).tolist())

@@ -23,6 +23,7 @@ RESET_SHAPES = {
     ("2x2x2", "tflite", "both", "s8", 1),
     pytest.param("1x32x2/8", "half_up", "none", "mx_e2m1", 5, marks=pytest.mark.slow),
 ])
+@pytest.mark.thinned(2)
 def test_reset_at_every_cycle(rng, shape, name, zero_points, output, every, ready):
     config = tile_config(name, zero_points, ("s4n", "u4", output), **RESET_SHAPES[shape])
     broken = drive.streams(config, [phase_of(config, rng, [2, 1, 2])])

@@ -84,6 +84,7 @@ def parameters(operation, rng, count):
 
 
 @pytest.mark.parametrize("name", UNITS)
+@pytest.mark.thinned(2)
 def test_every_pair_with_stalls(name, rng):
     unit = UNITS[name]()
     operation = unit.operation
