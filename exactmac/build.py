@@ -46,6 +46,7 @@ from hw.flow.tools import (
     versions,
 )
 from hw.folder import FolderError, install, scratch, standing, workspace
+from hw.tile.inner_products import InnerProduct, inner_products
 from sim.backend import Plan
 from sim.checks import check_fixed
 from sim.heaps import NotExact, check_pairs, check_products
@@ -71,6 +72,7 @@ class Build(Measurement):
         self.expected = expected(request.config, self.schedule)
         self.verified: dict[str, Verification] = {}
         self.proven: str | None = None
+        self.inner_products: dict[str, InnerProduct] = {}
         self.no_verilator = available()
 
     def emit(self):
@@ -138,6 +140,10 @@ class Build(Measurement):
         return VerilatorSimulation(sources, self.request.name, self.tile.ports,
                                    design=self.config, clocking=self.request.clocking, **options)
 
+    def compare_inner_products(self):
+        """Find what sums take with each inner product."""
+        self.inner_products = inner_products(self.config)
+
     def waves(self):
         """Write the waves of a run without stalls."""
         backend = AmaranthSimulation(self.tile, self.tile.ports)
@@ -164,6 +170,8 @@ class Build(Measurement):
         if self.request.verify:
             steps.append(("verify", self.simulate))
         steps += super().steps()
+        if self.request.areas and self.config.fabric.heaps:
+            steps.append(("inner products", self.compare_inner_products))
         if self.request.vcd:
             steps.append(("waves", self.waves))
         return steps
@@ -189,6 +197,9 @@ class Build(Measurement):
             files=sorted({path.name for path in self.folder.iterdir()} | {"manifest.json"}))
         if self.proven is not None:
             manifest["proven"] = self.proven
+        if self.inner_products:
+            manifest["inner_products"] = {
+                name: each._asdict() for name, each in self.inner_products.items()}
         if self.request.model is not None:
             manifest["model"] = self.request.model.to_json()
         (self.folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")

@@ -94,6 +94,14 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
+def _sums(inner_products: dict[str, Any], picked: str) -> str:
+    """Say what the sums take, and what they would with another inner product."""
+    takes = {name: ", ".join(_count(each[unit], unit.upper()) for unit in ("lut", "dsp"))
+             for name, each in inner_products.items()}
+    return "; ".join([f"{takes[picked]} with inner product {picked}", *(
+        f"{text} with {name}" for name, text in takes.items() if name != picked)])
+
+
 def summary(manifest: dict[str, Any], folder: Path, areas: list[Area],
             placed: Placed | None, seconds: float, *,
             comparisons: Sequence[Comparison] = (),
@@ -118,6 +126,8 @@ def summary(manifest: dict[str, Any], folder: Path, areas: list[Area],
     if c["inner_product"] == "winograd":
         facts.add_row("inner product", "Winograd's: the driver folds a term of the weights into "
                                        "each bias (parameters.weights_term in manifest.json)")
+    if len(sums := manifest.get("inner_products", {})) > 1:
+        facts.add_row("sums", _sums(sums, c["inner_product"]))
     busy = _count(c["rows"] * c["cols"] // c["outputs"], "beat")
     if (model := manifest.get("model")) is not None:
         facts.add_row("model", f"{model['network']}, {model['arithmetic']}: "

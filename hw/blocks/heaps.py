@@ -155,6 +155,16 @@ class HeapGrid(Block):
         return HeapDot(weights=self.weights, activations=self.activations, lanes=self.lanes,
                        fabric=self.fabric, total=self.total, produced=self.produced)
 
+    @property
+    def luts(self) -> int:
+        """LUTs of the cells' programs."""
+        return self.rows * self.cols * self.cell.sum.program.luts
+
+    @property
+    def dsps(self) -> int:
+        """DSPs of the cells."""
+        return self.rows * self.cols * self.produced
+
     def edge(self, m: Module, operand: Operand, beat: data.View) -> list[Any]:
         """Codes of each vector; if the other factor has an offset, also their sums."""
         cell, edges = self.cell, []

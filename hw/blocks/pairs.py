@@ -226,6 +226,17 @@ class PairGrid(Block):
         return [sum_width(self.weights, self.activations)**2]
 
     @property
+    def luts(self) -> int:
+        """LUTs of the programs of all cells and of all rows' terms."""
+        sums, products, term = (program.luts for program in self.cell.programs)
+        return self.rows * (self.cols * (sums + products) + term)
+
+    @property
+    def dsps(self) -> int:
+        """DSPs of the cells."""
+        return self.rows * self.cols * self.produced
+
+    @property
     def term(self) -> PairTerm:
         """Activations' term of a row."""
         return PairTerm(weights=self.weights, activations=self.activations, lanes=self.lanes,

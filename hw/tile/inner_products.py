@@ -1,0 +1,31 @@
+"""What a tile's sums take with each inner product that it may have."""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from hw.blocks.heaps import HeapGrid
+from hw.blocks.pairs import PairGrid
+from hw.tile.config import TileConfig
+from hw.tile.dsps import block_of
+
+__all__ = ["InnerProduct", "inner_products"]
+
+
+class InnerProduct(NamedTuple):
+    """LUTs of the programs of all sums, accumulators and rows' terms included, and their DSPs."""
+
+    lut: int
+    dsp: int
+
+
+def inner_products(config: TileConfig) -> dict[str, InnerProduct]:
+    """Return what sums take by inner product, for a tile whose sums are bit heaps; else nothing."""
+    found = {}
+    for name in ("direct", "winograd"):
+        try:
+            block = block_of(replace(config, inner_product=name))
+        except ValueError:
+            continue  # the formats, lanes or zero points do not allow it
+        if isinstance(block, HeapGrid | PairGrid):
+            found[name] = InnerProduct(block.luts, block.dsps)
+    return found
