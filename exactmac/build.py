@@ -108,8 +108,8 @@ class Build(Measurement):
             clocking=self.request.clocking))
         self.path(".core").write_text(emit.core(self.config, name, VERSION, files))
 
-    def simulate(self):
-        """Verify the Verilog; if it cannot be simulated, the design. Prove bit heaps."""
+    def prove(self):
+        """Prove the programs of bit heaps."""
         if isinstance(block := self.block, HeapGrid):
             program = block.cell.sum.program
             check_products(program, block.weights, block.activations, block.lanes, block.produced)
@@ -122,6 +122,9 @@ class Build(Measurement):
             sums, products, term = (program.luts for program in cell.programs)
             self.proven = (f"the bit heaps of a sum, {sums} + {products} LUTs, and of a row's "
                            f"term, {term} LUTs, cell by cell, for all inputs")
+
+    def simulate(self):
+        """Verify the Verilog; if it cannot be simulated, the design."""
         if self.no_verilator is None:
             deep = deep_phase(self.config, np.random.default_rng(1))
             # The shipped vectors alone are too few for optimization to pay.
@@ -167,6 +170,8 @@ class Build(Measurement):
     def steps(self) -> list[Step]:
         """Return the steps after the Verilog; all can run at once."""
         steps: list[Step] = []
+        if isinstance(self.block, HeapGrid | PairGrid):
+            steps.append(("prove", self.prove))
         if self.request.verify:
             steps.append(("verify", self.simulate))
         steps += super().steps()

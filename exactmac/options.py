@@ -42,6 +42,7 @@ FIRST = ("--bits", "--requant", "--rows", "--cols", "--lanes", "--area")
 OTHERS = {
     "formats one by one": ("--weights", "--activations", "--output"),
     "files": ("--out", "--name"),
+    "cells of a target": ("--target", "--dsp", "--optimize", "--prepared", "--inner-product"),
     "place and route": ("--pnr",),
     "all": ("--help-all",),
 }
@@ -68,7 +69,7 @@ contracts  {_wrapped(CONTRACTS)}
 """
 """What ``--help-all`` says of formats and contracts."""
 EPILOG = f"""\
-{NUMBERS}targets    {', '.join(TARGETS)}
+{NUMBERS}area of    {', '.join(TARGETS)}
            (--list tells more of formats, contracts and targets)
 
 examples
@@ -253,9 +254,12 @@ def area_of(name: str, cells: str) -> Target:
     ValueError
         If there is no such target, or it lacks the cells.
     """
-    where, fabric = mapping.parse(name), FABRICS.get(cells, GENERIC)
-    if fabric.name not in (GENERIC.name, where.name):
-        raise ValueError(f"Area must be {cells} for a tile with its cells, not {name}")
+    fabric = FABRICS.get(cells, GENERIC)
+    among = list(TARGETS) if fabric is GENERIC else [fabric.name]
+    if name not in among:
+        must = f"one of {', '.join(among)}" if len(among) > 1 else f"{cells} for --target {cells}"
+        raise ValueError(f"Area must be {must}, not {name!r}")
+    where = mapping.parse(name)
     return where.without_dsp() if fabric.most_dsp else where
 
 

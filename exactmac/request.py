@@ -94,9 +94,11 @@ def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
         config, saved = config_of(args), Clocking()
     else:
         for name, value in choices_of(args).items():
-            raise ValueError(f"Config must be left out for {option(name)} {value}, "
-                             f"not {args.config!r}")
+            given = option(name) if value is True else f"{option(name)} {value}"
+            raise ValueError(f"Config must be left out for {given}, not {args.config!r}")
         config, saved = saved_of(args.config)
+        if args.dsp is not None and config.fabric.most_dsp:
+            raise ValueError(f"Config must be left out for --dsp {args.dsp}, not {args.config!r}")
     if args.area is not None and args.no_area:
         raise ValueError(f"Area must not be off (--no-area) for --area {args.area!r}")
     names = ((list(TARGETS) if config.fabric is GENERIC else [config.target])
@@ -105,7 +107,8 @@ def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
         area_of(name, config.target) for name in dict.fromkeys(names))
     if args.dsp is not None and not config.fabric.most_dsp:
         if args.dsp:
-            raise ValueError(f"Dsp must be 0 or left out, not {args.dsp}")
+            raise ValueError(f"Dsp must be 0 or left out for target {config.target}, "
+                             f"not {args.dsp}")
         if not areas:
             raise ValueError("Area must be at least one target for --dsp, not none")
         areas = tuple(each.without_dsp() for each in areas)

@@ -23,10 +23,10 @@ def check_formats(weights: Format, activations: Format, lanes: int):
     """Raise ``ValueError`` unless products of two formats can be paired, lane by lane."""
     for name, fmt in (("weights", weights), ("activations", activations)):
         if not isinstance(fmt, IntFormat):
-            raise ValueError(f"Inner product must be direct where {name} are no integers, as "
-                             f"{fmt}, not winograd")
+            raise ValueError(f"Inner product must be direct for {name} of format {fmt}, "
+                             "not winograd")
         if fmt.bits < 2:
-            raise ValueError(f"Inner product must be direct where {name} have one bit, as {fmt}, "
+            raise ValueError(f"Inner product must be direct for {name} of one bit, {fmt}, "
                              "not winograd")
     if lanes % 2:
         raise ValueError(f"Lanes must be even for inner product winograd, not {lanes}")

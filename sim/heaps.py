@@ -39,6 +39,7 @@ class _Check:
     sign: Function | None = None
     positive: bool = True
     kept: int = 0
+    sums: dict[int, int] = field(default_factory=dict)  # of the accumulator's columns
     functions: dict[int, Function] = field(default_factory=dict)
 
     def __post_init__(self):
@@ -135,7 +136,9 @@ class _Check:
 def check(heap: Heap, program: Program):
     """Raise :class:`NotExact` unless a program computes a heap's sum, for all inputs.
 
-    With an accumulator, the result is the accumulator plus the sum, modulo the accumulator's size.
+    With an accumulator, the result is the accumulator plus the sum, modulo the accumulator's size:
+    its lowest bits may stay as they are, every other one is the sum of a half of the one segment
+    that adds to the accumulator. Without one, an output that no wire drives is 0.
 
     Parameters
     ----------
@@ -154,13 +157,19 @@ def check(heap: Heap, program: Program):
             _chain(state, chain)
         except NotExact as error:
             raise NotExact(f"Chain {number}: {error}") from None
+    if heap.total and not state.sums:
+        raise NotExact("A segment must add to the accumulator")
     for column, wire in enumerate(program.outputs):
         if wire is None:
+            if heap.total:
+                raise NotExact(f"Output {column} must be a wire")
             continue
         own, cycle = state.at(wire)
         if cycle not in (None, program.latency):
             raise NotExact(f"Output {column} must come in cycle {program.latency}, not {cycle}")
         if column >= state.kept:
+            if heap.total and own != (WIRE, (state.sums[column],)):
+                raise NotExact(f"Output {column} must be the accumulator's sum, not {own}")
             state.take(own, column, 1)
         elif own != (WIRE, (heap.inputs + column,)):
             raise NotExact(f"Output {column} must be the accumulator's bit, not {own}")
@@ -248,7 +257,8 @@ def _chain(state: _Check, chain: tuple[Half, ...]):
             if half.sum is not None:
                 if column is None or not known:
                     raise NotExact(f"Half {place} must end a segment to have a sum")
-                state.give(half.sum, column, sign or 1, when)
+                assert sign is not None  # of the half before
+                state.give(half.sum, column, sign, when)
             elif known and column is not None and column < state.heap.width:
                 raise NotExact(f"Half {place} must give the carry of column {column}")
             injected, when = state.function(half.table & 15, half.pins[:2])
@@ -275,7 +285,9 @@ def _chain(state: _Check, chain: tuple[Half, ...]):
         for each in chain[place:place + 1 + four]:
             if each.sum is None or column not in (None, each.column):
                 raise NotExact(f"Half {place} must have a sum, of column {column}")
-            state.give(each.sum, each.column, sign or 1, when)
+            # Where constants alone have told no sign, the segment's bits are positive.
+            sign = sign or 1
+            state.give(each.sum, each.column, sign, when)
             column = each.column + 1
         place += 1 + four
     if injected != ZERO:
@@ -287,6 +299,8 @@ def _chain(state: _Check, chain: tuple[Half, ...]):
 def _accumulate(state: _Check, halves: tuple[Half, ...], injected: Function, when: int | None):
     # The rest of the sum, with one bit injected, is added to the upper bits of the accumulator.
     heap = state.heap
+    if state.sums:
+        raise NotExact("One segment alone must add to the accumulator")
     state.kept = halves[0].pins[0] - heap.inputs
     state.take(injected, state.kept, 1)
     state.extra = (injected != ZERO) << state.kept
@@ -310,6 +324,7 @@ def _accumulate(state: _Check, halves: tuple[Half, ...], injected: Function, whe
         if half.sum is None:
             raise NotExact(f"Half {column} must have a sum")
         state.give(half.sum, column, 1, when)
+        state.sums[column] = half.sum
     if column != heap.total - 1:
         raise NotExact(f"The accumulator must be added up to column {heap.total - 1}, not {column}")
     if heap.total > heap.width and heap.range.lo < 0 and state.sign is None:

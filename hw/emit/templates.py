@@ -6,6 +6,9 @@ from hw.tile.ports import CLOCKING, Clocking, StreamPort
 
 __all__ = ["core", "template"]
 
+SIMULATORS = ("icarus", "modelsim", "questa", "rivierapro", "vcs", "verilator", "xcelium", "xsim")
+"""Tools of FuseSoC that need the models of cells, of whoever depends on a tile too."""
+
 
 def template(ports: tuple[StreamPort, ...], name: str, clocking: Clocking = CLOCKING) -> str:
     """Verilog text to paste into a module with the clock and the reset: signals and instance."""
@@ -29,6 +32,7 @@ def core(config: TileConfig, name: str, version: str, vectors: list[str]) -> str
       - {name}_cells.v : {{file_type : verilogSource, tags : [simulation]}}
 """
     simulated = "rtl, cells" if cells else "rtl"
+    dependents = "rtl, " + "".join(f'"tool_{tool}? (cells)", ' for tool in SIMULATORS if cells)
     copies = "".join(f"      - {file} : {{file_type : user, copyto : {file}}}\n"
                      for file in vectors)
     return f"""CAPI=2:
@@ -49,7 +53,7 @@ filesets:
 
 targets:
   default:
-    filesets: [rtl, "tool_verilator? (waivers)"]
+    filesets: [{dependents}"tool_verilator? (waivers)"]
     toplevel: "{name}"
   lint:
     filesets: [{simulated}, waivers]

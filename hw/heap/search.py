@@ -35,7 +35,7 @@ FRESH = 0.25
 FLIP_FLOPS = 1.3
 """Flip-flops that go with a LUT: more of them count as LUTs."""
 
-_REVISION = 5  # of compiler and search: another one, another program
+_REVISION = 6  # of compiler and search: another one, another program
 
 
 class PairPrograms(NamedTuple):
@@ -158,13 +158,18 @@ def _program(name: str, heaps: Sequence[Heap], most: int, produced: int = 0) -> 
     place = (cache_folder("exactmac") / "heaps"
              / f"{sha256(name.encode()).hexdigest()[:32]}.json.gz")
     try:
-        return Program.from_json(json.loads(gzip.decompress(place.read_bytes())))
+        saved = json.loads(gzip.decompress(place.read_bytes()))
+        if saved["digest"] == _digest(name, saved["program"]):
+            return Program.from_json(saved["program"])
+        fault = "is not what was kept"
     except FileNotFoundError:
-        pass
-    except (OSError, EOFError, ValueError, zlib.error):
-        sys.stderr.write(f"warning: {place} was damaged: its program is searched again\n")
+        fault = None
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zlib.error):
+        fault = "cannot be read"
+    if fault is not None:
+        sys.stderr.write(f"warning: {place} {fault}: its program is searched again\n")
     program = searched(heaps, most=most).program
-    _keep(place, program)
+    _keep(place, name, program)
     return program
 
 
@@ -187,8 +192,15 @@ def _shipped() -> Any:
     return json.loads(SHIPPED.read_text())
 
 
-def _keep(place: Path, program: Program):
-    text = json.dumps(program.to_json(), separators=(",", ":"))
+def _digest(name: str, program: Any) -> str:
+    text = json.dumps([name, program], sort_keys=True, separators=(",", ":"))
+    return sha256(text.encode()).hexdigest()
+
+
+def _keep(place: Path, name: str, program: Program):
+    # As it is read again, with lists in place of tuples.
+    plain = json.loads(json.dumps(program.to_json()))
+    text = json.dumps({"digest": _digest(name, plain), "program": plain}, separators=(",", ":"))
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         replace_file(place, gzip.compress(text.encode(), mtime=0))

@@ -184,8 +184,8 @@ class TileConfig(TileChoices):
         if self.parameters is not None:
             raise ValueError("Prepared must be left out where parameters are fixed")
         if not may_be_prepared(self.contract, self.record):
-            raise ValueError(f"Prepared must be left out for contract {self.contract.name} of an "
-                             f"output {self.output_format}, which adds no zero point at its end")
+            raise ValueError(f"Prepared must be left out for contract {self.contract.name} and "
+                             f"output {self.output}, where no zero point is added last")
 
     @cached_property
     def sums(self) -> Range:

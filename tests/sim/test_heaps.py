@@ -7,9 +7,11 @@ import pytest
 
 from golden.formats import parse
 from golden.ranges import Range
-from hw.heap import Program, compiled
+from hw.heap import Heap, Program, compiled
+from hw.heap.halves import ZERO, end, half, table_of
+from hw.heap.heap import NOT, WIRE, Bit
 from hw.heap.policy import Policy
-from hw.heap.program import HIGH
+from hw.heap.program import HIGH, Half
 from sim.heaps import NotExact, check
 from tests.hw.heap.test_heap import bits_of, heaps_of, inputs_of
 
@@ -18,12 +20,16 @@ S4 = parse("s4")
 
 def changed(program: Program, rng) -> Program:
     """The program with another table, wire, register, output or column."""
-    kind = rng.choice(["table", "pin", "register", "output", "column", "lookup"])
+    kind = rng.choice(["table", "pin", "register", "output", "column", "lookup", "none"])
     if kind == "register":
         registers = list(program.registers)
         place = rng.integers(len(registers))
         registers[place] = registers[place][0], registers[rng.integers(len(registers))][0]
         return replace(program, registers=tuple(registers))
+    if kind == "none":
+        outputs = list(program.outputs)
+        outputs[rng.integers(len(outputs))] = None
+        return replace(program, outputs=tuple(outputs))
     if kind == "output":
         outputs = list(program.outputs)
         one, other = rng.integers(len(outputs), size=2)
@@ -79,6 +85,35 @@ def test_changes_that_compute_another_sum_are_refused(weights, activations, lane
         wrong += 1
         with pytest.raises(NotExact):
             check(heap, other)
+
+
+def test_one_segment_alone_adds_to_the_accumulator():
+    """Another one, of its upper bits alone, would lose the carry from below."""
+    [heap] = heaps_of(parse("u4"), parse("u4"), 4, 5)
+    program = compiled(heap, Policy(1))
+    check(heap, program)
+    wire = max(wire for wire, _ in program.registers) + 1000
+    halves, outputs = [end(None, None, 0)], list(program.outputs)
+    for column in range(heap.width, heap.total):
+        halves.append(half(Bit(WIRE, (heap.inputs + column,)), ZERO, wire + column, column))
+        outputs[column] = wire + column
+    for chains in ((tuple(halves), *program.chains), (*program.chains, tuple(halves))):
+        with pytest.raises(NotExact, match="^(Chain . One segment alone|.*must )"):
+            check(heap, replace(program, chains=chains, outputs=tuple(outputs)))
+
+
+def test_a_negative_bit_behind_constants_alone_is_refused():
+    """The sum of the column of constants is positive, and the carry of both was not."""
+    positive, negative = 0, 1
+    heap = Heap(2, Range(6, 16), {3: (Bit(WIRE, (positive,)),)}, {1: (Bit(WIRE, (negative,)),)}, 8)
+    chain = (end(None, None, 0), Half(1 << 3, (HIGH, HIGH, negative, HIGH), 2, 0),
+             half(Bit(WIRE, (negative,)), ZERO, 3, 1), end(None, 4, 2))
+    tables = table_of(Bit(NOT, (3,)), 5), table_of(Bit(NOT, (4,)), 6)
+    wrong = Program(2, 0, tables, (chain,), (), (2, 5, 6, positive, None), 0)
+    inputs = bits_of(np.arange(4), 2).T
+    assert (wrong.value(inputs) != heap.value(inputs)).any()
+    with pytest.raises(NotExact, match="must be one that is left$"):
+        check(heap, wrong)
 
 
 def test_a_sum_whose_range_is_claimed_too_narrow_is_refused():

@@ -235,7 +235,7 @@ def test_sweep_and_csv(tmp_path, capsys):
     ("--bits 4 --csv /nowhere/table.csv", "Csv must be in a folder that exists, not "
                                           "/nowhere/table.csv"),
     ("--bits 4 --csv .", "Csv must be a file, not the folder ."),
-    ("--bits 4 --area ecp6", "Target must be one of generic, ice40, ecp5, xc7, not 'ecp6'"),
+    ("--bits 4 --area ecp6", "Area must be one of generic, ice40, ecp5, xc7, not 'ecp6'"),
     ("--bits 4 --plot a.svg", "Area must be asked for, by --area, for --plot"),
     ("--bits 4 --area ecp5 --plot /nowhere/a.svg", "Plot must be in a folder that exists, not "
                                                    "/nowhere/a.svg"),
