@@ -109,14 +109,6 @@ module DP16KD (
     parameter [39:0] CSDECODE_B = "0b000";
     parameter [63:0] GSR = "ENABLED";
 
-`ifndef YOSYS
-    initial
-        if (DATA_WIDTH_A != 36 || DATA_WIDTH_B != 36 || REGMODE_A != "OUTREG"
-            || REGMODE_B != "OUTREG" || RESETMODE != "SYNC" || CSDECODE_A != "0b000"
-            || CSDECODE_B != "0b000" || GSR != "DISABLED")
-            $fatal(1, "DP16KD: parameters must be those of exactmac's memories");
-`endif
-
     reg [35:0] memory [0:511];
     reg [35:0] read, register;
     wire [8:0] address_a = {ADA13, ADA12, ADA11, ADA10, ADA9, ADA8, ADA7, ADA6, ADA5};
@@ -131,7 +123,14 @@ module DP16KD (
         if (WEA & ADA2) memory[address_a][26:18] <= word[26:18];
         if (WEA & ADA3) memory[address_a][35:27] <= word[35:27];
     end
+    // Not at the beginning: a simulator may take a module that nothing instantiates for a top.
     always @(posedge CLKB) begin
+`ifndef YOSYS
+        if (DATA_WIDTH_A != 36 || DATA_WIDTH_B != 36 || REGMODE_A != "OUTREG"
+            || REGMODE_B != "OUTREG" || RESETMODE != "SYNC" || CSDECODE_A != "0b000"
+            || CSDECODE_B != "0b000" || GSR != "DISABLED")
+            $fatal(1, "DP16KD: parameters must be those of exactmac's memories");
+`endif
         read <= memory[address_b];
         register <= read;
     end

@@ -81,16 +81,15 @@ class FixedParameters(Shared):
     def body(self, platform):
         m = Module()
         m.d.comb += [self.ready.eq(1), self.whole.eq(self._entries)]
-        reading = ParameterStore.reading
-        index_read = delay(m, self.address.index, reading, "index")
         for k in range(self.outputs if self.record else 0):
-            # A case for each record: synthesis turns it into a memory or into logic.
+            # A case for each record: synthesis turns it into a memory or into logic. The index is
+            # no register: an event-driven simulator would not see the case until it changes.
             record = Signal(self.records[k].shape().size, name=f"found_{k}")
-            with m.Switch(index_read):
+            with m.Switch(self.address.index):
                 for index, channel in enumerate(range(k, self.channels, self.outputs)):
                     with m.Case(index):
                         m.d.comb += record.eq(Cat(constant(fmt, self.values[name][channel])
                                                   for name, fmt in self.record.items()))
             m.d.comb += self.records[k].as_value().eq(
-                delay(m, record, self.latency - reading, f"record_{k}"))
+                delay(m, record, self.latency, f"record_{k}"))
         return m
