@@ -139,6 +139,10 @@ def summary(manifest: dict[str, Any], folder: Path, areas: list[Area],
     facts.add_row("verified", _verified(manifest))
     if "proven" in manifest:
         facts.add_row("proven", manifest["proven"])
+    if f"{manifest['name']}_cells.v" in manifest["files"]:
+        facts.add_row("cells", f"simulated by models of exactmac's own ({manifest['name']}_cells.v)"
+                               ", equal to Yosys's but for DSPs and block RAM, where Yosys has "
+                               "none")
     facts.add_row("files", f"{folder}/")
     if "replaced" in manifest:
         differs = ", ".join(f"{name} {value}" for name, value in manifest["replaced"].items())

@@ -11,6 +11,7 @@ from golden.block_scaled import Blocks, Levels
 from golden.contracts import S32, WORD_BITS, title_of
 from golden.formats import BLOCK, EXPONENT, BlockScaled, Format, LoadedCodebook
 from golden.lfsr import check_states
+from golden.ranges import check_ends
 from golden.tables import check_table
 from hw.drive.beats import Beats
 from hw.drive.exponents import check_bases, scaled_operands
@@ -85,6 +86,7 @@ def _words(config: TileConfig, phase: Phase) -> np.ndarray:
     levels = {name: fmt.check(phase.parameters[name], title_of(name))
               for name, fmt in formats.items()}
     if config.prepared:
+        check_ends("Clamp", levels["clamp_min"], levels["clamp_max"])
         formats, levels = config.stored, prepared_levels(formats, levels)
     records = Payload.of(config.stored).pack({
         name: fmt.encode(levels[name]) for name, fmt in formats.items()})

@@ -47,20 +47,22 @@ def programs() -> Iterator[tuple[Program, Format, Format, int, int]]:
                         yield compiled(heap, Policy(0)), weights, activations, lanes, produced
 
 
-def winograd_programs() -> Iterator[tuple[PairPrograms, Format, Format, int]]:
+def winograd_programs() -> Iterator[tuple[PairPrograms, Format, Format, int, int]]:
     """Programs of each Winograd's inner product, with weights, activations and lanes.
 
-    They are those that are shipped, and those of integers of 2 to 4 bits, of 2 and 6 lanes.
+    Then the pairs of lanes whose product multipliers make. They are those that are shipped, and
+    those of integers of 2 to 4 bits, of 2 and 6 lanes.
     """
     for weights, activations, lanes, total in shipped_pairs():
         yield (pair_programs(weights, activations, lanes, total=total), weights, activations,
-               lanes)
+               lanes, 0)
     integers = [IntFormat(width, signed) for width in range(2, 5) for signed in (True, False)]
     for weights in integers:
         for activations in integers:
-            for lanes in (2, 6):
+            for lanes, produced in ((2, 0), (6, 0), (6, 1)):
                 total = products_range(weights, activations, lanes // 2).format.width + 1
                 heaps = (pair_sums_heap(weights, activations, lanes),
-                         *pair_heaps(weights, activations, lanes, total=total).values())
+                         *pair_heaps(weights, activations, lanes, total=total,
+                                     produced=produced).values())
                 yield (PairPrograms(*(compiled(heap, Policy(0)) for heap in heaps)), weights,
-                       activations, lanes)
+                       activations, lanes, produced)

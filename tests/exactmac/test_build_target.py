@@ -68,7 +68,8 @@ def test_a_driver_is_told_to_fold_the_weights_term(tmp_path, capsys, verify):
     text = " ".join(capsys.readouterr().out.split())
     assert ("inner product Winograd's: the driver folds a term of the weights into each bias "
             "(parameters.weights_term in manifest.json)") in text
-    assert ("proven the bit heaps of a sum, 8 + " in text) is verify
+    # Simulated or not.
+    assert "proven the bit heaps of a sum, 8 + " in text
     manifest = json.loads(next(tmp_path.glob("*/manifest.json")).read_text())
     assert manifest["parameters"]["weights_term"] == {
         "formula": "sum((w[2k] + 2) * (w[2k+1] + 2)) + 2 * sum(w)",

@@ -38,12 +38,9 @@ def test_more_pairs_add_up(rng):
 
 
 @pytest.mark.parametrize("weights, activations, lanes, message", [
-    ("odd4", "s4", 4, "Inner product must be direct where weights are no integers, as odd4, not "
-                      "winograd"),
-    ("s4", "e2m1", 4, "Inner product must be direct where activations are no integers, as e2m1, "
-                      "not winograd"),
-    ("s4", "s1", 4, "Inner product must be direct where activations have one bit, as s1, not "
-                    "winograd"),
+    ("odd4", "s4", 4, "Inner product must be direct for weights of format odd4, not winograd"),
+    ("s4", "e2m1", 4, "Inner product must be direct for activations of format e2m1, not winograd"),
+    ("s4", "s1", 4, "Inner product must be direct for activations of one bit, s1, not winograd"),
     ("s4", "s4", 3, "Lanes must be even for inner product winograd, not 3")])
 def test_what_cannot_be_paired_is_refused(weights, activations, lanes, message):
     with pytest.raises(ValueError, match=f"^{message}$"):

@@ -9,6 +9,16 @@ import pytest
 from hw.targets.fabric import ECP5
 
 
+def proven(folder):
+    """Run of Yosys that proves that `differ` is never set."""
+    (folder / "run.ys").write_text(
+        "read_verilog -D NO_INCLUDES own.v top.v\nread_verilog -overwrite +/ecp5/cells_sim.v\n"
+        "hierarchy -top top\nproc\nflatten\nopt_clean\nsat -verify -prove differ 0\n")
+    return subprocess.run([sys.executable, "-c", "from pyosys import libyosys as y; "
+                           "y.run_pass('script run.ys', y.Design())"], cwd=folder,
+                          capture_output=True, text=True)
+
+
 @pytest.mark.parametrize("inject", ["NO", "YES"])
 def test_the_carry_cell_is_that_of_yosys(tmp_path, rng, inject):
     """For all inputs, and random tables."""
@@ -30,11 +40,25 @@ def test_the_carry_cell_is_that_of_yosys(tmp_path, rng, inject):
         f"module top(input c, {', '.join(f'input {pin}' for pin in pins)}, output differ);\n"
         f"  wire [{width - 1}:0] theirs, ours;\n" + "\n".join(cells)
         + "\n  assign differ = theirs != ours;\nendmodule\n")
-    (tmp_path / "run.ys").write_text(
-        "read_verilog -D NO_INCLUDES own.v top.v\nread_verilog -overwrite +/ecp5/cells_sim.v\n"
-        "hierarchy -top top\nproc\nflatten\nopt_clean\nsat -verify -prove differ 0\n")
-    done = subprocess.run([sys.executable, "-c", "from pyosys import libyosys as y; "
-                           "y.run_pass('script run.ys', y.Design())"], cwd=tmp_path,
-                          capture_output=True, text=True)
+    done = proven(tmp_path)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "SAT proof finished - no model found: SUCCESS!" in done.stdout
+
+
+@pytest.mark.parametrize("cell, pins, tables", [
+    ("LUT4", "ABCD", [0x6996, 0x7888, 0x0001, 0xCA53]), ("PFUMX", ("ALUT", "BLUT", "C0"), [None])])
+def test_lookup_cells_are_those_of_yosys(tmp_path, cell, pins, tables):
+    assert ECP5.models is not None
+    (tmp_path / "own.v").write_text(ECP5.models.replace(f"module {cell}", "module own"))
+    ports, cells = ", ".join(f".{pin}({pin})" for pin in pins), []
+    for place, table in enumerate(tables):
+        parameters = "" if table is None else f" #(.INIT(16'h{table:04x}))"
+        cells += [f"  {kind}{parameters} {name}_{place} ({ports}, .Z({name}[{place}]));"
+                  for kind, name in ((cell, "theirs"), ("own", "ours"))]
+    (tmp_path / "top.v").write_text(
+        f"module top({', '.join(f'input {pin}' for pin in pins)}, output differ);\n"
+        f"  wire [{len(tables) - 1}:0] theirs, ours;\n" + "\n".join(cells)
+        + "\n  assign differ = theirs != ours;\nendmodule\n")
+    done = proven(tmp_path)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert "SAT proof finished - no model found: SUCCESS!" in done.stdout

@@ -29,12 +29,12 @@ TILE = TileConfig.of(**SHAPE)
 @pytest.mark.parametrize("other, message", [
     ({"target": "generic", "dsp": None}, "Inner product must be direct for target generic, which "
                                          "has no carry cells, not winograd"),
-    ({"weights": "odd2"}, "Inner product must be direct where weights are no integers, as odd2, "
+    ({"weights": "odd2"}, "Inner product must be direct for weights of format odd2, "
                           "not winograd"),
     ({"activations": "e2m1", "zero_points": "none"},
-     "Inner product must be direct where activations are no integers, as e2m1, not winograd"),
-    ({"weights": "codebook2:loaded=s4"}, "Inner product must be direct where weights are no "
-     "integers, as codebook2:loaded=s4, not winograd"),
+     "Inner product must be direct for activations of format e2m1, not winograd"),
+    ({"weights": "codebook2:loaded=s4"}, "Inner product must be direct for weights of "
+     "format codebook2:loaded=s4, not winograd"),
     ({"lanes": 3}, "Lanes must be even for inner product winograd, not 3"),
     ({"zero_points": "both"}, "Inner product must be direct where weights have zero points, not "
                               "winograd"),
