@@ -218,6 +218,11 @@ def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
 
 
+def without_progress(err):
+    """Text without the lines that a slow machine sees."""
+    return re.sub(r"^exactmac explain: \d+ s, working on .*\n", "", err, flags=re.MULTILINE)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(RUNTIMES["tflite-micro"].installed is None
                     or RUNTIMES["litert"].installed is None, reason="a runtime is not installed")
@@ -225,7 +230,7 @@ def test_the_command_prints_what_the_page_shows(capsys, monkeypatch):
     monkeypatch.chdir(HELLO.parents[2])
     [arguments] = re.findall(r"^exactmac explain (.*)$", blocks("sh")[0], re.MULTILINE)
     status, out, err = main(capsys, *arguments.split())
-    assert (status, err) == (0, "")
+    assert (status, without_progress(err)) == (0, "")
     assert [line.rstrip() for line in out.splitlines()] == blocks("text")[0].splitlines()
 
 
@@ -243,7 +248,7 @@ def test_an_interruption(tmp_path):
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=LONG)
         assert process.returncode == 130
-        assert err == "exactmac explain: interrupted; nothing was written\n"
+        assert without_progress(err) == "exactmac explain: interrupted; nothing was written\n"
     assert not list(tmp_path.iterdir())
 
 
