@@ -18,10 +18,9 @@ PLANTED = {
     "a cycle": ("assign inner_r_rdy = | inner_level;",
                 "reg late = 1'h0; always @(posedge clk) late <= | inner_level; "
                 "assign inner_r_rdy = late & (| inner_level);"),
-    "a bit of few sums": ("assign o__payload[10:0] = totals;",
-                          "assign o__payload[10:0] = totals ^ "
-                          "{ totals == 11'h015, 10'h000 };"),
-    "a flag": ("    error <= ", "    error <= 1'h0 & "),
+    "a bit of few sums": ("    totals_last_1 <= waiting;",
+                          "    totals_last_1 <= waiting ^ { waiting == 11'h015, 10'h000 };"),
+    "a flag": ("  assign error = ", "  assign error = 1'h0; wire lost = "),
 }
 
 

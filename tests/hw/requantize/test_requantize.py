@@ -57,8 +57,8 @@ def everything(case, rng, records):
 
 
 @pytest.mark.parametrize("name, output", turning(CONTRACTS))
-def test_every_sum_of_ten_bits(rng, build, name, output):
-    case = build(name, Range(-512, 511), output)
+def test_every_sum_of_ten_bits(rng, build_each, name, output):
+    case = build_each(name, Range(-512, 511), output)
     case.check(everything(case, rng, 4))
 
 
@@ -119,9 +119,9 @@ def corners(case, rng, sums: Range):
         "multiplier": np.array(multipliers), "shift": np.array(shifts)})
 
 
-def test_every_sum_and_factor_of_a_small_unit_with_an_addend(rng, build):
+def test_every_sum_and_factor_of_a_small_unit_with_an_addend(rng, build_each):
     """32 sums x 16 signed multipliers x 3 shifts x 3 addends, rounding exposed."""
-    case = build(contract("half_up", multiplier_bits=4, addend_bits=6, signed_multiplier=True),
+    case = build_each(contract("half_up", multiplier_bits=4, addend_bits=6, signed_multiplier=True),
                  Range(-16, 15), "s10")
     sums, multipliers, shifts, addends = (axis.reshape(-1) for axis in np.meshgrid(
         np.arange(-16, 16), np.arange(-8, 8), [0, 1, 3], [-32, -3, 31]))
@@ -132,8 +132,8 @@ def test_every_sum_and_factor_of_a_small_unit_with_an_addend(rng, build):
 
 
 @pytest.mark.parametrize("name, output", turning(WITH_ADDED))
-def test_every_shift_at_the_ends_of_int32(rng, build, name, output):
-    case = build(name, levels_range(S32), output)
+def test_every_shift_at_the_ends_of_int32(rng, build_each, name, output):
+    case = build_each(name, levels_range(S32), output)
     case.check(corners(case, rng, case.sums))
 
 
@@ -208,8 +208,8 @@ def ties(case, rng):
 
 @pytest.mark.parametrize("name, output", turning(WITH_ADDED))
 @pytest.mark.thinned(2)
-def test_ties(rng, build, name, output):
-    case = build(name, levels_range(S32), output)
+def test_ties(rng, build_each, name, output):
+    case = build_each(name, levels_range(S32), output)
     case.check(ties(case, rng))
 
 
@@ -240,8 +240,8 @@ def test_exact_sum(rng, build, sums):
 
 
 @pytest.mark.parametrize("name", CONTRACTS)
-def test_weight_zero_points(rng, build, name):
-    case = build(name, dot_range(WEIGHTS, ACTIVATIONS, DEPTH), "s8", zero_points=True)
+def test_weight_zero_points(rng, build_each, name):
+    case = build_each(name, dot_range(WEIGHTS, ACTIVATIONS, DEPTH), "s8", zero_points=True)
     case.check(with_zero_points(case, rng, 1500))
 
 
