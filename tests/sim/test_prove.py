@@ -29,24 +29,20 @@ MULTIPLIERS = 263
     *(claims.multiplier(parse(w), parse(a)) for w, a in (("s5", "u4"), ("odd3", "odd2"))),
     claims.shifter(Rounding.HALF_EVEN), claims.requantizer("half_even", U4),
     claims.requantizer("stochastic", U4),
-    pytest.param(claims.requantizer("half_even", U4, addend_bits=48, signed_multiplier=True),
-                 marks=pytest.mark.slow),
-    pytest.param(claims.requantizer("q31", IntFormat(8)), marks=pytest.mark.slow),
     claims.requantizer("half_up", U4, fabric=ECP5),
     *(pytest.param(claims.requantizer(name, IntFormat(4), fabric=ECP5), marks=pytest.mark.slow)
       for name in ("half_even", "half_away", "zero", "floor", "tflite_single", "stochastic")),
     claims.bisection(parse("u5n")),
-    pytest.param(claims.bisection(parse("e4m3fn")), marks=pytest.mark.slow),
     claims.fused(28), claims.fused(-36),
     claims.guarded("half_up"), claims.to_levels("half_even", parse("odd4")),
     claims.to_levels("pulp", parse("e2m1")),
-    pytest.param(claims.to_levels("half_away", PAPER, shifted=True), marks=pytest.mark.slow),
     claims.preferred_exponent(MX),
     claims.level_of_exponent("floor", BlockScaled(parse("codebook:-9/-2/0/3"))),
     claims.conversion(), claims.float_product(), claims.float_requantizer(U4), claims.inside(U4),
 ], ids=lambda claim: f"{claim.subject} {claim.instance}")
 @pytest.mark.thinned(2)
 def test_a_claim_holds(claim):
+    """Some of all (:func:`test_everything_is_proven`), and those of a fabric with cells."""
     prove.prove(claim)
 
 
