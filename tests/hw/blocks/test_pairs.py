@@ -88,8 +88,8 @@ def test_what_cannot_be_built_is_refused():
     s4 = parse("s4")
     with pytest.raises(ValueError, match="^Lanes must be even for inner product winograd, not 3$"):
         block("s4", "s4", 1, 1, 3)
-    with pytest.raises(ValueError, match="^Inner product must be direct where weights are no "
-                                         "integers, as odd2, not winograd$"):
+    with pytest.raises(ValueError, match="^Inner product must be direct for weights of "
+                                         "format odd2, not winograd$"):
         PairDot(weights=parse("odd2"), activations=s4, lanes=2, fabric=ECP5)
     with pytest.raises(ValueError, match=r"^Products of DSPs must be in range \[0, 1\], not 2$"):
         PairDot(weights=s4, activations=s4, lanes=2, fabric=ECP5, produced=2)
