@@ -11,7 +11,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from exactmac.density.plain import has_plain, plain_dot
-from exactmac.density.simulation import Emitted, simulated
+from exactmac.density.simulation import Emitted, compared, simulated
 from golden.formats import Format, IntFormat, parse
 from golden.ranges import dot_range
 from hw import emit
@@ -23,7 +23,6 @@ from hw.formats import shape_of
 from hw.heap import addend, affine, late_of
 from hw.payload import Field, Payload
 from hw.targets.fabric import Fabric
-from sim.backend import Mismatch
 
 __all__ = ["AccumulatedDot", "DEPTH", "DotProduct", "addends_of", "stimulus",
            "totals"]
@@ -205,13 +204,7 @@ class DotProduct:
             codes[f"{name}_addend"] = sums * addend(own, other) & (1 << width) - 1
         found = output.unpack(simulated(emitted, inputs, output, inputs.pack(codes)), "total")
         want = totals(w, a, valid, clear) & (1 << self.total.bits) - 1
-        found, want = found[emitted.latency:], want[:len(want) - emitted.latency]
-        differ = np.flatnonzero(found != want)
-        if len(differ):
-            place = int(differ[0])
-            raise Mismatch(f"total {place} of {len(want):,} must be {want[place]}, "
-                           f"not {found[place]}")
-        return len(want)
+        return compared("total", found[emitted.latency:], want[:len(want) - emitted.latency])
 
 
 def stimulus(weights: Format, activations: Format, lanes: int, rng: np.random.Generator

@@ -9,7 +9,7 @@ from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from exactmac.density.simulation import Emitted, simulated
+from exactmac.density.simulation import Emitted, compared, simulated
 from golden.contracts import Contract, Scaled, parse
 from golden.formats import Format, IntFormat
 from golden.ranges import levels_range
@@ -20,7 +20,6 @@ from hw.payload import Field, Payload
 from hw.requantize.requantizer import Requantizer
 from hw.targets.fabric import Fabric
 from hw.tile.prepared import may_be_prepared, prepared_formats, prepared_levels
-from sim.backend import Mismatch
 
 __all__ = ["RequantizerDesign", "rows"]
 
@@ -119,13 +118,7 @@ class RequantizerDesign:
         words = inputs.pack({name: fmt.encode((levels | {"sum": sums})[name])
                              for name, fmt in formats.items()})
         found = OUTPUT.decode(output.unpack(simulated(emitted, inputs, output, words), "result"))
-        found, want = found[emitted.latency:], want[:len(want) - emitted.latency]
-        differ = np.flatnonzero(found != want)
-        if len(differ):
-            place = int(differ[0])
-            raise Mismatch(f"result {place} of {len(want):,} must be {want[place]}, "
-                           f"not {found[place]}")
-        return len(want)
+        return compared("result", found[emitted.latency:], want[:len(want) - emitted.latency])
 
 
 def rows(design: RequantizerDesign, rng: np.random.Generator) -> dict[str, np.ndarray]:

@@ -8,9 +8,10 @@ from hw.drive import Beats
 from hw.folder import scratch
 from hw.payload import Payload
 from hw.tile.ports import StreamPort
+from sim.backend import Mismatch
 from sim.verilator import VerilatorSimulation
 
-__all__ = ["Emitted", "simulated"]
+__all__ = ["Emitted", "compared", "simulated"]
 
 
 @dataclass(frozen=True)
@@ -85,3 +86,13 @@ def simulated(emitted: Emitted, inputs: Payload, output: Payload, words: np.ndar
                                       flags=["-Wno-fatal", "-Wno-WIDTH"], fast=fast)
     count = len(words)
     return backend.run({"s_axis_i": Beats(words, np.zeros(count, bool), {})}, count).data
+
+
+def compared(what: str, found: np.ndarray, want: np.ndarray) -> int:
+    """Return the number of results, all equal; ``Mismatch`` with the first one that is not."""
+    differ = np.flatnonzero(found != want)
+    if len(differ):
+        place = int(differ[0])
+        raise Mismatch(f"{what} {place} of {len(want):,} must be {want[place]}, "
+                       f"not {found[place]}")
+    return len(want)

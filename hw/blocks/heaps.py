@@ -6,11 +6,10 @@ from typing import Any
 
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data
-from amaranth.lib.wiring import In
 
 from golden.formats import Format, IntFormat
 from golden.ranges import dot_range
-from hw.blocks.interface import OPERANDS, Block, Cell, Operand
+from hw.blocks.interface import OPERANDS, AddingCell, Block, Operand
 from hw.blocks.vector_sums import VectorSum
 from hw.delay import delay
 from hw.formats import shape_of
@@ -20,7 +19,7 @@ from hw.targets.fabric import Fabric
 __all__ = ["HeapDot", "HeapGrid"]
 
 
-class HeapDot(Cell):
+class HeapDot(AddingCell):
     """Sum of the products of two vectors, all bits of all products in one heap.
 
     Latency is that of the program, which a search finds; a sum per cycle.
@@ -50,8 +49,6 @@ class HeapDot(Cell):
         Sum of the products; with an accumulator, its next value.
     """
 
-    before: Signal
-
     def __init__(self, *, weights: Format, activations: Format, lanes: int, fabric: Fabric,
                  total: IntFormat | None = None, produced: int = 0):
         if not 0 <= produced <= lanes:
@@ -60,7 +57,6 @@ class HeapDot(Cell):
         self.activations = activations
         self.lanes = lanes
         self.fabric = fabric
-        self.total = total
         self.produced = produced
         super().__init__(
             edges={name: data.StructLayout({
@@ -68,7 +64,7 @@ class HeapDot(Cell):
                 "addend": 0 if (one := self.vector_sum(name)) is None else shape_of(one.sum_format),
                 }) for name in OPERANDS},
             sum_shape=shape_of(total or dot_range(weights, activations, lanes).format),
-            **({} if total is None else {"before": In(total.width)}))
+            total=total)
 
     def vector_sum(self, operand: Operand) -> VectorSum | None:
         """Return a component that computes a vector's addend; None if there is none."""
@@ -89,13 +85,6 @@ class HeapDot(Cell):
     def latency(self) -> int:
         """Cycles from the vectors to their sum."""
         return self.sum.latency
-
-    def add_to(self, m: Module, accumulator: Value) -> Value:
-        """Return the accumulator's next value."""
-        if self.total is None:
-            return super().add_to(m, accumulator)
-        m.d.comb += self.before.eq(accumulator)
-        return self.o
 
     def body(self, platform):
         m = Module()

@@ -17,7 +17,7 @@ from hw.formats import beat_layout, shape_of
 from hw.shared import Shared
 from hw.targets.fabric import GENERIC, Fabric
 
-__all__ = ["Block", "Cell", "OPERANDS", "Operand"]
+__all__ = ["AddingCell", "Block", "Cell", "OPERANDS", "Operand"]
 
 Operand = Literal["activations", "weights"]
 OPERANDS: tuple[Operand, Operand] = ("activations", "weights")
@@ -55,6 +55,39 @@ class Cell(Shared):
     def add_to(self, m: Module, accumulator: Value) -> Value:
         """Return the next value of an accumulator, to which the sum is added."""
         return accumulator + self.o
+
+
+class AddingCell(Cell):
+    """Cell that adds its sum to an accumulator itself, if it has one.
+
+    Parameters
+    ----------
+    edges, sum_shape
+        Parameters of :class:`Cell`.
+    total : IntFormat or None
+        Format of the accumulator.
+
+    Members
+    -------
+    i, o
+        Those of :class:`Cell`; with an accumulator, ``o`` is its next value.
+    before : In(total.width)
+        Accumulator, in the cycle of ``o``; only with one.
+    """
+
+    before: Signal
+
+    def __init__(self, *, edges: Mapping[Any, Any], sum_shape: Any, total: IntFormat | None):
+        self.total = total
+        super().__init__(edges=edges, sum_shape=sum_shape,
+                         **({} if total is None else {"before": In(total.width)}))
+
+    def add_to(self, m: Module, accumulator: Value) -> Value:
+        """Return the accumulator's next value."""
+        if self.total is None:
+            return super().add_to(m, accumulator)
+        m.d.comb += self.before.eq(accumulator)
+        return self.o
 
 
 class Block(Shared):

@@ -4,13 +4,12 @@
 from functools import cached_property
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Value
 from amaranth.lib import data
-from amaranth.lib.wiring import In
 
 from golden.formats import Format, IntFormat
 from golden.winograd import check_formats, pairs_range, products_range
-from hw.blocks.interface import OPERANDS, Block, Cell, Operand
+from hw.blocks.interface import OPERANDS, AddingCell, Block, Cell, Operand
 from hw.delay import delay
 from hw.formats import shape_of
 from hw.heap import PRODUCED, HeapSum, PairPrograms, pair_programs
@@ -20,7 +19,7 @@ from hw.targets.fabric import Fabric
 __all__ = ["PairDot", "PairGrid", "PairTerm"]
 
 
-class PairDot(Cell):
+class PairDot(AddingCell):
     """Sum of one product for each pair of lanes: ``(a0' + w1') (a1' + w0')`` of the codes.
 
     That is the sum of the products of the levels, with two terms more: one of the activations, of
@@ -52,8 +51,6 @@ class PairDot(Cell):
         Sum, unsigned; with an accumulator, its next value, of the shape of ``total``.
     """
 
-    before: Signal
-
     def __init__(self, *, weights: Format, activations: Format, lanes: int, fabric: Fabric,
                  total: IntFormat | None = None, produced: int = 0):
         check_formats(weights, activations, lanes)
@@ -70,7 +67,7 @@ class PairDot(Cell):
                    for name in OPERANDS},
             sum_shape=(shape_of(total) if total is not None
                        else len(self.programs.products.outputs)),
-            **({} if total is None else {"before": In(total.width)}))
+            total=total)
 
     @property
     def programs(self) -> PairPrograms:
@@ -83,13 +80,6 @@ class PairDot(Cell):
     def latency(self) -> int:
         """Cycles from the vectors to their sum."""
         return self.programs.sums.latency + self.programs.products.latency
-
-    def add_to(self, m: Module, accumulator: Value) -> Value:
-        """Return the accumulator's next value."""
-        if self.total is None:
-            return super().add_to(m, accumulator)
-        m.d.comb += self.before.eq(accumulator)
-        return self.o
 
     def body(self, platform):
         m = Module()

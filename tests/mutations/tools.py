@@ -198,7 +198,7 @@ MUTATIONS: dict[str, Mutation] = named(
          '{"A": bit, "B": last,', '{"A": bit, "B": begin,', "hw/flow/test_harness.py"),
         ("the best seed counts", "hw/flow/nextpnr.py",
          "runs[(len(runs) - 1) // 2]", "runs[-1]", "hw/flow/test_nextpnr.py"),
-        ("a density is measured whatever the Verilog gives", "exactmac/density/dots.py",
+        ("a density is measured whatever the Verilog gives", "exactmac/density/simulation.py",
          "if len(differ):", "if False:", "exactmac/density/test_dots.py"),
         ("a placement is kept whatever the passes", "exactmac/density/measure.py",
          '"passes": entry.target.passes, ', "", "exactmac/density/test_measure.py"),
