@@ -89,7 +89,13 @@ def tidy(text: str) -> str:
 
     Linters want logical operators on single bits only, and a default in each case statement. The
     default is empty here, since the statement before it assigns the value.
+
+    Yosys has each combinational block read a register, whose first value is to make a simulator
+    evaluate the block at time 0. The value given in a declaration does not with SystemVerilog's
+    rules, so an ``initial`` statement gives it.
     """
+    text = re.sub(r"(?m)^( +)reg (\\\$auto\$verilog_backend\S+)  = 0;$",
+                  r"\1reg \2 ;\n\1initial \2 = 0;", text)
     bit = r"(?:\\\S+ |\w+)(?: ?\[\d+\])?"
     text = re.sub(rf"(?<=[{{,] )({bit})(?:, \1)+(?=[ ,])",
                   lambda bits: f"{{{bits[0].count(',') + 1}{{{bits[1]}}}}}", text)

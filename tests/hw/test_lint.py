@@ -7,7 +7,7 @@ import subprocess
 from itertools import starmap
 
 import pytest
-from amaranth.hdl import Const, Module
+from amaranth.hdl import Const, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -16,11 +16,13 @@ from golden.contracts import parse as contract
 from golden.formats import parse
 from hw import emit, lint
 from hw.bus.axi_tile import AxiTile
+from hw.flow.tools import run_tool
 from hw.requantize.requantizer import Requantizer
 from hw.tile.config import TileConfig
 from hw.tile.tile import MacTile
 from sim import verilator
 from tests.gallery import units
+from tests.simulators import icarus
 
 pytestmark = pytest.mark.skipif(verilator.available() is not None,
                                 reason=str(verilator.available()))
@@ -175,3 +177,37 @@ def test_operands_are_as_wide_as_results():
 def test_an_escaped_name_ends_in_a_space():
     text = r"y = { \$2 , \$2 , i[1], i[1], i[0] };"
     assert lint.tidy(text) == r"y = { {2{\$2 }}, {2{i[1]}}, i[0] };"
+
+
+class Held(wiring.Component):
+    """Two registers in a row; their input is constant from time 0 on."""
+
+    i: In(1)
+    o: Out(1)
+
+    def elaborate(self, platform):
+        m = Module()
+        first = Signal()
+        m.d.sync += [first.eq(self.i), self.o.eq(first)]
+        return m
+
+
+HELD = """
+module held_tb;
+    reg clk = 0, rst = 1, i = 0;
+    wire o;
+    held held_0 (.clk(clk), .rst(rst), .i(i), .o(o));
+    initial begin
+        #1 clk = 1;
+        #1 $display("o %b", o);
+    end
+endmodule
+"""
+
+
+def test_one_edge_resets_in_icarus(tmp_path):
+    """A combinational block whose inputs never change is evaluated too."""
+    (tmp_path / "held.v").write_text(emit.modules(Held(), "held"))
+    (tmp_path / "held_tb.sv").write_text(HELD)
+    done = run_tool("simulator", icarus(tmp_path, "held"))
+    assert done.stdout.split() == ["o", "0"]
