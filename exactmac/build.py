@@ -31,8 +31,6 @@ from exactmac.steps import Step, run_steps
 from exactmac.summary import listing, listing_json, next_command, summary
 from golden.command import committing
 from hw import emit, lint
-from hw.blocks.heaps import HeapGrid
-from hw.blocks.pairs import PairGrid
 from hw.drive import Phase, output_beats, streams
 from hw.emit.testbench import STALL, STALL_SEED, stall_words, testbench, vectors
 from hw.flow.mapping import Target
@@ -48,8 +46,9 @@ from hw.flow.tools import (
 from hw.folder import FolderError, install, scratch, standing, workspace
 from hw.tile.inner_products import InnerProduct, inner_products
 from sim.backend import Plan
+from sim.certificates import prove
 from sim.checks import check_fixed
-from sim.heaps import NotExact, check_pairs, check_products
+from sim.heaps import NotExact
 from sim.jobs import expected
 from sim.pysim import AmaranthSimulation
 from sim.resets import resets
@@ -110,18 +109,7 @@ class Build(Measurement):
 
     def prove(self):
         """Prove the programs of bit heaps."""
-        if isinstance(block := self.block, HeapGrid):
-            program = block.cell.sum.program
-            check_products(program, block.weights, block.activations, block.lanes, block.produced)
-            self.proven = (f"the bit heap of a sum, {program.luts} LUTs, cell by cell, for all "
-                           "inputs")
-        elif isinstance(block, PairGrid):
-            cell = block.cell
-            check_pairs(cell.programs, cell.weights, cell.activations, cell.lanes,
-                        cell.produced)
-            sums, products, term = (program.luts for program in cell.programs)
-            self.proven = (f"the bit heaps of a sum, {sums} + {products} LUTs, and of a row's "
-                           f"term, {term} LUTs, cell by cell, for all inputs")
+        self.proven = prove(self.block)
 
     def simulate(self):
         """Verify the Verilog; if it cannot be simulated, the design."""
@@ -170,7 +158,7 @@ class Build(Measurement):
     def steps(self) -> list[Step]:
         """Return the steps after the Verilog; all can run at once."""
         steps: list[Step] = []
-        if isinstance(self.block, HeapGrid | PairGrid):
+        if self.config.fabric.heaps:
             steps.append(("prove", self.prove))
         if self.request.verify:
             steps.append(("verify", self.simulate))

@@ -19,7 +19,7 @@ from golden.ranges import levels_range
 from hw.arith import lookup
 
 __all__ = ["beat_layout", "constant", "level", "level_shape", "levels_by_code", "most_shift",
-           "shape_of", "table_layout", "unpacked"]
+           "raise_of", "shape_of", "table_layout", "unpacked", "unpacked_raised"]
 
 
 def shape_of(fmt: Format) -> Shape:
@@ -95,11 +95,23 @@ def unpacked(fmt: FloatFormat, code: Value) -> tuple[Value, Value, Value]:
 
     The significand includes its leading bit: 1, or 0 for an exponent of zero.
     """
+    negative, significand, raised = unpacked_raised(fmt, code)
+    shift = code[fmt.mantissa_bits:-1] - significand[-1] if raise_of(fmt) else raised
+    return negative, significand, shift[:ceil_log2(most_shift(fmt) + 1)]
+
+
+def unpacked_raised(fmt: FloatFormat, code: Value) -> tuple[Value, Value, Value]:
+    """Sign, significand and shift, plus :func:`raise_of`, of a float, without a subtraction."""
     mantissa = code[:fmt.mantissa_bits]
     exponent = code[fmt.mantissa_bits:-1]
     normal = exponent.any()
-    shift = exponent - normal if fmt.denormals == "ieee" else exponent
-    return code[-1], Cat(mantissa, normal), shift[:ceil_log2(most_shift(fmt) + 1)]
+    raised = Cat(exponent[0] | ~normal, exponent[1:]) if raise_of(fmt) else exponent
+    return code[-1], Cat(mantissa, normal), raised
+
+
+def raise_of(fmt: FloatFormat) -> int:
+    """Return 1 if numbers of the exponents 0 and 1 have the same shift, else 0."""
+    return int(fmt.denormals == "ieee")
 
 
 def most_shift(fmt: FloatFormat) -> int:

@@ -14,15 +14,11 @@ program is exact, for all inputs whose sum is in the heap's range.
 from collections import Counter
 from dataclasses import dataclass, field
 
-from golden.formats import Format
 from hw.heap.heap import Heap
-from hw.heap.pairs import activations_heap, pair_products_heap, pair_sums_heap
-from hw.heap.products import product_heaps
 from hw.heap.program import HIGH, Half, Program
-from hw.heap.search import PairPrograms
 from sim.halves import ONE, WIRE, ZERO, Function, adds_four, ends, inverted, reduced, two
 
-__all__ = ["NotExact", "check", "check_pairs", "check_products"]
+__all__ = ["NotExact", "check"]
 
 
 class NotExact(ValueError):
@@ -181,53 +177,6 @@ def check(heap: Heap, program: Program):
         raise NotExact(f"Constants must be 0 modulo 2**{heap.width}, not {state.constant}")
     if heap.total:
         _in_range(state)
-
-
-def check_products(program: Program, weights: Format, activations: Format, lanes: int,
-                   produced: int = 0):
-    """Raise :class:`NotExact` unless a program computes a sum of products.
-
-    Parameters
-    ----------
-    program : Program
-    weights, activations : Format
-    lanes : int
-        Number of products.
-    produced : int
-        Number of the products that multipliers make.
-    """
-    errors = []
-    for heap in product_heaps(weights, activations, lanes, total=program.total,
-                              produced=produced):
-        try:
-            return check(heap, program)
-        except NotExact as error:
-            errors.append(error)
-    raise errors[0]
-
-
-def check_pairs(programs: PairPrograms, weights: Format, activations: Format, lanes: int,
-                produced: int = 0):
-    """Raise :class:`NotExact` unless programs compute a Winograd's inner product.
-
-    Each is checked for its own heap. The sums of codes are digits of one number, which each fit
-    their place: if the number is exact, so is each of them.
-
-    Parameters
-    ----------
-    programs : PairPrograms
-    weights, activations : Format
-    lanes : int
-        Number of products.
-    produced : int
-        Number of the pairs whose product multipliers make.
-    """
-    total = programs.products.total
-    for program, heap in zip(programs, (
-            pair_sums_heap(weights, activations, lanes),
-            pair_products_heap(weights, activations, lanes, total=total, produced=produced),
-            activations_heap(weights, activations, lanes)), strict=True):
-        check(heap, program)
 
 
 def _in_range(state: _Check):

@@ -14,7 +14,7 @@ from golden.ranges import INT64, dot_range
 from hw.blocks import block_for
 from hw.delay import delay
 from hw.drive import Beats
-from hw.targets.fabric import GENERIC
+from hw.targets.fabric import GENERIC, Fabric
 from sim.components import component_simulation
 
 __all__ = ["CODE_BITS", "Pair", "ProductMismatch", "Products", "batches", "check", "formats",
@@ -74,6 +74,7 @@ class Products(wiring.Component):
     ----------
     pairs : sequence of Pair
         Formats of each block.
+    fabric : Fabric
 
     Members
     -------
@@ -87,8 +88,9 @@ class Products(wiring.Component):
     i: stream.Interface
     o: stream.Interface
 
-    def __init__(self, pairs: Sequence[Pair]):
+    def __init__(self, pairs: Sequence[Pair], fabric: Fabric = GENERIC):
         self.pairs = pairs
+        self.fabric = fabric
         self.bytes = [-(-dot_range(*pair, 1).format.bits // 8) for pair in pairs]
         super().__init__({
             "i": In(stream.Signature(max(map(_bits, pairs)), always_ready=True)),
@@ -97,7 +99,7 @@ class Products(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        blocks = [block_for(fabric=GENERIC, weights=weights, activations=activations, rows=1,
+        blocks = [block_for(fabric=self.fabric, weights=weights, activations=activations, rows=1,
                             cols=1, lanes=1) for weights, activations in self.pairs]
         latency = max(block.latency for block in blocks)
         products = []
@@ -119,7 +121,8 @@ class Products(wiring.Component):
         return m
 
 
-def check(batch: Sequence[Pair], name: str = "products", simulator: str = "verilator") -> int:
+def check(batch: Sequence[Pair], name: str = "products", simulator: str = "verilator",
+          fabric: Fabric = GENERIC) -> int:
     """Compare every product of a batch with golden's levels; return the number of products.
 
     Raises
@@ -127,7 +130,7 @@ def check(batch: Sequence[Pair], name: str = "products", simulator: str = "veril
     ProductMismatch
         If a product differs; the message has the first.
     """
-    products = Products(batch)
+    products = Products(batch, fabric)
     codes = np.arange(1 << max(map(_bits, batch)), dtype="<u4")
     size = -(-max(map(_bits, batch)) // 8)
     beats = Beats(codes.view(np.uint8).reshape(-1, 4)[:, :size], np.zeros(len(codes), bool), {})

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from golden.formats import FloatFormat, Format, IntFormat, OddFormat
-from hw.blocks.floats import FloatGrid
+from hw.blocks.floats import FloatGrid, FloatHeapGrid
 from hw.blocks.grid import DotProductGrid
 from hw.blocks.heaps import HeapGrid
 from hw.blocks.interface import Block
@@ -67,6 +67,8 @@ def block_for(*, fabric: Fabric, weights: Format, activations: Format, rows: int
               winograd: bool = False) -> Block:
     """Return the block for two formats, of :func:`kind_for`; bit heaps where the fabric has cells.
 
+    Integers and odd levels have heaps of products' bits, floats of aligned magnitudes' bits.
+
     Parameters
     ----------
     fabric, weights, activations, rows, cols, lanes
@@ -89,4 +91,7 @@ def block_for(*, fabric: Fabric, weights: Format, activations: Format, rows: int
         return HeapGrid(**shape, total=total, produced=produced or 0)
     if produced is not None and produced < lanes:
         shape["fabric"] = replace(fabric, dsp=0)
-    return kind_for(weights, activations)(**shape)
+    kind = kind_for(weights, activations)
+    if fabric.heaps and kind is FloatGrid:
+        return FloatHeapGrid(**shape, total=total)
+    return kind(**shape)

@@ -60,14 +60,14 @@ class Dot(Cell):
     """Lanes per summand."""
 
     def __init__(self, *, weights: Format, activations: Format, lanes: int,
-                 fabric: Fabric = GENERIC):
+                 fabric: Fabric = GENERIC, **more):
         self.weights = weights
         self.activations = activations
         self.lanes = lanes
         self.fabric = fabric
         super().__init__(
             edges={name: data.ArrayLayout(self.prepared(name), lanes) for name in OPERANDS},
-            sum_shape=shape_of(dot_range(weights, activations, lanes).format))
+            sum_shape=shape_of(dot_range(weights, activations, lanes).format), **more)
 
     def format(self, operand: Operand) -> Format:
         """Format of an operand."""

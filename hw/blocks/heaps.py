@@ -63,7 +63,7 @@ class HeapDot(AddingCell):
                 "codes": data.ArrayLayout(shape_of(getattr(self, name)), lanes),
                 "addend": 0 if (one := self.vector_sum(name)) is None else shape_of(one.sum_format),
                 }) for name in OPERANDS},
-            sum_shape=shape_of(total or dot_range(weights, activations, lanes).format),
+            sum_shape=shape_of(dot_range(weights, activations, lanes).format),
             total=total)
 
     def vector_sum(self, operand: Operand) -> VectorSum | None:

@@ -63,7 +63,7 @@ class AddingCell(Cell):
     Parameters
     ----------
     edges, sum_shape
-        Parameters of :class:`Cell`.
+        Parameters of :class:`Cell`; the shape is that of the sum alone.
     total : IntFormat or None
         Format of the accumulator.
 
@@ -79,7 +79,8 @@ class AddingCell(Cell):
 
     def __init__(self, *, edges: Mapping[Any, Any], sum_shape: Any, total: IntFormat | None):
         self.total = total
-        super().__init__(edges=edges, sum_shape=sum_shape,
+        super().__init__(edges=edges,
+                         sum_shape=sum_shape if total is None else shape_of(total),
                          **({} if total is None else {"before": In(total.width)}))
 
     def add_to(self, m: Module, accumulator: Value) -> Value:

@@ -65,9 +65,7 @@ class PairDot(AddingCell):
         super().__init__(
             edges={name: data.ArrayLayout(shape_of(getattr(self, name)), lanes)
                    for name in OPERANDS},
-            sum_shape=(shape_of(total) if total is not None
-                       else len(self.programs.products.outputs)),
-            total=total)
+            sum_shape=len(self.programs.products.outputs), total=total)
 
     @property
     def programs(self) -> PairPrograms:

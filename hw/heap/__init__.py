@@ -16,6 +16,7 @@ from hw.heap.products import (
 from hw.heap.program import Half, Lookup, Program
 from hw.heap.search import (
     PairPrograms,
+    magnitudes_program,
     pair_programs,
     program_of,
     searched,
@@ -25,5 +26,6 @@ from hw.heap.search import (
 
 __all__ = ["Bit", "Half", "Heap", "HeapSum", "Lookup", "MOST_HALVES", "PRODUCED", "PairPrograms",
            "Program", "addend", "addend_format", "affine", "compiled", "have_heaps", "late_of",
+           "magnitudes_program",
            "pair_programs", "product_format", "product_heaps", "program_of", "searched", "shipped",
            "shipped_pairs"]

@@ -12,16 +12,18 @@ from typing import Any, NamedTuple
 
 from golden.command import replace_file
 from golden.formats import Format, IntFormat, parse
+from golden.ranges import Range
 from hw.flow.cache import cache_folder
 from hw.heap.compiler import MOST_HALVES, NoProgram, compiled
 from hw.heap.heap import Heap
+from hw.heap.magnitudes import magnitudes_heap
 from hw.heap.pairs import activations_heap, pair_products_heap, pair_sums_heap
 from hw.heap.policy import Policy
 from hw.heap.products import product_heaps
 from hw.heap.program import Program
 
-__all__ = ["BITS", "Found", "PairPrograms", "SHIPPED", "pair_heaps", "pair_programs",
-           "program_of", "searched", "shipped", "shipped_pairs", "size_of"]
+__all__ = ["BITS", "Found", "PairPrograms", "SHIPPED", "magnitudes_program", "pair_heaps",
+           "pair_programs", "program_of", "searched", "shipped", "shipped_pairs", "size_of"]
 
 SHIPPED = Path(__file__).with_name("shipped.json")
 """Choices of programs that a longer search found; :mod:`hw.heap.longer` writes them."""
@@ -137,6 +139,22 @@ def pair_programs(weights: Format, activations: Format, lanes: int, *, total: in
           for (name, heap), kind in zip(
               pair_heaps(weights, activations, lanes, total=total, produced=produced).items(),
               ("pairs", "activations"), strict=True)))
+
+
+@cache
+def magnitudes_program(width: int, lanes: int, reach: Range, *, total: int = 0,
+                       most: int = MOST_HALVES) -> Program:
+    """Return the program of a sum of magnitudes with signs, shipped or kept likewise.
+
+    Parameters
+    ----------
+    width, lanes, reach, total
+        Heap of the sum, as for :func:`hw.heap.magnitudes.magnitudes_heap`.
+    most : int
+        Most halves of a chain (:func:`hw.heap.compiler.compiled`).
+    """
+    return _program(f"{width} {lanes} {reach.lo} {reach.hi} {total} magnitudes",
+                    [magnitudes_heap(width, lanes, reach, total=total)], most)
 
 
 def pair_heaps(weights: Format, activations: Format, lanes: int, *, total: int, produced: int = 0

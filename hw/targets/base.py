@@ -13,6 +13,7 @@ from golden.contracts import Rounding
 from golden.formats import IntFormat
 from hw.arith import clamp, round_up, saturate, sticky_bit
 from hw.delay import delay
+from hw.heap.program import Program
 from hw.targets.products import Part, Row, plan, row_of, row_sum
 
 __all__ = ["Extra", "Fabric", "Narrowed", "READ", "Stages", "Write", "plain_memory"]
@@ -176,6 +177,10 @@ class Fabric:
     def multiplier(self, one: IntFormat, other: IntFormat) -> Any:
         """Return a component that multiplies in a DSP: ``a`` times ``b`` is ``o``."""
         raise TypeError(f"Fabric must have DSPs to instantiate, not {self.name}")
+
+    def product_program(self, one: IntFormat, other: IntFormat) -> Program | None:
+        """Return the program of a product that no DSP makes; None if synthesis makes it."""
+        return None
 
     def memory(self, m: Module, name: str, write: Write, address: Value, *, width: int,
                depth: int) -> Value:

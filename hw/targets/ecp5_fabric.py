@@ -4,11 +4,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 
 from golden.formats import IntFormat
 from hw.delay import delay
-from hw.heap import MOST_HALVES, HeapSum, program_of
+from hw.heap import MOST_HALVES, HeapSum, Program, program_of
 from hw.targets.base import Extra, Fabric, Narrowed, Stages, Write
 from hw.targets.dsp import Multiplier
 from hw.targets.ecp5_rounding import clamped, narrowed, prepared
@@ -19,7 +19,10 @@ from hw.targets.products import Part, Row, plan, row_sum
 __all__ = ["ECP5Fabric"]
 
 SMALL = 8
-"""Most bits of a product that is left to synthesis, which makes it of LUTs."""
+"""Most bits of the two factors that no DSP is taken for."""
+
+TINY = 5
+"""Most bits of the two factors whose product synthesis makes of fewer LUTs than a heap."""
 
 
 class ECP5Fabric(Fabric):
@@ -58,11 +61,17 @@ class ECP5Fabric(Fabric):
         """Return a component that multiplies in a DSP, with all of its registers."""
         return Multiplier(one=one, other=other, pipelined=True)
 
+    def product_program(self, one: IntFormat, other: IntFormat) -> Program | None:
+        """Return the program of ``one`` as a weight and ``other`` as an activation."""
+        widths = one.width, other.width
+        return None if sum(widths) <= TINY or min(widths) == 1 else program_of(one, other, 1)
+
     def multiply(self, stages: Stages, a: Value, b: Value, name: str, shape: Any = None) -> Signal:
         """Return ``a * b``."""
-        if stages.dsp != 0 or len(a) + len(b) <= SMALL:
+        program = self.product_program(_format(b), _format(a))
+        if stages.dsp != 0 or program is None:
             return super().multiply(stages, a, b, name, shape)
-        heap = _heap(a, b)
+        heap = HeapSum(program=program)
         product = _of_heap(stages, heap, a, b, name)
         stages.advance(stages.stage + heap.latency)
         result = Signal((a * b).shape() if shape is None else shape, name=name)
@@ -96,6 +105,15 @@ class ECP5Fabric(Fabric):
         for title in held:
             stages.take(title)
         return super().multiply_add(stages, a, b, extras, name, shape)
+
+    def shift_left(self, stages: Stages, value: Value, places: Value, name: str,
+                   shape: Any = None) -> Signal:
+        """Return ``value << places``: a register for two bits of ``places``, or the last three."""
+        stages.hold(name, places)
+        last = max((len(places) - 2) // 2 * 2, 0)
+        for low in range(0, last, 2):
+            value = stages.register(_shifted(value, stages[name], low, low + 2), f"{name}_{low}")
+        return stages.register(_shifted(value, stages.take(name), last, len(places)), name, shape)
 
     def products(self, stages: Stages, parts: Sequence[Part], waits: Sequence[bool], name: str
                  ) -> tuple[int, list[Value]]:
@@ -145,6 +163,15 @@ class ECP5Fabric(Fabric):
     def offset_and_clamp(self, stages: Stages, number: Narrowed, up: Value) -> Value:
         """Add one bit and the zero point, and clamp: three registers."""
         return clamped(stages, number, up)
+
+
+def _shifted(value: Value, places: Value, low: int, high: int) -> Value:
+    # The last bit of places gates whole words with zeros, which the resets of registers do.
+    words = [value << (step << low) for step in range(1 << high - low)]
+    for bit in range(low, high):
+        words = [Mux(places[bit], one, zero)
+                 for zero, one in zip(words[::2], words[1::2], strict=True)]
+    return words[0]
 
 
 def _format(x: Value) -> IntFormat:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from golden.formats import Format, IntFormat, parse
-from golden.ranges import dot_range
+from golden.ranges import Range, dot_range
 from golden.winograd import products_range
 from hw.heap import (
     PairPrograms,
@@ -15,11 +15,12 @@ from hw.heap import (
     shipped,
     shipped_pairs,
 )
+from hw.heap.magnitudes import magnitudes_heap
 from hw.heap.pairs import pair_sums_heap
 from hw.heap.policy import Policy
 from hw.heap.search import pair_heaps
 
-__all__ = ["programs", "winograd_programs"]
+__all__ = ["magnitudes_programs", "programs", "winograd_programs"]
 
 BINARY = parse("binary")
 _FORMATS = [*(f"{sign}{width}" for width in range(1, 5) for sign in "su"), "ternary",
@@ -66,3 +67,17 @@ def winograd_programs() -> Iterator[tuple[PairPrograms, Format, Format, int, int
                                      produced=produced).values())
                 yield (PairPrograms(*(compiled(heap, Policy(0)) for heap in heaps)), weights,
                        activations, lanes, produced)
+
+
+def magnitudes_programs() -> Iterator[tuple[Program, int, int, Range]]:
+    """Programs of sums of magnitudes with signs: width, lanes and range of each.
+
+    They have magnitudes of 1 to 12 bits and those of the small floats' products.
+    """
+    for width in (*range(1, 13), 20, 36, 64):
+        for lanes in (1, 3, 8):
+            most = ((1 << width) - 1) * lanes
+            reach = Range(-most, most)
+            for total in (0, reach.format.width + 2):
+                heap = magnitudes_heap(width, lanes, reach, total=total)
+                yield compiled(heap, Policy(0)), width, lanes, reach

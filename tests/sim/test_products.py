@@ -10,6 +10,7 @@ from golden.formats import parse
 from hw.blocks import kind_for
 from hw.blocks import split as blocks_split
 from hw.blocks.floats import FloatDot
+from hw.targets.fabric import ECP5
 from sim import products
 from sim.verilator import available
 
@@ -38,6 +39,17 @@ def test_every_product_of_a_pair_for_each_kind_of_block():
 def test_products_wider_than_int64():
     assert products.check(parsed("cfloat8_1_5_2:denormals=paper x cfloat8_1_5_2",
                                  "e5m2 x binary")) == 1 << 16 | 248 << 1
+
+
+@needs_verilator
+@pytest.mark.parametrize("pairs", [
+    parsed("e2m1 x e3m2", "e2m1 x u4", "codebook:-9/-2/0/5/100 x e2m3"),
+    pytest.param(
+        parsed("e4m3fn x e4m3fn", "e5m2 x e4m3fn", "s8 x e4m3fn", "e5m2 x odd8",
+               "cfloat8_1_5_2:denormals=paper x cfloat8_1_5_2", "e5m2 x binary", "bit x e4m3fn"),
+        marks=pytest.mark.slow)])
+def test_every_product_of_floats_on_ecp5(pairs):
+    products.check(pairs, "floats", fabric=ECP5)
 
 
 def test_every_pair_of_at_most_16_bits():

@@ -6,6 +6,7 @@ import pytest
 
 from golden.formats import parse
 from hw.blocks import block_for
+from hw.blocks.floats import FloatGrid, FloatHeapGrid
 from hw.blocks.heaps import HeapGrid
 from hw.emit import modules
 from hw.targets.fabric import ECP5, GENERIC
@@ -34,14 +35,24 @@ def test_integers_and_odd_levels_have_heaps_where_the_fabric_has_cells(weights, 
     assert type(block(weights, activations, 1, 1, 4, GENERIC)) is not HeapGrid
 
 
-@pytest.mark.parametrize("weights, activations", [("e4m3fn", "s4"), ("e2m1", "odd2")])
+@pytest.mark.parametrize("weights, activations", [
+    ("e4m3fn", "s4"), ("e2m1", "odd3"), ("codebook:-9/-2/0/5/100", "e5m2")])
+def test_floats_have_heaps_of_magnitudes_there(weights, activations):
+    assert type(block(weights, activations, 1, 1, 4)) is FloatHeapGrid
+    assert type(block(weights, activations, 1, 1, 4, GENERIC)) is FloatGrid
+
+
+@pytest.mark.parametrize("weights, activations", [
+    ("codebook:-9/-2/0/5/100", "s4"), ("e2m1", "odd2"), ("e2m1", "ternary")])
 def test_other_formats_have_not(weights, activations):
     assert type(block(weights, activations, 1, 1, 4)) is not HeapGrid
 
 
 @pytest.mark.parametrize("weights, activations", [
     ("s4n", "s4"), ("u3", "s5"), ("s1", "s1"), ("u1", "s1"), ("u4", "u4"), ("odd4", "odd3"),
-    ("s4", "odd2"), ("binary", "bit"), ("binary", "binary"), ("ternary", "s4"), ("u3", "ternary")])
+    ("s4", "odd2"), ("binary", "bit"), ("binary", "binary"), ("ternary", "s4"), ("u3", "ternary"),
+    ("e2m1", "e2m1"), ("e4m3fn", "s4"), ("u3", "e5m2"), ("e3m2", "odd3"),
+    ("codebook:-9/-2/0/5/100", "e2m3"), ("cfloat8_1_5_2:denormals=paper", "cfloat8_1_4_3")])
 @pytest.mark.parametrize("rows, cols, lanes", [(2, 2, 1), (1, 2, 5)])
 @pytest.mark.thinned(2)
 def test_block_is_golden(rng, weights, activations, rows, cols, lanes):

@@ -13,7 +13,7 @@ from hw.blocks import block_for
 from hw.blocks.pairs import PairDot, PairGrid, PairTerm
 from hw.emit import modules
 from hw.targets.fabric import ECP5
-from sim.heaps import check_pairs
+from sim.certificates import check_pairs
 from sim.streams import measure_latency, measure_throughput, transform
 from tests.hw.blocks.test_blocks import golden_sums, payloads, random_beats, sums_of
 
