@@ -9,7 +9,7 @@ from exactmac.request import Request
 from exactmac.steps import Step
 from hw import emit
 from hw.blocks import DotProductGrid
-from hw.blocks.pairs import PairGrid
+from hw.blocks.folded import FoldedGrid
 from hw.bus.axi_tile import AxiTile
 from hw.flow.compare import Comparison, compare
 from hw.flow.components import Breakdown, break_down
@@ -120,7 +120,7 @@ class Measurement:
         targets = sorted(self.request.areas, key=lambda each: (each.name not in order, each.name))
         steps = [area(each) for each in targets]
         # A row's term belongs to all of its columns: fewer of them would not compare.
-        if not isinstance(self.block, DotProductGrid | PairGrid):
+        if not isinstance(self.block, DotProductGrid | FoldedGrid):
             steps += [(f"block on {each.name}", partial(self.compare, each)) for each in targets]
         steps += [(f"components on {each.name}", partial(self.break_down, each))
                   for each in targets if self.request.plot or each is self.shown]

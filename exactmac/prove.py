@@ -63,9 +63,9 @@ from hw.flow.tools import (
 )
 from hw.folder import FolderError, scratch
 from hw.tile.config import TileConfig
-from sim.certificates import check_magnitudes, check_pairs, check_products
+from sim.certificates import check_folded, check_magnitudes, check_products
 from sim.claims import Claim, claims
-from sim.claims.heaps import magnitudes_programs, programs, winograd_programs
+from sim.claims.heaps import every_folded, magnitudes_programs, programs
 from sim.heaps import NotExact
 from sim.mutants import report as mutants
 from sim.products import ProductMismatch, batches, check, pairs
@@ -156,7 +156,7 @@ def _compared(track: Callable) -> Iterator[tuple[str, int, str, float]]:
 def _checked(track: Callable) -> Iterator[tuple[str, int, str, float]]:
     start = time.perf_counter()
     chosen = [*(partial(check_products, *each) for each in programs()),
-              *(partial(check_pairs, *each) for each in winograd_programs()),
+              *(partial(check_folded, *each) for each in every_folded()),
               *(partial(check_magnitudes, *each) for each in magnitudes_programs())]
     for check_one in track(chosen, total=len(chosen), description="following heaps"):
         check_one()

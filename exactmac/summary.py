@@ -123,8 +123,9 @@ def summary(manifest: dict[str, Any], folder: Path, areas: list[Area],
     if c["lut"] is not None:
         facts.add_row("table", "behind the results, " + (
             "loaded with each parameter set" if c["lut"] == "loaded" else "fixed"))
-    if c["inner_product"] == "winograd":
-        facts.add_row("inner product", "Winograd's: the driver folds a term of the weights into "
+    if (kind := c["inner_product"]) != "direct":
+        title = {"codes": "of codes", "winograd": "Winograd's"}[kind]
+        facts.add_row("inner product", f"{title}: the driver folds a term of the weights into "
                                        "each bias (parameters.weights_term in manifest.json)")
     if len(sums := manifest.get("inner_products", {})) > 1:
         facts.add_row("sums", _sums(sums, c["inner_product"]))

@@ -1,19 +1,20 @@
 """Proofs of the programs that blocks have: each computes the heap that it stands for."""
 
 from golden.formats import Format
+from golden.inner_products import Folded
 from golden.ranges import Range, dot_range
 from hw.blocks.floats import FloatHeapGrid
+from hw.blocks.folded import FoldedGrid
 from hw.blocks.heaps import HeapGrid
 from hw.blocks.interface import Block
-from hw.blocks.pairs import PairGrid
+from hw.heap.folded import activations_heap, folded_products_heap, pair_sums_heap
 from hw.heap.magnitudes import magnitudes_heap
-from hw.heap.pairs import activations_heap, pair_products_heap, pair_sums_heap
 from hw.heap.products import product_heaps
 from hw.heap.program import Program
-from hw.heap.search import PairPrograms
+from hw.heap.search import FoldedPrograms
 from sim.heaps import NotExact, check
 
-__all__ = ["check_magnitudes", "check_pairs", "check_products", "prove"]
+__all__ = ["check_folded", "check_magnitudes", "check_products", "prove"]
 
 
 def prove(block: Block) -> str | None:
@@ -28,12 +29,13 @@ def prove(block: Block) -> str | None:
         program = block.cell.sum.program
         check_products(program, block.weights, block.activations, block.lanes, block.produced)
         return f"the bit heap of a sum, {program.luts} LUTs, cell by cell, for all inputs"
-    if isinstance(block, PairGrid):
+    if isinstance(block, FoldedGrid):
         cell = block.cell
-        check_pairs(cell.programs, cell.weights, cell.activations, cell.lanes, cell.produced)
-        sums, products, term = (program.luts for program in cell.programs)
-        return (f"the bit heaps of a sum, {sums} + {products} LUTs, and of a row's term, {term} "
-                "LUTs, cell by cell, for all inputs")
+        programs = cell.programs
+        check_folded(programs, cell.kind, cell.weights, cell.activations, cell.lanes,
+                     cell.produced)
+        return (f"the bit heaps of a sum, {' + '.join(map(str, cell.luts))} LUTs, and of a row's "
+                f"term, {programs.activations.luts} LUTs, cell by cell, for all inputs")
     if isinstance(block, FloatHeapGrid):
         cell = block.cell
         program = cell.sum.program
@@ -82,25 +84,26 @@ def check_magnitudes(program: Program, width: int, lanes: int, reach: Range):
     check(magnitudes_heap(width, lanes, reach, total=program.total), program)
 
 
-def check_pairs(programs: PairPrograms, weights: Format, activations: Format, lanes: int,
-                produced: int = 0):
-    """Raise :class:`NotExact` unless programs compute a Winograd's inner product.
+def check_folded(programs: FoldedPrograms, kind: Folded, weights: Format, activations: Format,
+                 lanes: int, produced: int = 0):
+    """Raise :class:`NotExact` unless programs compute an inner product of codes.
 
     Each is checked for its own heap. The sums of codes are digits of one number, which each fit
     their place: if the number is exact, so is each of them.
 
     Parameters
     ----------
-    programs : PairPrograms
+    programs : FoldedPrograms
+    kind : str
+        Inner product.
     weights, activations : Format
     lanes : int
         Number of products.
     produced : int
-        Number of the pairs whose product multipliers make.
+        Number of the cell's products that multipliers make.
     """
-    total = programs.products.total
-    for program, heap in zip(programs, (
-            pair_sums_heap(weights, activations, lanes),
-            pair_products_heap(weights, activations, lanes, total=total, produced=produced),
-            activations_heap(weights, activations, lanes)), strict=True):
-        check(heap, program)
+    if programs.sums is not None:
+        check(pair_sums_heap(weights, activations, lanes), programs.sums)
+    check(folded_products_heap(kind, weights, activations, lanes, total=programs.products.total,
+                               produced=produced), programs.products)
+    check(activations_heap(kind, weights, activations, lanes), programs.activations)

@@ -7,10 +7,10 @@ import numpy as np
 from golden import block_scaled, ops, specials
 from golden.block_scaled import Blocks, Levels, parts, requantize_tensor
 from golden.formats import BLOCK, EXPONENT_BIAS, BlockScaled
+from golden.inner_products import weights_term
 from golden.lfsr import leap
 from golden.ranges import INT64, levels_range
 from golden.tables import lookup
-from golden.winograd import weights_term
 from hw.drive import (
     Phase,
     matmul_phases,
@@ -29,7 +29,7 @@ __all__ = ["check_error", "expected", "matmul", "run", "sums_of"]
 def sums_of(config: TileConfig, phase: Phase) -> np.ndarray:
     """Sums of each job as the tile has them before the bias: ``(jobs, rows, cols)``.
 
-    Weight zero points are subtracted; of Winograd's inner product, the weights' term is added.
+    Weight zero points are subtracted; of an inner product of codes, the weights' term is added.
     """
     c = config
     starts = np.cumsum(phase.beats) - phase.beats
@@ -42,8 +42,9 @@ def sums_of(config: TileConfig, phase: Phase) -> np.ndarray:
         per_beat = block_scaled.shifted(per_beat, block_scaled.shifts(
             *_exponents(c, phase), base=base, window=c.window))
         per_beat = per_beat if c.sums in INT64 else per_beat.astype(object)
-    if c.inner_product == "winograd":
-        per_beat = per_beat + weights_term(w, c.weights, c.activations)[:, None]
+    if c.inner_product != "direct":
+        per_beat = per_beat + weights_term(c.inner_product, w, c.weights,
+                                             c.activations)[:, None]
     sums = np.add.reduceat(per_beat, starts, axis=0)
     if "weight_zero_point" not in phase.parameters:
         return sums

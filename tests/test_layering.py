@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 DESCRIPTIONS = ("golden.formats", "golden.contracts", "golden.ranges", "golden.networks",
-                "golden.units", "golden.winograd")
+                "golden.units", "golden.inner_products")
 ALIASES = ("hw.build", "hw.bench", "sim.network", "sim.prove")
 ALLOWED = {
     "golden": ("golden", "numpy"),

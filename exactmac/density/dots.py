@@ -13,9 +13,11 @@ from amaranth.lib.wiring import In, Out
 from exactmac.density.plain import has_plain, plain_dot
 from exactmac.density.simulation import Emitted, compared, simulated
 from golden.formats import Format, IntFormat, parse
+from golden.inner_products import InnerProduct, offset, sums_range
 from golden.ranges import dot_range
 from hw import emit
 from hw.blocks import Block, block_for
+from hw.blocks.folded import FoldedGrid
 from hw.blocks.heaps import HeapGrid
 from hw.blocks.interface import OPERANDS, Operand
 from hw.delay import delay
@@ -25,7 +27,7 @@ from hw.payload import Field, Payload
 from hw.targets.fabric import Fabric
 
 __all__ = ["AccumulatedDot", "DEPTH", "DotProduct", "addends_of", "stimulus",
-           "totals"]
+           "total_format", "totals"]
 
 DEPTH = 1024
 """Most products of a total, which decides the accumulator's width."""
@@ -43,8 +45,9 @@ class AccumulatedDot(wiring.Component):
     In a cycle with ``clear``, ``total`` becomes 0; else with ``valid``, the sum of the products is
     added to it. It has that value :attr:`latency` cycles later.
 
-    A bit heap has what an array computes once for each vector, the addends, as inputs. Any other
-    block has its edges inside.
+    A bit heap has what an array computes once for each vector as inputs: the addends, or, for an
+    inner product of codes, activations as codes that are never negative. Its sums are those of a
+    cell, both terms included. Any other block has its edges inside.
 
     Parameters
     ----------
@@ -53,6 +56,8 @@ class AccumulatedDot(wiring.Component):
     lanes, depth : int
         Products in a cycle, and most products of a total.
     fabric : Fabric
+    inner_product : str
+        As a tile has it.
 
     Members
     -------
@@ -61,7 +66,7 @@ class AccumulatedDot(wiring.Component):
     activations_addend, weights_addend : In
         Addends, :attr:`late` cycles after the codes; only for a bit heap that has them.
     valid, clear : In(1)
-    total : Out(shape_of(dot_range(weights, activations, depth).format))
+    total : Out(shape_of(total_format(...)))
     """
 
     activations: Signal
@@ -71,10 +76,10 @@ class AccumulatedDot(wiring.Component):
     total: Signal
 
     def __init__(self, *, weights: Format, activations: Format, lanes: int, depth: int,
-                 fabric: Fabric):
-        total = dot_range(weights, activations, depth).format
+                 fabric: Fabric, inner_product: InnerProduct = "direct"):
+        total = total_format(inner_product, weights, activations, depth)
         self.block = block_for(fabric=fabric, weights=weights, activations=activations, rows=1,
-                               cols=1, lanes=lanes, total=total)
+                               cols=1, lanes=lanes, total=total, inner_product=inner_product)
         self.addends = addends_of(self.block)
         super().__init__({
             "activations": In(lanes * activations.bits), "weights": In(lanes * weights.bits),
@@ -95,6 +100,8 @@ class AccumulatedDot(wiring.Component):
                 m.d.comb += Value.cast(edge.codes).eq(getattr(self, name))
                 if name in self.addends:
                     m.d.comb += edge.addend.eq(getattr(self, f"{name}_addend"))
+        elif isinstance(self.block, FoldedGrid):
+            m.d.comb += [Value.cast(cell.i[name]).eq(getattr(self, name)) for name in OPERANDS]
         else:
             beat: Any = Signal(self.block.beat)
             m.d.comb += [Value.cast(beat[name]).eq(getattr(self, name)) for name in OPERANDS]
@@ -109,6 +116,14 @@ class AccumulatedDot(wiring.Component):
         with m.If(clear):
             m.d.sync += total.eq(0)
         return m
+
+
+def total_format(inner_product: InnerProduct, weights: Format, activations: Format, depth: int
+                 ) -> IntFormat:
+    """Format of a total of so many products, as an accumulator of a tile has it."""
+    if inner_product == "direct":
+        return dot_range(weights, activations, depth).format
+    return sums_range(inner_product, weights, activations, depth).format
 
 
 def addends_of(block: Block) -> dict[Operand, IntFormat]:
@@ -131,11 +146,14 @@ class DotProduct:
         Names of the formats.
     lanes : int
         Products in a cycle.
+    inner_product : str
+        As a tile has it; anything but ``direct`` is built on fabrics with carry cells alone.
     """
 
     weights: str
     activations: str
     lanes: int = 16
+    inner_product: InnerProduct = "direct"
 
     @cached_property
     def formats(self) -> tuple[Format, Format]:
@@ -150,13 +168,14 @@ class DotProduct:
     @property
     def total(self) -> IntFormat:
         """Format of the accumulator."""
-        return dot_range(*self.formats, DEPTH).format
+        return total_format(self.inner_product, *self.formats, DEPTH)
 
     def built(self, fabric: Fabric) -> Emitted:
         """Return this project's dot product on a fabric."""
         weights, activations = self.formats
         component = AccumulatedDot(weights=weights, activations=activations, lanes=self.lanes,
-                                   depth=DEPTH, fabric=fabric)
+                                   depth=DEPTH, fabric=fabric,
+                                   inner_product=self.inner_product)
         text = emit.modules(component, "dot")
         return Emitted("dot", text, component.latency, fabric.models or "", tuple(
             (name, fmt.width) for name, fmt in component.addends.items()))
@@ -195,6 +214,10 @@ class DotProduct:
         output = Payload((Field("total", self.total.bits),))
         codes = {"weights": weights.encode(w), "activations": activations.encode(a),
                  "valid": valid, "clear": clear}
+        if self.inner_product == "codes":
+            # Numbers that are never negative are their own codes.
+            w, a = w + offset(weights), a + offset(activations)
+            codes["activations"] = a
         for name, width in emitted.addends:
             own, other, levels = ((activations, weights, a) if name == "activations"
                                   else (weights, activations, w))

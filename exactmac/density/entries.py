@@ -13,8 +13,8 @@ from hw.flow.mapping import TARGETS, Target
 from hw.targets.fabric import ECP5, GENERIC
 from hw.tile.config import TileConfig
 
-__all__ = ["ARRAYS", "DOTS", "ENTRIES", "Entry", "LARGE", "OURS", "REQUANTIZERS", "TILE",
-           "WINOGRAD", "selected"]
+__all__ = ["ARRAYS", "CODES", "DOTS", "ENTRIES", "Entry", "LARGE", "OURS", "REQUANTIZERS", "TILE",
+           "selected"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,9 @@ DOTS: Mapping[str, DotProduct] = {
 }
 """Dot products by name."""
 
+CODES = ("int8", "int4", "int2")
+"""Those that are measured as an inner product of codes, too."""
+
 REQUANTIZERS: Mapping[str, RequantizerDesign] = {
     "half_up": RequantizerDesign("half_up"),
     "half_up 18 bits": RequantizerDesign("half_up", width=18),
@@ -99,12 +102,20 @@ _WAYS: tuple[tuple[str, Callable[[DotProduct], Emitted], Callable[[DotProduct], 
 )
 
 
+def _way(inner_product: str) -> str:
+    return OURS if inner_product == "direct" else f"{OURS}, {inner_product}"
+
+
 def _dots() -> Iterator[Entry]:
     for subject, dot in DOTS.items():
         for way, emit, suits, target in _WAYS:
             if suits(dot):
                 yield Entry(subject, way, "MAC", dot.lanes, dot.bits, partial(emit, dot),
                             dot.verify, target)
+            if way == OURS and subject in CODES:
+                own = replace(dot, inner_product="codes")
+                yield Entry(subject, _way(own.inner_product), "MAC", own.lanes, own.bits,
+                            partial(own.built, ECP5), own.verify, target)
 
 
 def _requantizers() -> Iterator[Entry]:
@@ -126,21 +137,17 @@ def _tiles() -> Iterator[Entry]:
 
 ARRAYS: Mapping[str, tuple[Array, ...]] = {
     "int8 array": (Array("s8", "winograd"), Array("s8")),
-    "int4 array": (Array("s4"),),
-    "int2 array": (Array("s2"),),
+    "int4 array": (Array("s4", "codes"), Array("s4")),
+    "int2 array": (Array("s2", "codes"), Array("s2")),
 }
 """Arrays by name; the first of each is the smallest."""
-
-WINOGRAD = "exactmac on ecp5, winograd"
-"""Way of this project with Winograd's inner product."""
 
 
 def _arrays() -> Iterator[Entry]:
     for subject, arrays in ARRAYS.items():
         for array in arrays:
-            way = WINOGRAD if array.inner_product == "winograd" else OURS
-            yield Entry(subject, way, "MAC", array.macs, array.bits, array.built, array.verify,
-                        _LUTS)
+            yield Entry(subject, _way(array.inner_product), "MAC", array.macs, array.bits,
+                        array.built, array.verify, _LUTS)
 
 
 ENTRIES: tuple[Entry, ...] = (*_dots(), *_requantizers(), *_tiles())

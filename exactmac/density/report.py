@@ -20,8 +20,8 @@ NAME = "density"
 """Stem of the files."""
 
 _ARRAY = ("An array has 2 rows, 16 columns and 16 lanes, two accumulators for each cell, and what "
-          "it computes once per row, a term of the activations for Winograd's inner product: "
-          "everything but the entrance and the requantizer of a tile.")
+          "it computes once per row, a term of the activations for an inner product of codes or "
+          "Winograd's: everything but the entrance and the requantizer of a tile.")
 
 _HEADINGS = ("design", "way", "per", "LUT", "FF", "DSP", "MHz", "of seeds")
 

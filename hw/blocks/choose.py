@@ -5,11 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 from golden.formats import FloatFormat, Format, IntFormat, OddFormat
+from golden.inner_products import InnerProduct
 from hw.blocks.floats import FloatGrid, FloatHeapGrid
+from hw.blocks.folded import FoldedGrid
 from hw.blocks.grid import DotProductGrid
 from hw.blocks.heaps import HeapGrid
 from hw.blocks.interface import Block
-from hw.blocks.pairs import PairGrid
 from hw.blocks.popcount import AndPopcountGrid, XnorPopcountGrid
 from hw.blocks.select import SelectGrid, selects
 from hw.blocks.split import SplitGrid
@@ -64,7 +65,7 @@ def kind_for(weights: Format, activations: Format) -> type[Block]:
 
 def block_for(*, fabric: Fabric, weights: Format, activations: Format, rows: int, cols: int,
               lanes: int, total: IntFormat | None = None, produced: int | None = None,
-              winograd: bool = False) -> Block:
+              inner_product: InnerProduct = "direct") -> Block:
     """Return the block for two formats, of :func:`kind_for`; bit heaps where the fabric has cells.
 
     Integers and odd levels have heaps of products' bits, floats of aligned magnitudes' bits.
@@ -79,14 +80,14 @@ def block_for(*, fabric: Fabric, weights: Format, activations: Format, rows: int
         Products of a cell that the fabric's DSPs make, of a lane each, or of two for ``winograd``:
         bit heaps take any number, other blocks all or none. By default it is up to the block: none
         of a bit heap.
-    winograd : bool
-        Whether a product stands for those of two lanes (:class:`~hw.blocks.pairs.PairGrid`), so
-        that the sums have the weights' term.
+    inner_product : str
+        Any but ``direct`` is of codes (:class:`~hw.blocks.folded.FoldedGrid`), so that the sums
+        have the weights' term.
     """
     shape: dict[str, Any] = {"weights": weights, "activations": activations, "rows": rows,
                              "cols": cols, "lanes": lanes, "fabric": fabric}
-    if winograd:
-        return PairGrid(**shape, total=total, produced=produced or 0)
+    if inner_product != "direct":
+        return FoldedGrid(kind=inner_product, **shape, total=total, produced=produced or 0)
     if fabric.heaps and have_heaps(weights, activations):
         return HeapGrid(**shape, total=total, produced=produced or 0)
     if produced is not None and produced < lanes:

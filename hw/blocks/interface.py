@@ -4,7 +4,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import data, stream
@@ -124,9 +124,6 @@ class Block(Shared):
     title: str
     """Kind of arithmetic, for reports."""
 
-    lanes_per_product: ClassVar[int] = 1
-    """Lanes whose products a cell computes by one product."""
-
     def __init__(self, *, weights: Format, activations: Format, rows: int, cols: int, lanes: int,
                  fabric: Fabric = GENERIC, **more):
         for name, value in (("Rows", rows), ("Cols", cols), ("Lanes", lanes)):
@@ -157,6 +154,11 @@ class Block(Shared):
     def sum_format(self) -> IntFormat:
         """Format of each sum, exactly as wide as ``lanes`` products need."""
         return dot_range(self.weights, self.activations, self.lanes).format
+
+    @property
+    def lanes_per_product(self) -> int:
+        """Lanes whose products a cell computes by one product."""
+        return 1
 
     @property
     def multipliers(self) -> list[int]:

@@ -12,9 +12,9 @@ import numpy as np
 from golden.block_scaled import Blocks, Levels
 from golden.contracts import title_of
 from golden.formats import BLOCK, BlockScaled, Codebook, Format, LoadedCodebook
+from golden.inner_products import weights_term
 from golden.lfsr import leap
 from golden.tables import identity
-from golden.winograd import weights_term
 from hw.drive.exponents import checked, of_beats
 from hw.tile.config import TileConfig
 
@@ -98,7 +98,7 @@ def fold(config: TileConfig, weights: np.ndarray, parameters: Mapping[str, np.nd
     ``sum (x - zx)(w - zw) = sum x w - zw sum x - zx sum w + K zx zw``. Every tile computes the
     first term; with ``zero_points`` of ``both`` it subtracts the second; the last two join the
     bias. If neither format has a level 0 for the lanes beyond K, their products are subtracted
-    from the bias too; so is the weights' term of Winograd's inner product, idle lanes included.
+    from the bias too; so is the weights' term of an inner product of codes, idle lanes included.
 
     Parameters
     ----------
@@ -138,9 +138,10 @@ def fold(config: TileConfig, weights: np.ndarray, parameters: Mapping[str, np.nd
         raise ValueError(f"Depth must be a multiple of the {config.lanes} lanes where operands are "
                          f"block-scaled and neither has a level 0, not {depth}")
     bias = bias - zero_point * sums + depth * zero_point * zw.astype(object) - idle
-    if config.inner_product == "winograd":
+    if config.inner_product != "direct":
         whole = np.pad(weights, ((0, 0), (0, surplus)), constant_values=config.weights.idle)
-        bias = bias - weights_term(whole, config.weights, config.activations)
+        bias = bias - weights_term(config.inner_product, whole, config.weights,
+                                   config.activations)
         title += " and the weights' term"
     folded = {**parameters, "bias": config.record["bias"].check(bias, title)}
     if config.zero_points == "both":

@@ -4,8 +4,8 @@ from typing import Any
 
 from golden.contracts import LFSR_BITS, LFSR_TAPS, Clamped, Scaled
 from golden.formats import BLOCK, EXPONENT_BIAS, BlockScaled, IntFormat, element_of
+from golden.inner_products import offset
 from golden.ranges import Range, levels_range
-from golden.winograd import offset
 from hw.bus.axi_tile import AxiTile
 from hw.payload import Payload
 from hw.tile.config import TileConfig
@@ -46,7 +46,7 @@ def _table(c: TileConfig, name: str) -> str:
 def _formula(c: TileConfig) -> dict[str, Any]:
     """Describe the way from a sum to its result."""
     correction = " - weight_zero_point * row_sum" * (c.zero_points == "both")
-    term = " + weights_term" * (c.inner_product == "winograd")
+    term = " + weights_term" * (c.inner_product != "direct")
     levels = "integers" if isinstance(c.output_format, IntFormat) else f"levels of {c.output}"
     return {
         "formula": c.contract.formula(c.output_format),
@@ -57,10 +57,10 @@ def _formula(c: TileConfig) -> dict[str, Any]:
 
 
 def _weights_term(c: TileConfig) -> dict[str, str]:
-    """Describe what a driver subtracts from each bias for Winograd's inner product."""
+    """Describe what a driver subtracts from each bias for an inner product of codes."""
+    pairs = f"sum((w[2k] + {offset(c.weights)}) * (w[2k+1] + {offset(c.weights)})) + "
     return {
-        "formula": f"sum((w[2k] + {offset(c.weights)}) * (w[2k+1] + {offset(c.weights)})) + "
-                   f"{offset(c.activations)} * sum(w)",
+        "formula": f"{pairs * (c.inner_product == 'winograd')}{offset(c.activations)} * sum(w)",
         "over": f"weights w of a channel, with zeros up to a multiple of {c.lanes} lanes",
         "driver": "subtracts it from the channel's bias, for the tile's sums have it",
     }
@@ -109,7 +109,7 @@ def manifest(tile: AxiTile, name: str, **more) -> dict[str, Any]:
                       "words_per_record": c.words if c.parameters is None else 0,
                       "records": c.groups * c.cols, "record": record.to_json(),
                       **({"prepared": _prepared(c)} if c.prepared else {}),
-                      **({"weights_term": _weights_term(c)} if c.inner_product == "winograd"
+                      **({"weights_term": _weights_term(c)} if c.inner_product != "direct"
                          else {})},
         "ports": [{
             "name": port.name, "direction": "in" if port.is_input else "out",

@@ -15,17 +15,15 @@ from hw.heap.products import (
 )
 from hw.heap.program import Half, Lookup, Program
 from hw.heap.search import (
-    PairPrograms,
+    FoldedPrograms,
+    folded_programs,
     magnitudes_program,
-    pair_programs,
     program_of,
     searched,
     shipped,
-    shipped_pairs,
 )
 
-__all__ = ["Bit", "Half", "Heap", "HeapSum", "Lookup", "MOST_HALVES", "PRODUCED", "PairPrograms",
-           "Program", "addend", "addend_format", "affine", "compiled", "have_heaps", "late_of",
-           "magnitudes_program",
-           "pair_programs", "product_format", "product_heaps", "program_of", "searched", "shipped",
-           "shipped_pairs"]
+__all__ = ["Bit", "FoldedPrograms", "Half", "Heap", "HeapSum", "Lookup", "MOST_HALVES", "PRODUCED",
+           "Program", "addend", "addend_format", "affine", "compiled", "folded_programs",
+           "have_heaps", "late_of", "magnitudes_program", "product_format", "product_heaps",
+           "program_of", "searched", "shipped"]

@@ -2,7 +2,7 @@
 
 Each shape is searched for so many seconds, by default 120; the best choices so far are in
 ``shipped.json`` beside this file, and a better program replaces them. The kind is ``products``,
-each by itself, or ``pairs``, those of Winograd's inner product; by default both.
+each by itself, or ``folded``, of inner products of codes; by default both.
 """
 
 if __name__ == "__main__":
@@ -16,15 +16,15 @@ import time
 from collections.abc import Iterator, Sequence
 
 from golden.formats import parse
+from golden.inner_products import Folded, sums_range
 from golden.ranges import dot_range
-from golden.winograd import pairs_range
 from hw.heap.compiler import compiled
 from hw.heap.heap import Heap
 from hw.heap.policy import Policy
 from hw.heap.products import product_heaps
-from hw.heap.search import SHIPPED, Found, pair_heaps, searched, size_of
+from hw.heap.search import SHIPPED, Found, folded_heaps, searched, size_of
 
-__all__ = ["DEPTH", "PAIRS", "ROUND", "SHAPES", "main"]
+__all__ = ["DEPTH", "FOLDED", "ROUND", "SHAPES", "main"]
 
 SHAPES = [
     ("s8", "s8", 16), ("s4", "s4", 16), ("s2", "s2", 16), ("ternary", "s8", 16),
@@ -33,8 +33,11 @@ SHAPES = [
 ]
 """Weights, activations and lanes."""
 
-PAIRS = [("s8", "s8", 16), ("s8", "s8", 8), ("s8", "u8", 16)]
-"""The same of Winograd's inner product."""
+FOLDED: list[tuple[Folded, str, str, int]] = [
+    ("winograd", "s8", "s8", 16), ("winograd", "s8", "s8", 8), ("winograd", "s8", "u8", 16),
+    *(("codes", f"s{bits}", f"s{bits}", 16) for bits in (8, 4, 2)),
+]
+"""The same of inner products of codes, behind their name."""
 
 ROUND = 500
 """Tries of a search that begins anew."""
@@ -76,12 +79,12 @@ def _products() -> Iterator[tuple[str, Sequence[Heap]]]:
                product_heaps(weights, activations, lanes, total=total))
 
 
-def _pairs() -> Iterator[tuple[str, Sequence[Heap]]]:
-    for names in PAIRS:
-        weights, activations, lanes = parse(names[0]), parse(names[1]), names[2]
-        total = pairs_range(weights, activations, DEPTH // 2).format.width
-        for name, heap in pair_heaps(weights, activations, lanes, total=total).items():
+def _folded() -> Iterator[tuple[str, Sequence[Heap]]]:
+    for kind, *names, lanes in FOLDED:
+        weights, activations = map(parse, names)
+        total = sums_range(kind, weights, activations, DEPTH).format.width
+        for name, heap in folded_heaps(kind, weights, activations, lanes, total=total).items():
             yield name, [heap]
 
 
-KINDS = {"products": _products, "pairs": _pairs}
+KINDS = {"products": _products, "folded": _folded}

@@ -12,18 +12,19 @@ from typing import Any, NamedTuple
 
 from golden.command import replace_file
 from golden.formats import Format, IntFormat, parse
+from golden.inner_products import Folded
 from golden.ranges import Range
 from hw.flow.cache import cache_folder
 from hw.heap.compiler import MOST_HALVES, NoProgram, compiled
+from hw.heap.folded import activations_heap, folded_products_heap, pair_sums_heap
 from hw.heap.heap import Heap
 from hw.heap.magnitudes import magnitudes_heap
-from hw.heap.pairs import activations_heap, pair_products_heap, pair_sums_heap
 from hw.heap.policy import Policy
 from hw.heap.products import product_heaps
 from hw.heap.program import Program
 
-__all__ = ["BITS", "Found", "PairPrograms", "SHIPPED", "magnitudes_program", "pair_heaps",
-           "pair_programs", "program_of", "searched", "shipped", "shipped_pairs", "size_of"]
+__all__ = ["BITS", "Found", "FoldedPrograms", "SHIPPED", "folded_heaps",
+           "folded_programs", "magnitudes_program", "program_of", "searched", "shipped", "size_of"]
 
 SHIPPED = Path(__file__).with_name("shipped.json")
 """Choices of programs that a longer search found; :mod:`hw.heap.longer` writes them."""
@@ -37,13 +38,16 @@ FRESH = 0.25
 FLIP_FLOPS = 1.3
 """Flip-flops that go with a LUT: more of them count as LUTs."""
 
-_REVISION = 6  # of compiler and search: another one, another program
+_REVISION = 7  # of compiler and search: another one, another program
 
 
-class PairPrograms(NamedTuple):
-    """Programs of Winograd's inner product, as :mod:`hw.heap.pairs` has their heaps."""
+class FoldedPrograms(NamedTuple):
+    """Programs of an inner product of codes, as :mod:`hw.heap.folded` has their heaps.
 
-    sums: Program
+    Only Winograd's has the first.
+    """
+
+    sums: Program | None
     products: Program
     activations: Program
 
@@ -121,24 +125,24 @@ def program_of(weights: Format, activations: Format, lanes: int, *, total: int =
 
 
 @cache
-def pair_programs(weights: Format, activations: Format, lanes: int, *, total: int = 0,
-                  produced: int = 0, most: int = MOST_HALVES) -> PairPrograms:
-    """Return the programs of Winograd's inner product, shipped or kept as :func:`program_of` does.
+def folded_programs(kind: Folded, weights: Format, activations: Format, lanes: int, *,
+                    total: int = 0, produced: int = 0, most: int = MOST_HALVES) -> FoldedPrograms:
+    """Return the programs of an inner product, shipped or kept as :func:`program_of` does.
 
     Parameters
     ----------
-    weights, activations, lanes, total, produced
-        Heaps of :mod:`hw.heap.pairs`.
+    kind, weights, activations, lanes, total, produced
+        Heaps of :mod:`hw.heap.folded`.
     most : int
         Most halves of a chain (:func:`hw.heap.compiler.compiled`).
     """
+    heaps = folded_heaps(kind, weights, activations, lanes, total=total, produced=produced)
+    products, term = (_program(name, [heap], most, given) for (name, heap), given in zip(
+        heaps.items(), (produced, 0), strict=True))
     # Sums of two numbers leave nothing to choose.
-    return PairPrograms(
-        compiled(pair_sums_heap(weights, activations, lanes), Policy(0), most=most),
-        *(_program(name, [heap], most, produced if kind == "pairs" else 0)
-          for (name, heap), kind in zip(
-              pair_heaps(weights, activations, lanes, total=total, produced=produced).items(),
-              ("pairs", "activations"), strict=True)))
+    sums = (compiled(pair_sums_heap(weights, activations, lanes), Policy(0), most=most)
+            if kind == "winograd" else None)
+    return FoldedPrograms(sums, products, term)
 
 
 @cache
@@ -157,16 +161,16 @@ def magnitudes_program(width: int, lanes: int, reach: Range, *, total: int = 0,
                     [magnitudes_heap(width, lanes, reach, total=total)], most)
 
 
-def pair_heaps(weights: Format, activations: Format, lanes: int, *, total: int, produced: int = 0
-               ) -> dict[str, Heap]:
+def folded_heaps(kind: Folded, weights: Format, activations: Format, lanes: int, *, total: int,
+                 produced: int = 0) -> dict[str, Heap]:
     """Return the heaps of products and of the activations' term, by the names of programs."""
     # A code has the levels that a narrow format leaves out, too.
     name = " ".join(str(IntFormat(fmt.bits, fmt.min < 0)) for fmt in (weights, activations))
     name += f" {lanes}"
     return {
-        f"{name} {total} pairs": pair_products_heap(weights, activations, lanes, total=total,
-                                                    produced=produced),
-        f"{name} activations": activations_heap(weights, activations, lanes)}
+        f"{name} {total} {kind}": folded_products_heap(kind, weights, activations, lanes,
+                                                       total=total, produced=produced),
+        f"{name} activations {kind}": activations_heap(kind, weights, activations, lanes)}
 
 
 def _program(name: str, heaps: Sequence[Heap], most: int, produced: int = 0) -> Program:
@@ -191,18 +195,11 @@ def _program(name: str, heaps: Sequence[Heap], most: int, produced: int = 0) -> 
     return program
 
 
-def shipped() -> list[tuple[Format, Format, int, int]]:
-    """Return weights, activations, lanes and total of the sums whose programs are shipped."""
+def shipped(kind: str = "direct") -> list[tuple[Format, Format, int, int]]:
+    """Return weights, activations, lanes and total of the inner products with shipped programs."""
     return [(parse(weights), parse(activations), int(lanes), int(total))
             for weights, activations, lanes, total, *more in map(str.split, _shipped())
-            if total.isdigit() and not more]
-
-
-def shipped_pairs() -> list[tuple[Format, Format, int, int]]:
-    """Return the same of Winograd's inner products whose programs are shipped."""
-    return [(parse(weights), parse(activations), int(lanes), int(total))
-            for weights, activations, lanes, total, *more in map(str.split, _shipped())
-            if more == ["pairs"]]
+            if total.isdigit() and more == ([] if kind == "direct" else [kind])]
 
 
 @cache

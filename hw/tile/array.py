@@ -11,8 +11,8 @@ from amaranth.lib.wiring import In, Out
 
 from golden.formats import IntFormat, element_of
 from hw.blocks import Block
+from hw.blocks.folded import FoldedGrid
 from hw.blocks.interface import OPERANDS, Cell, Operand
-from hw.blocks.pairs import PairGrid
 from hw.blocks.scaled import ScaledBlock
 from hw.blocks.specials import FLAGS, Specials
 from hw.blocks.vector_sums import VectorSum
@@ -191,7 +191,7 @@ def totals_layout(config: TileConfig) -> data.StructLayout:
     return data.StructLayout({
         "totals": data.ArrayLayout(shape_of(c.accumulator), c.outputs),
         **({"row_sum": shape_of(c.row_sum)} if c.zero_points == "both" else {}),
-        **({"term": shape_of(c.accumulator)} if c.inner_product == "winograd" else {}),
+        **({"term": shape_of(c.accumulator)} if c.inner_product != "direct" else {}),
         **({"flags": data.ArrayLayout(FLAGS, c.outputs)} if c.propagates else {}),
         **({"outside": 1} if c.block_scaled else {}),
     })
@@ -220,7 +220,7 @@ class MacArray(Shared):
 
     Where the tile has them, sidebands go with the totals: the sum of the row's activations (raw
     levels, for weight zero points), the ``term`` that is to be subtracted from the row's totals
-    (Winograd's inner product), the flags of infinities and NaN, and ``outside``: a block of this
+    (an inner product of codes), the flags of infinities and NaN, and ``outside``: a block of this
     job or of an earlier one was outside of the window.
 
     Steps are offered :attr:`latency` cycles after their job's last beat. Each one's totals follow
@@ -278,7 +278,7 @@ class MacArray(Shared):
             cell = VectorSum(fmt=block.activations, lanes=c.lanes, latency=block.latency)
             rows = Part(cell=cell, total=c.row_sum, rows=c.rows, cols=1, outputs=1)
             sides["row_sums"] = _Side("row_sum", rows, cell.edge)
-        if isinstance(block, PairGrid):
+        if isinstance(block, FoldedGrid):
             term = block.term
             rows = Part(cell=term, total=c.accumulator, rows=c.rows, cols=1, outputs=1)
             sides["terms"] = _Side("term", rows, term.edge)

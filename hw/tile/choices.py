@@ -12,6 +12,7 @@ import numpy as np
 from golden import contracts
 from golden.contracts import Contract, title_of
 from golden.formats import MAX_BITS, BlockScaled, Format, IntFormat, parse
+from golden.inner_products import INNER_PRODUCTS, InnerProduct
 from hw.targets.fabric import FABRICS, GENERIC
 
 __all__ = ["TileChoices", "VERSION", "usual_zero_points"]
@@ -26,7 +27,7 @@ _MOST = {"rows": 1024, "cols": 1024, "lanes": 1024, "depth": 1 << 24, "outputs":
 """Largest value of each choice; the smallest is 1."""
 
 _AMONG = {"zero_points": ("none", "activations", "both"), "target": FABRICS,
-          "optimize": ("area", "speed"), "inner_product": ("direct", "winograd")}
+          "optimize": ("area", "speed"), "inner_product": INNER_PRODUCTS}
 """Allowed names of each choice."""
 
 
@@ -81,9 +82,9 @@ class TileChoices:
     prepared : bool
         Whether the driver prepares the parameters of the clamp, which saves LUTs of such cells.
     inner_product : str
-        How products are summed: each by itself, or one for two lanes, as Winograd has it, whose
-        driver folds a term of the weights into the bias; the latter of integers, on a target with
-        carry cells.
+        How products are summed: those of levels, those of codes that are never negative, or one
+        for two lanes, as Winograd has it. The driver of the last two folds a term of the weights
+        into the bias; they are of integers, on a target with carry cells.
 
     Raises
     ------
@@ -109,7 +110,7 @@ class TileChoices:
     dsp: int | None = None
     optimize: Literal["area", "speed"] = "area"
     prepared: bool = False
-    inner_product: Literal["direct", "winograd"] = "direct"
+    inner_product: InnerProduct = "direct"
 
     def __post_init__(self):
         if isinstance(self.contract, str):

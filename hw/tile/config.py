@@ -14,8 +14,8 @@ from golden.formats import (
     LoadedCodebook,
     element_of,
 )
+from golden.inner_products import Folded, check_formats, products_range, sums_range
 from golden.ranges import Range, check_ends, dot_range, levels_range
-from golden.winograd import check_formats, pairs_range, products_range
 from hw.requantize.thresholds import PARALLEL_BITS, apart
 from hw.targets.fabric import FABRICS, Fabric
 from hw.tile.choices import TileChoices, usual_zero_points
@@ -64,8 +64,8 @@ class TileConfig(TileChoices):
             if self.zero_points in zero_points and not isinstance(fmt, IntFormat):
                 raise ValueError(f"Zero points must be none where {name} have a format without "
                                  f"them, {fmt}, not {self.zero_points!r}")
-        if self.inner_product == "winograd":
-            self._check_winograd()
+        if self.inner_product != "direct":
+            self._check_folded(self.inner_product)
         if isinstance(self.output, BlockScaled):
             self._check_output_blocks()
         if self.block_scaled:
@@ -88,17 +88,17 @@ class TileConfig(TileChoices):
         if self.prepared:
             self._check_prepared()
 
-    def _check_winograd(self):
+    def _check_folded(self, kind: Folded):
         if not self.fabric.heaps:
             raise ValueError("Inner product must be direct for target "
-                             f"{self.target}, which has no carry cells, not winograd")
-        check_formats(self.weights, self.activations, self.lanes)
+                             f"{self.target}, which has no carry cells, not {kind}")
+        check_formats(kind, self.weights, self.activations, self.lanes)
         if self.zero_points == "both":
             raise ValueError("Inner product must be direct where weights have zero points, "
-                             "not winograd")
+                             f"not {kind}")
         if self.parameters is not None:
             raise ValueError("Inner product must be direct where parameters are fixed, since their "
-                             "bias is to have a term of the weights, not winograd")
+                             f"bias is to have a term of the weights, not {kind}")
 
     def _check_blocks(self):
         if BLOCK % self.lanes:
@@ -192,15 +192,15 @@ class TileConfig(TileChoices):
         """Range of a sum of at most ``depth`` products, with the products of unused lanes.
 
         If a format has a level 0, unused lanes add nothing. Sums of block-scaled operands are in
-        units of a job's base. Those of Winograd's inner product have the weights' term.
+        units of a job's base. Those of an inner product of codes have the weights' term.
         """
         idle = self.weights.idle * self.activations.idle
         products = dot_range(self.weights, self.activations,
                              self.max_beats * self.lanes if idle else self.depth)
         most = 1 << self.window - 1 if self.block_scaled else 1
-        if self.inner_product == "winograd":
-            products = pairs_range(self.weights, self.activations,
-                                   self.max_beats * self.lanes // 2)
+        if self.inner_product != "direct":
+            products = sums_range(self.inner_product, self.weights, self.activations,
+                                  self.max_beats * self.lanes)
         return Range(min(products.lo, 0), max(products.hi, 0)).times(most)
 
     @property
@@ -217,12 +217,13 @@ class TileConfig(TileChoices):
     def accumulator(self) -> IntFormat:
         """Format of a sum of products, exactly as wide as ``depth`` of them need.
 
-        For Winograd's inner product it is at least as wide as what is added in a cycle.
+        For an inner product of codes it is at least as wide as what is added in a cycle.
         """
         sums = self.sums.format
         if self.inner_product == "direct":
             return sums
-        added = products_range(self.weights, self.activations, self.lanes // 2).format
+        added = products_range(self.inner_product, self.weights, self.activations,
+                               self.lanes).format
         return replace(sums, width=max(sums.width, added.width))
 
     @property

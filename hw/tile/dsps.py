@@ -72,7 +72,7 @@ def _block(c: TileConfig, produced: int | None) -> Block:
     return block_for(fabric=c.fabric, weights=_known(c.weights), activations=_known(c.activations),
                      rows=c.rows, cols=c.cols, lanes=c.lanes,
                      total=None if c.block_scaled else c.accumulator, produced=produced,
-                     winograd=c.inner_product == "winograd")
+                     inner_product=c.inner_product)
 
 
 def _requantizer(c: TileConfig, dsp: int | None) -> Requantizer:

@@ -3,8 +3,9 @@
 from dataclasses import replace
 from typing import NamedTuple
 
+from golden.inner_products import INNER_PRODUCTS
+from hw.blocks.folded import FoldedGrid
 from hw.blocks.heaps import HeapGrid
-from hw.blocks.pairs import PairGrid
 from hw.tile.config import TileConfig
 from hw.tile.dsps import block_of
 
@@ -21,11 +22,11 @@ class InnerProduct(NamedTuple):
 def inner_products(config: TileConfig) -> dict[str, InnerProduct]:
     """Return what sums take by inner product, for a tile whose sums are bit heaps; else nothing."""
     found = {}
-    for name in ("direct", "winograd"):
+    for name in INNER_PRODUCTS:
         try:
             block = block_of(replace(config, inner_product=name))
         except ValueError:
             continue  # the formats, lanes or zero points do not allow it
-        if isinstance(block, HeapGrid | PairGrid):
+        if isinstance(block, HeapGrid | FoldedGrid):
             found[name] = InnerProduct(block.luts, block.dsps)
     return found

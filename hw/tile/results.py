@@ -244,7 +244,7 @@ class Results(Shared):
         early: Any = delay(m, self.totals, store.latency - 2, "totals")
         waiting: Any = Signal.like(early)
         m.d.comb += waiting.eq(early)
-        if c.inner_product == "winograd":
+        if c.inner_product != "direct":
             # Modulo the accumulator's size, which the difference does not exceed.
             m.d.comb += [waiting.totals[k].eq(early.totals[k] - early.term)
                          for k in range(c.outputs)]

@@ -1,26 +1,26 @@
 """Programs of bit heaps, to be checked."""
 
 from collections.abc import Iterator
+from itertools import product
 
 from golden.formats import Format, IntFormat, parse
+from golden.inner_products import Folded, products_range
 from golden.ranges import Range, dot_range
-from golden.winograd import products_range
 from hw.heap import (
-    PairPrograms,
+    FoldedPrograms,
     Program,
     compiled,
-    pair_programs,
+    folded_programs,
     product_heaps,
     program_of,
     shipped,
-    shipped_pairs,
 )
+from hw.heap.folded import pair_sums_heap
 from hw.heap.magnitudes import magnitudes_heap
-from hw.heap.pairs import pair_sums_heap
 from hw.heap.policy import Policy
-from hw.heap.search import pair_heaps
+from hw.heap.search import folded_heaps
 
-__all__ = ["magnitudes_programs", "programs", "winograd_programs"]
+__all__ = ["every_folded", "magnitudes_programs", "programs"]
 
 BINARY = parse("binary")
 _FORMATS = [*(f"{sign}{width}" for width in range(1, 5) for sign in "su"), "ternary",
@@ -48,25 +48,29 @@ def programs() -> Iterator[tuple[Program, Format, Format, int, int]]:
                         yield compiled(heap, Policy(0)), weights, activations, lanes, produced
 
 
-def winograd_programs() -> Iterator[tuple[PairPrograms, Format, Format, int, int]]:
-    """Programs of each Winograd's inner product, with weights, activations and lanes.
+def every_folded() -> Iterator[tuple[FoldedPrograms, Folded, Format, Format, int, int]]:
+    """Programs of each inner product of codes: its name, weights, activations and lanes.
 
-    Then the pairs of lanes whose product multipliers make. They are those that are shipped, and
-    those of integers of 2 to 4 bits, of 2 and 6 lanes.
+    Then the products that multipliers make. They are those that are shipped, and those of integers
+    of 2 to 4 bits, of 2 and 6 lanes.
     """
-    for weights, activations, lanes, total in shipped_pairs():
-        yield (pair_programs(weights, activations, lanes, total=total), weights, activations,
-               lanes, 0)
+    kinds: tuple[Folded, ...] = ("codes", "winograd")
     integers = [IntFormat(width, signed) for width in range(2, 5) for signed in (True, False)]
-    for weights in integers:
-        for activations in integers:
+    for kind in kinds:
+        for weights, activations, lanes, total in shipped(kind):
+            yield (folded_programs(kind, weights, activations, lanes, total=total), kind, weights,
+                   activations, lanes, 0)
+        for weights, activations in product(integers, repeat=2):
+            if kind == "codes" and not weights.signed:
+                continue
             for lanes, produced in ((2, 0), (6, 0), (6, 1)):
-                total = products_range(weights, activations, lanes // 2).format.width + 1
-                heaps = (pair_sums_heap(weights, activations, lanes),
-                         *pair_heaps(weights, activations, lanes, total=total,
-                                     produced=produced).values())
-                yield (PairPrograms(*(compiled(heap, Policy(0)) for heap in heaps)), weights,
-                       activations, lanes, produced)
+                total = products_range(kind, weights, activations, lanes).format.width + 1
+                heaps = folded_heaps(kind, weights, activations, lanes, total=total,
+                                     produced=produced).values()
+                sums = (compiled(pair_sums_heap(weights, activations, lanes), Policy(0))
+                        if kind == "winograd" else None)
+                yield (FoldedPrograms(sums, *(compiled(heap, Policy(0)) for heap in heaps)), kind,
+                       weights, activations, lanes, produced)
 
 
 def magnitudes_programs() -> Iterator[tuple[Program, int, int, Range]]:

@@ -46,7 +46,17 @@ def test_built_dots_are_exact(few, weights, activations, fabric):
     dot = DotProduct(weights, activations, 4)
     emitted = dot.built(fabric)
     assert dot.verify(emitted) == 3000 - emitted.latency
-    assert ("CCU2C" in emitted.verilog) is (fabric is ECP5 and weights != "e2m1")
+    assert ("CCU2C" in emitted.verilog) is (fabric is ECP5)
+
+
+@needs_verilator
+def test_an_inner_product_of_codes_is_exact(few):
+    dot = DotProduct("s3", "s2", 5, inner_product="codes")
+    emitted = dot.built(ECP5)
+    assert dot.verify(emitted) == 3000 - emitted.latency
+    broken = replace(emitted, verilog=emitted.verilog.replace("INIT1(16'h", "INIT1(~16'h", 1))
+    with pytest.raises(Mismatch):
+        dot.verify(broken)
 
 
 @needs_verilator
@@ -95,7 +105,7 @@ def test_entries():
     for entry in ENTRIES:
         ways.setdefault(entry.subject, []).append(entry.way)
     assert list(ways) == [*DOTS, *REQUANTIZERS, "tile of 4 bits"]
-    assert len(ways["int8"]) == 5 and len(ways["int2"]) == 4 and len(ways["e4m3fn"]) == 2
+    assert len(ways["int8"]) == 6 and len(ways["int2"]) == 5 and len(ways["e4m3fn"]) == 2
     assert not any("booth" in way for way in ways["ternary x int8"])
     assert DOTS["binary x bit"].bits == 2 and ENTRIES[0].count == 16
     assert ways["half_up"] == ["exactmac on ecp5, prepared", "exactmac on generic"]
@@ -104,7 +114,7 @@ def test_entries():
         maps = entry.subject not in DOTS and entry.way == "exactmac on generic"
         assert ("-nodsp" in " ".join(entry.target.passes)) is not maps
         assert ("-nowidelut" in " ".join(entry.target.passes)) is (entry.way != "plain Verilog")
-    assert [entry.subject for entry in selected(["odd4", "int2"])] == ["int2"] * 4 + ["odd4"] * 5
+    assert [entry.subject for entry in selected(["odd4", "int2"])] == ["int2"] * 5 + ["odd4"] * 5
     with pytest.raises(ValueError, match="^Only must be some of int8, .* 4 bits, .*, int2 array, "
                                          "not 'int9'$"):
         selected(["int2", "int9"])

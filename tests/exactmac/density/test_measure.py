@@ -111,7 +111,7 @@ def test_other_verilog_flags_and_tools_are_measured_again(flow, monkeypatch):
     flow.text["two"] += " // changed"
     flow.run()
     assert flow.done == TWO
-    flow.entries[0] = replace(flow.entries[0], target=ENTRIES[2].target)
+    flow.entries[0] = replace(flow.entries[0], target=ENTRIES[3].target)
     flow.run()
     assert flow.done == ONE[1:]
     monkeypatch.setattr(measure, "versions", lambda: {"verilator": "0", "numpy": "0"})

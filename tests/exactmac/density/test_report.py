@@ -19,8 +19,8 @@ ONE = Placement("85k", 6, 1, 200.0, 1232, 1280, 0, 0, 174.6, CriticalPath(("a", 
 RESULTS = [
     Measured(ENTRIES[0], 99_992, Placed((ONE, replace(ONE, seed=2, fmax=180.4),
                                          replace(ONE, seed=3, fmax=171.0)))),
-    Measured(ENTRIES[1], 99_996, Placed((replace(ONE, lut=3440, dsp=2),))),
-    Measured(ENTRIES[5], 99_993, Placed((replace(ONE, lut=384, ff=388, path=None),)))]
+    Measured(ENTRIES[2], 99_996, Placed((replace(ONE, lut=3440, dsp=2),))),
+    Measured(ENTRIES[6], 99_993, Placed((replace(ONE, lut=384, ff=388, path=None),)))]
 
 
 @pytest.fixture(scope="module")

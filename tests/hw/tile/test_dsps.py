@@ -1,7 +1,7 @@
 """Shares of a tile's DSPs."""
 
+from hw.blocks.folded import FoldedGrid
 from hw.blocks.heaps import HeapGrid
-from hw.blocks.pairs import PairGrid
 from hw.tile.config import TileConfig
 from hw.tile.dsps import Shares, block_of, requantizer_of, saved, shares
 
@@ -54,6 +54,6 @@ def test_a_product_of_two_lanes_takes_a_dsp():
     paired = config("s8n", "s8", "s8", lanes=8, dsp=40, inner_product="winograd")
     assert shares(paired).products == (40 - shares(paired).requantizer) // 16 > 0
     block = block_of(paired)
-    assert isinstance(block, PairGrid) and block.produced == shares(paired).products
+    assert isinstance(block, FoldedGrid) and block.produced == shares(paired).products
     everything = config("s8n", "s8", "s8", lanes=4, rows=1, cols=2, inner_product="winograd")
     assert shares(everything).products == 2

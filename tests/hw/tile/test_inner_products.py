@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from golden.formats import parse
 from hw.tile.config import TileConfig
 from hw.tile.dsps import block_of
 from hw.tile.inner_products import inner_products
@@ -14,8 +15,8 @@ TILE = TileConfig.of(weights="s4n", activations="s4", output="s4", lanes=4, targ
 def test_a_rows_term_is_shared_by_its_columns():
     narrow, wide = (inner_products(replace(TILE, cols=cols)) for cols in (4, 8))
     cell = block_of(replace(TILE, inner_product="winograd")).cell
-    sums, products, term = (program.luts for program in cell.programs)
-    assert narrow["winograd"] == (4 * (4 * (sums + products) + term), 0)
+    term = cell.programs.activations.luts
+    assert narrow["winograd"] == (4 * (4 * sum(cell.luts) + term), 0)
     assert wide["winograd"].lut - 2 * narrow["winograd"].lut == -4 * term
     assert wide["direct"] == (2 * narrow["direct"].lut, 0)
 
@@ -27,7 +28,8 @@ def test_dsps_are_counted():
 
 
 @pytest.mark.parametrize("choices, names", [
-    ({"lanes": 3}, ["direct"]), ({"zero_points": "both"}, ["direct"]),
+    ({"lanes": 3}, ["direct", "codes"]), ({"weights": parse("u4")}, ["direct", "winograd"]),
+    ({"zero_points": "both"}, ["direct"]),
     ({"target": "generic", "dsp": None}, [])])
 def test_where_there_is_no_choice(choices, names):
     assert list(inner_products(replace(TILE, **choices))) == names
