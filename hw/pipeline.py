@@ -2,6 +2,7 @@
 """Pipelines whose later stages also use inputs of the first."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from amaranth.hdl import Module, Signal, Value
@@ -9,7 +10,7 @@ from amaranth.hdl import Module, Signal, Value
 from hw.delay import delay
 from hw.targets.fabric import GENERIC, Extra, Fabric, Narrowed
 
-__all__ = ["Pipeline", "dry_run"]
+__all__ = ["Pipeline", "dry_run", "product_sizes"]
 
 Result = TypeVar("Result")
 
@@ -20,6 +21,16 @@ def dry_run(part: Callable[[Module], Result]) -> Result:
     So a latency is counted: the function that builds the registers returns their number.
     """
     return part(Module())
+
+
+def product_sizes(part: Callable[[Module, Fabric], "Pipeline"], fabric: Fabric) -> list[int]:
+    """Return the sizes of all products that DSPs could make, for a fabric that has a few.
+
+    A :class:`Pipeline` chooses from them. There are none for a fabric of no DSP, or of any number.
+    """
+    if not fabric.dsp:
+        return []
+    return dry_run(lambda m: part(m, replace(fabric, dsp=None))).multipliers
 
 
 class Pipeline:
@@ -36,6 +47,8 @@ class Pipeline:
         or one that does not change while results are under way.
     fabric : Fabric
         Fabric that multiplies, adds and shifts; each such operation is one stage or more.
+    sizes : sequence of int
+        Those of :func:`product_sizes`, of which the largest take the DSPs.
 
     Members
     -------
@@ -45,21 +58,22 @@ class Pipeline:
         Registers so far from the inputs to the last result.
     read : dict of str to int
         Stage of the last use of each value that is not held.
-    dsp : int or None
-        DSPs that are left for multiplications; None for any number.
+    dsp : list of int or None
+        Sizes of the products to come that DSPs make; None for any product.
     multipliers : list of int
         Bits of one factor times bits of the other, of each product that a DSP makes.
     """
 
     def __init__(self, m: Module, held: Mapping[str, Value],
                  sidebands: Callable[[str, int], Value] | None = None, *,
-                 fabric: Fabric = GENERIC):
+                 fabric: Fabric = GENERIC, sizes: Sequence[int] = ()):
         self.m = m
         self.fabric = fabric
         self._held = dict(held)
         self._sidebands = sidebands
         self.stage = 0
-        self.dsp = fabric.dsp
+        self.dsp = (None if fabric.dsp is None
+                    else sorted(sizes, reverse=True)[:fabric.dsp])
         self.multipliers: list[int] = []
         self.read: dict[str, int] = {}
 

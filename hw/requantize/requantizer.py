@@ -19,7 +19,7 @@ from hw.blocks.specials import FLAGS
 from hw.delay import delay
 from hw.formats import constant, shape_of, table_layout
 from hw.payload import Payload
-from hw.pipeline import Pipeline, dry_run
+from hw.pipeline import Pipeline, dry_run, product_sizes
 from hw.requantize.levels import nearest_code, special_code
 from hw.requantize.scale import SCALERS, product
 from hw.requantize.shared_exponent import ask, unrounded
@@ -193,16 +193,16 @@ class Requantizer(Shared):
 
     @cached_property
     def _dry(self) -> Pipeline:
-        return dry_run(self._results)
+        return dry_run(lambda m: self._results(m, self.fabric))
 
     def body(self, platform):
         m = Module()
-        pipe = self._results(m)
+        pipe = self._results(m, self.fabric)
         m.d.comb += self.o.valid.eq(
             delay(m, self.i.valid, pipe.stage, "valid", reset_less=False))
         return m
 
-    def _results(self, m: Module) -> Pipeline:
+    def _results(self, m: Module, fabric: Fabric) -> Pipeline:
         """Drive the results, and return their pipeline."""
         has_table = isinstance(self.output, LoadedCodebook)
         pipe = Pipeline(m, {
@@ -210,7 +210,7 @@ class Requantizer(Shared):
             else self.i.p.parameters[name] for name, fmt in self.record.items()
             if name not in self._apart},
             (lambda name, stage: Value.cast(self.table)) if has_table else None,
-            fabric=self.fabric)
+            fabric=fabric, sizes=product_sizes(self._results, fabric))
         if isinstance(self.contract, Stochastic):
             pipe.hold("state", self.i.p.state)
         if self._apart:

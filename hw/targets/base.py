@@ -27,8 +27,8 @@ class Stages(Protocol):
 
     m: Module
     stage: int
-    dsp: int | None
-    """DSPs that are left; None for any number."""
+    dsp: list[int] | None
+    """Sizes of the products to come that DSPs make; None for any product."""
     multipliers: list[int]
     """Sizes of the products that DSPs make."""
 

@@ -29,8 +29,8 @@ class ECP5Fabric(Fabric):
     """Products in MULT18X18D with their own registers; shifts and clamps in cells of their own.
 
     A product has one register more than :class:`Fabric` says, that of the DSP's operands. Without
-    a DSP left, a part is a bit heap, with the registers of its program. The largest parts take the
-    DSPs that are left. If none is left, all of the product is one heap.
+    a DSP, a part is a bit heap, with the registers of its program. The largest parts take the DSPs
+    that there are. If none is left, all of the product is one heap.
     """
 
     @property
@@ -69,7 +69,7 @@ class ECP5Fabric(Fabric):
     def multiply(self, stages: Stages, a: Value, b: Value, name: str, shape: Any = None) -> Signal:
         """Return ``a * b``."""
         program = self.product_program(_format(b), _format(a))
-        if stages.dsp != 0 or program is None:
+        if stages.dsp != [] or program is None:
             return super().multiply(stages, a, b, name, shape)
         heap = HeapSum(program=program)
         product = _of_heap(stages, heap, a, b, name)
@@ -87,7 +87,7 @@ class ECP5Fabric(Fabric):
         """
         rows, own = plan(a, b), (a * b).shape()
         shape = own if shape is None else shape
-        if stages.dsp == 0 or len(extras) != 2:
+        if stages.dsp == [] or len(extras) != 2:
             return super().multiply_add(stages, a, b, extras, name, shape)
         held = [f"extra_{place}" for place in range(2)]
         for extra, title in zip(extras, held, strict=True):
@@ -121,9 +121,7 @@ class ECP5Fabric(Fabric):
         # A product of a bit needs no multiplier.
         sizes = {place: len(part.a) * len(part.b) for place, part in enumerate(parts)
                  if len(part.a) + len(part.b) > SMALL}
-        largest = sorted(sizes, key=lambda place: -sizes[place])[:stages.dsp]
-        if stages.dsp is not None:
-            stages.dsp -= len(largest)
+        largest = [place for place, size in sizes.items() if _taken(stages, size)]
         stages.multipliers += [sizes[place] for place in largest]
         heaps = {place: _heap(parts[place].a, parts[place].b) for place in sizes
                  if place not in largest}
@@ -163,6 +161,16 @@ class ECP5Fabric(Fabric):
     def offset_and_clamp(self, stages: Stages, number: Narrowed, up: Value) -> Value:
         """Add one bit and the zero point, and clamp: three registers."""
         return clamped(stages, number, up)
+
+
+def _taken(stages: Stages, size: int) -> bool:
+    # Whether a DSP makes a product of some size, which takes it.
+    if stages.dsp is None:
+        return True
+    if size in stages.dsp:
+        stages.dsp.remove(size)
+        return True
+    return False
 
 
 def _shifted(value: Value, places: Value, low: int, high: int) -> Value:

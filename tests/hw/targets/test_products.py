@@ -15,7 +15,7 @@ from golden.ranges import levels_range
 from hw.delay import delay
 from hw.emit import modules
 from hw.formats import shape_of
-from hw.pipeline import Pipeline, dry_run
+from hw.pipeline import Pipeline, dry_run, product_sizes
 from hw.targets.dsp import Multiplier
 from hw.targets.ecp5_fabric import ECP5Fabric
 from hw.targets.fabric import ECP5, GENERIC, Extra, Fabric
@@ -45,7 +45,11 @@ class Product(wiring.Component):
             "o": Out(stream.Signature(shape_of(self.fmt), always_ready=True))})
 
     def product(self, m: Module) -> tuple[Pipeline, Value]:
-        pipe = Pipeline(m, {}, fabric=self.fabric)
+        pipe = Pipeline(m, {}, fabric=self.fabric, sizes=product_sizes(
+            lambda m, fabric: self._product(Pipeline(m, {}, fabric=fabric))[0], self.fabric))
+        return self._product(pipe)
+
+    def _product(self, pipe: Pipeline) -> tuple[Pipeline, Value]:
         return pipe, pipe.multiply(self.i.p["a"], self.i.p["b"], "product")
 
     @cached_property
@@ -159,20 +163,29 @@ def test_products_are_exact_in_their_verilog(rng, a, b, dsp):
 
 @pytest.mark.parametrize("dsp, used", [(None, 4), (7, 4), (2, 2), (0, 0)])
 def test_a_product_takes_the_dsps_that_there_are(dsp, used):
-    pipe = Pipeline(Module(), {}, fabric=replace(ECP5, dsp=dsp))
-    dut = Product("s24", "s23", pipe.fabric)
+    dut = Product("s24", "s23", replace(ECP5, dsp=dsp))
     text = modules(dut, "product")
     names = [line.split()[1].split("(")[0] for line in text.splitlines()
              if line.startswith("module product_multiplier")]
     assert sum(text.count(f"  {name} ") for name in names) == used
 
 
-def test_a_pipeline_counts_its_dsps():
-    pipe = Pipeline(Module(), {}, fabric=replace(ECP5, dsp=5))
-    for place, left in enumerate((1, 0, 0)):
-        dut = Product("s24", "s23", pipe.fabric)
-        pipe.multiply(dut.i.p["a"], dut.i.p["b"], f"product_{place}")
-        assert pipe.dsp == left
+def test_the_largest_products_of_a_pipeline_take_the_dsps():
+    """Whatever their order."""
+    factors = [Product("s24", "s23", ECP5), Product("s9", "s8", ECP5), Product("s18", "s18", ECP5)]
+
+    def part(m: Module, fabric: Fabric) -> Pipeline:
+        pipe = Pipeline(m, {}, fabric=fabric, sizes=product_sizes(part, fabric))
+        for place, each in enumerate(factors):
+            pipe.multiply(each.i.p["a"], each.i.p["b"], f"product_{place}")
+        assert pipe.dsp in (None, [])
+        return pipe
+
+    sizes = product_sizes(part, replace(ECP5, dsp=1))
+    assert len(sizes) == 6 and 9 * 8 in sizes and max(sizes) == 18 * 18
+    for dsp in range(7):
+        found = part(Module(), replace(ECP5, dsp=dsp)).multipliers
+        assert sorted(found) == sorted(sizes)[6 - dsp:]
 
 
 @pytest.mark.parametrize("fabric, dsp, must", [

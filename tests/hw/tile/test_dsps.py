@@ -1,5 +1,7 @@
 """Shares of a tile's DSPs."""
 
+from dataclasses import replace
+
 from hw.blocks.folded import FoldedGrid
 from hw.blocks.heaps import HeapGrid
 from hw.tile.config import TileConfig
@@ -42,6 +44,16 @@ def test_parts_have_their_shares():
     block, products = block_of(config(dsp=20)), shares(config(dsp=20)).products
     assert isinstance(block, HeapGrid) and block.cell.produced == products > 0
     assert requantizer_of(config(dsp=1)).fabric.dsp == 1
+
+
+def test_the_largest_products_of_a_requantizer_come_first():
+    """That of the weights' zero point is the first that is computed, and the smallest."""
+    tile = config("s8n", "s8", "s8", zero_points="both", lanes=1)
+    sizes = requantizer_of(tile).multipliers
+    assert min(sizes) == sizes[0] < sorted(sizes)[1]
+    for dsp in range(len(sizes) + 1):
+        few = requantizer_of(replace(tile, dsp=dsp)).multipliers
+        assert sorted(few) == sorted(sizes)[len(sizes) - dsp:]
 
 
 def test_another_block_has_dsps_for_all_lanes_or_for_none():
