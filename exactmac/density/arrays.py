@@ -164,6 +164,8 @@ class Array:
         x, w = (rng.integers(fmt.min, fmt.max + 1, (BEATS, vectors, c.lanes)) for fmt, vectors in (
             (c.activations, c.rows), (c.weights, c.cols)))
         valid = (rng.random(BEATS) < 0.8).astype(np.int64)
+        # The totals of the last job leave before the end.
+        valid[BEATS - ArrayTotals(c).latency - c.steps:] = 0
         last, begin, number = np.zeros(BEATS, np.int64), 0, 0
         while True:
             places = begin + np.flatnonzero(valid[begin:])
