@@ -31,6 +31,7 @@ from hw.flow.tools import ToolFailed, ToolMissing
 from hw.folder import FolderError
 from hw.targets.fabric import FABRICS, GENERIC
 from hw.tile.config import TileConfig
+from hw.tile.inner_products import SMALLEST, smallest
 from hw.tile.ports import Clocking
 
 __all__ = ["NUMBERS", "Parser", "add_bits", "add_numbers", "add_shape", "area_of", "choices_of",
@@ -224,9 +225,10 @@ def add_shape(parser: argparse.ArgumentParser):
     shape = parser.add_argument_group("shape")
     for name in ("rows", "cols", "lanes", "depth", "outputs", "channels", "window"):
         _add(shape, name, "N", type=integer)
-    for name, metavar in (("target", "TARGET"), ("optimize", "OPTIMIZE"),
-                          ("inner_product", "HOW")):
+    for name, metavar in (("target", "TARGET"), ("optimize", "OPTIMIZE")):
         _add(shape, name, metavar)
+    _add(shape, "inner_product", "HOW", f"(or {SMALLEST}: the one whose sums take the fewest LUTs "
+                                        f"in this shape; default: {TileConfig.inner_product})")
     shape.add_argument("--prepared", action="store_true", default=None,
                        help=TileConfig.meaning("prepared"))
 
@@ -362,8 +364,12 @@ def config_of(args: argparse.Namespace) -> TileConfig:
     for name, read in (("lut", lut_of), ("parameters", parameters_of)):
         if name in choices:
             choices[name] = read(choices[name])
+    by_size = choices.get("inner_product") == SMALLEST
+    if by_size:
+        del choices["inner_product"]
     try:
-        return TileConfig.of(**choices)
+        config = TileConfig.of(**choices)
+        return smallest(config) if by_size else config
     except TypeError as error:
         raise ValueError(str(error)) from None
 

@@ -9,7 +9,10 @@ from hw.blocks.heaps import HeapGrid
 from hw.tile.config import TileConfig
 from hw.tile.dsps import block_of
 
-__all__ = ["InnerProduct", "inner_products"]
+__all__ = ["SMALLEST", "InnerProduct", "inner_products", "smallest"]
+
+SMALLEST = "smallest"
+"""Name of a choice among inner products: the one of :func:`smallest`."""
 
 
 class InnerProduct(NamedTuple):
@@ -30,3 +33,13 @@ def inner_products(config: TileConfig) -> dict[str, InnerProduct]:
         if isinstance(block, HeapGrid | FoldedGrid):
             found[name] = InnerProduct(block.luts, block.dsps)
     return found
+
+
+def smallest(config: TileConfig) -> TileConfig:
+    """Return the tile with the inner product whose sums take the fewest LUTs, then DSPs.
+
+    A shape decides: a row's term is shared by its columns. Of equal ones it is the first of
+    :data:`golden.inner_products.INNER_PRODUCTS`.
+    """
+    found = inner_products(config)
+    return replace(config, inner_product=min(found, key=found.__getitem__)) if found else config
