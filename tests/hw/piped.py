@@ -8,9 +8,10 @@ from amaranth.hdl import Module, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from sim.backend import Backend
 from sim.components import beats_of, component_simulation
 
-__all__ = ["results_of"]
+__all__ = ["piped", "results", "results_of"]
 
 
 class Piped(wiring.Component):
@@ -39,13 +40,23 @@ class Piped(wiring.Component):
         return m
 
 
+def piped(component: Any, simulator: str = "verilator") -> Backend:
+    """Return a simulated component whose streams are always ready."""
+    return component_simulation(Piped(component), "piped", simulator, fast=False)
+
+
 def results_of(component: Any, payloads: Sequence[int], simulator: str = "verilator"
                ) -> list[int]:
     """Return the bits of each result, one for each payload, which come one a cycle."""
-    piped = Piped(component)
-    backend = component_simulation(piped, "piped", simulator, fast=False)
-    port, = (port for port in backend.ports if port.stream == "i")
-    beats = beats_of(port.payload, {"i": np.array(payloads, object)})
-    trace = backend.run({port.name: beats}, len(payloads))
-    bits = len(piped.o.payload)
-    return [int.from_bytes(row.tobytes(), "little") % (1 << bits) for row in trace.data]
+    return results(piped(component, simulator), payloads, component.latency)
+
+
+def results(backend: Backend, payloads: Sequence[int], latency: int) -> list[int]:
+    """Return the bits of each result, which come one a cycle, so many cycles after its payload."""
+    i, o = backend.ports
+    beats = beats_of(i.payload, {"i": np.array(payloads, object)})
+    trace = backend.run({i.name: beats}, len(payloads))
+    begun, ended = trace.first[i.name] + latency, trace.final[i.name] + latency
+    assert (trace.first[o.name], trace.final[o.name]) == (begun, ended)
+    assert ended - begun == len(payloads) - 1
+    return [int.from_bytes(row.tobytes(), "little") % (1 << o.payload.bits) for row in trace.data]

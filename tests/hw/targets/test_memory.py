@@ -20,6 +20,8 @@ needs_verilator = pytest.mark.skipif(available() is not None, reason=str(availab
 class Traffic(wiring.Component):
     """Writes and reads of a memory, one of each in a cycle."""
 
+    latency = READ
+
     i: stream.Interface
     o: stream.Interface
 
