@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from amaranth.hdl import Module, Signal, Value
@@ -89,7 +89,7 @@ class AccumulatedDot(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from a vector to the total with it."""
-        return self.block.latency + 1
+        return self.block.cell.latency + 1
 
     def elaborate(self, platform):
         m = Module()
@@ -147,13 +147,13 @@ class DotProduct:
     lanes : int
         Products in a cycle.
     inner_product : str
-        As a tile has it; anything but ``direct`` is built on fabrics with carry cells alone.
+        ``direct``, or ``codes``, which is built on fabrics with carry cells alone.
     """
 
     weights: str
     activations: str
     lanes: int = 16
-    inner_product: InnerProduct = "direct"
+    inner_product: Literal["direct", "codes"] = "direct"
 
     @cached_property
     def formats(self) -> tuple[Format, Format]:

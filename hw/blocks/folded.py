@@ -16,7 +16,11 @@ from hw.heap import PRODUCED, FoldedPrograms, HeapSum, folded_programs
 from hw.heap.folded import lanes_of, sum_width
 from hw.targets.fabric import Fabric
 
-__all__ = ["FoldedDot", "FoldedGrid", "FoldedTerm"]
+__all__ = ["EDGE", "FoldedDot", "FoldedGrid", "FoldedTerm"]
+
+
+EDGE = 1
+"""Registers of each code before its cells: the inverted bit goes to all columns."""
 
 
 def _unsigned(width: int) -> IntFormat:
@@ -142,7 +146,8 @@ class FoldedTerm(Cell):
         Elements of the vector.
     fabric : Fabric
     latency : int
-        Cycles from the vector to its term, at least those of the program. A term per cycle.
+        Cycles from the vector to its term, at least :data:`EDGE` more than those of the program.
+        A term per cycle.
 
     Members
     -------
@@ -163,8 +168,9 @@ class FoldedTerm(Cell):
         self._latency = latency
         self._program = folded_programs(kind, weights, activations, lanes,
                                         most=fabric.most_halves).activations
-        if latency < self._program.latency:
-            raise ValueError(f"Latency must be at least {self._program.latency}, not {latency}")
+        if latency < self._program.latency + EDGE:
+            raise ValueError(f"Latency must be at least {self._program.latency + EDGE}, "
+                             f"not {latency}")
         super().__init__(sum_shape=len(self._program.outputs), edges={
             "activations": data.ArrayLayout(activations.bits, lanes),
             "weights": data.StructLayout({})})
@@ -183,8 +189,9 @@ class FoldedTerm(Cell):
     def body(self, platform):
         m = Module()
         m.submodules.sum = heap = HeapSum(program=self._program)
-        m.d.comb += [heap.i.eq(Value.cast(self.i.activations)),
-                     self.o.eq(delay(m, heap.o, self.latency - heap.latency, "term"))]
+        codes = delay(m, Value.cast(self.i.activations), EDGE, "codes")
+        m.d.comb += [heap.i.eq(codes),
+                     self.o.eq(delay(m, heap.o, self.latency - EDGE - heap.latency, "term"))]
         return m
 
 
@@ -250,7 +257,7 @@ class FoldedGrid(Block):
         """Cycles from a beat to its sums, of cells and of terms."""
         terms = folded_programs(self.kind, self.weights, self.activations, self.lanes,
                                 most=self.fabric.most_halves)
-        return max(self.cell.latency, terms.activations.latency)
+        return EDGE + max(self.cell.latency, terms.activations.latency)
 
     @property
     def cell(self) -> FoldedDot:
@@ -284,7 +291,7 @@ class FoldedGrid(Block):
                           lanes=self.lanes, fabric=self.fabric, latency=self.latency)
 
     def edge(self, m: Module, operand: Operand, beat: data.View) -> list[Any]:
-        """Vectors, those of activations as codes, as late as the terms need."""
+        """Vectors, those of activations as codes, :data:`EDGE` cycles or more later."""
         vectors: Any = beat[operand]
         if operand == "activations":
             vectors = _codes(m, self.activations, operand, vectors)

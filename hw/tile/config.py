@@ -194,13 +194,14 @@ class TileConfig(TileChoices):
         If a format has a level 0, unused lanes add nothing. Sums of block-scaled operands are in
         units of a job's base. Those of an inner product of codes have the weights' term.
         """
-        idle = self.weights.idle * self.activations.idle
-        products = dot_range(self.weights, self.activations,
-                             self.max_beats * self.lanes if idle else self.depth)
+        # Idle lanes of a pair of codes add the square of a weight's offset.
+        idle = self.weights.idle * self.activations.idle or self.inner_product == "winograd"
+        count = self.max_beats * self.lanes if idle else self.depth
         most = 1 << self.window - 1 if self.block_scaled else 1
-        if self.inner_product != "direct":
-            products = sums_range(self.inner_product, self.weights, self.activations,
-                                  self.max_beats * self.lanes)
+        if self.inner_product == "direct":
+            products = dot_range(self.weights, self.activations, count)
+        else:
+            products = sums_range(self.inner_product, self.weights, self.activations, count)
         return Range(min(products.lo, 0), max(products.hi, 0)).times(most)
 
     @property

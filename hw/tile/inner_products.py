@@ -16,7 +16,10 @@ SMALLEST = "smallest"
 
 
 class InnerProduct(NamedTuple):
-    """LUTs of the programs of all sums, accumulators and rows' terms included, and their DSPs."""
+    """LUTs of the programs of all sums, with cells' accumulators and rows' terms, and their DSPs.
+
+    Accumulators of rows' terms and what subtracts these are not counted.
+    """
 
     lut: int
     dsp: int
