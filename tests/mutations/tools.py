@@ -160,7 +160,7 @@ MUTATIONS: dict[str, Mutation] = named(
          "for end in (config.unbiased.lo, config.unbiased.hi)", "for end in (config.unbiased.lo,)",
          "exactmac/test_build_parameters.py::test_bad_parameters"),
         ("the comparison of blocks is left out", "exactmac/measurement.py",
-         "if not isinstance(self.block, DotProductGrid | PairGrid)", "if False",
+         "if not isinstance(self.block, DotProductGrid | FoldedGrid)", "if False",
          "exactmac/test_build.py::test_the_block_alone_is_compared_with_the_plain_one"),
         ("a netlist is not simulated", "exactmac/build.py",
          "if self.request.netlist and", "if not self.request.netlist and",
