@@ -73,7 +73,7 @@ def test_a_design_is_measured_and_kept(tmp_path, capsys, monkeypatch):
     found = json.loads(out)
     entries = {each["way"]: each for each in found["entries"]}
     assert found == json.loads((tmp_path / "out" / "density.json").read_text())
-    assert found["seeds"] == [1] and len(entries) == 4
+    assert found["seeds"] == [1] and len(entries) == 5
     ours, plain = entries["exactmac on ecp5"], entries["plain, no wide LUTs"]
     assert ours["verified"] > 99_900 and ours["harness"]["luts"] == 14
     assert ours["lut_per_unit"] < plain["lut_per_unit"] < entries["plain Verilog"]["lut_per_unit"]
