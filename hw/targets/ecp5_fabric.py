@@ -64,7 +64,8 @@ class ECP5Fabric(Fabric):
     def product_program(self, one: IntFormat, other: IntFormat) -> Program | None:
         """Return the program of ``one`` as a weight and ``other`` as an activation."""
         widths = one.width, other.width
-        return None if sum(widths) <= TINY or min(widths) == 1 else program_of(one, other, 1)
+        few = SMALL if min(widths) == 1 else TINY
+        return None if sum(widths) <= few else program_of(one, other, 1)
 
     def multiply(self, stages: Stages, a: Value, b: Value, name: str, shape: Any = None) -> Signal:
         """Return ``a * b``."""
