@@ -44,7 +44,7 @@ def sums_of(config: TileConfig, phase: Phase) -> np.ndarray:
         per_beat = per_beat if c.sums in INT64 else per_beat.astype(object)
     if c.inner_product != "direct":
         per_beat = per_beat + weights_term(c.inner_product, w, c.weights,
-                                             c.activations)[:, None]
+                                           c.activations)[:, None]
     sums = np.add.reduceat(per_beat, starts, axis=0)
     if "weight_zero_point" not in phase.parameters:
         return sums

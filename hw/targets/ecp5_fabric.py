@@ -69,8 +69,9 @@ class ECP5Fabric(Fabric):
 
     def multiply(self, stages: Stages, a: Value, b: Value, name: str, shape: Any = None) -> Signal:
         """Return ``a * b``."""
-        program = self.product_program(_format(b), _format(a))
-        if stages.dsp != [] or program is None:
+        # A program is searched for only where no DSP makes the product.
+        program = self.product_program(_format(b), _format(a)) if stages.dsp == [] else None
+        if program is None:
             return super().multiply(stages, a, b, name, shape)
         heap = HeapSum(program=program)
         product = _of_heap(stages, heap, a, b, name)
