@@ -22,7 +22,7 @@ from golden.ranges import INT64, Range, values_range
 from golden.requantize import biased, prepared, requantize
 from golden.rounding import fraction, nearest_level
 from golden.scaling import product
-from golden.specials import as_floats
+from golden.specials import as_floats, resolve
 
 __all__ = ["Blocks", "Levels", "check_kind", "parts", "on_levels", "quantize_blocks",
            "dequantize_blocks", "requantize_blocks", "requantize_tensor", "blocks_of",
@@ -125,14 +125,14 @@ def dequantize_blocks(levels, codes, fmt: BlockScaled) -> np.ndarray:
 
 
 def requantize_blocks(sums, contract: Contract, output: BlockScaled, parameters: Mapping, *,
-                      unbiased: Range | None = None) -> Blocks:
+                      unbiased: Range | None = None, counts=None) -> Blocks:
     """Turn exact sums into levels and their blocks' exponents, 32 channels to a block.
 
     A result is ``v = (sum + bias) * multiplier / 2**shift``, in units of a level with exponent code
     127. It prefers the code ``floor(log2(|v|)) - floor(log2(output.max)) + 127``, clipped to
     ``exponent_min .. exponent_max``. A result of 0, or of a sign that the clamp excludes, prefers
-    ``exponent_min``. A block has the largest preferred code. Each level is
-    ``clamp(round(v / 2**(code - 127)))``, rounded once, as the contract says, by
+    ``exponent_min``; so does one that is infinity or NaN. A block has the largest preferred code.
+    Each level is ``clamp(round(v / 2**(code - 127)))``, rounded once, as the contract says, by
     :func:`golden.rounding.nearest_level`. The speed is some millions of results per second, if
     int64 holds the shifted numbers.
 
@@ -141,6 +141,9 @@ def requantize_blocks(sums, contract: Contract, output: BlockScaled, parameters:
     sums : array_like of integers, ``(..., channels)``
     contract, output, parameters, unbiased
         Parameters of :func:`golden.requantize.requantize`.
+    counts : array of int, ``(3, ..., channels)``, optional
+        Products of each sum that are NaN, infinity and minus infinity; see
+        :func:`golden.specials.count`. They count as 0 in the sum.
 
     Raises
     ------
@@ -154,25 +157,34 @@ def requantize_blocks(sums, contract: Contract, output: BlockScaled, parameters:
     x, right, lo, hi = np.broadcast_arrays(x, right, values["exponent_min"], values["exponent_max"])
     digits = _bit_length(np.abs(x))
     preferred = np.clip(digits - output.max.bit_length() - right + EXPONENT_BIAS, lo, hi)
-    counts = np.where(x > 0, values["clamp_max"] > 0, (x < 0) & (values["clamp_min"] < 0))
-    codes = _grouped(np.where(counts, preferred, lo), EXPONENT.min).max(axis=-1).astype(np.int64)
+    asks = np.where(x > 0, values["clamp_max"] > 0, (x < 0) & (values["clamp_min"] < 0))
+    if counts is not None:
+        asks &= ~np.any(counts, axis=0)
+    codes = _grouped(np.where(asks, preferred, lo), EXPONENT.min).max(axis=-1).astype(np.int64)
 
     shift = right + _each(codes, x.shape[-1]) - EXPONENT_BIAS
     levels = nearest_level(shifted(x, np.maximum(-shift, 0)), np.maximum(shift, 0), output,
                            contract.rounding)
-    return Blocks(np.clip(levels, values["clamp_min"], values["clamp_max"]), codes)
+    levels = np.clip(levels, values["clamp_min"], values["clamp_max"])
+    return Blocks(levels if counts is None else resolve(levels, counts, output), codes)
 
 
 def requantize_tensor(sums, contract: Contract, output: Format | None, parameters: Mapping, *,
-                      unbiased: Range | None = None, draws=None) -> Levels:
+                      unbiased: Range | None = None, draws=None, counts=None) -> Levels:
     """Turn exact sums into results of any format.
 
     Calls :func:`requantize_blocks` if the output is block-scaled, else
-    :func:`golden.requantize.requantize`.
+    :func:`golden.requantize.requantize`. Results are infinity or NaN where ``counts``, as of
+    :func:`requantize_blocks`, say so.
     """
     if isinstance(output, BlockScaled):
-        return requantize_blocks(sums, contract, output, parameters, unbiased=unbiased)
-    return requantize(sums, contract, output, parameters, unbiased=unbiased, draws=draws)
+        return requantize_blocks(sums, contract, output, parameters, unbiased=unbiased,
+                                 counts=counts)
+    levels = requantize(sums, contract, output, parameters, unbiased=unbiased, draws=draws)
+    if counts is None:
+        return levels
+    assert output is not None  # an exact sum has no infinity
+    return resolve(levels, counts, output)
 
 
 def blocks_of(codes, shape: tuple[int, ...]) -> np.ndarray:

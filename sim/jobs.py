@@ -67,6 +67,7 @@ def expected(config: TileConfig, schedule: Sequence[Phase]) -> Levels:
         if not len(phase.beats):
             continue
         sums = sums_of(c, phase)
+        counts = _counts(phase) if c.propagates else None
         output = None if c.output is None else phase.formats["output"]
         # A sum of 63 bits may need more with its bias.
         fits = levels_range(c.sum_format) in INT64
@@ -82,19 +83,20 @@ def expected(config: TileConfig, schedule: Sequence[Phase]) -> Levels:
                 draws = leap(phase.states[members][:, :, None], np.arange(c.cols))
             for name, part in parts(requantize_tensor(
                     sums[members], c.contract, output, record, unbiased=c.unbiased,
-                    draws=draws)).items():
+                    draws=draws, counts=None if counts is None else counts[:, members])).items():
                 job_parts[name][members] = part
         levels = job_parts["levels"]
-        if c.propagates:
-            counts = specials.count(phase.activations, phase.weights)
-            starts = np.cumsum(phase.beats) - phase.beats
-            levels = specials.resolve(
-                levels, np.add.reduceat(counts, starts, axis=1), c.output_format)
         table = phase.table if c.lut == "loaded" else c.lut
         results.append(levels if table is None else lookup(table, levels, c.output_format))
         scales.append(job_parts["exponents"])
     levels = np.concatenate(results)
     return Blocks(levels, np.concatenate(scales)) if isinstance(c.output, BlockScaled) else levels
+
+
+def _counts(phase: Phase) -> np.ndarray:
+    # Products of each job's sums that are NaN, infinity and minus infinity.
+    starts = np.cumsum(phase.beats) - phase.beats
+    return np.add.reduceat(specials.count(phase.activations, phase.weights), starts, axis=1)
 
 
 def _exponents(config: TileConfig, phase: Phase) -> list[np.ndarray]:

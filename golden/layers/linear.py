@@ -110,12 +110,15 @@ def matters(layer: Linear, bias) -> np.ndarray:
     return (rows != np.reshape(layer.weight.zero_point, (-1, 1))).any(axis=1) | (bias != 0)
 
 
-def linear_results(layer: Linear, sums, unbiased: Range) -> Levels:
-    """Results of a layer's exact sums in the range ``unbiased``, before the layer's table."""
+def linear_results(layer: Linear, sums, unbiased: Range, counts=None) -> Levels:
+    """Results of a layer's exact sums in the range ``unbiased``, before the layer's table.
+
+    Infinities and NaN follow ``counts``, as :func:`golden.specials.count` has them.
+    """
     # A stochastic contract draws for each output.
     states = draws(layer.seed, np.shape(sums)) if isinstance(layer.contract, Stochastic) else None
     return requantize_tensor(sums, layer.contract, output_of(layer), layer.parameters,
-                             unbiased=unbiased, draws=states)
+                             unbiased=unbiased, draws=states, counts=counts)
 
 
 def output_of(layer: Linear) -> Format | None:
@@ -135,10 +138,10 @@ def _numbers(layer: Linear, network: Network, x: Levels) -> np.ndarray:
 
 
 def _run(layer: Linear, network: Network, x: Sequence[Levels], sums: Range) -> Levels:
-    y = linear_results(layer, _numbers(layer, network, x[0]), sums)
+    counts = None
     if network.quantization(layer.inputs[0]).format.propagates:
         counts = specials.count(parts(x[0])["levels"], layer.weights)
-        y = on_levels(lambda levels: specials.resolve(levels, counts, layer.output.format), y)
+    y = linear_results(layer, _numbers(layer, network, x[0]), sums, counts)
     return y if layer.table is None else lookup(layer.table, y, layer.output.format)
 
 

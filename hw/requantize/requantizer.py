@@ -242,7 +242,7 @@ class Requantizer(Shared):
             if isinstance(self.output, BlockScaled):
                 pipe.hold("value", value)
                 pipe.hold("right", right)
-                pipe.hold("asked", ask(pipe, self.output))
+                pipe.hold("asked", ask(pipe, self.output, propagates=self.propagates))
                 m.d.comb += [Value.cast(self.o.p[name]).eq(pipe.take(name))
                              for name in self.o.payload.shape().members]
             else:

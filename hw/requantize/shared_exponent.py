@@ -55,11 +55,11 @@ def unrounded(contract: MultiplyShift, total: IntFormat, output: BlockScaled, *,
     })
 
 
-def ask(pipe: Pipeline, fmt: BlockScaled) -> Value:
+def ask(pipe: Pipeline, fmt: BlockScaled, *, propagates: bool) -> Value:
     """Code of the exponent that ``value / 2**right`` prefers, three registers later.
 
-    As :func:`golden.block_scaled.requantize_blocks`. The pipeline holds both values, and the
-    record; only the ends of the exponent are released.
+    As :func:`golden.block_scaled.requantize_blocks`. The pipeline holds both values, the record,
+    and the flags if infinities and NaN propagate; only the ends of the exponent are released.
 
     ==========  ================================================================
     cycle       registers
@@ -72,7 +72,8 @@ def ask(pipe: Pipeline, fmt: BlockScaled) -> Value:
     negative, positive = (sign_of(fmt.element, pipe[end])[place]
                           for place, end in enumerate(("clamp_min", "clamp_max")))
     value = pipe["value"]
-    pipe.hold("asks", Mux(value < 0, negative, positive & (value != 0)))
+    asks = Mux(value < 0, negative, positive & (value != 0))
+    pipe.hold("asks", asks & ~pipe["flags"].any() if propagates else asks)
     magnitude = pipe.register(Mux(value < 0, -value, value)[:len(value)], "magnitude")
     above = leading_zeros(pipe, magnitude)
     code = (EXPONENT_BIAS + len(magnitude) - fmt.max.bit_length()) - above - pipe["right"]

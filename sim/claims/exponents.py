@@ -33,7 +33,7 @@ def _held(output: BlockScaled) -> dict[str, Signal]:
 def preferred_exponent(output: BlockScaled) -> str:
     """Exponent that a product prefers, against the number of powers of two it has reached."""
     m, held = Module(), _held(output)
-    got = ask(Transparent(m, held), output)
+    got = ask(Transparent(m, held), output, propagates=False)
     value, lo, hi = held["value"], held["exponent_min"], held["exponent_max"]
     size = Mux(value < 0, -value, value)
     digits = sum(size >= 1 << place for place in range(VALUE.width))

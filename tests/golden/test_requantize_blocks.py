@@ -7,7 +7,7 @@ import pytest
 
 from golden.block_scaled import dequantize_blocks, quantize_blocks, requantize_blocks
 from golden.contracts import parse as contract
-from golden.formats import BLOCK, BlockScaled, parse
+from golden.formats import BLOCK, INFINITY, NAN, BlockScaled, parse
 from golden.ranges import Range
 from golden.requantize import requantize
 from golden.rounding import nearest_level
@@ -125,6 +125,20 @@ def test_a_fused_relu_leaves_the_block_to_what_is_positive():
     found = requantize_blocks([-(1 << 20), 5, 0], contract("half_up"), fmt,
                               usual(fmt, clamp_min=0))
     assert (found.levels.tolist(), found.exponents.tolist()) == ([0, 12, 0], [126])
+
+
+def test_infinities_and_nan_leave_the_block_to_the_numbers():
+    fmt = mx("mx_e5m2:specials=propagate")
+    counts = np.zeros((3, 4), dtype=int)
+    counts[0, 0] = counts[1, 1] = counts[2, 2] = 1
+    sums = np.array([1 << 20, -(1 << 20), 1 << 20, 5 << 16])
+    found = requantize_blocks(sums, contract("half_up"), fmt, usual(fmt), counts=counts)
+    alone = requantize_blocks(sums[3:], contract("half_up"), fmt, usual(fmt))
+    assert found.levels.tolist() == [NAN, INFINITY, -INFINITY, *alone.levels]
+    assert found.exponents.tolist() == alone.exponents.tolist()
+    none = requantize_blocks(sums, contract("half_up"), fmt, usual(fmt, exponent_min=7),
+                             counts=np.ones((3, 4), dtype=int))
+    assert (none.levels.tolist(), none.exponents.tolist()) == ([NAN] * 4, [7])
 
 
 @pytest.mark.parametrize(("name", "fmt", "more", "message"), [

@@ -8,7 +8,7 @@ import pytest
 
 from golden.block_scaled import Blocks, requantize_blocks
 from golden.contracts import parse as contract
-from golden.formats import BLOCK, IntFormat, parse
+from golden.formats import BLOCK, NAN, IntFormat, parse
 from golden.rounding import nearest_level
 from hw import drive
 from hw.requantize.shared_exponent import SharedExponent
@@ -145,8 +145,8 @@ FIXED = dict(bias=0, multiplier=1, shift=0, clamp_min=-12, clamp_max=12, exponen
 # A block leaves in four beats, one, eight, sixteen: more requantizers take longer to compile.
 TILES = [tile(), tile("mx_e2m1", "s4", "mx_s8", "half_up", rows=1, outputs=32, window=4),
          tile("u4", "s4", "mx_e4m3fn", "pulp", zero_points="both", rows=1, outputs=4),
-         tile("e4m3fn:specials=propagate", "u2", "mx_e4m3fn:specials=propagate", "half_up", rows=1,
-              outputs=2)]
+         tile("mx_e5m2:specials=propagate", "mx_e2m1", "mx_e4m3fn:specials=propagate", "half_up",
+              rows=1, outputs=2, window=16)]
 
 
 @pytest.mark.parametrize("config", [
@@ -159,6 +159,22 @@ def test_tile_is_golden(rng, config):
     assert isinstance(want, Blocks)
     assert len(np.unique(want.exponents)) > 1
     verify(config, compiled(config), phases, want, subject="Verilog", simulator="Verilator")
+
+
+def test_infinities_and_nan_ask_for_nothing():
+    config = tile("e4m3fn:specials=propagate", "u2", "mx_e4m3fn:specials=propagate", "half_up",
+                  rows=1, outputs=2)
+    assert config.output is not None
+    w = np.full((64, 4), 1 << 9)
+    w[0, 0], w[32:, 0] = NAN, NAN
+    parameters = FIXED | dict(clamp_min=config.output.min, clamp_max=config.output.max)
+    found, _ = matmul(config, simulation(config), np.full((1, 4), 3), w,
+                      {name: np.full(64, value) for name, value in parameters.items()})
+    assert isinstance(found, Blocks)
+    # 31 results of the first block are 12, which is 384 * 2**(122 - 127); no result of the
+    # second block is a number.
+    assert found.exponents.tolist() == [[122, 0]]
+    assert found.levels.tolist() == [[NAN, *31 * [384 << 9], *32 * [NAN]]]
 
 
 def test_block_is_busy_in_every_cycle_and_latency(rng):
