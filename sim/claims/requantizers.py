@@ -65,7 +65,9 @@ def _requantizer(chosen: Contract, output: IntFormat, fabric: Fabric) -> str:
     if isinstance(chosen, DoubleRounding):
         left = Mux(shift > 0, shift, 0)[:5] if chosen.left else Const(0, 5)
         product = pipe.product << left
-        high = divided(product, Const(31, 6), Rounding.HALF_UP)
+        # A signal of its own, as RTLIL would repeat it wherever the second division reads it.
+        high = Signal(shape_of(IntFormat(len(product))), name="high")
+        m.d.comb += high.eq(divided(product, Const(31, 6), Rounding.HALF_UP))
         right = Mux(shift < 0, -shift, 0)[:5] if chosen.left else shift
         scaled = divided(high, right, Rounding.HALF_AWAY)
     else:
