@@ -44,7 +44,7 @@ from hw.flow.tools import (
     versions,
 )
 from hw.folder import FolderError, install, scratch, standing, workspace
-from hw.tile.inner_products import InnerProduct, inner_products
+from hw.tile.inner_products import SumsCost, inner_products
 from sim.backend import Plan
 from sim.certificates import prove
 from sim.checks import check_fixed
@@ -71,7 +71,7 @@ class Build(Measurement):
         self.expected = expected(request.config, self.schedule)
         self.verified: dict[str, Verification] = {}
         self.proven: str | None = None
-        self.inner_products: dict[str, InnerProduct] = {}
+        self.inner_products: dict[str, SumsCost] = {}
         self.no_verilator = available()
 
     def emit(self):

@@ -20,7 +20,7 @@ __all__ = ["EDGE", "FoldedDot", "FoldedGrid", "FoldedTerm"]
 
 
 EDGE = 1
-"""Registers of each code before its cells: the inverted bit goes to all columns."""
+"""Registers of a code in each cell, before its heap: the edge's bits go to all of a row's cells."""
 
 
 def _unsigned(width: int) -> IntFormat:
@@ -36,7 +36,8 @@ class FoldedDot(AddingCell):
     of the activations, of :class:`FoldedTerm`, and one of the weights, see
     :mod:`golden.inner_products`.
 
-    Latency is that of the programs; a sum per cycle.
+    Latency is that of the programs, and :data:`EDGE` for registers of the codes, those of the
+    activations near the heap, for each of a row's cells has such; a sum per cycle.
 
     Parameters
     ----------
@@ -96,12 +97,15 @@ class FoldedDot(AddingCell):
     @property
     def latency(self) -> int:
         """Cycles from the vectors to their sum."""
-        return sum(program.latency for program in self.programs[:2] if program is not None)
+        return EDGE + sum(program.latency for program in self.programs[:2] if program is not None)
 
     def body(self, platform):
         m = Module()
         m.submodules.products = products = HeapSum(program=self.programs.products)
-        factors, rest = self._sums(m) if self.kind == "winograd" else self._codes()
+        codes: dict[Operand, Value] = {
+            "activations": self.fabric.register(m, Value.cast(self.i.activations), "activations"),
+            "weights": delay(m, Value.cast(self.i.weights), EDGE, "weights")}
+        factors, rest = self._sums(m, codes) if self.kind == "winograd" else self._codes(codes)
         made = []
         for place, pair in enumerate(factors):
             one, other = (_unsigned(len(factor)) for factor in pair)
@@ -116,22 +120,24 @@ class FoldedDot(AddingCell):
             m.d.comb += products.total.eq(self.before)
         return m
 
-    def _sums(self, m: Module) -> tuple[list[tuple[Value, Value]], list[Value]]:
+    def _sums(self, m: Module, codes: dict[Operand, Value]
+              ) -> tuple[list[tuple[Value, Value]], list[Value]]:
         # Factors of the DSPs' products, and what the others are made of.
         assert self.programs.sums is not None  # of a winograd
         m.submodules.sums = sums = HeapSum(program=self.programs.sums)
-        m.d.comb += sums.i.eq(Cat(Value.cast(self.i[name]) for name in OPERANDS))
+        m.d.comb += sums.i.eq(Cat(codes[name] for name in OPERANDS))
         width = sum_width(self.weights, self.activations)
         digits = [sums.o.word_select(lane, width) for lane in range(self.lanes)]
         own = digits[:2 * self.produced]
         return [*zip(own[::2], own[1::2], strict=True)], digits[2 * self.produced:]
 
-    def _codes(self) -> tuple[list[tuple[Value, Value]], list[Value]]:
-        codes = {name: [Value.cast(self.i[name][lane]).as_unsigned()
-                        for lane in range(self.lanes)] for name in OPERANDS}
-        own = [(codes["activations"][lane], codes["weights"][lane] ^ offset(self.weights))
+    def _codes(self, codes: dict[Operand, Value]
+               ) -> tuple[list[tuple[Value, Value]], list[Value]]:
+        apart = {name: [code.word_select(lane, len(code) // self.lanes)
+                        for lane in range(self.lanes)] for name, code in codes.items()}
+        own = [(apart["activations"][lane], apart["weights"][lane] ^ offset(self.weights))
                for lane in range(self.produced)]
-        return own, [code for name in OPERANDS for code in codes[name][self.produced:]]
+        return own, [code for name in OPERANDS for code in apart[name][self.produced:]]
 
 
 class FoldedTerm(Cell):
@@ -257,7 +263,7 @@ class FoldedGrid(Block):
         """Cycles from a beat to its sums, of cells and of terms."""
         terms = folded_programs(self.kind, self.weights, self.activations, self.lanes,
                                 most=self.fabric.most_halves)
-        return EDGE + max(self.cell.latency, terms.activations.latency)
+        return max(self.cell.latency, EDGE + terms.activations.latency)
 
     @property
     def cell(self) -> FoldedDot:
@@ -291,7 +297,7 @@ class FoldedGrid(Block):
                           lanes=self.lanes, fabric=self.fabric, latency=self.latency)
 
     def edge(self, m: Module, operand: Operand, beat: data.View) -> list[Any]:
-        """Vectors, those of activations as codes, :data:`EDGE` cycles or more later."""
+        """Vectors, those of activations as codes, as much later as a term takes longer."""
         vectors: Any = beat[operand]
         if operand == "activations":
             vectors = _codes(m, self.activations, operand, vectors)

@@ -178,6 +178,10 @@ class Fabric:
         """Return a component that multiplies in a DSP: ``a`` times ``b`` is ``o``."""
         raise TypeError(f"Fabric must have DSPs to instantiate, not {self.name}")
 
+    def register(self, m: Module, value: Value, name: str) -> Value:
+        """Return ``value``, a cycle later, in a register that is not merged with its like."""
+        raise TypeError(f"Fabric must have registers to instantiate, not {self.name}")
+
     def product_program(self, one: IntFormat, other: IntFormat) -> Program | None:
         """Return the program of a product that no DSP makes; None if synthesis makes it."""
         return None

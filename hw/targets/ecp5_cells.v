@@ -83,6 +83,16 @@ module PFUMX (input ALUT, input BLUT, input C0, output Z);
     assign Z = C0 ? ALUT : BLUT;
 endmodule
 
+// Register without enable and reset, 0 at first. The global reset is not here.
+module FD1S3AX (input D, input CK, output reg Q);
+    /* verilator lint_off UNUSEDPARAM */
+    parameter [63:0] GSR = "ENABLED";
+    /* verilator lint_on UNUSEDPARAM */
+
+    initial Q = 1'b0;
+    always @(posedge CK) Q <= D;
+endmodule
+
 // Memory of 512 words of 36 bits: port A writes, and its lowest address pins enable bytes; port B
 // reads, a cycle later and through the output register. A word has the pins of both ports, those of
 // A first. Enables other than those of the bytes, and clocks, are as they are instantiated; other

@@ -15,6 +15,7 @@ from hw.targets.ecp5_rounding import clamped, narrowed, prepared
 from hw.targets.ecp5_sums import ends_below, extended, sum_with
 from hw.targets.memory import DEPTHS, WIDTHS, BlockRam
 from hw.targets.products import Part, Row, plan, row_sum
+from hw.targets.register import Register
 
 __all__ = ["ECP5Fabric"]
 
@@ -60,6 +61,12 @@ class ECP5Fabric(Fabric):
     def multiplier(self, one: IntFormat, other: IntFormat) -> Multiplier:
         """Return a component that multiplies in a DSP, with all of its registers."""
         return Multiplier(one=one, other=other, pipelined=True)
+
+    def register(self, m: Module, value: Value, name: str) -> Value:
+        """Return ``value``, a cycle later, in registers FD1S3AX."""
+        m.submodules[name] = register = Register(width=len(value))
+        m.d.comb += register.i.eq(value)
+        return register.o
 
     def product_program(self, one: IntFormat, other: IntFormat) -> Program | None:
         """Return the program of ``one`` as a weight and ``other`` as an activation."""

@@ -9,32 +9,37 @@ from hw.blocks.heaps import HeapGrid
 from hw.tile.config import TileConfig
 from hw.tile.dsps import block_of
 
-__all__ = ["SMALLEST", "InnerProduct", "inner_products", "smallest"]
+__all__ = ["SMALLEST", "SumsCost", "inner_products", "smallest"]
 
 SMALLEST = "smallest"
 """Name of a choice among inner products: the one of :func:`smallest`."""
 
 
-class InnerProduct(NamedTuple):
-    """LUTs of the programs of all sums, with cells' accumulators and rows' terms, and their DSPs.
-
-    Accumulators of rows' terms and what subtracts these are not counted.
-    """
+class SumsCost(NamedTuple):
+    """LUTs of all sums, with accumulators, rows' terms and what subtracts them, and their DSPs."""
 
     lut: int
     dsp: int
 
 
-def inner_products(config: TileConfig) -> dict[str, InnerProduct]:
-    """Return what sums take by inner product, for a tile whose sums are bit heaps; else nothing."""
+def inner_products(config: TileConfig) -> dict[str, SumsCost]:
+    """Return what sums take by inner product, for a tile whose sums are bit heaps; else nothing.
+
+    A program has its LUTs, and a bit that is added, held or subtracted outside of one has one.
+    """
     found = {}
     for name in INNER_PRODUCTS:
         try:
-            block = block_of(replace(config, inner_product=name))
+            c = replace(config, inner_product=name)
+            block = block_of(c)
         except ValueError:
             continue  # the formats, lanes or zero points do not allow it
-        if isinstance(block, HeapGrid | FoldedGrid):
-            found[name] = InnerProduct(block.luts, block.dsps)
+        if isinstance(block, FoldedGrid):
+            # A row's term has an accumulator with two banks. Each output subtracts one.
+            found[name] = SumsCost(
+                block.luts + (2 * c.rows + c.outputs) * c.accumulator.width, block.dsps)
+        elif isinstance(block, HeapGrid):
+            found[name] = SumsCost(block.luts, block.dsps)
     return found
 
 

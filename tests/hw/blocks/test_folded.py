@@ -84,8 +84,8 @@ def test_cells_are_instances_in_the_verilog():
     text, programs = modules(dut, "block"), dut.cell.programs
     assert 2 * text.count("CCU2C #(") == sum(
         program.luts - len(program.lookups) for program in programs)
-    # Block, cell, term, and three heaps: equal cells share a module, so do equal terms.
-    assert text.count("\nmodule ") == 6
+    # Block, cell, register, term, and three heaps: equal cells share a module, so do equal terms.
+    assert text.count("\nmodule ") == 7
 
 
 def test_what_cannot_be_built_is_refused():

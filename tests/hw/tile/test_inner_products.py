@@ -16,7 +16,9 @@ TILE = TileConfig.of(weights="s4n", activations="s4", output="s4", lanes=4, targ
 def test_a_rows_term_is_shared_by_its_columns():
     narrow, wide = (inner_products(replace(TILE, cols=cols)) for cols in (4, 8))
     cell = block_of(replace(TILE, inner_product="winograd")).cell
-    term = cell.programs.activations.luts
+    # Four rows, and one output that subtracts.
+    width = replace(TILE, inner_product="winograd").accumulator.width
+    term = cell.programs.activations.luts + (2 + TILE.outputs / 4) * width
     assert narrow["winograd"] == (4 * (4 * sum(cell.luts) + term), 0)
     assert wide["winograd"].lut - 2 * narrow["winograd"].lut == -4 * term
     assert wide["direct"] == (2 * narrow["direct"].lut, 0)
