@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from golden.contracts import parse as contract
+    from golden.floats import FloatConv2d, FloatDense, FloatNetwork
     from golden.formats import parse
     from golden.multipliers import linear_parameters
     from golden.networks import Network
-    from golden.quantize import FloatDense, dequantize, quantize, quantize_network
+    from golden.quantize import dequantize, quantize, quantize_network
     from golden.run import check_scales, run
     from golden.saved import digest, load, save
     from hw.bus.axi_tile import AxiTile
@@ -20,16 +21,18 @@ if TYPE_CHECKING:
     from sim.layers import run_network
     from sim.simulation import simulation
 
-__all__ = ["AxiTile", "FloatDense", "Network", "TileConfig", "check_scales", "contract",
-           "dequantize", "digest", "linear_parameters", "load", "parse", "quantize",
-           "quantize_network", "run", "run_network", "save", "simulation", "verilog"]
+__all__ = ["AxiTile", "FloatConv2d", "FloatDense", "FloatNetwork", "Network", "TileConfig",
+           "check_scales", "contract", "dequantize", "digest", "linear_parameters", "load",
+           "parse", "quantize", "quantize_network", "run", "run_network", "save", "simulation",
+           "verilog"]
 
 _HOMES = {
     "golden.contracts": ("contract",),
+    "golden.floats": ("FloatConv2d", "FloatDense", "FloatNetwork"),
     "golden.formats": ("parse",),
     "golden.multipliers": ("linear_parameters",),
     "golden.networks": ("Network",),
-    "golden.quantize": ("FloatDense", "dequantize", "quantize", "quantize_network"),
+    "golden.quantize": ("dequantize", "quantize", "quantize_network"),
     "golden.run": ("check_scales", "run"),
     "golden.saved": ("digest", "load", "save"),
     "hw.bus.axi_tile": ("AxiTile",),

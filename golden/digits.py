@@ -8,9 +8,10 @@ import numpy as np
 from golden import contracts
 from golden.block_scaled import Blocks, Levels, shift_levels
 from golden.contracts import Contract
+from golden.floats import FloatDense
 from golden.formats import Format
 from golden.networks import Network
-from golden.quantize import FloatDense, ZeroPoints, quantize_network
+from golden.quantize import ZeroPoints, quantize_network
 
 __all__ = ["Digits", "load", "quantized", "accuracy", "PATH"]
 

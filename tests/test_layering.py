@@ -39,14 +39,16 @@ WINGS = {
         "flow": ("blocks", "emit", "tile.components"),
     },
     "golden": {
-        "": ("contracts", "formats", "layers", "networks", "quantize", "runtimes.tflite_tables"),
+        "": ("contracts", "floats", "formats", "layers", "networks", "quantize",
+             "runtimes.tflite_tables"),
         "formats": (),
         "contracts": ("formats",),
         "networks": ("contracts", "formats"),
+        "floats": ("formats", "networks"),
         "runtimes": ("contracts", "formats", "networks"),
         "layers": ("contracts", "formats", "networks", "runtimes"),
-        "readers": ("contracts", "formats", "networks", "runtimes"),
-        "quantize": ("contracts", "formats", "layers", "networks"),
+        "readers": ("contracts", "floats", "formats", "networks", "runtimes"),
+        "quantize": ("contracts", "floats", "formats", "layers", "networks"),
     },
 }
 # Imported only when their function is called, by those who asked for it.

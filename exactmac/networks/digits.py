@@ -18,8 +18,9 @@ from golden import digits
 from golden.block_scaled import parts
 from golden.command import output_file, undoing, write_file
 from golden.contracts import ExactSum
+from golden.floats import run_float
 from golden.networks import Dense
-from golden.quantize import quantize, run_float
+from golden.quantize import quantize
 from golden.run import run as run_golden
 from hw import emit
 from hw.bus.axi_tile import AxiTile

@@ -2,11 +2,12 @@
 
 from golden.affine import asymmetric, dequantize, limits, quantize, round_to_step, symmetric
 from golden.quantize.calibration import apart, highest_exponents, least_error, least_error_rows
-from golden.quantize.network import FloatDense, ZeroPoints, quantize_network, run_float
+from golden.quantize.linear import Weights
+from golden.quantize.network import ZeroPoints, quantize_network
 from golden.quantize.weights import WeightRanges, quantize_weights
 
 __all__ = [
-    "FloatDense", "run_float", "quantize_network", "quantize_weights", "ZeroPoints", "WeightRanges",
+    "quantize_network", "quantize_weights", "ZeroPoints", "WeightRanges", "Weights",
     "asymmetric", "dequantize", "limits", "quantize", "round_to_step", "symmetric",
     "apart", "least_error", "least_error_rows", "highest_exponents",
 ]

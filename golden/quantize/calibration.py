@@ -1,6 +1,6 @@
 """Chooses the range of real numbers that a format spans, from examples."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -10,7 +10,8 @@ from golden.formats import EXPONENT, BlockScaled, Format, finite
 from golden.networks import Quantization
 from golden.ranges import Range
 
-__all__ = ["FRACTIONS", "least_error", "least_error_rows", "apart", "highest_exponents"]
+__all__ = ["FRACTIONS", "METHODS", "calibrate", "min_max", "least_error", "least_error_rows",
+           "apart", "highest_exponents"]
 
 FRACTIONS: Sequence[float] = tuple(np.linspace(1.0, 0.2, 33).tolist())
 """Shares of the largest magnitude to try, the widest range first."""
@@ -35,6 +36,25 @@ def least_error(values, fmt: Format, *, zero_point: bool) -> Quantization:
                   else _symmetric(lo, hi, fmt))
     return min(candidates, key=lambda candidate: np.square(
         dequantize(quantize(values, candidate), candidate) - values).sum())
+
+
+def min_max(values, fmt: Format, *, zero_point: bool) -> Quantization:
+    """Quantization that spans all of ``values``; arguments as of :func:`least_error`."""
+    values = _examples(values)
+    lo, hi = min(values.min(), 0.0), max(values.max(), 0.0)
+    return (asymmetric(lo, hi, fmt) if zero_point
+            else symmetric(_magnitude(lo, hi, fmt), fmt))
+
+
+METHODS: Mapping[str, Callable[..., Quantization]] = {"mse": least_error, "min_max": min_max}
+"""Methods of calibration by name."""
+
+
+def calibrate(values, fmt: Format, *, method: str, zero_point: bool) -> Quantization:
+    """Quantization that a method of calibration chooses; other arguments as of it."""
+    if method not in METHODS:
+        raise ValueError(f"Method must be one of {', '.join(METHODS)}, not {method!r}")
+    return METHODS[method](values, fmt, zero_point=zero_point)
 
 
 def least_error_rows(values, fmt: Format, *, zero_point: bool,

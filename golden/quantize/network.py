@@ -1,119 +1,54 @@
 """Post-training quantization: a float network becomes an integer network."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
-from golden import contracts
-from golden.affine import (
-    quantize,
-    round_to_step,
-)
+from golden import contracts, units
+from golden.affine import dequantize, quantize
 from golden.block_scaled import Levels
-from golden.contracts import Clamped, Contract, ExactSum, Thresholds, check_contract
-from golden.formats import (
-    BlockScaled,
-    Format,
-    IntFormat,
-    check_format,
-    finite,
-    integers,
-    parse,
-)
-from golden.layers.linear import (
-    linear_results,
-    linear_sums,
-    matters,
-    shifted_range,
-    steps,
-    sum_ends,
-)
-from golden.lfsr import leap
-from golden.multipliers import combined_scale, linear_parameters
-from golden.networks import INPUT, Dense, Network, Quantization, Tensor
-from golden.quantize.calibration import (
-    apart,
-    highest_exponents,
-    least_error,
-)
-from golden.quantize.weights import WeightRanges, blocks_for, spread_for
-from golden.ranges import Range, levels_range, values_range
+from golden.contracts import Contract, ExactSum, check_contract
+from golden.floats import FloatDense, FloatLayer, FloatLinear, FloatNetwork, run_float
+from golden.formats import BlockScaled, Format, IntFormat, check_format, finite, parse
+from golden.layers import kind_of
+from golden.layers.linear import linear_results
+from golden.networks import Network, Quantization, Tensor
+from golden.quantize.calibration import apart, calibrate, highest_exponents
+from golden.quantize.joins import keeps_quantization, without_weights
+from golden.quantize.linear import Weights, biases_of, parameters_for, step_of, weigh
+from golden.quantize.weights import Per, WeightRanges
 from golden.run import prove
 from golden.scaling import add
-from golden.thresholds import threshold_parameters
 
-__all__ = ["FloatDense", "ZeroPoints", "quantize_network", "run_float"]
+__all__ = ["ZeroPoints", "quantize_network"]
 
 ZeroPoints = Literal["none", "activations", "both"]
 
-LAYER_DRAWS = 1 << 24
-"""Distance in draws from state 1 to the seed of the first layer, and between layers' seeds."""
 
+def quantize_network(network: FloatNetwork | Sequence[FloatLayer], calibration, *,
+                     weights: Format | str, activations: Format | str,
+                     output: Format | str | None = None, contract: Contract | str,
+                     zero_points: ZeroPoints = "activations", method: str = "mse",
+                     weight_ranges: WeightRanges = "max", per: Per = "channel", window: int = 16,
+                     scheme: str = "exact", classifier: bool = False, correct_bias: bool = False,
+                     given: Mapping[str, Quantization | Weights] | None = None,
+                     name: str | None = None) -> Network:
+    """Quantize a float network, with ranges from examples of its inputs.
 
-@dataclass(frozen=True, eq=False)
-class FloatDense:
-    """Fully connected layer of real numbers: ``x @ weights.T + bias``, with an optional ReLU.
-
-    Parameters
-    ----------
-    weights : array of float, ``(outputs, inputs)``
-    bias : array of float, ``(outputs,)``, optional
-        Bias of each output; by default 0.
-    relu : bool
-        Whether a ReLU follows.
-    """
-
-    weights: np.ndarray
-    bias: np.ndarray | None = None
-    relu: bool = False
-
-    def __post_init__(self):
-        # Lists become arrays; through object, for the instance is frozen.
-        object.__setattr__(self, "weights", finite(self.weights, "Weights"))
-        if self.bias is not None:
-            object.__setattr__(self, "bias", finite(self.bias, "Bias"))
-        if np.ndim(self.weights) != 2 or not np.size(self.weights):
-            raise ValueError("Weights must have 2 axes, of one element at least, "
-                             f"not shape {np.shape(self.weights)}")
-        outputs = len(self.weights)
-        if self.bias is not None and np.shape(self.bias) != (outputs,):
-            raise ValueError(f"Bias must have shape {(outputs,)}, not {np.shape(self.bias)}")
-
-    def biases(self) -> np.ndarray:
-        """Bias of each output: zeros if the layer has none."""
-        return np.zeros(len(self.weights)) if self.bias is None else self.bias
-
-
-def run_float(layers: Sequence[FloatDense], x) -> np.ndarray:
-    """Output of a float network."""
-    for layer in layers:
-        x = np.asarray(x) @ layer.weights.T + layer.biases()
-        x = np.maximum(x, 0) if layer.relu else x
-    return np.asarray(x)
-
-
-def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Format | str,
-                     activations: Format | str, output: Format | str | None = None,
-                     contract: Contract | str, zero_points: ZeroPoints = "activations",
-                     weight_ranges: WeightRanges = "max", window: int = 16,
-                     classifier: bool = False,
-                     name: str = "network") -> Network:
-    """Quantize fully connected layers, with ranges from examples of their inputs.
-
-    Weights are quantized per output channel by :func:`quantize_weights`, block-scaled weights by
-    :func:`golden.block_scaled.quantize_blocks`. A tensor gets the range with the least squared
-    error over the examples, as the layers quantized so far compute them. A block-scaled tensor
-    gets the highest exponents of the examples
-    (:func:`golden.quantize.calibration.highest_exponents`). A ReLU becomes a clamp at the zero
-    point.
+    Weights are quantized per output channel or per tensor by :func:`quantize_weights`, block-scaled
+    weights by :func:`golden.block_scaled.quantize_blocks`. A tensor gets the range that a method of
+    calibration chooses from the examples, as the layers quantized so far compute them. A
+    block-scaled tensor gets the highest exponents of the examples
+    (:func:`golden.quantize.calibration.highest_exponents`). Pools and moves keep their input's
+    quantization. A layer's clipping becomes a clamp.
 
     Parameters
     ----------
-    layers : sequence of FloatDense
-    calibration : array_like of float, ``(examples, inputs)``
+    network : FloatNetwork or sequence of FloatLayer
+        Network, or layers of a chain.
+    calibration : array_like of float, ``(examples, *input_shape)``
         Examples of the network's input.
     weights, activations : Format or str
         Formats of the weights, and of the network's input, or their names.
@@ -122,26 +57,38 @@ def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Form
         must be that, as a hidden layer's result is the next layer's input. Contract ``none`` has
         no output format.
     contract : Contract or str
-        Contract of every layer, or its name.
+        Contract of every layer of sums and of every concatenation, or its name.
     zero_points : "none", "activations" or "both"
         Tensors of integer formats that may have zero points other than 0; ``both`` are activations
         and weights. Without one, negative numbers become 0 in an unsigned format.
+    method : str
+        Method of calibration, one of :data:`golden.quantize.calibration.METHODS`.
     weight_ranges : "max" or "least_error"
         Range of each channel's weights, as in :func:`quantize_weights`.
+    per : "channel" or "tensor"
+        What has a scale of its own in the weights.
     window : int
         Number of exponents of block-scaled activations or weights. If both are block-scaled, it is
         the number of exponents of their products: ``(window + 1) // 2`` go to the activations, the
         rest of ``window + 1`` to the weights. A block-scaled output has as many as the activations.
+    scheme : str
+        Arithmetic of sums of two tensors, one of :data:`golden.units.SCHEMES`.
     classifier : bool
         Whether only the largest of the last layer's outputs matters. Its range then keeps the
         float network's winner of each example apart from the rest; no labels are needed.
-    name : str
-        Name of the network.
+    correct_bias : bool
+        Whether each bias makes good what quantization moves the mean of its sums by, over the
+        examples (arXiv 1906.04721).
+    given : mapping of str to Quantization or Weights, optional
+        Quantizations of tensors, by name, and weights of layers, by the layer's name followed by
+        ``.weights``, that are not to be chosen.
+    name : str, optional
+        Name of the network; by default that of the float network.
 
     Returns
     -------
     Network
-        Layers ``dense0``, ``dense1`` ..., proven by :func:`golden.run.prove`.
+        Layers of the float network's names, proven by :func:`golden.run.prove`.
 
     Raises
     ------
@@ -154,47 +101,95 @@ def quantize_network(layers: Sequence[FloatDense], calibration, *, weights: Form
     check_contract(contract)
     if output is None and not isinstance(contract, ExactSum):
         output = activations
-    _check_request(layers, activations, output, contract, zero_points, window)
     calibration = finite(calibration, "Calibration")
-    features = np.shape(layers[0].weights)[1]
-    if calibration.shape[1:] != (features,) or not len(calibration):
-        raise ValueError(f"Calibration must have shape (examples, {features}), "
+    if not isinstance(network, FloatNetwork):
+        network = _chain(network, calibration.shape[1:])
+    _check_request(network, activations, output, contract, zero_points, window)
+    if calibration.shape[1:] != network.input_shape or not len(calibration):
+        raise ValueError(f"Calibration must have shape "
+                         f"(examples, {', '.join(map(str, network.input_shape))}), "
                          f"not {calibration.shape}")
 
     share = (window + 1) // 2 if isinstance(weights, BlockScaled) else window
     left = window + 1 - share if isinstance(activations, BlockScaled) else window
+    given = given or {}
+    real = {network.input: calibration}  # what the float network computes
+    levels: dict[str, Levels] = {}
 
-    def ranged(values, fmt: Format, choose=least_error, *examples) -> Quantization:
+    def ranged(tensor: str, values, fmt: Format, winners=None) -> Quantization:
+        if tensor in given:
+            return _expect(given[tensor], Quantization, tensor)
         if isinstance(fmt, BlockScaled):
             return highest_exponents(values, fmt, share)
         movable = zero_points != "none" and isinstance(fmt, IntFormat)
-        return choose(values, *examples, fmt, zero_point=movable)
+        if winners is not None:
+            return apart(values, winners, fmt, zero_point=movable)
+        return calibrate(values, fmt, method=method, zero_point=movable)
 
-    network = Network(name=name, inputs=(
-        Tensor(INPUT, ranged(calibration, activations), (features,)),))
-    x = quantize(calibration, network.input)
-    for index, layer in enumerate(layers):
-        dense, sums, unbiased = _weigh(layer, index, x, network, weights, contract,
-                                       zero_points == "both" and isinstance(weights, IntFormat),
-                                       weight_ranges, left)
-        step = _step(dense, network)
-        bias = integers(list(map(int, round_to_step(layer.biases() / step, 1))), "Bias")
-        real = step * add(sums, bias).astype(np.float64)
-        if layer.relu:
-            real = np.maximum(real, 0)
-        if output is None or isinstance(contract, ExactSum):
-            chosen = Quantization(contract.output_format(unbiased, output), step, 0)
-        elif classifier and layer is layers[-1]:
-            winners = np.argmax(run_float(layers, calibration), axis=1)
-            chosen = ranged(real, output, apart, winners)
+    made = Network(name=name or network.name, inputs=(Tensor(
+        network.input, ranged(network.input, calibration, activations), network.input_shape),))
+    levels[network.input] = quantize(calibration, made.input)
+    for index, layer in enumerate(network.layers):
+        inputs = [made.quantization(each) for each in layer.inputs]
+        seen = [levels[each] for each in layer.inputs]
+        real[layer.name] = layer.run(*(real[each] for each in layer.inputs))
+        last = layer is network.layers[-1]
+        if isinstance(layer, FloatLinear):
+            key = f"{layer.name}.weights"
+            linear, sums, unbiased = weigh(
+                layer, index, seen[0], made, _expect(given[key], Weights, key)
+                if key in given else weights, contract,
+                zero_point=zero_points == "both" and isinstance(weights, IntFormat),
+                ranges=weight_ranges, per=per, window=left)
+            step = step_of(linear, made)
+            assert sums is not None
+            if correct_bias:
+                layer = _corrected(layer, step * sums.astype(np.float64),
+                                   [real[each] for each in layer.inputs])
+            bias = biases_of(layer, step)
+            values = np.clip(step * add(sums, bias).astype(np.float64), layer.least, layer.most)
+            if output is None or isinstance(contract, ExactSum):
+                chosen = Quantization(contract.output_format(unbiased, output), step, 0)
+            else:
+                winners = (np.argmax(run_float(network, calibration), axis=1)
+                           if classifier and last else None)
+                chosen = ranged(layer.name, values, output, winners)
+            linear = replace(linear, output=chosen, parameters=parameters_for(
+                linear, made, unbiased, bias, chosen, least=layer.least, most=layer.most))
+            made = replace(made, layers=(*made.layers, linear), outputs=())
+            levels[layer.name] = linear_results(linear, sums, unbiased)
+            continue
+        if keeps_quantization(layer):
+            chosen = inputs[0]
         else:
-            chosen = ranged(real, output)
-        dense = replace(dense, output=chosen, parameters=_parameters(
-            dense, network, unbiased, bias, chosen, relu=layer.relu))
-        network = replace(network, layers=(*network.layers, dense), outputs=())
-        x = linear_results(dense, sums, unbiased)
-    prove(network)
-    return network
+            assert output is not None
+            chosen = ranged(layer.name, layer.run(*(
+                dequantize(each, own) for each, own in zip(seen, inputs, strict=True))), output)
+        own = without_weights(layer, inputs, chosen, contract, units.parse(scheme))
+        made = replace(made, layers=(*made.layers, own), outputs=())
+        levels[layer.name] = kind_of(own).run(own, made, seen, None)
+    prove(made)
+    return made
+
+
+def _chain(layers: Sequence[FloatLayer], shape: tuple[int, ...]) -> FloatNetwork:
+    # A fully connected first layer knows how many inputs it has.
+    first = next(iter(layers), None) if isinstance(layers, Sequence) else None
+    return FloatNetwork.chain(
+        layers, first.weights.shape[1:] if isinstance(first, FloatDense) else shape)
+
+
+def _corrected(layer: FloatLinear, sums: np.ndarray, inputs: list[np.ndarray]) -> FloatLinear:
+    # With the mean of the float sums, over examples and places.
+    exact = layer.unclipped(*inputs) - layer.biases()
+    axes = tuple(range(sums.ndim - 1))
+    return replace(layer, bias=layer.biases() + exact.mean(axis=axes) - sums.mean(axis=axes))
+
+
+def _expect(value, kind: type, name: str):
+    if not isinstance(value, kind):
+        raise TypeError(f"Given {name!r} must be {kind.__name__}, not {value!r}")
+    return value
 
 
 def _format(fmt: Format | str, name: str) -> Format:
@@ -207,91 +202,20 @@ def _format(fmt: Format | str, name: str) -> Format:
     return fmt
 
 
-def _check_request(layers: Sequence[FloatDense], activations: Format, output: Format | None,
+def _check_request(network: FloatNetwork, activations: Format, output: Format | None,
                    contract: Contract, zero_points: str, window: int):
     if zero_points not in ("none", "activations", "both"):
         raise ValueError(f"Zero points must be none, activations or both, not {zero_points!r}")
     if window < 1:
         raise ValueError(f"Window must be at least 1, not {window}")
-    if not isinstance(layers, Sequence | np.ndarray):
-        raise TypeError(f"Layers must be a sequence of FloatDense, not {layers!r}")
-    if not len(layers):
-        raise ValueError("Layers must be one or more, not none")
-    for layer in layers:
-        if not isinstance(layer, FloatDense):
-            raise TypeError(f"Layer must be a FloatDense, not {layer!r}")
-    for before, after in pairwise(layers):
-        if len(before.weights) != np.shape(after.weights)[1]:
-            raise ValueError(f"Weights must take the {len(before.weights)} outputs of the layer "
-                             f"before, not {np.shape(after.weights)[1]}")
+    first, *hidden = network.layers
     if isinstance(contract, ExactSum):
-        if len(layers) > 1:
+        if hidden:
             raise ValueError(f"Contract must be one that scales if there are hidden layers, "
                              f"not {contract.name}")
-        if layers[0].relu:
+        if np.isfinite([first.least, first.most]).any():
             raise ValueError(f"Contract must be one that clamps if there is a ReLU, "
                              f"not {contract.name}")
-    elif len(layers) > 1 and output != activations:
+    elif hidden and output != activations:
         raise ValueError(f"Output must be the activations' format {activations} if there are "
                          f"hidden layers, not {output}")
-
-
-def _weigh(layer: FloatDense, index: int, x: Levels, network: Network, fmt: Format,
-           contract: Contract, zero_point: bool, ranges: WeightRanges, window: int
-           ) -> tuple[Dense, np.ndarray, Range]:
-    # The layer and its sums; it has no parameters yet, and its input's quantization as output.
-    tensor = network.outputs[0]
-    input = network.quantization(tensor)
-    # A bias has as many bits as the sums of these weights need, and at least 32.
-    products = levels_range(fmt) * shifted_range(input)
-    if isinstance(fmt, BlockScaled):
-        products = products * Range(1, 1 << window - 1)
-    widest = products.times(layer.weights.shape[1]).format.width
-    for places in (max(30, widest - 2), 30):
-        if isinstance(fmt, BlockScaled):
-            weight, blocks = Quantization(fmt), blocks_for(
-                layer.biases(), layer.weights, fmt, input, places=places, window=window)
-        else:
-            weight = spread_for(layer.biases(), layer.weights, fmt, input, places=places,
-                                zero_point=zero_point, ranges=ranges)
-            blocks = quantize(layer.weights, weight), None
-        dense = Dense(name=f"dense{index}", inputs=(tensor,), output=input, contract=contract,
-                      weights=np.asarray(blocks[0]), weight=weight, exponents=blocks[1],
-                      parameters={}, seed=int(leap(1, (index + 1) * LAYER_DRAWS)))
-        unbiased = values_range(sum_ends(dense, network))
-        bias = np.abs(layer.biases() / _step(dense, network)).max(initial=0.0)
-        if bias < 2.0 ** (contract.bias_format(unbiased).width - 2):
-            break
-    return dense, linear_sums(dense, x, network), unbiased
-
-
-def _step(layer: Dense, network: Network) -> np.ndarray:
-    # Real value of one unit of each channel's sum.
-    input, weights = steps(layer, network)
-    return input * weights
-
-
-def _parameters(layer: Dense, network: Network, unbiased: Range, bias: np.ndarray,
-                output: Quantization, *, relu: bool) -> dict[str, np.ndarray]:
-    contract, fmt, zero_point = layer.contract, output.format, int(output.zero_point)
-    # A channel whose sums are all 0 may have scales that no contract can represent.
-    input, weights = steps(layer, network)
-    scales = input, np.where(matters(layer, bias), weights, 0.0), output.step
-    total = contract.sum_format(unbiased)
-    # A ReLU clamps at the zero point, or at the next level above if the format has no 0.
-    lowest = min(fmt.levels()[fmt.levels() >= zero_point].tolist()) if relu else fmt.min
-    if isinstance(contract, ExactSum):
-        return {"bias": bias}
-    if isinstance(contract, Thresholds):
-        ladder = threshold_parameters(combined_scale(contract, *scales[:2], output=scales[2]), fmt,
-                                      total, zero_point=zero_point, clamp_min=lowest)
-        return {"bias": bias} | ladder
-    assert isinstance(contract, Clamped)
-    ones = np.ones(len(bias), dtype=np.int64)
-    zero_points = {"zero_point": zero_point * ones} if isinstance(fmt, IntFormat) else {}
-    exponents = ({"exponent_min": output.exponents.lo * ones,
-                  "exponent_max": output.exponents.hi * ones}
-                 if isinstance(fmt, BlockScaled) else {})
-    return {"bias": bias,
-            **linear_parameters(contract, *scales, total),
-            **zero_points, "clamp_min": lowest * ones, "clamp_max": fmt.max * ones, **exponents}

@@ -7,19 +7,23 @@ import numpy as np
 
 from golden.affine import quantize
 from golden.block_scaled import Blocks, quantize_blocks
-from golden.formats import EXPONENT, EXPONENT_BIAS, BlockScaled, Format
+from golden.formats import EXPONENT, EXPONENT_BIAS, BlockScaled, Format, finite
 from golden.layers.linear import shifted_range
 from golden.networks import Quantization
 from golden.quantize.calibration import FRACTIONS, least_error_rows
 from golden.ranges import Range
 
-__all__ = ["WeightRanges", "quantize_weights", "spread_for", "blocks_for"]
+__all__ = ["Per", "WeightRanges", "quantize_weights", "spread_for", "blocks_for"]
 
 WeightRanges = Literal["max", "least_error"]
 
+Per = Literal["channel", "tensor"]
+"""What has a scale of its own in the weights."""
+
 
 def quantize_weights(weights, fmt: Format, *, zero_point: bool = False,
-                     ranges: WeightRanges = "max") -> tuple[np.ndarray, Quantization]:
+                     ranges: WeightRanges = "max", per: Per = "channel"
+                     ) -> tuple[np.ndarray, Quantization]:
     """Levels of weights, and the quantization of each output channel: the first axis.
 
     Parameters
@@ -37,13 +41,21 @@ def quantize_weights(weights, fmt: Format, *, zero_point: bool = False,
                          f"have no zero points, not {fmt}")
     if ranges not in ("max", "least_error"):
         raise ValueError(f"Weight ranges must be max or least_error, not {ranges!r}")
-    chosen = least_error_rows(weights, fmt, zero_point=zero_point,
+    if per not in ("channel", "tensor"):
+        raise ValueError(f"Per must be channel or tensor, not {per!r}")
+    rows = finite(weights, "Weights")
+    rows = np.atleast_1d(rows) if per == "channel" else rows.reshape(1, -1)
+    chosen = least_error_rows(rows, fmt, zero_point=zero_point,
                               shares=FRACTIONS if ranges == "least_error" else (1.0,))
+    if per == "tensor":
+        chosen = replace(chosen, scale=float(np.asarray(chosen.scale)[0]),
+                         zero_point=int(np.ravel(chosen.zero_point)[0]))
     return np.asarray(quantize(weights, chosen)), chosen
 
 
 def spread_for(biases: np.ndarray, weights, fmt: Format, input: Quantization, *, places: int,
-               zero_point: bool = False, ranges: WeightRanges = "max") -> Quantization:
+               zero_point: bool = False, ranges: WeightRanges = "max", per: Per = "channel"
+               ) -> Quantization:
     """Quantization of each channel's weights with which its bias is less than ``2**places``.
 
     A channel of tiny weights gets a larger scale than from :func:`quantize_weights`, as the bias
@@ -60,7 +72,7 @@ def spread_for(biases: np.ndarray, weights, fmt: Format, input: Quantization, *,
         Quantization of the layer's input.
     places : int
         Binary logarithm of the bias's bound.
-    zero_point, ranges
+    zero_point, ranges, per
         Parameters of :func:`quantize_weights`.
 
     Raises
@@ -69,14 +81,16 @@ def spread_for(biases: np.ndarray, weights, fmt: Format, input: Quantization, *,
         If a scale must grow and the format has no level 0: such weights do not vanish, and their
         sum may exceed the bias.
     """
-    _, weight = quantize_weights(weights, fmt, zero_point=zero_point, ranges=ranges)
+    _, weight = quantize_weights(weights, fmt, zero_point=zero_point, ranges=ranges, per=per)
     used = np.any(weights, axis=1)
-    scale = np.asarray(weight.scale)
+    scale = np.broadcast_to(weight.scale, used.shape)
     coarsest = scale.max(initial=0.0, where=used) or 1.0
     finest = np.maximum(np.where(used, scale, 0.0), coarsest * 2.0**-24)
     needed = np.abs(biases) / (input.least_step * 2.0 ** (places + fmt.unit))
     if (needed > finest).any():
         _check_vanishing(fmt, input, np.shape(weights)[1], places)
+    if per == "tensor":
+        return replace(weight, scale=float(max(coarsest, needed.max(initial=0.0))))
     return replace(weight, scale=np.maximum(finest, needed))
 
 

@@ -12,7 +12,8 @@ from exactmac.comparison import compare, inputs_for
 from exactmac.inputs import levels, read_inputs, read_labels
 from exactmac.oracles import RUNTIMES
 from golden.block_scaled import quantize_blocks
-from golden.quantize import FloatDense, quantize_network
+from golden.floats import FloatDense
+from golden.quantize import quantize_network
 from golden.readers import Model, read_model
 from golden.readers.borders import levels_of, reals_of
 from tests.golden.readers.onnx_files import Builder

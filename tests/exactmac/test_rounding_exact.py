@@ -13,6 +13,7 @@ import pytest
 from exactmac.rounding.exact import exact
 from golden.block_scaled import Blocks
 from golden.contracts import parse as contract
+from golden.floats import FloatDense
 from golden.formats import IntFormat, parse
 from golden.multipliers import linear_parameters
 from golden.networks import (
@@ -27,7 +28,7 @@ from golden.networks import (
     Tensor,
     TransposeConv2d,
 )
-from golden.quantize import FloatDense, quantize_network
+from golden.quantize import quantize_network
 from golden.run import run
 from golden.unit_scales import parameters_of
 from golden.units import Rescaling

@@ -10,17 +10,11 @@ from golden.block_scaled import Blocks
 from golden.casts import cast
 from golden.contracts import CONTRACTS
 from golden.contracts import parse as contract
+from golden.floats import FloatDense
 from golden.formats import BlockScaled, IntFormat, parse
 from golden.multipliers import combined_scale, scale_parameters
 from golden.networks import Conv2d, Dense, Network, Pool, Quantization, Tensor
-from golden.quantize import (
-    FloatDense,
-    calibration,
-    dequantize,
-    limits,
-    quantize,
-    quantize_network,
-)
+from golden.quantize import calibration, dequantize, limits, quantize, quantize_network
 from golden.ranges import Range, weights_ends
 from golden.requantize import requantize
 from golden.rounding import fraction

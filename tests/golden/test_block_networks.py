@@ -10,6 +10,7 @@ from golden import digits
 from golden.block_scaled import Blocks, parts
 from golden.contracts import Rounding
 from golden.contracts import parse as contract
+from golden.floats import FloatDense
 from golden.formats import BLOCK, INFINITY, NAN, parse
 from golden.layers.linear import linear_sums, sum_ends
 from golden.networks import (
@@ -22,7 +23,7 @@ from golden.networks import (
     Rescale,
     Tensor,
 )
-from golden.quantize import FloatDense, quantize, quantize_network
+from golden.quantize import quantize, quantize_network
 from golden.ranges import Range
 from golden.run import prove, run
 

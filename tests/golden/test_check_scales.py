@@ -8,6 +8,7 @@ import pytest
 
 from golden.contracts import CONTRACTS, ScaleRule
 from golden.contracts import parse as contract
+from golden.floats import FloatDense
 from golden.formats import parse
 from golden.layers.elementwise import operations
 from golden.multipliers import linear_parameters, real_scale, scale_parameters
@@ -25,7 +26,7 @@ from golden.networks import (
     Sub,
     Tensor,
 )
-from golden.quantize import FloatDense, quantize_network
+from golden.quantize import quantize_network
 from golden.ranges import Range, levels_range
 from golden.run import check_scales, prove
 from golden.unit_scales import parameters_of

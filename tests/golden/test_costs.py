@@ -9,6 +9,7 @@ from golden import networks
 from golden.contracts import parse as contract
 from golden.costs import SRAM_BYTES, Cost, cost_of, total
 from golden.energy import addition_pj, product_pj, sums_of
+from golden.floats import FloatDense
 from golden.formats import IntFormat, parse
 from golden.layers import KINDS
 from golden.networks import (
@@ -43,7 +44,7 @@ from golden.networks import (
     Transpose,
     TransposeConv2d,
 )
-from golden.quantize import FloatDense, quantize_network
+from golden.quantize import quantize_network
 from golden.readers import read
 from golden.units import parse as scheme
 

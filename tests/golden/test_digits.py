@@ -9,8 +9,8 @@ from golden import digits
 from golden.affine import quantize
 from golden.contracts import CONTRACTS
 from golden.contracts import parse as contract
+from golden.floats import run_float
 from golden.formats import parse
-from golden.quantize import run_float
 from golden.run import prove, run
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from golden.contracts import CONTRACTS, ScaleRule
 from golden.contracts import parse as contract
+from golden.floats import FloatDense
 from golden.formats import IntFormat, parse
 from golden.multipliers import (
     combined_scale,
@@ -17,7 +18,7 @@ from golden.multipliers import (
     scale_parameters,
 )
 from golden.networks import Dense, Network, Quantization, Tensor
-from golden.quantize import FloatDense, dequantize, quantize, quantize_network
+from golden.quantize import dequantize, quantize, quantize_network
 from golden.requantize import requantize
 from golden.run import run
 from tests.golden.definitions import scale_value, to_float32

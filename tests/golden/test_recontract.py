@@ -12,6 +12,7 @@ import pytest
 
 from golden.contracts import CONTRACTS, Onnx
 from golden.contracts import parse as contract
+from golden.floats import FloatDense
 from golden.formats import IntFormat, parse
 from golden.layer_scales import reduce_parameters
 from golden.networks import (
@@ -29,7 +30,7 @@ from golden.networks import (
     Tensor,
     Transpose,
 )
-from golden.quantize import FloatDense, quantize_network
+from golden.quantize import quantize_network
 from golden.readers import UnsupportedModel, read
 from golden.recontract import network_with, with_contract, with_scheme
 from golden.run import check_scales, prove, run

@@ -8,10 +8,11 @@ import pytest
 from golden import digits
 from golden.block_scaled import blocks_of, quantize_blocks
 from golden.contracts import parse as contract
+from golden.floats import FloatDense, run_float
 from golden.formats import parse
 from golden.layers.linear import linear_sums
 from golden.networks import Conv2d, Dense, Network
-from golden.quantize import FloatDense, dequantize, quantize, quantize_network, run_float
+from golden.quantize import dequantize, quantize, quantize_network
 from golden.run import prove, run
 
 

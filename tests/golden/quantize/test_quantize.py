@@ -7,9 +7,10 @@ from golden import quantize as q
 from golden.affine import dequantize, quantize, symmetric
 from golden.contracts import CONTRACTS, ExactSum
 from golden.contracts import parse as contract
+from golden.floats import FloatDense, run_float
 from golden.formats import parse
 from golden.networks import Dense, Network, Quantization
-from golden.quantize import FloatDense, quantize_network, quantize_weights, run_float
+from golden.quantize import quantize_network, quantize_weights
 from golden.quantize.calibration import FRACTIONS, apart, least_error, least_error_rows
 from golden.ranges import levels_range
 from golden.run import prove, run
@@ -243,7 +244,7 @@ X = np.ones((4, 3))
     (ONE, dict(weights=U4), r"^Weights must have a format with levels on both sides of 0 where "
                             r"they have no zero points, not u4$"),
     ([], {}, r"^Layers must be one or more, not none$"),
-    (ONE * 2, {}, r"^Weights must take the 2 outputs of the layer before, not 3$"),
+    (ONE * 2, {}, r"^Layer 'dense1': Input 0 must have shape \(3,\), not \(2,\)$"),
     (ONE, dict(calibration=np.ones((4, 2))),
      r"^Calibration must have shape \(examples, 3\), not \(4, 2\)$"),
     (ONE, dict(calibration=np.ones((0, 3))),
