@@ -135,19 +135,18 @@ def _tiles() -> Iterator[Entry]:
                     design.built, design.verify, _LUTS if choices else _DSPS)
 
 
-ARRAYS: Mapping[str, tuple[Array, ...]] = {
-    "int8 array": (Array("s8", "winograd"), Array("s8")),
-    "int4 array": (Array("s4", "codes"), Array("s4")),
-    "int2 array": (Array("s2", "codes"), Array("s2")),
+ARRAYS: Mapping[str, Array] = {
+    "int8 array": Array("s8", "winograd"),
+    "int4 array": Array("s4", "codes"),
+    "int2 array": Array("s2", "codes"),
 }
-"""Arrays by name; the first of each is the smallest."""
+"""Arrays by name, each with its smallest inner product."""
 
 
 def _arrays() -> Iterator[Entry]:
-    for subject, arrays in ARRAYS.items():
-        for array in arrays:
-            yield Entry(subject, _way(array.inner_product), "MAC", array.macs, array.bits,
-                        array.built, array.verify, _LUTS)
+    for subject, array in ARRAYS.items():
+        yield Entry(subject, _way(array.inner_product), "MAC", array.macs, array.bits,
+                    array.built, array.verify, _LUTS)
 
 
 ENTRIES: tuple[Entry, ...] = (*_dots(), *_requantizers(), *_tiles())

@@ -16,10 +16,9 @@ SMALL = Array("s2", "winograd", rows=2, cols=2, lanes=2)
 def test_arrays():
     ecp5 = "exactmac on ecp5"
     assert [(each.subject, each.way, each.count, each.bits) for each in LARGE] == [
-        ("int8 array", f"{ecp5}, winograd", 512, 16), ("int8 array", ecp5, 512, 16),
-        ("int4 array", f"{ecp5}, codes", 512, 8), ("int4 array", ecp5, 512, 8),
-        ("int2 array", f"{ecp5}, codes", 512, 4), ("int2 array", ecp5, 512, 4)]
-    assert {array.config.macs for arrays in ARRAYS.values() for array in arrays} == {512}
+        ("int8 array", f"{ecp5}, winograd", 512, 16), ("int4 array", f"{ecp5}, codes", 512, 8),
+        ("int2 array", f"{ecp5}, codes", 512, 4)]
+    assert {array.config.macs for array in ARRAYS.values()} == {512}
 
 
 @pytest.mark.skipif(available() is not None, reason=str(available()))
