@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import lcm, prod
+from typing import Any
 
 import numpy as np
 
@@ -130,8 +131,8 @@ def _pool(layer: Pool, writer: Writer):
     graph, name = writer.graph, layer.name
     own = writer.quantizers[layer.inputs[0]].rounding("HALF_UP")
     ends = None if layer.clamp is None else clip(own, *layer.clamp)
-    fields = {"kernel_shape": list(layer.size), "strides": list(layer.stride),
-              "pads": _pads(layer.padding)}
+    fields: dict[str, Any] = {"kernel_shape": list(layer.size), "strides": list(layer.stride),
+                              "pads": _pads(layer.padding)}
     x = graph.tensor(layer.inputs[0], first=True)
     plain = layer.kind == "max" and ends is None
     output = name if plain else graph.fresh(f"{name}.pooled")

@@ -90,7 +90,8 @@ class Quantizer:
     @property
     def factor(self) -> int:
         """Levels between two integers of the quantizer."""
-        return 2 if isinstance(self.output.format, OddFormat) else 1
+        fmt = self.output.format
+        return 2 if isinstance(fmt, OddFormat) and fmt != BIPOLAR else 1
 
     @property
     def scale(self) -> Fraction:
@@ -176,8 +177,8 @@ def constant(graph: Graph, name: str, levels: np.ndarray, quantization: Quantiza
     check(fmt, title)
     sizes = [1] * levels.ndim
     sizes[axis] = len(scales)
-    step = np.float32([float(each) for each in scales])
-    step = np.float32(step[0]) if (step == step[0]).all() else step.reshape(sizes)
+    step = np.array([float(each) for each in scales], np.float32)
+    step = step[0] if (step == step[0]).all() else step.reshape(sizes)
     factor = np.float32(2 if isinstance(fmt, OddFormat) and fmt != BIPOLAR else 1)
     zero = np.asarray(quantization.zero_point)
     zero = zero.reshape(sizes) if zero.ndim else zero

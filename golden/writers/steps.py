@@ -82,12 +82,16 @@ def fitted(layer: Linear, network: Network, input: Quantizer, output: Quantizer)
     rounding = contract.rounding if isinstance(contract, MultiplyShift) else (
         Rounding.HALF_EVEN if isinstance(contract, Onnx) else Rounding.HALF_UP)
     quantizer = output.rounding(MODES[rounding])
-    clamp = None if not isinstance(contract, Clamped) else tuple(
-        int(np.unique(layer.parameters[f"clamp_{end}"]).item()) if np.unique(
-            layer.parameters[f"clamp_{end}"]).size == 1 else None for end in ("min", "max"))
-    if clamp is not None and None in clamp:
-        raise ValueError("Clamp must be one for all channels")
-    cut = None if clamp is None else clip(quantizer, *clamp)
+    cut = None
+    if isinstance(contract, Clamped):
+        clamps = np.unique([np.broadcast_to(layer.parameters[f"clamp_{end}"], ends.shape[1])
+                            for end in ("min", "max")], axis=1)
+        if clamps.shape[1] > 1:
+            raise ValueError("Clamp must be one for all channels")
+        cut = clip(quantizer, *clamps[:, 0].tolist())
+    else:  # the level that every sum reaches
+        reached = int((wanted == ends[0]).all(axis=1).sum())
+        cut = clip(quantizer, int(layer.output.format.levels()[reached]), layer.output.format.max)
     slopes, offsets = _real(layer, network, quantizer, rounding, wanted)
     borders = quantizer.borders()
     bounds = ends.T.tolist()
@@ -102,11 +106,11 @@ def fitted(layer: Linear, network: Network, input: Quantizer, output: Quantizer)
     factors = [Fraction(1)] * len(weights)
     terms = [_terms(offset, 1) for offset in offsets]
     wrong = [k for k, weight in enumerate(weights)
-             if not right(k, input.step * weight, sum(terms[k]))]
+             if not right(k, input.step * weight, sum(terms[k], Fraction(0)))]
     for k in wrong:
         weights[k], factors[k] = _pair(exact[k])
         terms[k] = _terms(offsets[k], 2)
-        if not right(k, input.step * weights[k] * factors[k], sum(terms[k])):
+        if not right(k, input.step * weights[k] * factors[k], sum(terms[k], Fraction(0))):
             raise ValueError(f"Contract {contract.name} of channel {k} must give every sum the "
                              f"level of a real factor, {float(exact[k] * input.step / output.step)}"
                              f", which float32 holds, and of rounding {quantizer.mode}")
@@ -179,7 +183,7 @@ def _terms(value: Fraction, count: int) -> list[Fraction]:
     # Numbers of float32 whose sum is nearest to a number.
     terms: list[Fraction] = []
     for _ in range(count):
-        rest = value - sum(terms)
+        rest = value - sum(terms, Fraction(0))
         if abs(rest) < Fraction(1, 1 << 120):  # too small for float32, and for any border
             break
         terms.append(float32(rest, "Bias"))
