@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from golden import elementwise
-from golden.contracts import Clamped, Contract, MultiplyShift, Rounding
+from golden.contracts import Contract
 from golden.formats import IntFormat
 from golden.layers.elementwise import operations
 from golden.networks import (
@@ -27,7 +27,7 @@ from golden.networks import (
 from golden.units import Scheme
 from golden.writers.graph import Graph
 from golden.writers.quantizers import MODES, Quantizer, constant
-from golden.writers.steps import clip, fitted
+from golden.writers.steps import clip, fitted, rounding_of
 
 __all__ = ["LAYERS", "Writer"]
 
@@ -96,6 +96,7 @@ def _floats(values: Sequence[Fraction], shape: Sequence[int]) -> np.ndarray:
 def _linear(layer: Linear, writer: Writer):
     if layer.exponents is not None or layer.table is not None:
         raise ValueError("Weights and results must have no exponents and no table")
+    rounding_of(layer.contract)  # which refuses what has none
     graph, name, count = writer.graph, layer.name, len(layer.weights)
     rows = fitted(layer, writer.network, writer.quantizers[layer.inputs[0]],
                   writer.quantizer(layer))
@@ -237,8 +238,7 @@ def _concat(layer: Concat, writer: Writer):
 
 def _rounding(quantizer: Quantizer, contract: Contract) -> tuple[Quantizer, Fraction]:
     # The quantizer that rounds as a contract, and what is added in front of it.
-    assert isinstance(contract, Clamped)
-    rounding = contract.rounding if isinstance(contract, MultiplyShift) else Rounding.HALF_EVEN
+    rounding = rounding_of(contract)
     return quantizer.rounding(MODES[rounding]), quantizer.extra(rounding)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from golden.contracts import (
     Clamped,
+    Contract,
     MultiplyShift,
     Onnx,
     Rounding,
@@ -20,7 +21,7 @@ from golden.ranges import values_range
 from golden.readers.qonnx.exact import Piece
 from golden.writers.quantizers import MODES, Quantizer, float32, not_below
 
-__all__ = ["Rows", "clip", "fitted"]
+__all__ = ["Rows", "clip", "fitted", "rounding_of"]
 
 TRIED = 1 << 16
 """Pairs of factors that are tried for a channel."""
@@ -74,13 +75,9 @@ def fitted(layer: Linear, network: Network, input: Quantizer, output: Quantizer)
         If a contract or a channel cannot be said.
     """
     contract = layer.contract
-    if not isinstance(contract, Clamped | Thresholds) or isinstance(contract, Stochastic):
-        raise ValueError(f"Contract must be one that gives each sum one level, "
-                         f"not {contract.name}")
     ends = sum_ends(layer, network)
     wanted = _ladder(layer, ends)
-    rounding = contract.rounding if isinstance(contract, MultiplyShift) else (
-        Rounding.HALF_EVEN if isinstance(contract, Onnx) else Rounding.HALF_UP)
+    rounding = rounding_of(contract)
     quantizer = output.rounding(MODES[rounding])
     cut = None
     if isinstance(contract, Clamped):
@@ -117,6 +114,19 @@ def fitted(layer: Linear, network: Network, input: Quantizer, output: Quantizer)
     more = max(map(len, terms))
     return Rows(quantizer, weights, factors if wrong else None,
                 [own + [Fraction(0)] * (more - len(own)) for own in terms], cut)
+
+
+def rounding_of(contract: Contract) -> Rounding:
+    """Return the rounding of exact numbers that is a contract's or, of most numbers, like it.
+
+    ``ValueError`` if the contract has none: it draws, or makes no levels.
+    """
+    if not isinstance(contract, Clamped | Thresholds) or isinstance(contract, Stochastic):
+        raise ValueError(f"Contract must be one that gives each sum one level, "
+                         f"not {contract.name}")
+    if isinstance(contract, MultiplyShift):
+        return contract.rounding
+    return Rounding.HALF_EVEN if isinstance(contract, Onnx) else Rounding.HALF_UP
 
 
 def clip(quantizer: Quantizer, least: int, most: int) -> tuple[Fraction, Fraction] | None:
@@ -171,8 +181,10 @@ def _real(layer: Linear, network: Network, quantizer: Quantizer, rounding: Round
             level = int(layer.output.format.levels()[int((wanted[:, k] <= 0).sum())])
             offset = Fraction(level - quantizer.output.scalar_zero_point())
             factor = Fraction(1)
-        elif rounding in (Rounding.HALF_UP, Rounding.FLOOR):
-            # Every number is a multiple of 1 over the denominator: borders lie between two.
+        elif rounding in (Rounding.HALF_UP, Rounding.FLOOR) and not (
+                quantizer.extra(rounding) * 2 == quantizer.step and factor.denominator == 1):
+            # All numbers are multiples of 1 over the denominator, and so is each border: half of
+            # that more puts the borders between two. Those of integers are there as they are.
             offset += Fraction(1, 2 * factor.denominator)
         slopes.append(factor * quantizer.step)
         offsets.append(offset * quantizer.step + quantizer.extra(rounding))

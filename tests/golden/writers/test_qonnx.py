@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from golden.contracts import CONTRACTS
+from golden.floats import FloatDense
 from golden.formats import parse
 from golden.layers.linear import linear_results, sum_ends
-from golden.quantize import quantize_network
+from golden.networks import Quantization
+from golden.quantize import Weights, quantize_network
 from golden.ranges import values_range
 from golden.run import run
 from golden.writers.qonnx import qonnx_model
@@ -130,3 +132,19 @@ def test_contracts(contract, rng, tmp_path):
 
 
 REFUSED = {"stochastic", "tflite", "q31"}
+
+
+@pytest.mark.parametrize("fmt", ["s4", "u4", "odd3", "binary"])
+@pytest.mark.parametrize("factor", [1, 2, 0.5, 0.375, 1.5])
+def test_ties(fmt, factor, tmp_path):
+    """Sums that lie between two levels go up, whatever the factor's digits."""
+    output = Quantization(parse(fmt), 0.5)
+    layers = [FloatDense(np.array([[1.0, 1], [1, -1]]), np.array([0.5, -1]))]
+    network = quantize_network(layers, np.ones((1, 2)), weights="s2", activations="s4",
+                               contract="half_up", zero_points="none", output=fmt, given={
+        "input": Quantization(parse("s4"), 0.5), "dense0": output,
+        "dense0.weights": Weights(layers[0].weights.astype(int),
+                                  Quantization(parse("s2"), float(factor)))})
+    read, _ = reads_back(network, np.array([[0, 0]]), tmp_path / "one.onnx", 2)
+    [layer], [own], ends = network.layers, read.layers, sum_ends(network.layers[0], network)
+    np.testing.assert_array_equal(every_sum(own, read, ends), every_sum(layer, network, ends))
