@@ -1,17 +1,22 @@
 """QONNX files of networks: read back and run by qonnx's executor, every tensor is equal."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
+from golden.affine import quantize
 from golden.contracts import CONTRACTS
 from golden.floats import FloatDense
 from golden.formats import parse
 from golden.layers.linear import linear_results, sum_ends
+from golden.multipliers import real_scale
 from golden.networks import Quantization
 from golden.quantize import Weights, quantize_network
 from golden.ranges import values_range
+from golden.readers import read_model
 from golden.run import run
-from golden.writers.qonnx import qonnx_model
+from golden.writers.qonnx import qonnx_model, write_qonnx
 from tests.golden.writers.qonnx_files import (
     chain,
     check_equal,
@@ -58,6 +63,7 @@ def test_formats(weights, activations, rng, tmp_path):
     reads_back(network, levels(rng, network), tmp_path / "one.onnx", 3)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("weights, activations", PAIRS)
 def test_every_sum(weights, activations, rng, tmp_path):
     """The layer that is read back gives each sum that the weights allow the same level."""
@@ -85,16 +91,31 @@ def expected_of(tensors, count):
     return {name: each[:count] for name, each in tensors.items()}
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("weights, activations", PAIRS)
 def test_the_executor(weights, activations, rng):
-    """It is equal where factors have few bits: here multipliers times sums have at most 23."""
-    bits = 1 if parse(activations).bits > 4 else 4
-    network = chain(rng, weights, activations, bits=bits)
+    """It is equal where factors and sums have few bits."""
+    network = chain(rng, weights, activations, bits=1 if parse(activations).bits > 4 else 4)
     for layer in network.layers:
-        sums = np.abs(sum_ends(layer, network)).max() + np.abs(layer.parameters["bias"]).max()
-        assert int(sums) << bits < 1 << 23
-    x = levels(rng, network)
+        p = layer.parameters
+        for factor, bias, ends in zip(real_scale(layer.contract, p), p["bias"],
+                                      sum_ends(layer, network).T, strict=True):
+            factor = Fraction(float(factor))
+            most = int(np.abs(ends).max()) + abs(int(bias))
+            assert factor.numerator * most < 1 << 23
+            assert factor.denominator * layer.output.format.max < 1 << 23
+    x = levels(rng, network, 20)
     check_equal(run_by_qonnx(network, x), run(network, x), 3)
+
+
+@pytest.mark.parametrize("activations", ["u4", "u8"])
+def test_real_inputs(activations, rng, tmp_path):
+    """Unsigned inputs are rounded as golden rounds them, ties too."""
+    network = chain(rng, "s4n", activations, bits=4)
+    write_qonnx(network, tmp_path / "one.onnx")
+    x = (np.arange(-9, 600) * network.input.scale / 2).astype(np.float32)
+    [border] = read_model(tmp_path / "one.onnx").borders.values()
+    np.testing.assert_array_equal(border(x), quantize(x, network.input))
 
 
 def test_a_file_means_the_same_real_numbers(rng):
