@@ -157,15 +157,16 @@ REFUSED = {"stochastic", "tflite", "q31"}
 
 @pytest.mark.parametrize("fmt", ["s4", "u4", "odd3", "binary"])
 @pytest.mark.parametrize("factor", [1, 2, 0.5, 0.375, 1.5])
-def test_ties(fmt, factor, tmp_path):
-    """Sums that lie between two levels go up, whatever the factor's digits."""
-    output = Quantization(parse(fmt), 0.5)
+@pytest.mark.parametrize("step", [0.5, 0.3, 0.7])
+def test_ties(fmt, factor, step, tmp_path):
+    """Sums in the middle of two levels go up, also where float32 does not hold the middle."""
+    output, before = Quantization(parse(fmt), step), 0.5 if step == 0.5 else 0.9
     layers = [FloatDense(np.array([[1.0, 1], [1, -1]]), np.array([0.5, -1]))]
     network = quantize_network(layers, np.ones((1, 2)), weights="s2", activations="s4",
                                contract="half_up", zero_points="none", output=fmt, given={
-        "input": Quantization(parse("s4"), 0.5), "dense0": output,
+        "input": Quantization(parse("s4"), before), "dense0": output,
         "dense0.weights": Weights(layers[0].weights.astype(int),
-                                  Quantization(parse("s2"), float(factor)))})
+                                  Quantization(parse("s2"), factor * step / before))})
     read, _ = reads_back(network, np.array([[0, 0]]), tmp_path / "one.onnx", 2)
     [layer], [own], ends = network.layers, read.layers, sum_ends(network.layers[0], network)
     np.testing.assert_array_equal(every_sum(own, read, ends), every_sum(layer, network, ends))
