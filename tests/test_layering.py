@@ -48,6 +48,9 @@ WINGS = {
         "runtimes": ("contracts", "formats", "networks"),
         "layers": ("contracts", "formats", "networks", "runtimes"),
         "readers": ("contracts", "floats", "formats", "networks", "runtimes"),
+        # What a file means is the reader's to say.
+        "writers": ("contracts", "formats", "layers", "networks", "runtimes.qonnx",
+                    "readers.qonnx.exact", "readers.qonnx.steps"),
         "quantize": ("contracts", "floats", "formats", "layers", "networks"),
     },
 }
@@ -55,6 +58,7 @@ WINGS = {
 LAZY = {"golden.train": ("sklearn",), "exactmac.plot": ("matplotlib",),
         "golden.readers.tflite.file": ("tflite",),
         "golden.readers.onnx.file": ("onnx",),
+        "golden.writers.graph": ("onnx",),
         "exactmac.oracles.probe": ("onnx",),
         "exactmac.oracles.onnxruntime": ("onnx", "onnxruntime"),
         "exactmac.oracles.qonnx": ("onnx", "qonnx"),

@@ -4,10 +4,11 @@ from golden.affine import asymmetric, dequantize, limits, quantize, round_to_ste
 from golden.quantize.calibration import apart, highest_exponents, least_error, least_error_rows
 from golden.quantize.linear import Weights
 from golden.quantize.network import ZeroPoints, quantize_network
+from golden.quantize.scales import short_scales
 from golden.quantize.weights import WeightRanges, quantize_weights
 
 __all__ = [
-    "quantize_network", "quantize_weights", "ZeroPoints", "WeightRanges", "Weights",
+    "quantize_network", "quantize_weights", "ZeroPoints", "WeightRanges", "Weights", "short_scales",
     "asymmetric", "dequantize", "limits", "quantize", "round_to_step", "symmetric",
     "apart", "least_error", "least_error_rows", "highest_exponents",
 ]

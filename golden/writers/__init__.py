@@ -1,0 +1,1 @@
+"""Networks of this project as files of other formats."""
