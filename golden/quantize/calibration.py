@@ -1,6 +1,9 @@
 """Chooses the range of real numbers that a format spans, from examples."""
 
+import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -8,10 +11,13 @@ from golden.affine import asymmetric, dequantize, quantize, symmetric
 from golden.block_scaled import quantize_blocks
 from golden.formats import EXPONENT, BlockScaled, Format, finite
 from golden.networks import Quantization
+from golden.quantize.extremes import average_range, min_max_range
+from golden.quantize.histograms import entropy_range, percentile_range
 from golden.ranges import Range
 
-__all__ = ["FRACTIONS", "METHODS", "calibrate", "min_max", "least_error", "least_error_rows",
-           "apart", "highest_exponents"]
+__all__ = ["FRACTIONS", "METHODS", "apart", "calibrate", "entropy", "highest_exponents",
+           "least_error", "least_error_rows", "method_of", "min_max", "moving_average",
+           "percentile"]
 
 FRACTIONS: Sequence[float] = tuple(np.linspace(1.0, 0.2, 33).tolist())
 """Shares of the largest magnitude to try, the widest range first."""
@@ -40,21 +46,107 @@ def least_error(values, fmt: Format, *, zero_point: bool) -> Quantization:
 
 def min_max(values, fmt: Format, *, zero_point: bool) -> Quantization:
     """Quantization that spans all of ``values``; arguments as of :func:`least_error`."""
-    values = _examples(values)
-    lo, hi = min(values.min(), 0.0), max(values.max(), 0.0)
-    return (asymmetric(lo, hi, fmt) if zero_point
-            else symmetric(_magnitude(lo, hi, fmt), fmt))
+    return _spanning(*min_max_range(values), fmt, zero_point=zero_point)
 
 
-METHODS: Mapping[str, Callable[..., Quantization]] = {"mse": least_error, "min_max": min_max}
+def moving_average(values, fmt: Format, *, zero_point: bool, batch: int = 1, collect: int = 0,
+                   averaging: float = 0.01) -> Quantization:
+    """Quantization that spans the average range of batches.
+
+    Parameters
+    ----------
+    values, fmt, zero_point
+        Parameters of :func:`least_error`.
+    batch, collect, averaging
+        Parameters of :func:`golden.quantize.extremes.average_range`.
+    """
+    lo, hi = average_range(values, batch=batch, collect=collect, averaging=averaging)
+    return _spanning(lo, hi, fmt, zero_point=zero_point)
+
+
+def percentile(values, fmt: Format, *, zero_point: bool, percentile: float = 99.999,
+               bins: int = 2048, collect: int = 0) -> Quantization:
+    """Quantization that spans a share of the values; without a zero point, of their magnitudes.
+
+    Parameters
+    ----------
+    values, fmt, zero_point
+        Parameters of :func:`least_error`.
+    percentile, bins, collect
+        Parameters of :func:`golden.quantize.histograms.percentile_range`.
+    """
+    if not zero_point and fmt.min >= 0:
+        # Negative values saturate at 0.
+        values = np.maximum(values, 0)
+    lo, hi = percentile_range(values, absolute=not zero_point, percentile=percentile, bins=bins,
+                              collect=collect)
+    return _spanning(lo, hi, fmt, zero_point=zero_point)
+
+
+def entropy(values, fmt: Format, *, zero_point: bool, bins: int = 128, quantized_bins: int = 128,
+            collect: int = 0) -> Quantization:
+    """Quantization that spans the range of the least divergence.
+
+    Parameters
+    ----------
+    values, fmt, zero_point
+        Parameters of :func:`least_error`.
+    bins, quantized_bins, collect
+        Parameters of :func:`golden.quantize.histograms.entropy_range`.
+    """
+    lo, hi = entropy_range(values, bins=bins, quantized_bins=quantized_bins, collect=collect)
+    return _spanning(lo, hi, fmt, zero_point=zero_point)
+
+
+METHODS: Mapping[str, Callable[..., Quantization]] = {
+    "mse": least_error, "min_max": min_max, "moving_average": moving_average,
+    "percentile": percentile, "entropy": entropy}
 """Methods of calibration by name."""
 
 
+def method_of(text: str) -> Callable[..., Quantization]:
+    """Return a method of calibration, with its options, from ``name`` or ``name:option=number,...``.
+
+    Examples: ``mse``, ``percentile:percentile=99.9,bins=512``.
+
+    Parameters
+    ----------
+    text : str
+        A name of :data:`METHODS`, and options: the function's keyword parameters.
+
+    Raises
+    ------
+    ValueError
+        If no method has that name, or the method does not have an option.
+    """
+    name, colon, rest = text.partition(":") if isinstance(text, str) else (text, "", "")
+    if name not in METHODS:
+        raise ValueError(f"Method must be one of {', '.join(METHODS)}, not {name!r}")
+    known = [option for option, each in inspect.signature(METHODS[name]).parameters.items()
+             if each.default is not each.empty]
+    options: dict[str, int | float] = {}
+    for part in rest.split(",") if colon else ():
+        match = re.fullmatch(r"([a-z_]+)=([0-9]+(\.[0-9]*)?)", part)
+        if not match or match[1] not in known or match[1] in options:
+            raise ValueError(
+                f"Options of method {name} must be {' or '.join(f'{each}=NUMBER' for each in known)}"
+                f", each once and separated by commas, not {rest!r}" if known else
+                f"Method {name} must have no options, not {rest!r}")
+        options[match[1]] = float(match[2]) if match[3] else int(match[2])
+    return partial(METHODS[name], **options)
+
+
 def calibrate(values, fmt: Format, *, method: str, zero_point: bool) -> Quantization:
-    """Quantization that a method of calibration chooses; other arguments as of it."""
-    if method not in METHODS:
-        raise ValueError(f"Method must be one of {', '.join(METHODS)}, not {method!r}")
-    return METHODS[method](values, fmt, zero_point=zero_point)
+    """Quantization that a method of calibration chooses.
+
+    Parameters
+    ----------
+    values, fmt, zero_point
+        Parameters of :func:`least_error`; the first axis of ``values`` has the examples.
+    method : str
+        Argument of :func:`method_of`.
+    """
+    return method_of(method)(values, fmt, zero_point=zero_point)
 
 
 def least_error_rows(values, fmt: Format, *, zero_point: bool,
@@ -145,6 +237,11 @@ def highest_exponents(values, fmt: BlockScaled, binades: int) -> Quantization:
 
 def _symmetric(lo: float, hi: float, fmt: Format) -> Iterator[Quantization]:
     return (symmetric(share * _magnitude(lo, hi, fmt), fmt) for share in FRACTIONS)
+
+
+def _spanning(lo: float, hi: float, fmt: Format, *, zero_point: bool) -> Quantization:
+    lo, hi = min(float(lo), 0.0), max(float(hi), 0.0)
+    return asymmetric(lo, hi, fmt) if zero_point else symmetric(_magnitude(lo, hi, fmt), fmt)
 
 
 def _magnitude(lo: float, hi: float, fmt: Format) -> float:
