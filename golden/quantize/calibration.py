@@ -105,7 +105,7 @@ METHODS: Mapping[str, Callable[..., Quantization]] = {
 
 
 def method_of(text: str) -> Callable[..., Quantization]:
-    """Return a method of calibration, with its options, from ``name`` or ``name:option=number,...``.
+    """Return a method of calibration, with its options, from ``name:option=number,...``.
 
     Examples: ``mse``, ``percentile:percentile=99.9,bins=512``.
 
@@ -122,17 +122,21 @@ def method_of(text: str) -> Callable[..., Quantization]:
     name, colon, rest = text.partition(":") if isinstance(text, str) else (text, "", "")
     if name not in METHODS:
         raise ValueError(f"Method must be one of {', '.join(METHODS)}, not {name!r}")
-    known = [option for option, each in inspect.signature(METHODS[name]).parameters.items()
-             if each.default is not each.empty]
+    known = {option: each.default for option, each
+             in inspect.signature(METHODS[name]).parameters.items()
+             if each.default is not each.empty}
+    must = " or ".join(f"{option}={'INTEGER' if isinstance(default, int) else 'NUMBER'}"
+                       for option, default in known.items())
     options: dict[str, int | float] = {}
     for part in rest.split(",") if colon else ():
-        match = re.fullmatch(r"([a-z_]+)=([0-9]+(\.[0-9]*)?)", part)
-        if not match or match[1] not in known or match[1] in options:
-            raise ValueError(
-                f"Options of method {name} must be {' or '.join(f'{each}=NUMBER' for each in known)}"
-                f", each once and separated by commas, not {rest!r}" if known else
-                f"Method {name} must have no options, not {rest!r}")
-        options[match[1]] = float(match[2]) if match[3] else int(match[2])
+        match = re.fullmatch(r"([a-z_]+)=([0-9]{1,9}(\.[0-9]*)?)", part)
+        option = match[1] if match else ""
+        if (not match or option not in known or option in options
+                or match[3] and isinstance(known[option], int)):
+            raise ValueError(f"Options of method {name} must be "
+                             f"{f'{must}, each once, separated by commas' if must else 'none'}, "
+                             f"not {rest!r}")
+        options[option] = type(known[option])(match[2])
     return partial(METHODS[name], **options)
 
 

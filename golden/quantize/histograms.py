@@ -24,8 +24,8 @@ class _Histogram:
     # Counts of the bins between the edges, and the ends of all numbers seen.
     counts: np.ndarray
     edges: np.ndarray
-    lo: np.floating
-    hi: np.floating
+    lo: float
+    hi: float
 
     def within(self, lo, hi) -> tuple[float, float]:
         # No range reaches beyond the numbers seen.

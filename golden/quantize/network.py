@@ -11,11 +11,19 @@ from golden.affine import dequantize, quantize
 from golden.block_scaled import Levels
 from golden.contracts import Contract, ExactSum, check_contract
 from golden.floats import FloatDense, FloatLayer, FloatLinear, FloatNetwork, run_float
-from golden.formats import BlockScaled, Format, IntFormat, check_format, finite, parse
+from golden.formats import (
+    BlockScaled,
+    Format,
+    IntFormat,
+    LoadedCodebook,
+    check_format,
+    finite,
+    parse,
+)
 from golden.layers import kind_of
 from golden.layers.linear import linear_results
 from golden.networks import Network, Quantization, Tensor
-from golden.quantize.calibration import apart, calibrate, highest_exponents
+from golden.quantize.calibration import apart, calibrate, highest_exponents, method_of
 from golden.quantize.joins import keeps_quantization, without_weights
 from golden.quantize.linear import Weights, biases_of, parameters_for, step_of, weigh
 from golden.quantize.weights import Per, WeightRanges
@@ -62,7 +70,8 @@ def quantize_network(network: FloatNetwork | Sequence[FloatLayer], calibration, 
         Tensors of integer formats that may have zero points other than 0; ``both`` are activations
         and weights. Without one, negative numbers become 0 in an unsigned format.
     method : str
-        Method of calibration, one of :data:`golden.quantize.calibration.METHODS`.
+        Method of calibration, and its options: ``mse``, ``percentile:percentile=99.9`` and others
+        (:func:`golden.quantize.calibration.method_of`).
     weight_ranges : "max" or "least_error"
         Range of each channel's weights, as in :func:`quantize_weights`.
     per : "channel" or "tensor"
@@ -105,6 +114,7 @@ def quantize_network(network: FloatNetwork | Sequence[FloatLayer], calibration, 
     if not isinstance(network, FloatNetwork):
         network = _chain(network, calibration.shape[1:])
     _check_request(network, activations, output, contract, zero_points, window)
+    method_of(method)
     if calibration.shape[1:] != network.input_shape or not len(calibration):
         raise ValueError(f"Calibration must have shape "
                          f"(examples, {', '.join(map(str, network.input_shape))}), "
@@ -199,6 +209,9 @@ def _format(fmt: Format | str, name: str) -> Format:
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
     check_format(fmt, name)
+    if isinstance(fmt, LoadedCodebook):
+        # Its levels are those of all tables: no table has them all.
+        raise ValueError(f"{name} must have levels of their own, as codebook:L/L... has, not {fmt}")
     return fmt
 
 

@@ -36,9 +36,8 @@ def quantize_weights(weights, fmt: Format, *, zero_point: bool = False,
         ``max`` spans all of that. ``least_error`` spans the share of it with the least squared
         error and saturates the largest weights: better at 2 and 3 bits, about equal above.
     """
-    if not zero_point and (fmt.min >= 0 or fmt.max < 1):
-        raise ValueError(f"Weights must have a format with levels on both sides of 0 where they "
-                         f"have no zero points, not {fmt}")
+    if not zero_point:
+        _check_sides(fmt)
     if ranges not in ("max", "least_error"):
         raise ValueError(f"Weight ranges must be max or least_error, not {ranges!r}")
     if per not in ("channel", "tensor"):
@@ -116,6 +115,7 @@ def blocks_for(biases: np.ndarray, weights, fmt: BlockScaled, input: Quantizatio
     ValueError
         If the least exponent must grow and the format has no level 0, as in :func:`spread_for`.
     """
+    _check_sides(fmt)
     blocks = quantize_blocks(weights, fmt, window=window)
     if not np.any(weights):
         # In a format without a level 0 these weights are not 0, and must be small.
@@ -130,6 +130,12 @@ def blocks_for(biases: np.ndarray, weights, fmt: BlockScaled, input: Quantizatio
     _check_vanishing(fmt, input, np.shape(weights)[1], places)
     least = min(enough, EXPONENT.max)
     return quantize_blocks(weights, fmt, exponents=Range(least, max(least, most)))
+
+
+def _check_sides(fmt: Format):
+    if fmt.min >= 0 or fmt.max < 1:
+        raise ValueError(f"Weights must have a format with levels on both sides of 0 where they "
+                         f"have no zero points, not {fmt}")
 
 
 def _check_vanishing(fmt: Format, input: Quantization, count: int, places: int):
