@@ -10,7 +10,7 @@ from golden import contracts, units
 from golden.affine import dequantize, quantize
 from golden.block_scaled import Levels
 from golden.contracts import Contract, ExactSum, check_contract
-from golden.floats import FloatDense, FloatLayer, FloatLinear, FloatNetwork, run_float
+from golden.floats import FloatDense, FloatLayer, FloatLinear, FloatNetwork, float_tensors
 from golden.formats import (
     BlockScaled,
     Format,
@@ -26,6 +26,14 @@ from golden.networks import Network, Quantization, Tensor
 from golden.quantize.calibration import apart, calibrate, highest_exponents, method_of
 from golden.quantize.joins import keeps_quantization, without_weights
 from golden.quantize.linear import Weights, biases_of, parameters_for, step_of, weigh
+from golden.quantize.unify import (
+    Unify,
+    check_way,
+    common_values,
+    exact_output,
+    powers_apart,
+    tensors_that_meet,
+)
 from golden.quantize.weights import Per, WeightRanges
 from golden.run import prove
 from golden.scaling import add
@@ -40,7 +48,8 @@ def quantize_network(network: FloatNetwork | Sequence[FloatLayer], calibration, 
                      output: Format | str | None = None, contract: Contract | str,
                      zero_points: ZeroPoints = "activations", method: str = "mse",
                      weight_ranges: WeightRanges = "max", per: Per = "channel", window: int = 16,
-                     scheme: str = "exact", classifier: bool = False, correct_bias: bool = False,
+                     scheme: str = "exact", unify: Unify = "requantize",
+                     classifier: bool = False, correct_bias: bool = False,
                      given: Mapping[str, Quantization | Weights] | None = None,
                      name: str | None = None) -> Network:
     """Quantize a float network, with ranges from examples of its inputs.
@@ -82,6 +91,11 @@ def quantize_network(network: FloatNetwork | Sequence[FloatLayer], calibration, 
         rest of ``window + 1`` to the weights. A block-scaled output has as many as the activations.
     scheme : str
         Arithmetic of sums of two tensors, one of :data:`golden.units.SCHEMES`.
+    unify : "requantize", "more_bits" or "forced_range"
+        What tensors that meet in a sum or a join have in common (:mod:`golden.quantize.unify`):
+        nothing, scales that are powers of two apart, or one range. With ``more_bits`` the result
+        has a wider format. Quantizations in ``given`` stay as they are; with ``forced_range`` a
+        given one is that of all that the tensor meets.
     classifier : bool
         Whether only the largest of the last layer's outputs matters. Its range then keeps the
         float network's winner of each example apart from the rest; no labels are needed.
@@ -115,6 +129,7 @@ def quantize_network(network: FloatNetwork | Sequence[FloatLayer], calibration, 
         network = _chain(network, calibration.shape[1:])
     _check_request(network, activations, output, contract, zero_points, window)
     method_of(method)
+    check_way(unify, scheme)
     if calibration.shape[1:] != network.input_shape or not len(calibration):
         raise ValueError(f"Calibration must have shape "
                          f"(examples, {', '.join(map(str, network.input_shape))}), "
@@ -123,18 +138,25 @@ def quantize_network(network: FloatNetwork | Sequence[FloatLayer], calibration, 
     share = (window + 1) // 2 if isinstance(weights, BlockScaled) else window
     left = window + 1 - share if isinstance(activations, BlockScaled) else window
     given = given or {}
-    real = {network.input: calibration}  # what the float network computes
+    real = float_tensors(network, calibration)
+    met = {} if unify == "requantize" else tensors_that_meet(network)
     levels: dict[str, Levels] = {}
 
     def ranged(tensor: str, values, fmt: Format, winners=None) -> Quantization:
-        if tensor in given:
-            return _expect(given[tensor], Quantization, tensor)
+        group = met.get(tensor, ())
+        forced = group if unify == "forced_range" else ()
+        if source := next((each for each in (tensor, *forced) if each in given), None):
+            return _expect(given[source], Quantization, source)
         if isinstance(fmt, BlockScaled):
             return highest_exponents(values, fmt, share)
         movable = zero_points != "none" and isinstance(fmt, IntFormat)
-        if winners is not None:
+        if forced:
+            values = common_values([real[each] for each in forced])
+        elif winners is not None:
             return apart(values, winners, fmt, zero_point=movable)
-        return calibrate(values, fmt, method=method, zero_point=movable)
+        own = calibrate(values, fmt, method=method, zero_point=movable)
+        base = next((each for each in group if each in levels), None) if not forced else None
+        return own if base is None else powers_apart(own, made.quantization(base))
 
     made = Network(name=name or network.name, inputs=(Tensor(
         network.input, ranged(network.input, calibration, activations), network.input_shape),))
@@ -142,7 +164,6 @@ def quantize_network(network: FloatNetwork | Sequence[FloatLayer], calibration, 
     for index, layer in enumerate(network.layers):
         inputs = [made.quantization(each) for each in layer.inputs]
         seen = [levels[each] for each in layer.inputs]
-        real[layer.name] = layer.run(*(real[each] for each in layer.inputs))
         last = layer is network.layers[-1]
         if isinstance(layer, FloatLinear):
             key = f"{layer.name}.weights"
@@ -161,7 +182,7 @@ def quantize_network(network: FloatNetwork | Sequence[FloatLayer], calibration, 
             if output is None or isinstance(contract, ExactSum):
                 chosen = Quantization(contract.output_format(unbiased, output), step, 0)
             else:
-                winners = (np.argmax(run_float(network, calibration), axis=1)
+                winners = (np.argmax(real[layer.name], axis=1)
                            if classifier and last else None)
                 chosen = ranged(layer.name, values, output, winners)
             linear = replace(linear, output=chosen, parameters=parameters_for(
@@ -171,6 +192,8 @@ def quantize_network(network: FloatNetwork | Sequence[FloatLayer], calibration, 
             continue
         if keeps_quantization(layer):
             chosen = inputs[0]
+        elif unify == "more_bits" and layer.name not in given:
+            chosen = exact_output(layer, inputs)
         else:
             assert output is not None
             chosen = ranged(layer.name, layer.run(*(
