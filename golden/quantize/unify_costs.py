@@ -148,7 +148,7 @@ def _integer(quantization: Quantization) -> IntFormat:
 
 
 def _fractions(values: np.ndarray) -> np.ndarray:
-    return np.frompyfunc(Fraction, 1, 1)(values.astype(np.float64).astype(object))
+    return np.asarray(np.frompyfunc(Fraction, 1, 1)(values.astype(np.float64).astype(object)))
 
 
 def _numbers(levels: np.ndarray, quantization: Quantization) -> np.ndarray:
