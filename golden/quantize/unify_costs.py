@@ -43,8 +43,8 @@ class UnifyCost:
         cost.
     bits : int
         Width of the sum of the operands, each times its integer factor, before it is rounded or
-        saturated; of a join, of one operand times its factor. A power of two in all factors of a
-        sum does not count.
+        saturated; of a join, of one operand times its factor. A power of two that all factors of a
+        sum have, or the factor of a joined operand, is a shift and does not count.
     output_bits : int
         Width of the result.
     multipliers : float

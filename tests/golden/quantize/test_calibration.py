@@ -60,8 +60,10 @@ def test_constants(method, zero_point, values):
         assert np.isfinite(found)
 
 
-@pytest.mark.parametrize("method", [*METHODS, "percentile:percentile=99"])
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name, method", [
+    (name, "percentile:percentile=99") for name in FORMATS] + [
+    (name, method) for name in ("s4", "u8", "odd4", "e4m3fn", "codebook:-7/-3/0/3/7", "mx_s8")
+    for method in METHODS])
 def test_every_format_of_activations(name, method, rng):
     """It is quantized into a proven network, or refused by name."""
     layers = [FloatDense(rng.normal(size=(32, 64)) / 8, relu=True),

@@ -5,7 +5,7 @@ import pytest
 
 from golden import digits
 from golden.affine import quantize
-from golden.floats import FloatConv2d
+from golden.floats import FloatConv2d, FloatDense
 from golden.quantize import quantize_network
 from golden.quantize.sizes import accuracy_by_size, powers_of_two
 from golden.run import run
@@ -64,6 +64,14 @@ def test_other_outputs(data):
 def test_what_is_refused(data, changed, message):
     with pytest.raises(ValueError, match=f"^{message}$"):
         by_size(data, **changed)
+
+
+def test_scales_of_channels_count():
+    """The sums of channel 0 are the larger integers, those of channel 1 the larger numbers."""
+    layer, x = FloatDense(np.diag([1.0, 100.0])), np.array([[1.0, 0.5]])
+    (found,) = accuracy_by_size([layer], x, x, [1], seeds=[0], weights="s8n", activations="s8",
+                                contract="none")
+    assert found.correct == 1
 
 
 def test_images_are_no_outputs():
