@@ -7,7 +7,6 @@ step.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count
 
 import numpy as np
 
@@ -276,7 +275,7 @@ def run_dynamic(layers: Sequence[DynamicLayer], x, contract: str = "thresholds"
     """
     levels, input = dynamic_input(x)
     results: list[DynamicResult] = []
-    for place, layer in zip(count(1), layers, strict=False):
+    for place, layer in enumerate(layers, 1):
         sums = run(sums_network(layer, input), levels)["sums"]
         results.append(DynamicResult(layer, input, levels, sums, real_sums(layer, input, sums)))
         if place < len(layers):

@@ -1,7 +1,7 @@
 """Gradients of few bits by stochastic rounding, as DoReFa-Net has them (arXiv 1606.06160, eq. 12).
 
-The gradient of a layer's weights is a matrix product of levels, summed exactly over the batch. It is
-rounded once, by contract ``stochastic``, with the draws of the hardware's register
+The gradient of a layer's weights is a matrix product of levels, summed exactly over the batch. It
+is rounded once, by contract ``stochastic``, with the draws of the hardware's register
 (:mod:`golden.lfsr`). ``docs/dynamic.md`` derives the parameters from the paper's formula.
 """
 
@@ -156,7 +156,8 @@ def train_layer(x, labels, *, bits: int, steps: int = 100, batch: int = 32, rate
     The weights are real numbers and begin at 0. In each step a batch is drawn; the input has the
     nearest 8-bit levels, of one scale for all examples; ``delta`` is softmax minus the label,
     divided by the batch's size, in 8-bit levels of the batch's own scale. The weights then move by
-    ``rate`` times the quantized gradient. Step ``t`` takes the draws behind those of step ``t - 1``.
+    ``-rate`` times the quantized gradient. Each step takes the draws behind those of the step
+    before.
 
     Parameters
     ----------

@@ -178,8 +178,8 @@ class DynamicLstm:
         onnx = contract_of("onnx")
         assert isinstance(onnx, Clamped)
         rows = len(self.layer.weights)
-        output = Quantization(S8, np.repeat(
-            [NARROW.scale if name == "candidate" else WIDE.scale for name in GATES], self.hidden))
+        output = Quantization(S8, np.repeat(np.where(
+            np.array(GATES) == "candidate", NARROW.scale, WIDE.scale), self.hidden))
         each = {"bias": self.layer.bias_levels(input),
                 **linear_parameters(onnx, input.scale, self.layer.weight.scale, output.scale, S32),
                 "zero_point": 0, "clamp_min": S8.min, "clamp_max": S8.max}
