@@ -14,7 +14,7 @@ from golden.affine import quantize, symmetric
 from golden.contracts import S32, Onnx, Thresholds
 from golden.contracts import parse as contract_of
 from golden.floats import FloatDense
-from golden.formats import Format, IntFormat, integers
+from golden.formats import Format, IntFormat, integers, parse
 from golden.multipliers import linear_parameters
 from golden.networks import INPUT, Dense, Network, Quantization, Tensor
 from golden.ranges import check_ends
@@ -105,7 +105,8 @@ class DynamicResult:
     output: np.ndarray
 
 
-def quantize_dynamic(layers: Sequence[FloatDense], weights: Format) -> tuple[DynamicLayer, ...]:
+def quantize_dynamic(layers: Sequence[FloatDense], weights: Format | str
+                     ) -> tuple[DynamicLayer, ...]:
     """Quantize the weights of a chain of layers, each with one scale of float32.
 
     The scale is ``float32(max|W| / weights.max)``; levels are rounded half up.
@@ -114,19 +115,20 @@ def quantize_dynamic(layers: Sequence[FloatDense], weights: Format) -> tuple[Dyn
     ----------
     layers : sequence of FloatDense
         Layers, each of which takes the output of the one before; the last has no ReLU.
-    weights : Format
-        Integer format of the weights.
+    weights : Format or str
+        Signed integer format of the weights, or its name.
 
     Raises
     ------
     TypeError
         If a layer is no FloatDense.
     ValueError
-        If there is no layer, the weights' format is no integer format, or a layer is clipped
+        If there is no layer, the weights' format is no signed integer format, or a layer is clipped
         other than by a ReLU or does not take the output of the one before.
     """
-    if not isinstance(weights, IntFormat):
-        raise ValueError(f"Weights must be of an integer format, not {weights}")
+    weights = parse(weights) if isinstance(weights, str) else weights
+    if not isinstance(weights, IntFormat) or not weights.signed:
+        raise ValueError(f"Weights must be of a signed integer format, not {weights}")
     if not len(layers):
         raise ValueError("Layers must be one or more, not none")
     done: list[DynamicLayer] = []

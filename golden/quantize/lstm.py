@@ -263,14 +263,14 @@ class DynamicLstm:
             yield LstmStep(input, codes, gates, c, h)
 
 
-def quantize_lstm(lstm: FloatLstm, weights: Format) -> DynamicLstm:
+def quantize_lstm(lstm: FloatLstm, weights: Format | str) -> DynamicLstm:
     """Quantize the weights of all gates with one scale of float32.
 
     Parameters
     ----------
     lstm : FloatLstm
-    weights : Format
-        Integer format of the weights.
+    weights : Format or str
+        Signed integer format of the weights, or its name.
     """
     [layer] = quantize_dynamic([FloatDense(lstm.weights, lstm.bias, name="gates")], weights)
     return DynamicLstm(layer)

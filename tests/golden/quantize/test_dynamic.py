@@ -156,7 +156,8 @@ DENSE = FloatDense([[1.0, 2.0]])
 
 @pytest.mark.parametrize("layers, weights, error, message", [
     ([], "s8n", ValueError, "Layers must be one or more, not none"),
-    ([DENSE], "odd4", ValueError, "Weights must be of an integer format, not odd4"),
+    ([DENSE], "odd4", ValueError, "Weights must be of a signed integer format, not odd4"),
+    ([DENSE], "u8", ValueError, "Weights must be of a signed integer format, not u8"),
     ([FloatConv2d(np.ones((1, 1, 1, 1)))], "s8n", TypeError, "Layer must be a FloatDense, not "),
     ([FloatDense([[1.0]], most=6.0)], "s8n", ValueError,
      "Layer 'dense0' must have a ReLU or no clipping to be quantized dynamically, not -inf and "
@@ -166,7 +167,7 @@ DENSE = FloatDense([[1.0, 2.0]])
 ])
 def test_layers_that_are_refused(layers, weights, error, message):
     with pytest.raises(error, match=f"^{re.escape(message)}"):
-        quantize_dynamic(layers, parse(weights))
+        quantize_dynamic(layers, weights)
 
 
 def test_what_else_is_refused(rng):
