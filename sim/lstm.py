@@ -66,9 +66,9 @@ def run_lstm_on(tile: TileConfig, backends: Callable[[Any], Backend], lstm: Dyna
     """
     tracker = TensorRange(results=OUTPUT.format, outputs=LANES)
     cell = placement(lstm.cell)
-    h = c = np.zeros((np.shape(x)[1], lstm.hidden), dtype=np.int64)
-    before = h
-    for now, golden in zip(np.asarray(x, dtype=np.float32), lstm.steps(x), strict=True):
+    x = lstm.sequence(x)
+    h = c = before = np.zeros((x.shape[1], lstm.hidden), dtype=np.int64)
+    for now, golden in zip(x, lstm.steps(x), strict=True):
         [ends], _ = track(tracker, backends(tracker), [transfers_of(h, tracker.outputs)])
         same_ends("h", ends, before)
         input = lstm.quantization(now, *ends.tolist())

@@ -177,12 +177,16 @@ def train_layer(x, labels, *, bits: int, steps: int = 100, batch: int = 32, rate
     Raises
     ------
     ValueError
-        If the width is another, there is no example, or labels and examples differ in number.
+        If the width is another, steps or batch are below 1, there is no example, or labels and
+        examples differ in number.
     """
     x, labels = finite(x, "Input"), integers(labels, "Labels")
     if x.ndim != 2 or not x.size or labels.shape != (len(x),) or labels.min() < 0:
         raise ValueError(f"Labels must be classes from 0, one for each row of the input, "
                          f"not of shape {labels.shape} for shape {x.shape}")
+    for name, value in (("Steps", steps), ("Batch", batch)):
+        if integers(value, name) < 1:
+            raise ValueError(f"{name} must be at least 1, not {value!r}")
     input = symmetric(np.abs(x).max(), S8)
     levels = np.asarray(quantize(x, input))
     weights = np.zeros((int(labels.max()) + 1, x.shape[1]))

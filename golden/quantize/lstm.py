@@ -15,7 +15,8 @@ from golden import units
 from golden.contracts import S32, Clamped
 from golden.contracts import parse as contract_of
 from golden.floats import FloatDense
-from golden.formats import Format, IntFormat, finite
+from golden.floats.lstm import GATES, FloatLstm, check_sequence
+from golden.formats import Format, IntFormat
 from golden.multipliers import linear_parameters
 from golden.networks import INPUT, Add, Dense, Lookup, Mul, Network, Quantization, Rescale, Tensor
 from golden.quantize.dynamic import U8, DynamicLayer, quantize_dynamic
@@ -24,12 +25,9 @@ from golden.runtimes.onnx_ops import dynamic_range, quantize_linear
 from golden.tables import code_levels, sigmoid, tabulate, tanh
 from golden.unit_scales import parameters_of
 
-__all__ = ["CELL", "GATES", "OUTPUT", "DynamicLstm", "FloatLstm", "LstmStep", "quantize_lstm"]
+__all__ = ["CELL", "OUTPUT", "DynamicLstm", "LstmStep", "quantize_lstm"]
 
 S8, S16 = IntFormat(8), IntFormat(16)
-
-GATES = ("input", "forget", "candidate", "output")
-"""Gates, in the order of the rows of the weights."""
 
 WIDE, NARROW = Quantization(S8, 2.0**-4), Quantization(S8, 2.0**-5)
 """Sums of a gate before its sigmoid, within 8, and before a tanh, within 4."""
@@ -39,67 +37,6 @@ SHARE, OUTPUT = Quantization(U8, 2.0**-8), Quantization(S8, 2.0**-7)
 
 CELL = Quantization(S16, 2.0**-12)
 """State of the cell, within 8."""
-
-
-@dataclass(frozen=True, eq=False)
-class FloatLstm:
-    """A long short-term memory of real numbers.
-
-    ``i, f, g, o = weights @ [x, h] + bias``, a row for each unit of each gate;
-    ``c = sigmoid(f) * c + sigmoid(i) * tanh(g)``, ``h = sigmoid(o) * tanh(c)``; ``c`` and ``h``
-    begin at 0.
-
-    Parameters
-    ----------
-    weights : array of float, ``(4 * hidden, inputs + hidden)``
-        Rows in the order of :data:`GATES`.
-    bias : array of float, ``(4 * hidden,)``
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit, or a number is not finite.
-    """
-
-    weights: np.ndarray
-    bias: np.ndarray
-
-    def __post_init__(self):
-        # Through object, for the instance is frozen.
-        object.__setattr__(self, "weights", finite(self.weights, "Weights"))
-        object.__setattr__(self, "bias", finite(self.bias, "Bias"))
-        rows, columns = self.weights.shape if self.weights.ndim == 2 else (0, 0)
-        if not rows or rows % len(GATES) or columns <= rows // len(GATES):
-            raise ValueError("Weights must have 4 * hidden rows and more than hidden columns, "
-                             f"not shape {self.weights.shape}")
-        if self.bias.shape != (rows,):
-            raise ValueError(f"Bias must have shape {(rows,)}, not {self.bias.shape}")
-
-    @classmethod
-    def random(cls, inputs: int, hidden: int, rng: np.random.Generator) -> "FloatLstm":
-        """Return weights within ``1 / sqrt(hidden)``, and 1 more in the forget gates' bias."""
-        rows, most = len(GATES) * hidden, hidden**-0.5
-        bias = rng.uniform(-most, most, rows)
-        bias[GATES.index("forget") * hidden:][:hidden] += 1
-        return cls(rng.uniform(-most, most, (rows, inputs + hidden)), bias)
-
-    @property
-    def hidden(self) -> int:
-        """Units of the cell."""
-        return len(self.weights) // len(GATES)
-
-    def run(self, x) -> np.ndarray:
-        """Outputs ``h`` of each step, ``(steps, batch, hidden)``, of ``(steps, batch, inputs)``."""
-        x = _sequence(x, self.weights.shape[1] - self.hidden)
-        h = c = np.zeros((x.shape[1], self.hidden))
-        outputs = []
-        for now in x.astype(np.float64):
-            sums = np.concatenate([now, h], axis=1) @ self.weights.T + self.bias
-            i, f, g, o = np.split(sums, len(GATES), axis=1)
-            c = _sigmoid(f) * c + _sigmoid(i) * np.tanh(g)
-            h = _sigmoid(o) * np.tanh(c)
-            outputs.append(h)
-        return np.array(outputs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,6 +175,10 @@ class DynamicLstm:
         """Inputs of :attr:`cell`, from the results of :meth:`gates` and the state."""
         return dict(zip((*GATES, "c"), (*np.split(gates, len(GATES), axis=1), cell), strict=True))
 
+    def sequence(self, x) -> np.ndarray:
+        """Return an input of :meth:`steps` as float32; ``ValueError`` if it is none."""
+        return check_sequence(x, self.inputs).astype(np.float32)
+
     def steps(self, x) -> Iterator[LstmStep]:
         """Run step by step.
 
@@ -251,7 +192,7 @@ class DynamicLstm:
             If the input has another shape or a number that is not finite, the range of a step has
             no positive and finite scale, or a bias leaves int32.
         """
-        x = _sequence(x, self.inputs).astype(np.float32)
+        x = self.sequence(x)
         h = c = np.zeros((x.shape[1], self.hidden), dtype=np.int64)
         for now in x:
             input = self.quantization(now, int(h.min()), int(h.max()))
@@ -283,14 +224,3 @@ def _codes(x: np.ndarray, input: Quantization) -> np.ndarray:
 def _integer(quantization: Quantization) -> IntFormat:
     assert isinstance(quantization.format, IntFormat)
     return quantization.format
-
-
-def _sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-x))
-
-
-def _sequence(x, inputs: int) -> np.ndarray:
-    x = finite(x, "Input")
-    if x.ndim != 3 or x.shape[2] != inputs or not x.size:
-        raise ValueError(f"Input must have shape (steps, batch, {inputs}), not {x.shape}")
-    return x

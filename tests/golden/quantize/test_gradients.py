@@ -149,3 +149,9 @@ def test_what_is_refused(changed, message):
 def test_examples_that_are_refused(x, labels):
     with pytest.raises(ValueError, match="^Labels must be "):
         next(train_layer(x, labels, bits=4, rng=np.random.default_rng(1)))
+
+
+@pytest.mark.parametrize("name", ["steps", "batch"])
+def test_counts_that_are_refused(name):
+    with pytest.raises(ValueError, match=f"^{name.capitalize()} must be at least 1, not 0$"):
+        next(train_layer(ONES, [0, 1], bits=4, rng=np.random.default_rng(1), **{name: 0}))

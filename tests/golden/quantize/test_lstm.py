@@ -7,8 +7,9 @@ from math import exp, tanh
 import numpy as np
 import pytest
 
+from golden.floats.lstm import GATES, FloatLstm
 from golden.formats import parse
-from golden.quantize.lstm import CELL, GATES, OUTPUT, FloatLstm, quantize_lstm
+from golden.quantize.lstm import CELL, OUTPUT, quantize_lstm
 from golden.run import check_scales, run
 from golden.saved import load, save
 from tests.golden.dynamic_networks import onnx_gates
