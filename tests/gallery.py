@@ -10,6 +10,7 @@ from hw.requantize.lut import Lut
 from hw.tile.config import TileConfig
 from hw.units import Add, AveragePool, Concat, FusedAdd, MaxPool, Multiply, Rescale
 from hw.units.range_tracker import RangeTracker
+from hw.units.tensor_range import TensorRange
 
 __all__ = ["tile", "BITS", "PAIRS", "LEVELS", "SHAPES", "EVERY_CONTRACT", "TABLES", "SMALL",
            "units"]
@@ -133,3 +134,4 @@ def units():
     yield MaxPool(values=U8, lanes=1)
     yield Lut(outputs=1, codes=None)
     yield RangeTracker(results=S8, outputs=3)
+    yield TensorRange(results=S8, outputs=3)

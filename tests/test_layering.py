@@ -51,7 +51,8 @@ WINGS = {
         # What a file means is the reader's to say.
         "writers": ("contracts", "formats", "layers", "networks", "runtimes.qonnx",
                     "readers.qonnx.exact", "readers.qonnx.steps"),
-        "quantize": ("contracts", "floats", "formats", "layers", "networks"),
+        "quantize": ("contracts", "floats", "formats", "layers", "networks",
+                     "runtimes.onnx_ops"),
     },
 }
 # Imported only when their function is called, by those who asked for it.

@@ -255,6 +255,10 @@ MUTATIONS: dict[str, Mutation] = named(
         ("clear comes a cycle early", "hw/units/range_tracker.py",
          "self.clear, self.latency - 1", "self.clear, max(self.latency - 2, 0)",
          "hw/units/test_range_tracker.py cosim/test_range_tracker.py"),
+        ("a tensor's range includes the one before", "hw/units/tensor_range.py",
+         "tracker.clear.eq(left)", "tracker.clear.eq(0)", "hw/units/test_tensor_range.py"),
+        ("a tensor's ends leave a cycle early", "hw/units/tensor_range.py",
+         "self.latency - 1", "max(self.latency - 2, 0)", "hw/units/test_tensor_range.py"),
     ],
     units=[
         ("subtraction adds", "hw/units/add.py",
