@@ -64,6 +64,14 @@ class Reader:
 
     def read(self, path: Path, runtime: str) -> Model:
         """Return the model; :class:`UnsupportedModel` names all that cannot be read."""
+        self.visit(path)
+        try:
+            return self.model(path, runtime)
+        except (ValueError, TypeError) as error:
+            raise DamagedModel(f"Model {path} must be consistent: {error}") from error
+
+    def visit(self, path: Path):
+        """Read inputs, nodes and outputs; :class:`UnsupportedModel` names all that cannot be."""
         graph = self.graph
         for each in graph.inputs:
             self.attempt(each.name, "input", (each.name,), lambda each=each: self.input(each))
@@ -76,10 +84,6 @@ class Reader:
             self.problems.append(Problem("0", "output", "Outputs must be one or more, not none"))
         if self.problems:
             raise UnsupportedModel(f"{path}{self.note()}", self.problems)
-        try:
-            return self.model(path, runtime)
-        except (ValueError, TypeError) as error:
-            raise DamagedModel(f"Model {path} must be consistent: {error}") from error
 
     def attempt(self, place: str, operator: str, outputs: tuple[str, ...],
                 action: Callable[[], None]):
