@@ -80,7 +80,7 @@ class TestWhatIsFolded:
 
     def test_a_normalization_and_a_clip_go_into_the_convolution(self, b, rng, tmp_path):
         x = b.input((None, 3, 4, 4), "float32")
-        y = b.node("Conv", [x, b.weights(4, 3, 2, 2)])
+        y = b.node("Conv", [x, b.weights(4, 3, 2, 2), b.weights(4)])
         y = b.batch_normalization(b.node("Identity", [y]), 4)
         y = b.clip(b.node("Add", [y, b.weights(1, 4, 1, 1)]), -1, 6)
         network = equal(b.finished(y), (3, 4, 4), tmp_path, rng)
