@@ -11,6 +11,7 @@ from golden.readers import DamagedModel, UnsupportedModel
 from golden.readers.onnx.floats import QuantizedModel, read_float
 from tests.golden.readers.onnx_float_files import FloatBuilder, images, runtime, saved
 
+
 def read(made, folder):
     return read_float(saved(made, folder / "model.onnx"))
 
