@@ -56,7 +56,8 @@ WINGS = {
     },
 }
 # Imported only when their function is called, by those who asked for it.
-LAZY = {"golden.train": ("sklearn",), "golden.readers.sklearn": ("sklearn",), "exactmac.plot": ("matplotlib",),
+LAZY = {"golden.train": ("sklearn",), "golden.readers.sklearn": ("sklearn",),
+        "exactmac.plot": ("matplotlib",),
         "golden.readers.tflite.file": ("tflite",),
         "golden.readers.onnx.file": ("onnx",),
         "golden.writers.graph": ("onnx",),
