@@ -12,6 +12,7 @@ __all__ = ["COMMANDS", "DEFAULT", "main"]
 
 COMMANDS = {
     "build": "write, verify and measure a tile",
+    "quantize": "make a network of levels of a float ONNX model",
     "network": "run a model, or the digits network, on the emitted Verilog",
     "compare": "compare every tensor of a model with installed runtimes",
     "explain": "say whose answer a model gives, operator by operator",
@@ -19,6 +20,9 @@ COMMANDS = {
     "prove": "prove parts of the hardware, or count the faults that are found",
 }
 """Subcommands; ``exactmac --bits 4`` is short for ``exactmac build --bits 4``."""
+
+# Modules of subcommands that have another name: exactmac.quantize is a function.
+_MODULES = {"quantize": "quantize_model"}
 
 DEFAULT = "build"
 """Subcommand of a command line that begins with an option."""
@@ -40,7 +44,7 @@ def main() -> NoReturn:
         else:
             sys.stderr.write(f"exactmac: error: {message}\n")
         sys.exit(2)
-    run(f"exactmac.{name}")
+    run(f"exactmac.{_MODULES.get(name, name)}", f"exactmac {name}")
 
 
 if __name__ == "__main__":

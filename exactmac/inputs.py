@@ -1,7 +1,7 @@
 """Inputs of a model from files, levels or real numbers that the model quantizes, and labels."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from golden.readers.borders import levels_of
 from golden.readers.contents import opened
 from golden.readers.saved import RUNTIME as SAVED
 
-__all__ = ["HELP", "apart", "count_of", "levels", "random_samples", "read_inputs", "read_labels"]
+__all__ = ["HELP", "apart", "count_of", "levels", "random_samples", "read_inputs", "read_labels",
+           "read_reals"]
 
 MOST_SAMPLES = 4096
 """Most samples of an input."""
@@ -94,12 +95,49 @@ def random_samples(args: argparse.Namespace, default: int) -> int:
 
 def apart(output: Path, title: str, args: argparse.Namespace) -> Path:
     """Return a file to be written; ``ValueError`` if it is one that the arguments have as input."""
-    for name in ("model", "inputs", "labels"):
+    for name in ("model", "calibration", "inputs", "labels"):
         other = getattr(args, name, None)
         if other is not None and output.exists() and Path(other).exists() and (
                 output.samefile(other)):
             raise ValueError(f"{title} must be another file than the {name}, not {output}")
     return output
+
+
+def read_reals(path: str, title: str, shape: Sequence[int]) -> np.ndarray:
+    """Return samples of real numbers, as ``float64``.
+
+    Parameters
+    ----------
+    path : str
+        A ``.npy`` file of numbers, ``(samples, *shape)``.
+    title : str
+        Name of the samples in messages.
+    shape : sequence of int
+        Shape of a sample.
+
+    Raises
+    ------
+    OSError, ValueError
+        If the file cannot be read, has no samples or other ones, or a number that is not finite in
+        float32.
+    """
+    array = _arrays(path, title)
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"{title} must be a .npy file, not {path}")
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"{title} must be real numbers, not {array.dtype}")
+    array = _without_batch(array, shape)
+    if array.ndim < 1 or array.shape[1:] != tuple(shape):
+        raise ValueError(f"{title} must have shape (samples, {', '.join(map(str, shape))}), "
+                         f"not {array.shape}")
+    if not len(array):
+        raise ValueError(f"{title} must have one sample at least, not shape {array.shape}")
+    with np.errstate(over="ignore"):
+        bad = np.argwhere(~np.isfinite(array.astype(np.float32)))
+    if len(bad):
+        place = tuple(bad[0].tolist())
+        raise ValueError(f"{title} must be finite in float32, not {array[place]} at {place}")
+    return array.astype(np.float64)
 
 
 def read_labels(path: str, samples: int, classes: int) -> np.ndarray:
@@ -161,10 +199,7 @@ def _samples(array: np.ndarray, tensor: Tensor, real: bool) -> np.ndarray:
         kinds = ("real numbers" if only else f"levels, integers of {fmt}" + (
             ", or real numbers" if real else ", where the model quantizes no input itself"))
         raise ValueError(f"Inputs must be {kinds}, not {array.dtype}")
-    # Files often have the batch of 1 of each sample.
-    for axis in (0, 1):
-        if array.ndim == len(tensor.shape) + 2 and array.shape[axis] == 1:
-            array = array.squeeze(axis)
+    array = _without_batch(array, tensor.shape)
     if array.ndim < 1 or array.shape[1:] != tensor.shape:
         raise ValueError(f"Inputs must have shape (samples, {', '.join(map(str, tensor.shape))}), "
                          f"not {array.shape}")
@@ -176,6 +211,14 @@ def _samples(array: np.ndarray, tensor: Tensor, real: bool) -> np.ndarray:
     if is_float and not isinstance(fmt, Float32):
         return array
     return np.array(fmt.check(array, "Inputs"))
+
+
+def _without_batch(array: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    # Files often have the batch of 1 of each sample.
+    for axis in (0, 1):
+        if array.ndim == len(shape) + 2 and array.shape[axis] == 1:
+            array = array.squeeze(axis)
+    return array
 
 
 def levels(model: Model, samples: Mapping[str, Any]) -> dict[str, Any]:

@@ -131,7 +131,8 @@ class Parser(command.Parser):
             f"{purpose}: {' '.join(options)}" for purpose, options in self._others.items())
             or f"{self.prog} --help-all shows every option, all formats and contracts.")
         formatter.add_text("Commands\n" + "\n".join(
-            f"  {f'exactmac {name}':<17} {what}" for name, what in COMMANDS.items()))
+            f"  exactmac {name:<{max(map(len, COMMANDS))}}  {what}"
+            for name, what in COMMANDS.items()))
         return formatter.format_help()
 
     def format_help_all(self) -> str:

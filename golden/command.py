@@ -95,15 +95,18 @@ def number(text: str) -> float:
         raise argparse.ArgumentTypeError(f"must be a number, not {text!r}") from None
 
 
-def run(module: str) -> NoReturn:
+def run(module: str, prog: str | None = None) -> NoReturn:
     """Run ``module.main`` as a program and end with the status that it returns.
+
+    Messages name the program ``prog``, by default after its module.
 
     SIGINT, SIGTERM and SIGHUP undo every open :func:`undoing` and end the program with one line. If
     standard output is closed, the program ends without a message; if it cannot be written, with
     one line, which says so if files were written before.
     """
     own = module.startswith("exactmac.")
-    prog, results, errors = module.replace(".", " ") if own else f"python -m {module}", [], []
+    prog = prog or (module.replace(".", " ") if own else f"python -m {module}")
+    results, errors = [], []
     _watch(prog)
     if sys.stdout is not None:
         sys.stdout = _Output(prog, sys.stdout)

@@ -17,9 +17,9 @@ from golden.formats import FLOATS, parse
 from hw.tile.config import TileConfig
 
 ROOT = Path(__file__).parents[2]
-PUBLIC = ["AxiTile", "FloatDense", "Network", "TileConfig", "check_scales", "contract",
-          "dequantize", "digest", "linear_parameters", "load", "parse", "quantize",
-          "quantize_network", "run", "run_network", "save", "simulation", "verilog"]
+PUBLIC = ["AxiTile", "FloatConv2d", "FloatDense", "FloatNetwork", "Network", "TileConfig",
+          "check_scales", "contract", "dequantize", "digest", "linear_parameters", "load", "parse",
+          "quantize", "quantize_network", "run", "run_network", "save", "simulation", "verilog"]
 
 
 def command(*arguments, module="exactmac"):

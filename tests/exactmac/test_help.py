@@ -8,12 +8,12 @@ from importlib import import_module, metadata
 import pytest
 
 from exactmac import __main__ as exactmac
-from exactmac import compare, explain, network, options, prove, timing
+from exactmac import compare, explain, network, options, prove, quantize_model, timing
 from exactmac.density import command as density
 
-PARSERS = {"build": options.parser, "network": network.parser, "compare": compare.parser,
-           "explain": explain.parser, "bench time": timing.parser,
-           "bench density": density.parser, "prove": prove.parser}
+PARSERS = {"build": options.parser, "quantize": quantize_model.parser,
+           "network": network.parser, "compare": compare.parser, "explain": explain.parser,
+           "bench time": timing.parser, "bench density": density.parser, "prove": prove.parser}
 VERSION = f"exactmac {metadata.version('exactmac')}\n"
 
 
@@ -26,10 +26,10 @@ def test_each_command_has_a_parser():
 def test_help_names_every_command(name):
     said = PARSERS[name]().format_help()
     model = {"build": "[MODEL] ", "network": "[MODEL] ", "explain": "MODEL ",
-             "compare": "MODEL "}.get(name, "")
+             "compare": "MODEL ", "quantize": "MODEL "}.get(name, "")
     assert said.startswith(f"usage: exactmac {name} {model}[OPTIONS]\n")
     for other, what in exactmac.COMMANDS.items():
-        assert f"\n  exactmac {other:<7}  {what}\n" in said
+        assert f"\n  exactmac {other:<8}  {what}\n" in said
     assert "--help-all" in said
 
 
@@ -49,7 +49,8 @@ def test_every_command_takes(capsys, name, option):
 
 @pytest.mark.parametrize("name", PARSERS)
 def test_first_options_are_options(name):
-    module = {"build": "options", "bench time": "timing", "bench density": "density.command"}
+    module = {"build": "options", "quantize": "quantize_model", "bench time": "timing",
+              "bench density": "density.command"}
     first = import_module(f"exactmac.{module.get(name, name)}").FIRST
     assert set(first) <= set(PARSERS[name]()._option_string_actions)
 
@@ -61,8 +62,8 @@ def test_an_unknown_command_as_json(monkeypatch, capsys):
     said = capsys.readouterr()
     assert (end.value.code, said.err) == (2, "")
     assert json.loads(said.out) == {
-        "error": "Command must be one of build, network, compare, explain, bench, prove, not "
-                 "'bild' (did you mean build?)"}
+        "error": "Command must be one of build, quantize, network, compare, explain, bench, prove, "
+                 "not 'bild' (did you mean build?)"}
 
 
 @pytest.mark.parametrize("name", ["build", pytest.param("prove", marks=pytest.mark.slow),
