@@ -100,9 +100,8 @@ def test_nothing_is_meant(name):
 
 
 def test_the_command_without_a_known_word():
-    assert command("bild") == (2, "", "exactmac: error: Command must be one of build, network, "
-                                      "compare, explain, bench, prove, not 'bild' (did you "
-                                      "mean build?)\n")
+    assert command("bild") == (2, "", "exactmac: error: Command must be one of "
+                                      f"{', '.join(COMMANDS)}, not 'bild' (did you mean build?)\n")
     assert command("--version") == (0, f"exactmac {exactmac.__version__}\n", "")
 
 

@@ -62,8 +62,8 @@ def test_an_unknown_command_as_json(monkeypatch, capsys):
     said = capsys.readouterr()
     assert (end.value.code, said.err) == (2, "")
     assert json.loads(said.out) == {
-        "error": "Command must be one of build, quantize, network, compare, explain, bench, prove, "
-                 "not 'bild' (did you mean build?)"}
+        "error": f"Command must be one of {', '.join(exactmac.COMMANDS)}, not 'bild' (did you mean "
+                 "build?)"}
 
 
 @pytest.mark.parametrize("name", ["build", pytest.param("prove", marks=pytest.mark.slow),

@@ -1,9 +1,14 @@
 """Float ONNX models as float networks: their operators as layers, what cannot be read named."""
 
 import re
+from collections.abc import Iterator
+from dataclasses import replace
+from math import prod
 from pathlib import Path
 
-from golden.floats import FloatNetwork
+import numpy as np
+
+from golden.floats import FloatDense, FloatLayer, FloatNetwork, FloatReshape, FloatTranspose
 from golden.readers.contents import printable
 from golden.readers.model import DamagedModel, Unsupported
 from golden.readers.onnx.file import Graph, Input, Node, parse
@@ -25,7 +30,8 @@ def read_float(path: str | Path) -> FloatNetwork:
     """Read an ONNX file of real numbers as a float network.
 
     Images with channels first, as in the file, become images with channels last by transposes where
-    an operator needs them. Batch normalizations, constant addends and clippings go into the layer
+    an operator needs them; where fully connected layers take a flattened image, their weights are
+    in its order instead. Batch normalizations, constant addends and clippings go into the layer
     before where nothing else reads that; else a depthwise convolution of one tap does their work.
 
     Parameters
@@ -82,9 +88,9 @@ class _Reader(Reader):
                 used.update(layer.inputs)
                 layers.append(layer)
         try:
-            return FloatNetwork(name=path.stem, layers=tuple(reversed(layers)),
-                                input_shape=context.shapes[self.source_name],
-                                input=self.source_name)
+            return _without_transposes(FloatNetwork(
+                name=path.stem, layers=tuple(reversed(layers)),
+                input_shape=context.shapes[self.source_name], input=self.source_name))
         except (ValueError, TypeError) as error:
             raise DamagedModel(f"Model {path} must be consistent: {error}") from error
 
@@ -112,3 +118,37 @@ class _Reader(Reader):
         if output == self.source_name:
             raise Unsupported(f"Output {printable(name)!r} must be computed, not the input")
         self.outputs.append(output)
+
+
+def _without_transposes(network: FloatNetwork) -> FloatNetwork:
+    # The network without transposes of images that fully connected layers alone read, flattened:
+    # their weights are in the order of the images.
+    layers = {layer.name: layer for layer in network.layers}
+    for transpose, flat, readers in _flattened(network):
+        before = network.shapes[transpose.inputs[0]]
+        places = flat.unclipped(transpose.unclipped(
+            np.arange(prod(before)).reshape(1, *before)))[0]
+        del layers[transpose.name]
+        name = f"{flat.name}:channels_last"
+        layers[flat.name] = replace(flat, name=name, inputs=transpose.inputs)
+        for each in readers:
+            weights = np.empty_like(each.weights)
+            weights[:, places] = each.weights
+            layers[each.name] = replace(each, weights=weights, inputs=(name,))
+    return replace(network, layers=tuple(layers.values()))
+
+
+def _flattened(network: FloatNetwork
+               ) -> Iterator[tuple[FloatTranspose, FloatReshape, list[FloatDense]]]:
+    def only(layer: FloatLayer, kind: type) -> bool:
+        return all(isinstance(each, kind) for each in network.readers(layer.name))
+
+    for layer in network.layers:
+        readers = network.readers(layer.name)
+        if isinstance(layer, FloatTranspose) and len(readers) == 1 and only(layer, FloatReshape):
+            [flat] = readers
+            assert isinstance(flat, FloatReshape)
+            dense = [each for each in network.readers(flat.name) if isinstance(each, FloatDense)]
+            if len(flat.target) == 1 and dense and only(flat, FloatDense) and (
+                    f"{flat.name}:channels_last" not in network.shapes):
+                yield layer, flat, dense

@@ -131,6 +131,23 @@ class TestWhatIsFolded:
                    **attributes)
         equal(b.finished(y), (2, 6, 7), tmp_path, rng)
 
+    @pytest.mark.parametrize("heads", [1, 2])
+    def test_weights_are_in_the_order_of_an_image(self, b, rng, tmp_path, heads):
+        """Only the transpose of the input stays."""
+        x = b.node("Conv", [b.input((None, 2, 3, 4), "float32"), b.weights(3, 2, 2, 2)])
+        x = b.node("Reshape", [b.node("Relu", [x]), b.constant(np.array([-1, 18]))])
+        y = [b.node("Gemm", [x, b.weights(18, 2)]) for _ in range(heads)]
+        network = equal(b.finished(b.node("Concat", y, axis=1)), (2, 3, 4), tmp_path, rng)
+        kinds = [type(each).__name__.removeprefix("Float") for each in network.layers]
+        assert kinds == ["Transpose", "Conv2d", "Reshape", *["Dense"] * heads, "Concat"]
+
+    def test_a_flattened_image_that_is_the_output_too_is_in_the_order_of_the_file(
+            self, b, rng, tmp_path):
+        x = b.node("Conv", [b.input((None, 2, 3, 4), "float32"), b.weights(3, 2, 2, 2)])
+        x = b.node("Flatten", [x])
+        y = b.node("Concat", [x, b.node("Gemm", [x, b.weights(18, 2)])], axis=1)
+        equal(b.finished(y), (2, 3, 4), tmp_path, rng)
+
     def test_attributes_of_older_versions(self, b, rng, tmp_path):
         y = b.node("Clip", [b.node("Gemm", [b.input((None, 3), "float32"), b.weights(3, 3),
                                             b.weights(3)])], min=-1.0, max=2.0)
