@@ -22,7 +22,8 @@ __all__ = ["RUNTIMES", "read_onnx"]
 RUNTIMES = ("onnxruntime", "onnxruntime-unfused")
 """Runtimes whose arithmetic a network can have."""
 
-FLOAT = ("float32: quantize it first, thus, with EXAMPLES an iterator of {input name: array}: "
+FLOAT = ("float32: quantize it first, by exactmac quantize, or by ONNX Runtime, thus, with "
+         "EXAMPLES an iterator of {input name: array}: "
          "from onnxruntime.quantization import CalibrationDataReader, quantize_static; "
          "reader = type('Reader', (CalibrationDataReader,), "
          "{'get_next': lambda self: next(EXAMPLES, None)})(); "
