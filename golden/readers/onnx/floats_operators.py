@@ -102,7 +102,7 @@ def _pool(node: Node, context: FloatContext, kind):
     stride, _, padding = window(node, image, size)
     if attribute(node, "count_include_pad", 0) and any(map(sum, padding)):
         raise Unsupported("Attribute count_include_pad must be 0 where there is padding, not 1")
-    if attribute(node, "ceil_mode", 0) and attribute(node, "auto_pad", "NOTSET") == "NOTSET":
+    if attribute(node, "ceil_mode", 0):
         rows, columns = ((ends[0], _enough(length, taps, step, *ends)) for length, taps, step, ends
                          in zip(image, size, stride, padding, strict=True))
         padding = rows, columns
