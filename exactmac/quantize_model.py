@@ -26,7 +26,8 @@ from golden.floats import FloatNetwork, run_float
 from golden.formats import Format, IntFormat, parse
 from golden.networks import Network
 from golden.quantize import dequantize, equalize, quantize, quantize_network, tensor_errors
-from golden.quantize.calibration import METHODS
+from golden.quantize.calibration import METHODS, method_of
+from golden.quantize.unify import WAYS
 from golden.readers import kind_of
 from golden.readers.contents import printable
 from golden.readers.onnx.floats import QuantizedModel, read_float
@@ -49,7 +50,7 @@ examples
 """
 
 _NUMBERS = ("weights", "activations", "zero_points", "contract", "scheme", "window", "method",
-            "weight_ranges", "per", "equalize", "correct_bias", "classifier")
+            "weight_ranges", "per", "unify", "equalize", "correct_bias", "classifier")
 
 
 def parser() -> Parser:
@@ -92,12 +93,17 @@ def parser() -> Parser:
     ranges = parser.add_argument_group("ranges")
     ranges.add_argument("--method", metavar="METHOD", default="mse",
                         help="what chooses the range of a tensor from the examples: "
-                             f"{', '.join(METHODS)} (default: %(default)s)")
+                             f"{', '.join(METHODS)}, perhaps with options as in "
+                             "percentile:percentile=99.9 (default: %(default)s)")
     ranges.add_argument("--weight-ranges", choices=("max", "least_error"), default="max",
                         help="range of weights: up to the largest, or that of the least squared "
                              "error, which is better at 2 and 3 bits (default: %(default)s)")
     ranges.add_argument("--per", choices=("channel", "tensor"), default="channel",
                         help="what has a scale of its own in the weights (default: %(default)s)")
+    ranges.add_argument("--unify", choices=WAYS, default=WAYS[0],
+                        help="what tensors that meet in a sum or a concatenation have in common: "
+                             "nothing, scales that are powers of two apart, or one range "
+                             "(default: %(default)s)")
     ranges.add_argument("--equalize", action="store_true",
                         help="let neighbouring layers share the ranges of their weights, which "
                              "matters with --per tensor (arXiv 1906.04721)")
@@ -121,8 +127,7 @@ def main(argv: list[str] | None = None) -> int:
             args.zero_points = usual_zero_points(weights, activations)
         contracts.parse(args.contract)
         units.parse(args.scheme)
-        if args.method not in METHODS:
-            raise ValueError(f"Method must be one of {', '.join(METHODS)}, not {args.method!r}")
+        method_of(args.method)
         if args.labels is not None and args.inputs is None:
             raise ValueError(f"Labels must be given with --inputs, not {args.labels} alone")
         out = None if args.out is None else apart(output_file("Out", args.out), "Out", args)

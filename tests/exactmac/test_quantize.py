@@ -92,6 +92,7 @@ def test_every_method(capsys, files, method):
 @pytest.mark.parametrize("more", [
     "--weights mx_e2m1 --activations mx_e4m3fn --window 12", "--weights ternary --activations u4",
     "--weights s8 --activations u8 --zero-points both --contract tflite",
+    "--weights s4n --activations s4 --method percentile:percentile=99 --unify forced_range",
     "--weights binary --activations odd4 --weight-ranges least_error --classifier"])
 def test_other_numbers(capsys, files, more):
     status, said, _ = main(capsys, files / "dense.onnx", "--calibration", files / "dense.npy",
@@ -204,6 +205,9 @@ def bad(files, tmp_path_factory):
     ("--requant none", "Contract must be one that scales if there are hidden layers, not none"),
     ("--scheme none", "Scheme must be one of tflite, "),
     ("--method best", "Method must be one of mse, min_max, "),
+    ("--method percentile:bin=3", "Options of method percentile must be percentile=NUMBER or "),
+    ("--unify more_bits --scheme tflite", "Scheme must be exact for more_bits, whose sums are "
+                                          "exact, not tflite"),
     ("--window 0", "Window must be at least 1, not 0"),
     ("--out none/made.net", "Out must be in a folder that exists, not none/made.net"),
     ("--out .", "Out must be a file, not the folder ."),
