@@ -14,7 +14,8 @@ from concurrent.futures import (
     wait,
 )
 from contextlib import contextmanager
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children, get_context, resource_tracker
+from threading import Lock
 from typing import Any
 
 from exactmac.sweep.evaluate import Done, Task, evaluate
@@ -46,14 +47,26 @@ class Processes:
         self.room = 2 * self._count
         self._others = set(active_children())
         self._pool: ProcessPoolExecutor | None = None
+        self._lock, self._stopped = Lock(), False
 
     def submit(self, task: Task) -> Future[Done]:
         """Begin with a point; ``BrokenExecutor`` if a process has ended by itself."""
-        if self._pool is None:
-            # A fork of a process with threads may have their locks for ever.
-            self._pool = ProcessPoolExecutor(self._count, mp_context=get_context("spawn"),
-                                             initializer=_heed)
-        return self._pool.submit(_evaluated, task)
+        with self._lock:
+            if self._stopped:
+                raise RuntimeError("no process begins after an interruption")
+            if self._pool is None:
+                _track()
+                # A fork of a process with threads may have their locks for ever.
+                self._pool = ProcessPoolExecutor(self._count, mp_context=get_context("spawn"),
+                                                 initializer=_heed)
+            with _held():
+                return self._pool.submit(_evaluated, task)
+
+    def stop(self):
+        """End the processes for good: what waits for points may still be running."""
+        with self._lock:
+            self._stopped = True
+        self.end()
 
     def end(self):
         """End the processes, whatever they do; a point after that gets new ones."""
@@ -72,16 +85,41 @@ class Processes:
 @contextmanager
 def processes() -> Iterator[Processes]:
     """Yield processes of this machine, which end with the block, or with an interruption."""
-    with undoing(Processes, Processes.end) as workers:
+    with undoing(Processes, Processes.stop) as workers:
         try:
             yield workers
         finally:
             workers.end()
 
 
+def _track():
+    # Python's tracker removes the semaphores that an interruption leaves. It need not say so.
+    before = os.environ.get("PYTHONWARNINGS")
+    quiet = "ignore:resource_tracker:UserWarning"
+    os.environ["PYTHONWARNINGS"] = quiet if not before else f"{before},{quiet}"
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = before
+
+
+@contextmanager
+def _held() -> Iterator[None]:
+    # A process that begins here inherits that an interruption waits.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _heed():
     # An interruption goes to all processes of a terminal; the first one ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     signal.signal(signal.SIGTERM, _leave)
 
 
