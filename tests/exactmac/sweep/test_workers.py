@@ -83,7 +83,9 @@ def test_everything_is_computed_once():
 def test_a_lost_process_loses_nothing():
     place = Fragile(3, "b")
     assert computed(TASKS, place) == {each: Done({"golden": each}) for each in TASKS}
-    assert place.renewed == 1 and sorted(place.begun) == sorted("abc" + "abcdef")
+    # The third one ends well, but may be seen after the loss.
+    assert place.renewed == 1
+    assert [place.begun.count(each) for each in "abdef"] == [2, 2, 1, 1, 1]
 
 
 def test_a_point_that_ends_its_process_twice_fails():
