@@ -10,9 +10,10 @@ import pytest
 from exactmac import __main__ as exactmac
 from exactmac import compare, explain, network, options, prove, quantize_model, timing
 from exactmac.density import command as density
+from exactmac.sweep import command as sweep
 
-PARSERS = {"build": options.parser, "quantize": quantize_model.parser,
-           "network": network.parser, "compare": compare.parser, "explain": explain.parser,
+PARSERS = {"build": options.parser, "quantize": quantize_model.parser, "network": network.parser,
+           "compare": compare.parser, "explain": explain.parser, "sweep": sweep.parser,
            "bench time": timing.parser, "bench density": density.parser, "prove": prove.parser}
 VERSION = f"exactmac {metadata.version('exactmac')}\n"
 
@@ -50,7 +51,7 @@ def test_every_command_takes(capsys, name, option):
 @pytest.mark.parametrize("name", PARSERS)
 def test_first_options_are_options(name):
     module = {"build": "options", "quantize": "quantize_model", "bench time": "timing",
-              "bench density": "density.command"}
+              "bench density": "density.command", "sweep": "sweep.command"}
     first = import_module(f"exactmac.{module.get(name, name)}").FIRST
     assert set(first) <= set(PARSERS[name]()._option_string_actions)
 
