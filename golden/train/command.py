@@ -11,7 +11,7 @@ from golden.suggest import suggestion
 from golden.train import packaged
 from golden.train.table import RESULTS, described, results, table
 
-__all__ = ["main"]
+__all__ = ["main", "parser"]
 
 PROG = "python -m golden.train"
 
@@ -22,8 +22,8 @@ NEEDED = {"sklearn": "scikit-learn", "jax": "JAX", "optax": "optax", "mnist1d": 
 """Modules that training needs, and what they are called."""
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Parse the arguments, then train or print the table; return the exit status."""
+def parser() -> Parser:
+    """Return the parser of the command's arguments."""
     parser = Parser(prog=PROG, allow_abbrev=False, description=(
         "Train networks and quantize them, all results or some; or print the table of the "
         "committed results. Results are kept: an interrupted run goes on where it was."))
@@ -38,7 +38,13 @@ def main(argv: list[str] | None = None) -> int:
                              "mnist1d)")
     parser.add_argument("--out", default="build/train", metavar="FOLDER",
                         help="folder of the results (default: %(default)s)")
-    args = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse the arguments, then train or print the table; return the exit status."""
+    own = parser()
+    args = own.parse_args(argv)
     try:
         if args.table or args.json:
             if args.only or args.list or args.seeds is not None:
@@ -52,10 +58,10 @@ def main(argv: list[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if error.name not in NEEDED:
             raise
-        parser.error(f"{NEEDED[error.name]} is not installed; "
-                     "run: pip install 'exactmac[train]'")
+        own.error(f"{NEEDED[error.name]} is not installed; "
+                  "run: pip install 'exactmac[train]'")
     except (OSError, ValueError) as error:
-        parser.error(str(error))
+        own.error(str(error))
 
 
 def _train(args) -> int:
@@ -73,14 +79,17 @@ def _train(args) -> int:
     if args.seeds is not None and args.seeds < 1:
         raise ValueError(f"Seeds must be at least 1, not {args.seeds}")
     out = _folder(args.out)
-    importlib.import_module("jax")  # a missing package is found before anything is made
-
-    from golden.train.work import Work
-
+    recipes = [RECIPES[name] for name in chosen if name != PACKAGED]
+    # A missing package is found before anything is made.
+    for module in NEEDED if recipes else ["sklearn"]:
+        importlib.import_module(module)
     if PACKAGED in chosen:
         packaged.train(out / "digits.npz")
+    if not recipes:
+        return 0
+    from golden.train.work import Work
+
     work = Work(out)
-    recipes = [RECIPES[name] for name in chosen if name != PACKAGED]
     steps = [(recipe, step) for recipe in recipes
              for step in work.steps(recipe, args.seeds or 1 << 30)]
     begin = time.monotonic()

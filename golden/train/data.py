@@ -12,7 +12,7 @@ import numpy as np
 
 from golden.suggest import suggestion
 
-__all__ = ["DATA", "Data", "data", "digit_images"]
+__all__ = ["CALIBRATION", "DATA", "Data", "data", "digit_images"]
 
 SEED = 0
 """Seed of the digits' split, that of the packaged network."""

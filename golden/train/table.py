@@ -14,7 +14,7 @@ from golden.networks import Network
 from golden.suggest import suggestion
 from golden.train.floats import read_float
 
-__all__ = ["RESULTS", "Result", "described", "load", "load_float", "result_of", "results",
+__all__ = ["INDEX", "RESULTS", "Result", "described", "load", "load_float", "result_of", "results",
            "table"]
 
 RESULTS = Path(__file__).with_name("results")

@@ -117,8 +117,10 @@ class Work:
                 saved.save(made, self._file(recipe, seed))
         record["seeds"][str(seed)] = {"validation": judged[0], "test": judged[1],
                                       "digest": digest[:DIGEST]}
+        kept = {name: self.records[name] for name in RECIPES
+                if self.records.get(name, {}).get("seeds")}
         replace_file(self.folder / INDEX, json.dumps(
-            {"versions": self.versions, "results": self.records}, indent=1).encode() + b"\n")
+            {"versions": self.versions, "results": kept}, indent=1).encode() + b"\n")
         return f"validation {100 * judged[0]:.2f} %"
 
     def float_network(self, name: str, seed: int) -> FloatNetwork:

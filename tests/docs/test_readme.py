@@ -26,6 +26,7 @@ from golden import lut
 from golden.formats import parse
 from golden.networks import Quantization
 from golden.quantize import quantize
+from golden.train import command as training
 from hw import drive
 from hw.flow.tools import run_tool
 from sim import jobs
@@ -132,8 +133,9 @@ def test_every_command_is_understood(command, capsys, tmp_path, monkeypatch):
     if module == "bench":
         module = arguments.pop(0)
     parsers = {"build": options.parser, "hw.build": options.parser, "time": timing.parser,
-               "density": density.parser, "network": network.parser, "prove": prove.parser}
-    if module in ("golden.train", "golden.speed"):
+               "density": density.parser, "network": network.parser, "prove": prove.parser,
+               "golden.train": training.parser}
+    if module == "golden.speed":
         assert not arguments
         return
     if arguments in (["--help"], ["--help-all"]):

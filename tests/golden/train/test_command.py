@@ -16,10 +16,12 @@ def refused(capsys, arguments):
     return error.removeprefix("python -m golden.train: error: ").rstrip("\n")
 
 
-@pytest.mark.parametrize("module, name", [("sklearn", "scikit-learn"), ("jax", "JAX")])
-def test_without_a_package(capsys, monkeypatch, tmp_path, module, name):
+@pytest.mark.parametrize("module, name, only", [
+    ("sklearn", "scikit-learn", "digits"), ("jax", "JAX", "digits-float"),
+    ("mnist1d", "mnist1d", "digits,digits-float")])
+def test_without_a_package(capsys, monkeypatch, tmp_path, module, name, only):
     monkeypatch.setitem(sys.modules, module, None)
-    assert refused(capsys, ["--only", "digits", "--out", str(tmp_path)]) == (
+    assert refused(capsys, ["--only", only, "--out", str(tmp_path)]) == (
         f"{name} is not installed; run: pip install 'exactmac[train]'")
     assert not list(tmp_path.iterdir())
 
