@@ -34,8 +34,8 @@ def parser() -> Parser:
                         help="results to make; --list names them (default: all)")
     parser.add_argument("--list", action="store_true", help="print the names of all results")
     parser.add_argument("--seeds", type=integer, metavar="N",
-                        help="seeds of each result, 0 to N - 1 (default: 10 of digits, 3 of "
-                             "mnist1d)")
+                        help="at most so many seeds of each result, 0 to N - 1 (default: 10 or 3 "
+                             "of each)")
     parser.add_argument("--out", default="build/train", metavar="FOLDER",
                         help="folder of the results (default: %(default)s)")
     return parser

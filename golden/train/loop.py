@@ -11,7 +11,7 @@ from golden.floats import FloatNetwork
 from golden.train.data import Data
 from golden.train.models import Scheme, forward, start_parameters
 
-__all__ = ["Plan", "Trained", "fit", "outputs"]
+__all__ = ["Plan", "Trained", "fit"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,8 @@ def fit(network: FloatNetwork, data: Data, plan: Plan, seed: int, *, scheme: Sch
     Parameters
     ----------
     network : FloatNetwork
-        A chain of fully connected layers, convolutions and reshapes.
+        A chain of fully connected layers, convolutions and reshapes; convolutions without padding,
+        dilation and groups.
     data : Data
     plan : Plan
     seed : int
@@ -84,6 +85,11 @@ def fit(network: FloatNetwork, data: Data, plan: Plan, seed: int, *, scheme: Sch
     -------
     Trained
         The same arrays on the same machine with the same versions.
+
+    Raises
+    ------
+    ValueError
+        If the network has another layer.
     """
     import jax
 
@@ -99,15 +105,6 @@ def fit(network: FloatNetwork, data: Data, plan: Plan, seed: int, *, scheme: Sch
 
 _NUMBERS = "rate", "decay", "shifted", "noise", "teach"
 """Numbers of a plan that what is compiled takes as arguments."""
-
-
-def outputs(network: FloatNetwork, trained: Trained, x: np.ndarray, scheme: Scheme | None
-            ) -> np.ndarray:
-    """Outputs of a trained network in JAX, as float32."""
-    import jax
-
-    return np.asarray(jax.jit(lambda p, x: forward(network, p, x, scheme))(
-        trained.parameters, np.asarray(x, np.float32)))
 
 
 class _Shape:

@@ -8,6 +8,8 @@ import numpy as np
 
 from golden.floats import (
     FloatConv2d,
+    FloatDense,
+    FloatLayer,
     FloatLinear,
     FloatNetwork,
     FloatReshape,
@@ -27,6 +29,7 @@ from golden.train.estimators import (
     ternary,
 )
 from golden.train.start import linear_layers
+from golden.windows import NO_PADDING
 
 __all__ = ["Parameters", "Scheme", "forward", "input_estimate", "start_parameters", "tensors",
            "weight_estimate"]
@@ -72,6 +75,11 @@ def start_parameters(network: FloatNetwork, scheme: Scheme | None, calibration: 
     calibration : array of float
         Examples of the input.
     """
+    for layer in network.layers:
+        if not _trainable(layer):
+            raise ValueError(f"Layer {layer.name!r} must be a fully connected one, a reshape, or a "
+                             f"convolution without padding, dilation and groups, to be trained, "
+                             f"with ReLU or without, not {type(layer).__name__}")
     made = {}
     tensors = float_tensors(network, calibration)
     for index, layer in enumerate(linear_layers(network)):
@@ -82,6 +90,14 @@ def start_parameters(network: FloatNetwork, scheme: Scheme | None, calibration: 
             own |= _weight_start(layer.weights, scheme)
         made[layer.name] = {name: np.asarray(value, np.float32) for name, value in own.items()}
     return made
+
+
+def _trainable(layer: FloatLayer) -> bool:
+    if (layer.least, layer.most) not in ((0, np.inf), (-np.inf, np.inf)):
+        return False
+    if isinstance(layer, FloatConv2d):
+        return (layer.padding, layer.dilation, layer.groups) == (NO_PADDING, (1, 1), 1)
+    return isinstance(layer, FloatDense | FloatReshape)
 
 
 def _weight_start(weights: np.ndarray, scheme: Scheme) -> dict[str, Any]:
@@ -167,10 +183,16 @@ def input_estimate(x, own: Mapping[str, Any], fmt: Format, scheme: Scheme) -> Es
 
 
 def _sums(layer: FloatLinear, x, weights):
-    import jax
+    # A convolution as a product of matrices: on a CPU, XLA takes several times as long for its own.
+    import jax.numpy as jnp
 
     if not isinstance(layer, FloatConv2d):
         return x @ weights.T
-    return jax.lax.conv_general_dilated(
-        x, weights, layer.stride, layer.padding, rhs_dilation=layer.dilation,
-        dimension_numbers=("NHWC", "OHWI", "NHWC"), feature_group_count=layer.groups)
+    outputs, *kernel, _ = weights.shape
+    height, width = ((size - taps) // step + 1
+                     for size, taps, step in zip(x.shape[1:3], kernel, layer.stride, strict=True))
+    rows, columns = layer.stride
+    below, right = rows * (height - 1) + 1, columns * (width - 1) + 1
+    seen = jnp.concatenate([x[:, row:row + below:rows, column:column + right:columns]
+                            for row, column in np.ndindex(*kernel)], axis=-1)
+    return seen @ weights.reshape(outputs, -1).T

@@ -7,10 +7,13 @@ from golden.formats import parse
 from golden.train.loop import Plan
 from golden.train.models import Scheme
 
-__all__ = ["FLOAT_PLANS", "POST_SEEDS", "RECIPES", "SEEDS", "Recipe"]
+__all__ = ["FEW_SEEDS", "FLOAT_PLANS", "POST_SEEDS", "RECIPES", "SEEDS", "Recipe"]
 
 SEEDS = {"digits": 10, "mnist1d": 3}
-"""Number of seeds of each result, by data."""
+"""Number of seeds of a float network and of what is compared with it, by data."""
+
+FEW_SEEDS = 3
+"""Number of seeds of results that only show another workflow or width."""
 
 POST_SEEDS = 3
 """Number of seeds whose validation accuracy chooses among ways of post-training quantization."""
@@ -42,6 +45,8 @@ class Recipe:
     tuned : bool
         Whether training starts from the float network, quantized after training; else from new
         numbers.
+    seeds : int
+        Number of seeds.
     """
 
     data: str
@@ -51,6 +56,7 @@ class Recipe:
     scheme: Scheme | None = None
     plan: Plan | None = None
     tuned: bool = False
+    seeds: int
 
     @property
     def name(self) -> str:
@@ -60,56 +66,56 @@ class Recipe:
 
 
 def _trained(data: str, workflow: str, estimator: str, weights: str, input: str, activations: str,
-             plan: Plan, *, tuned: bool) -> Recipe:
+             plan: Plan, *, tuned: bool, seeds: int) -> Recipe:
     own = parse(weights)
     return Recipe(data=data, workflow=workflow, weight_bits=own.bits,
                   activation_bits=parse(activations).bits, plan=plan, tuned=tuned,
-                  scheme=Scheme(estimator=estimator, weights=own, input=parse(input),
+                  seeds=seeds, scheme=Scheme(estimator=estimator, weights=own, input=parse(input),
                                 activations=parse(activations)))
 
 
 def _recipes() -> Iterator[Recipe]:
-    for data in SEEDS:
-        yield Recipe(data=data, workflow="float", plan=FLOAT_PLANS[data])
+    for data, seeds in SEEDS.items():
+        yield Recipe(data=data, workflow="float", plan=FLOAT_PLANS[data], seeds=seeds)
         for bits in (8, 4, 3, 2, 1):
-            yield Recipe(data=data, workflow="post", weight_bits=bits, activation_bits=bits)
-    yield from _digits()
-    yield from _mnist1d()
+            yield Recipe(data=data, workflow="post", weight_bits=bits, activation_bits=bits,
+                         seeds=seeds)
+        yield from _digits() if data == "digits" else _mnist1d()
 
 
 def _digits() -> Iterator[Recipe]:
-    wide = Plan(epochs=300, rate=3e-3, decay=0.0, shifts=1, shifted=0.2, noise=0.2, teach=0.5)
-    narrow = replace(wide, epochs=500, rate=1e-2, shifted=0.0)
-    least = replace(narrow, epochs=2000, rate=1e-3, noise=0.1, teach=0.9)
+    wide = Plan(epochs=200, rate=3e-3, decay=0.0, shifts=1, shifted=0.2, noise=0.2, teach=0.5)
+    narrow = replace(wide, epochs=400, rate=1e-2, shifted=0.0)
+    least = replace(narrow, epochs=1000, rate=1e-3, noise=0.1, teach=0.9)
 
     def made(workflow: str, estimator: str, weights: str, activations: str, plan: Plan, *,
-             tuned: bool = True) -> Recipe:
+             tuned: bool = True, seeds: int = FEW_SEEDS) -> Recipe:
         return _trained("digits", workflow, estimator, weights, activations, activations, plan,
-                        tuned=tuned)
+                        tuned=tuned, seeds=seeds)
 
-    yield made("binary", "binary", "binary", "bit", least, tuned=False)
-    for bits, plan in ((2, narrow), (4, wide), (3, narrow)):
-        tensor = f"u{bits}"
-        yield made("tuned", "step", f"s{bits}", tensor, plan)
-        yield made("odd", "step", f"odd{bits}", tensor, plan)
+    for bits, plan in ((4, wide), (3, narrow), (2, narrow)):
+        tensor, seeds = f"u{bits}", FEW_SEEDS if bits == 3 else SEEDS["digits"]
+        yield made("tuned", "step", f"s{bits}", tensor, plan, seeds=seeds)
+        yield made("odd", "step", f"odd{bits}", tensor, plan, seeds=seeds)
         yield made("step", "step", f"s{bits}", tensor, plan, tuned=False)
         yield made("dorefa", "dorefa", f"odd{bits}", tensor, plan, tuned=False)
         yield made("codebook", "codebook", f"s{bits}", tensor, plan)
-    yield made("tuned", "step", "s8", "u8", wide)
-    yield made("ternary", "ternary", "ternary", "u2", narrow)
+    yield made("binary", "binary", "binary", "bit", least, tuned=False, seeds=SEEDS["digits"])
     yield made("dorefa", "dorefa", "binary", "bit", least, tuned=False)
+    yield made("ternary", "ternary", "ternary", "u2", narrow)
+    yield made("tuned", "step", "s8", "u8", wide)
     yield made("float8", "step", "e4m3fn", "e4m3fn", wide)
     yield made("float8_e5m2", "step", "e5m2", "e5m2", wide)
 
 
 def _mnist1d() -> Iterator[Recipe]:
-    plan = Plan(epochs=100, batch=100, rate=1e-2, decay=1e-3, shifts=2, teach=0.5)
-    for bits in (2, 4):
-        yield _trained("mnist1d", "tuned", "step", f"s{bits}", f"odd{bits}", f"u{bits}", plan,
-                       tuned=True)
-    yield _trained("mnist1d", "codebook", "codebook", "s2", "odd2", "u2", plan, tuned=True)
-    yield _trained("mnist1d", "ternary", "ternary", "ternary", "odd2", "u2", plan, tuned=True)
-    yield _trained("mnist1d", "binary", "binary", "binary", "binary", "bit", plan, tuned=True)
+    plan = Plan(epochs=60, batch=100, rate=1e-2, decay=1e-3, shifts=2, teach=0.5)
+    for workflow, estimator, weights, bits in (
+            ("tuned", "step", "s4", 4), ("tuned", "step", "s2", 2),
+            ("codebook", "codebook", "s2", 2), ("ternary", "ternary", "ternary", 2),
+            ("binary", "binary", "binary", 1)):
+        yield _trained("mnist1d", workflow, estimator, weights, f"odd{bits}", f"u{bits}", plan,
+                       tuned=True, seeds=SEEDS["mnist1d"])
 
 
 RECIPES: Mapping[str, Recipe] = {each.name: each for each in _recipes()}

@@ -3,6 +3,7 @@
 import json
 import platform
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +22,7 @@ from golden.train.export import exported, floated
 from golden.train.floats import read_float, write_float
 from golden.train.loop import fit
 from golden.train.post import Choice, choices, post_network
-from golden.train.recipes import FLOAT_PLANS, POST_SEEDS, RECIPES, SEEDS, Recipe
+from golden.train.recipes import FLOAT_PLANS, POST_SEEDS, RECIPES, Recipe
 from golden.train.start import start
 from golden.train.table import INDEX
 
@@ -69,13 +70,14 @@ class Work:
     def steps(self, recipe: Recipe, seeds: int) -> Iterator[Callable[[], str]]:
         """What is left to do of a recipe, for each seed, in order; each returns a line on it."""
         record = self._record(recipe)
-        for seed in range(min(seeds, SEEDS[recipe.data])):
+        for seed in range(min(seeds, recipe.seeds)):
             if str(seed) not in record["seeds"] or not self._file(recipe, seed).exists():
                 yield lambda seed=seed: self._make(recipe, seed)
 
     def _record(self, recipe: Recipe) -> dict[str, Any]:
         # A result by another recipe, or from a float network by another plan, is made again.
-        key = sha256(repr((recipe, FLOAT_PLANS[recipe.data])).encode()).hexdigest()[:DIGEST]
+        key = sha256(repr((
+            replace(recipe, seeds=0), FLOAT_PLANS[recipe.data])).encode()).hexdigest()[:DIGEST]
         if self.records.get(recipe.name, {}).get("key") != key:
             scheme = recipe.scheme
             self.records[recipe.name] = {
@@ -152,7 +154,7 @@ class Work:
         options = {str(each): each for each in choices(recipe.weight_bits)}
         if record["choice"] not in options:
             floats = [self.float_network(recipe.data, each)
-                      for each in range(min(POST_SEEDS, SEEDS[recipe.data]))]
+                      for each in range(min(POST_SEEDS, recipe.seeds))]
 
             def judged(choice: Choice) -> float:
                 return sum(accuracy(post_network(each, choice, own.calibration, name=recipe.name),

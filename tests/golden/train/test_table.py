@@ -43,8 +43,9 @@ def test_loss_is_in_points_below_the_float_network():
     base = KNOWN["digits-float"]
     for each in KNOWN.values():
         if each.data == "digits":
-            assert each.seeds == base.seeds
-            assert each.loss == pytest.approx(100 * (np.mean(base.test) - np.mean(each.test)))
+            assert each.seeds == base.seeds[:len(each.seeds)]
+            assert each.loss == pytest.approx(
+                100 * (np.mean(base.test[:len(each.seeds)]) - np.mean(each.test)))
 
 
 def test_packaged_accuracy():

@@ -14,7 +14,7 @@ pytest.importorskip("sklearn")
 
 from golden.train.data import data  # noqa: E402  (these need JAX and scikit-learn)
 from golden.train.export import exported, floated  # noqa: E402
-from golden.train.loop import Plan, fit, outputs  # noqa: E402
+from golden.train.loop import Plan, fit  # noqa: E402
 from golden.train.models import Scheme, input_estimate, tensors  # noqa: E402
 from golden.train.start import linear_layers, start  # noqa: E402
 
@@ -78,7 +78,7 @@ def check_golden(first, trained, scheme, given):
         assert near_tie(exact.reshape(differs.shape)[new][differs[new]], fmt, reach).all()
         doubtful |= new
     assert doubtful.mean() < 0.02
-    real, last = outputs(first, trained, x, scheme), golden[network.outputs[0]]
+    real, last = np.asarray(found[first.output]), golden[network.outputs[0]]
     step = network.layers[-1].output.step
     np.testing.assert_allclose(last[~doubtful] * step, real[~doubtful], atol=0.51 * step, rtol=1e-4)
     top = np.sort(real, axis=1)
@@ -116,6 +116,16 @@ def test_ten_steps_of_the_convolutions():
     check_golden(*ten_steps("mnist1d", scheme)[:2], scheme, data("mnist1d"))
 
 
+def test_a_layer_that_cannot_be_trained():
+    from golden.floats import FloatNetwork, FloatPool
+
+    network = FloatNetwork.chain([FloatPool(kind="max", size=(1, 2), stride=(1, 2))], (1, 4, 1))
+    with pytest.raises(ValueError, match="^Layer 'pool0' must be a fully connected one, a reshape, "
+                                         "or a convolution without padding, dilation and groups, "
+                                         "to be trained, with ReLU or without, not FloatPool$"):
+        fit(network, data("digits"), PLAN, 0)
+
+
 def test_the_parts_of_the_digits_are_apart():
     given = data("digits")
     assert [len(given.labels[part]) for part in ("training", "validation", "test")] == [
@@ -128,6 +138,7 @@ def test_the_parts_of_the_digits_are_apart():
     np.testing.assert_array_equal(given.calibration, packaged.calibration)
 
 
+@pytest.mark.slow
 def test_generated_signals_leave_the_generator_of_numpy_alone():
     pytest.importorskip("mnist1d")
     data.cache_clear()
