@@ -59,13 +59,12 @@ def nearest(x, fmt: Format):
     return jnp.asarray(levels, jnp.float32)[jnp.searchsorted(halfway, x, side="right")]
 
 
-def learned_step(x, step, fmt: Format, *, margin: float = 0.0) -> Estimate:
+def learned_step(x, step, fmt: Format) -> Estimate:
     """Quantize with a step that is learned: LSQ (arXiv 1902.08153), for any format.
 
     ``v = x / step`` becomes the nearest level ``q``. The gradient by ``x`` is ``g`` where
-    ``fmt.min - margin < v < fmt.max + margin``, else 0; LSQ has margin 0. That by a step is
-    ``sum(g * (q - v if fmt.min < v < fmt.max else q)) / sqrt(numbers * fmt.max)`` over the numbers
-    that it scales.
+    ``fmt.min < v < fmt.max``, else 0. That by a step is ``sum(g * (q - v if fmt.min < v < fmt.max
+    else q)) / sqrt(numbers * fmt.max)`` over the numbers that it scales.
 
     Parameters
     ----------
@@ -75,8 +74,6 @@ def learned_step(x, step, fmt: Format, *, margin: float = 0.0) -> Estimate:
     fmt : Format
         Format without exponents, whose highest level is positive: integers, odd levels, ternary,
         binary, ``bit`` for features 0 and 1, floats, codebooks.
-    margin : float
-        Levels beyond either end within which the gradient by ``x`` still passes.
     """
     import jax.numpy as jnp
     from jax.lax import stop_gradient
@@ -87,10 +84,9 @@ def learned_step(x, step, fmt: Format, *, margin: float = 0.0) -> Estimate:
     v = stop_gradient(x) / held
     levels = nearest(v, fmt)
     inside = (v > fmt.min) & (v < fmt.max)
-    passes = (v > fmt.min - margin) & (v < fmt.max + margin)
     numbers = math.prod(x.shape) / max(1, math.prod(jnp.shape(step)))
     slope = jnp.where(inside, levels - v, levels) / math.sqrt(numbers * fmt.max)
-    carrier = jnp.where(passes, x, 0.0) + step * slope
+    carrier = jnp.where(inside, x, 0.0) + step * slope
     return Estimate(straight_through(held * levels, carrier), levels, held)
 
 

@@ -51,15 +51,12 @@ class Scheme:
         Format of the weights; of ``codebook`` one of as many levels as are learned.
     input, activations : Format
         Formats of the network's input and of every other layer's input.
-    margin : float
-        Margin of the inputs' gradient, as of :func:`golden.train.estimators.learned_step`.
     """
 
     estimator: str
     weights: Format
     input: Format
     activations: Format
-    margin: float = 0.0
 
 
 def start_parameters(network: FloatNetwork, scheme: Scheme | None, calibration: np.ndarray
@@ -179,7 +176,7 @@ def input_estimate(x, own: Mapping[str, Any], fmt: Format, scheme: Scheme) -> Es
 
     if scheme.estimator == "dorefa":
         return dorefa_activations(x, fmt.bits)
-    return learned_step(x, jnp.exp(own["input"]), fmt, margin=scheme.margin)
+    return learned_step(x, jnp.exp(own["input"]), fmt)
 
 
 def _sums(layer: FloatLinear, x, weights):

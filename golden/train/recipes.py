@@ -20,7 +20,7 @@ POST_SEEDS = 3
 
 FLOAT_PLANS = {
     "digits": Plan(epochs=600, rate=1e-2, decay=1e-2, shifts=1, shifted=0.2, noise=0.2),
-    "mnist1d": Plan(epochs=100, batch=100, rate=1e-2, decay=1e-2, shifts=2),
+    "mnist1d": Plan(epochs=100, rate=5e-3, decay=1e-2, shifts=2, noise=0.1),
 }
 """How the float networks are trained, by data."""
 
@@ -109,11 +109,12 @@ def _digits() -> Iterator[Recipe]:
 
 
 def _mnist1d() -> Iterator[Recipe]:
-    plan = Plan(epochs=60, batch=100, rate=1e-2, decay=1e-3, shifts=2, teach=0.5)
-    for workflow, estimator, weights, bits in (
-            ("tuned", "step", "s4", 4), ("tuned", "step", "s2", 2),
-            ("codebook", "codebook", "s2", 2), ("ternary", "ternary", "ternary", 2),
-            ("binary", "binary", "binary", 1)):
+    wide = Plan(epochs=100, rate=3e-3, decay=1e-3, shifts=2, noise=0.05, teach=0.5)
+    narrow = replace(wide, rate=5e-3, shifts=1, noise=0.0)
+    for workflow, estimator, weights, bits, plan in (
+            ("tuned", "step", "s4", 4, wide), ("tuned", "step", "s2", 2, narrow),
+            ("codebook", "codebook", "s2", 2, narrow), ("ternary", "ternary", "ternary", 2, narrow),
+            ("binary", "binary", "binary", 1, narrow)):
         yield _trained("mnist1d", workflow, estimator, weights, f"odd{bits}", f"u{bits}", plan,
                        tuned=True, seeds=SEEDS["mnist1d"])
 

@@ -11,7 +11,7 @@ def start(name: str, seed: int) -> FloatNetwork:
     """Return an untrained network for data: 64-64-10 for digits, a small 1-D one for mnist1d.
 
     Weights are normal numbers of variance ``2 / fan-in``, biases 0. The 1-D network has three
-    convolutions, of 24, 32 and 32 outputs and stride 2, and a fully connected layer.
+    convolutions, of 48, 64 and 64 outputs and stride 2, and a fully connected layer.
 
     Parameters
     ----------
@@ -36,8 +36,8 @@ def start(name: str, seed: int) -> FloatNetwork:
     assert name == "mnist1d"
     # Without padding, so that formats without a level 0 can be its input: widths 40, 18, 8, 3.
     return FloatNetwork.chain([
-        convolution(24, 5, 1), convolution(32, 3, 24), convolution(32, 3, 32),
-        FloatReshape(target=(96,)), dense(10, 96)], (1, 40, 1), name=name)
+        convolution(48, 5, 1), convolution(64, 3, 48), convolution(64, 3, 64),
+        FloatReshape(target=(192,)), dense(10, 192)], (1, 40, 1), name=name)
 
 
 def linear_layers(network: FloatNetwork) -> list[FloatLinear]:

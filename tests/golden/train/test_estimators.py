@@ -77,14 +77,6 @@ def test_learned_step_of_channels(rng):
         assert by_step[row, 0] == by_own
 
 
-def test_a_margin_lets_more_pass_and_changes_no_level(rng):
-    fmt, x, g = parse("bit"), eighths(rng, 64, 2), np.ones(64, np.float32)
-    plain, wide = (made.learned_step(x, np.float32(1), fmt, margin=margin) for margin in (0, 0.5))
-    np.testing.assert_array_equal(plain.real, wide.real)
-    by_x, _ = gradients(lambda *own: made.learned_step(*own, fmt, margin=0.5), g, x, np.float32(1))
-    np.testing.assert_array_equal(by_x, (x > -0.5) & (x < 1.5))
-
-
 @pytest.mark.parametrize("name", FORMATS)
 def test_levels_of_any_float32(rng, name):
     """Division and comparison are IEEE's, so that numpy's float32 gives the same levels."""
