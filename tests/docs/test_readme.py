@@ -27,6 +27,7 @@ from golden import lut
 from golden.formats import parse
 from golden.networks import Quantization
 from golden.quantize import quantize
+from golden.train import command as training
 from golden.writers import qonnx
 from hw import drive
 from hw.flow.tools import run_tool
@@ -135,9 +136,9 @@ def test_every_command_is_understood(command, capsys, tmp_path, monkeypatch):
         module = arguments.pop(0)
     parsers = {"build": options.parser, "hw.build": options.parser, "time": timing.parser,
                "density": density.parser, "network": network.parser, "prove": prove.parser,
-               "golden.writers.qonnx": qonnx.parser,
+               "golden.writers.qonnx": qonnx.parser, "golden.train": training.parser,
                "sweep": sweep.parser}
-    if module in ("golden.train", "golden.speed"):
+    if module == "golden.speed":
         assert not arguments
         return
     if arguments in (["--help"], ["--help-all"]):
