@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from exactmac.cache import Cache
 from exactmac.density import measure
-from exactmac.density.cache import Cache
 from exactmac.density.entries import ENTRIES
 from exactmac.density.measure import Bench
 from exactmac.density.simulation import Emitted
