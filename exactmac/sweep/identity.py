@@ -5,6 +5,7 @@ from functools import cache
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from hw.flow.tools import versions
 
@@ -41,7 +42,7 @@ class Identity:
                         f"{own.get(name, 'none')}")
         return None
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, Any]:
         """Return a form for ``json.dump``."""
         return asdict(self) | {"tools": dict(self.tools)}
 

@@ -15,6 +15,7 @@ VERSION = 1
 """Version of the folder: of the results, and of the files for readers."""
 
 MARK = "version.json"
+_MARK = {"exactmac sweep": VERSION}
 
 
 class Store:
@@ -23,7 +24,7 @@ class Store:
     Parameters
     ----------
     folder : Path
-        Folder of the sweep; it is made where there is none.
+        Folder of the sweep, which need not exist.
     warn : function
         Called with a sentence about each damaged result, which is computed again.
 
@@ -32,14 +33,13 @@ class Store:
     ValueError
         If the folder has the results of another version.
     OSError
-        If it cannot be written.
+        If it cannot be read.
     """
 
     def __init__(self, folder: Path, warn: Callable[[str], None]):
         self.folder = folder
         place = folder / "results"
         self._cache = Cache(place, warn)
-        mark = {"exactmac sweep": VERSION}
         if place.exists() and any(place.iterdir()):
             try:
                 found = json.loads((place / MARK).read_bytes())
@@ -47,12 +47,16 @@ class Store:
                 found = "results of no version"
             except ValueError:
                 found = "a damaged version"
-            if found != mark:
+            if found != _MARK:
                 text = found if isinstance(found, str) else json.dumps(found)
                 raise ValueError(f"Out must be a folder with results of version {VERSION}, or "
                                  f"without any, not {folder} ({text})")
+
+    def open(self):
+        """Make the folder, if there is none; ``OSError`` if it cannot be written."""
+        place = self.folder / "results"
         place.mkdir(parents=True, exist_ok=True)
-        replace_file(place / MARK, json.dumps(mark).encode() + b"\n")
+        replace_file(place / MARK, json.dumps(_MARK).encode() + b"\n")
 
     def get(self, task: Task) -> dict[str, Any]:
         """Return the parts of a task that are there."""

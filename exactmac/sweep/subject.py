@@ -156,8 +156,9 @@ class Subject:
         ValueError
             If there is no tile of that shape.
         """
-        if point.config is None:
+        if point.shape is not None:
             return placement(network, **point.shape)
+        assert point.config is not None
         config = TileConfig.from_json(point.config)
         if point.smallest:
             config = smallest(config)

@@ -25,7 +25,7 @@ __all__ = ["PATIENCE", "Cluster", "Processes", "cluster", "compute", "processes"
 DISTRIBUTED = ("distributed", "distributed", "pip install 'exactmac[cluster]'")
 """Tool for clusters: arguments of :func:`hw.flow.tools.require`."""
 
-PATIENCE = 8
+PATIENCE = 5
 """Seconds to wait for a scheduler, and for its first worker."""
 
 _ENDING = 5.0
