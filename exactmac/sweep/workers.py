@@ -116,7 +116,7 @@ class Cluster:
 
     def end(self):
         """Let the scheduler forget all points."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._executor.shutdown(wait=False)
 
 
 @contextmanager

@@ -175,7 +175,7 @@ def test_a_scheduler_that_does_not_answer(quiet, address):
 def test_a_cluster_of_processes_one_killed():
     from distributed import LocalCluster
     tasks, done = tasks_of(24), {}
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
                       ) as local, cluster(local.scheduler_address) as place:
         [victim, *_] = [each.pid for each in local.workers.values()]
 
@@ -192,7 +192,7 @@ def test_a_cluster_of_processes_one_killed():
 @pytest.mark.slow
 def test_a_scheduler_without_workers(quiet):
     from distributed import LocalCluster
-    with LocalCluster(n_workers=0, processes=True, dashboard_address=None) as local:
+    with LocalCluster(n_workers=0, processes=True, dashboard_address=":0") as local:
         with pytest.raises(ValueError, match="^Scheduler must have a worker within 0.5 s, not "
                                              "tcp://.*, which has none$"):
             with cluster(local.scheduler_address):
