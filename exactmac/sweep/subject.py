@@ -31,7 +31,7 @@ from sim.layers import Placement, placement
 
 __all__ = ["SAMPLES", "Computed", "Subject"]
 
-SAMPLES = 32
+SAMPLES = 1
 """Random inputs of a model, by default."""
 
 
