@@ -1,5 +1,6 @@
 """Where points are computed: processes of this machine, or a Dask cluster."""
 
+import logging
 import os
 import signal
 from collections import deque
@@ -133,22 +134,37 @@ def cluster(address: str) -> Iterator[Cluster]:
     require(*DISTRIBUTED)
     from distributed import Client
 
+    with _silent():
+        try:
+            client = Client(address, timeout=PATIENCE, set_as_default=False)
+        except Exception as error:  # whatever else answers there, and an address that is none
+            raise ValueError(f"Scheduler must be one that answers within {PATIENCE} s, not "
+                             f"{address} ({error})") from None
+        with client:
+            try:
+                client.wait_for_workers(1, timeout=PATIENCE)
+            except TimeoutError:
+                raise ValueError(f"Scheduler must have a worker within {PATIENCE} s, not "
+                                 f"{address}, which has none") from None
+            workers = Cluster(client)
+            try:
+                yield workers
+            finally:
+                workers.end()
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    # A lost connection is told in one line.
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
+    levels = [each.level for each in loggers]
+    for each in loggers:
+        each.setLevel(logging.CRITICAL + 1)
     try:
-        client = Client(address, timeout=PATIENCE, set_as_default=False)
-    except Exception as error:  # whatever else answers there, and an address that is none
-        raise ValueError(f"Scheduler must be one that answers within {PATIENCE} s, not {address} "
-                         f"({error})") from None
-    with client:
-        try:
-            client.wait_for_workers(1, timeout=PATIENCE)
-        except TimeoutError:
-            raise ValueError(f"Scheduler must have a worker within {PATIENCE} s, not {address}, "
-                             "which has none") from None
-        workers = Cluster(client)
-        try:
-            yield workers
-        finally:
-            workers.end()
+        yield
+    finally:
+        for each, level in zip(loggers, levels, strict=True):
+            each.setLevel(level)
 
 
 def compute(tasks: Sequence[Task], workers: Processes | Cluster,

@@ -197,7 +197,12 @@ def test_a_point_that_fails_is_no_end(sweep, model, simulated, monkeypatch, erro
 
 def test_cycles_of_the_formula_are_those_of_the_simulation(sweep, model, simulated, monkeypatch):
     own = evaluate.network_cycles
-    monkeypatch.setattr(evaluate, "network_cycles", lambda *each: (own(*each)[0] + 1, own(*each)[1]))
+
+    def late(*each):
+        cycles, tiles = own(*each)
+        return cycles + 1, tiles
+
+    monkeypatch.setattr(evaluate, "network_cycles", late)
     status, _, _ = sweep("--network", model[0], "--rows", "2")
     assert status == 1
     assert rows(sweep)[0]["reason"].startswith("Cycles of the simulation must be ")
@@ -213,8 +218,10 @@ def test_area_on_the_targets_that_a_tile_may_have(sweep, monkeypatch):
     monkeypatch.setattr(evaluate, "_area", area)
     command_line = ("--bits", "2", "--target", "generic,ecp5", "--area", "ecp5,xc7", *FAST)
     assert sweep(*command_line)[0] == 0
-    assert asked == [("generic", "ecp5", False), ("generic", "xc7", False), ("ecp5", "ecp5", False)]
-    assert [(each["lut_ecp5"], each["lut_xc7"]) for each in rows(sweep)] == [(100, 200), (300, None)]
+    assert asked == [("generic", "ecp5", False), ("generic", "xc7", False),
+                     ("ecp5", "ecp5", False)]
+    assert [(each["lut_ecp5"], each["lut_xc7"]) for each in rows(sweep)] == [
+        (100, 200), (300, None)]
     assert [each["pareto_lut_ecp5"] for each in rows(sweep)] == [True, False]
     sweep(*command_line)
     assert sweep.tasks == []
