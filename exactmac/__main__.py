@@ -15,6 +15,7 @@ COMMANDS = {
     "network": "run a model, or the digits network, on the emitted Verilog",
     "compare": "compare every tensor of a model with installed runtimes",
     "explain": "say whose answer a model gives, operator by operator",
+    "sweep": "compute every combination of options, and mark the best ones",
     "bench": "measure simulators, and the placed area of arithmetic",
     "prove": "prove parts of the hardware, or count the faults that are found",
 }

@@ -24,7 +24,7 @@ from hw.flow.mapping import TARGETS
 from sim.simulation import SIMULATORS
 from sim.verify import Mismatch
 
-__all__ = ["main", "parser"]
+__all__ = ["main", "parser", "widths"]
 
 # Options that --help shows.
 FIRST = ("--runtime", "--inputs", "--rows", "--cols", "--lanes", "--bits", "--requant",

@@ -29,8 +29,8 @@ from typing import Any, ClassVar, NoReturn, TypeVar
 
 from golden.suggest import nearest
 
-__all__ = ["Parser", "committing", "integer", "number", "output_file", "replace_file", "run",
-           "undoing", "write_file"]
+__all__ = ["Parser", "committing", "integer", "keeping", "number", "output_file", "replace_file",
+           "run", "undoing", "write_file"]
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -167,6 +167,7 @@ class _Output(io.TextIOWrapper):
 # it and never releases it.
 _lock = threading.RLock()
 _undos: dict[object, Callable[[], None]] = {}
+_kept: list[Callable[[], str]] = []
 _written = threading.Event()
 
 
@@ -179,9 +180,9 @@ def _watch(prog: str):
         for undo in reversed(_undos.values()):
             with suppress(Exception):
                 undo()
-        amount = "all" if _written.is_set() else "nothing"
+        amount = "all was written" if _written.is_set() else "nothing was written"
         with suppress(OSError):
-            os.write(2, f"{prog}: interrupted; {amount} was written\n".encode())
+            os.write(2, f"{prog}: interrupted; {_kept[-1]() if _kept else amount}\n".encode())
         os._exit(INTERRUPTED)
 
     for number in _SIGNALS:
@@ -204,6 +205,18 @@ def undoing(begin: Callable[[], T], undo: Callable[[T], None]) -> Iterator[T]:
     finally:
         with _lock:
             del _undos[key]
+
+
+@contextmanager
+def keeping(kept: Callable[[], str]) -> Iterator[None]:
+    """Let an interruption say what is kept: ``kept`` returns it, such as ``3 results are kept``."""
+    with _lock:
+        _kept.append(kept)
+    try:
+        yield
+    finally:
+        with _lock:
+            _kept.remove(kept)
 
 
 @contextmanager

@@ -64,7 +64,8 @@ LAZY = {"golden.train": ("sklearn",), "exactmac.plot": ("matplotlib",),
         "exactmac.oracles.onnxruntime": ("onnx", "onnxruntime"),
         "exactmac.oracles.qonnx": ("onnx", "qonnx"),
         "exactmac.oracles.tflite_micro": ("tflite_micro",),
-        "exactmac.oracles.litert": ("ai_edge_litert",)}
+        "exactmac.oracles.litert": ("ai_edge_litert",),
+        "exactmac.sweep.workers": ("distributed",)}
 
 
 def _modules():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from exactmac.density.cache import Cache
+from exactmac.cache import Cache
 from exactmac.density.entries import ENTRIES, LARGE, selected
 from exactmac.density.measure import Bench
 from exactmac.density.report import files, report_json, report_table

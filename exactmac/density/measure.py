@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from exactmac.density.cache import Cache
+from exactmac.cache import Cache
 from exactmac.density.entries import Entry
 from exactmac.density.simulation import Emitted
 from exactmac.steps import Step
@@ -106,7 +106,7 @@ class Bench:
             verified = self.cache.get(check)
             if verified is None:
                 verified = entry.verify(emitted)
-                self.cache.put(check, verified)
+                self._keep(check, verified)
             self.verified[entry.name] = verified
             missing: list[tuple[int, dict[str, Any]]] = []
             for seed in self.seeds:
@@ -135,7 +135,15 @@ class Bench:
         with _named(entry):
             placement = place(netlist, device=DEVICE, seed=seed, clock=clock)
         self.placements[entry.name, seed] = placement
-        self.cache.put(key, placement.to_json())
+        self._keep(key, placement.to_json())
+
+    def _keep(self, key: dict[str, Any], result: Any):
+        # A folder that cannot be written is no error: the result is measured again next time.
+        try:
+            self.cache.put(key, result)
+        except OSError as error:
+            self.cache.warn(f"{error.filename} cannot be written ({error.strerror}); nothing is "
+                            "kept")
 
     def _tools(self, *names: str) -> dict[str, str | None]:
         return {name: self.tools.get(name) for name in names}

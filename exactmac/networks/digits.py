@@ -35,7 +35,7 @@ from sim.layers import run_network
 from sim.simulation import simulation
 from sim.vectors import digits_network
 
-__all__ = ["Result", "run", "run_digits"]
+__all__ = ["Result", "check_chain", "run", "run_digits"]
 
 WEIGHTS = "s_axis_weights"
 
@@ -151,12 +151,7 @@ def run(args: argparse.Namespace):
     for bits in args.bits or [None]:
         args.bits = bits
         configs.append(config_of(args))
-        if isinstance(configs[-1].contract, ExactSum):
-            raise ValueError("Contract must be one whose results another layer takes, "
-                             "not none")
-        if configs[-1].output != configs[-1].activations:
-            raise ValueError(f"Output must be {configs[-1].activations}, as the activations "
-                             f"of the next layer, not {configs[-1].output}")
+        check_chain(configs[-1])
     bar = partial(Progress, console=console, transient=True, disable=not console.is_terminal)
     with undoing(bar, Progress.stop) as progress, progress:
         for config in progress.track(configs, description="digits network"):
@@ -170,6 +165,15 @@ def run(args: argparse.Namespace):
         write_csv(file, results)
     if picture is not None:
         write_file("Plot", picture, plot(results))
+
+
+def check_chain(config: TileConfig):
+    """Raise ``ValueError`` unless a layer of the network takes the results of another."""
+    if isinstance(config.contract, ExactSum):
+        raise ValueError("Contract must be one whose results another layer takes, not none")
+    if config.output != config.activations:
+        raise ValueError(f"Output must be {config.activations}, as the activations of the next "
+                         f"layer, not {config.output}")
 
 
 def export_digits(config: TileConfig, place: Path):

@@ -23,7 +23,7 @@ def door(tmp_path):
     def door(body, *arguments, **more):
         (tmp_path / "door.py").write_text(
             "import os, signal, sys, time\nfrom pathlib import Path\n"
-            "from golden.command import Parser, committing, undoing\n"
+            "from golden.command import Parser, committing, keeping, undoing\n"
             "def main():\n" + "".join(f"    {line}\n" for line in body.splitlines()))
         return python(*arguments, "-c", DOOR, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)},
                       **more)
@@ -112,6 +112,20 @@ def test_a_signal_undoes_what_is_under_way(tmp_path, door, busy, number):
     # The later one first.
     assert {path.name: path.read_text() for path in tmp_path.glob("*undone*")} == {
         "undone0": "0", "undone1": "1"}
+
+
+def test_a_signal_says_what_is_kept(door):
+    body = """\
+with keeping(lambda: "nothing is kept"):
+    pass
+with keeping(lambda: "3 results are kept"):
+    print("ready", flush=True)
+    time.sleep(1000)
+"""
+    with door(body) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        assert ended(process) == (130, "", "python -m door: interrupted; 3 results are kept\n")
 
 
 def test_a_signal_waits_for_files_that_come_to_their_place(tmp_path, door):

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from exactmac.cache import Cache
 from exactmac.density import measure
-from exactmac.density.cache import Cache
 from exactmac.density.entries import ENTRIES
 from exactmac.density.measure import Bench
 from exactmac.density.simulation import Emitted
@@ -84,6 +84,13 @@ def test_everything_is_measured_once(flow):
     assert flow.done == []
     flow.run((4,))
     assert flow.done == ["synthesize one", "place one 4", "synthesize two", "place two 4"]
+
+
+def test_a_folder_that_cannot_be_written_is_said(flow, tmp_path):
+    (tmp_path / "cache").write_text("")
+    flow.run((1,))
+    said = f"{tmp_path / 'cache'} cannot be written (File exists); nothing is kept"
+    assert flow.done.count(said) == 4 and "place two 1" in flow.done
 
 
 def test_an_interrupted_run_goes_on_where_it_was(flow):

@@ -41,14 +41,11 @@ class Cache:
         return None
 
     def put(self, key: Mapping[str, Any], result: Any):
-        """Keep a result; a folder that cannot be written is no error."""
+        """Keep a result; ``OSError`` if the folder cannot be written."""
         place = self._place(key)
         text = json.dumps({"key": key, "result": result, "digest": _digest(result)}, indent=1)
-        try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(place, text.encode() + b"\n")
-        except OSError as error:
-            self.warn(f"{error.filename} cannot be written ({error.strerror}); nothing is kept")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(place, text.encode() + b"\n")
 
     def _place(self, key: Mapping[str, Any]) -> Path:
         return self.folder / f"{_digest(key)[:32]}.json"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from exactmac.density.cache import Cache
+from exactmac.cache import Cache
 
 KEY = {"verilog": "abc", "seed": 1, "passes": ("a", "b")}
 
@@ -36,10 +36,10 @@ def test_a_damaged_one_is_made_again_and_said(kept, damage):
     assert cache.get(KEY) == {"lut": 7}
 
 
-def test_a_folder_that_cannot_be_written_is_said(tmp_path):
-    warnings = []
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
-    cache = Cache(tmp_path / "file", warnings.append)
-    cache.put(KEY, 1)
-    assert warnings == [f"{tmp_path / 'file'} cannot be written (File exists); nothing is kept"]
+    cache = Cache(tmp_path / "file", [].append)
+    with pytest.raises(OSError) as error:
+        cache.put(KEY, 1)
+    assert (error.value.filename, error.value.strerror) == (str(tmp_path / "file"), "File exists")
     assert cache.get(KEY) is None

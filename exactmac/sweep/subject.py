@@ -1,0 +1,213 @@
+# amaranth: UnusedElaboratable=no
+"""What a sweep is of, a data set or a model's file, and golden's results for a point."""
+
+import argparse
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from math import prod
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from exactmac.comparison import inputs_for
+from exactmac.explanation.differences import Effects
+from exactmac.inputs import count_of, levels, read_inputs, read_labels
+from exactmac.networks.source import Source, source_of
+from exactmac.sweep.networks import DATASETS, Dataset
+from exactmac.sweep.points import Point
+from golden import digits
+from golden.block_scaled import Levels
+from golden.costs import Cost, cost_of, total
+from golden.networks import Linear, Network
+from golden.quantize import quantize
+from golden.run import Proof, prove, run
+from golden.suggest import suggestion
+from hw.tile.config import TileConfig
+from hw.tile.inner_products import smallest
+from sim.layers import Placement, placement
+
+__all__ = ["SAMPLES", "Computed", "Subject"]
+
+SAMPLES = 1
+"""Random inputs of a model, by default."""
+
+
+class Computed(NamedTuple):
+    """Golden's results of a network: those of points that differ in shape alone.
+
+    Parameters
+    ----------
+    network : Network
+    proof : Proof
+    tensors : mapping of str to array of integers or Blocks
+        Levels of every tensor, inputs included.
+    samples : int
+    accuracy, float_accuracy : float or None
+        Shares of the samples that are classified correctly; None without labels, or without a
+        float network.
+    cost : Cost
+        Cost of one sample.
+    """
+
+    network: Network
+    proof: Proof
+    tensors: Mapping[str, Any]
+    samples: int
+    accuracy: float | None
+    float_accuracy: float | None
+    cost: Cost
+
+    @property
+    def x(self) -> dict[str, Levels]:
+        """Levels of the inputs."""
+        return {each.name: self.tensors[each.name] for each in self.network.inputs}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a sweep is of, in plain types.
+
+    Parameters
+    ----------
+    network : str
+        Name of a data set, or path of a model's file.
+    runtime, inputs, labels : str or None
+        Of a model: whose arithmetic it has; paths of samples and of their labels.
+    samples, seed : int
+        Of a model without ``inputs``: number of random inputs, and their seed.
+    digests : tuple of str
+        SHA-256 of each of :attr:`files`.
+    """
+
+    network: str
+    runtime: str | None = None
+    inputs: str | None = None
+    labels: str | None = None
+    samples: int = SAMPLES
+    seed: int = 0
+    digests: tuple[str, ...] = ()
+
+    @property
+    def dataset(self) -> Dataset | None:
+        """The data set; None for a model's file."""
+        return DATASETS.get(self.network)
+
+    @property
+    def files(self) -> list[str]:
+        """Paths of all files that results depend on."""
+        if self.dataset is not None:
+            return [str(self.dataset.path)]
+        return [each for each in (self.network, self.inputs, self.labels) if each is not None]
+
+    def read(self) -> Self:
+        """Return the subject with the digests of its files, once they have been checked.
+
+        Raises
+        ------
+        OSError, ValueError
+            If there is no such network, or a file cannot be read.
+        """
+        if self.dataset is None:
+            if not Path(self.network).exists():
+                raise ValueError(f"Network must be {', '.join(DATASETS)} or the file of a model, "
+                                 f"not {self.network!r}{suggestion(self.network, DATASETS)}")
+            if self.labels is not None and self.inputs is None:
+                raise ValueError(f"Labels must be given with --inputs, not {self.labels} alone")
+            source = self._source(None)
+            self._labels(source, count_of(self._inputs(source)))
+        return replace(self, digests=self.current_digests())
+
+    def current_digests(self) -> tuple[str, ...]:
+        """Return the digests of the files as they are now."""
+        return tuple(sha256(Path(path).read_bytes()).hexdigest() for path in self.files)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain types for a key of results: contents of files, whatever their names."""
+        plain = asdict(self)
+        if self.dataset is None:
+            plain |= {name: plain[name] is not None for name in ("network", "inputs", "labels")}
+        return plain
+
+    def computed(self, point: Point) -> Computed:
+        """Return golden's results for a point; the latest ones are kept.
+
+        Raises
+        ------
+        ValueError
+            If there is no network with the point's numbers.
+        """
+        key = json.dumps([self.to_json(), point.numbers], sort_keys=True)
+        found = _latest.get(key)
+        if found is None:
+            found = self._model(point) if self.dataset is None else self._network(point)
+            while len(_latest) >= _MOST:
+                _latest.pop(next(iter(_latest)), None)
+            _latest[key] = found
+        return found
+
+    def placement(self, point: Point, network: Network) -> Placement:
+        """Return what each layer of a point's network runs on.
+
+        Raises
+        ------
+        ValueError
+            If there is no tile of that shape.
+        """
+        if point.shape is not None:
+            return placement(network, **point.shape)
+        assert point.config is not None
+        config = TileConfig.from_json(point.config)
+        if point.smallest:
+            config = smallest(config)
+        return Placement(network, {layer.name: config for layer in network.layers
+                                   if isinstance(layer, Linear)}, {})
+
+    def _network(self, point: Point) -> Computed:
+        dataset = self.dataset
+        assert dataset is not None and point.config is not None and point.workflow is not None
+        network = dataset.workflows[point.workflow](TileConfig.from_json(point.config))
+        data = dataset.samples()
+        done = _run(network, {network.inputs[0].name: quantize(data.x, network.input)})
+        [output] = network.outputs
+        return done._replace(accuracy=digits.accuracy(done.tensors[output], data.labels),
+                             float_accuracy=data.float_accuracy)
+
+    def _model(self, point: Point) -> Computed:
+        source = self._source(point.contract)
+        x = levels(source.model, self._inputs(source))
+        done = _run(source.network, x)
+        labels = self._labels(source, done.samples)
+        return done._replace(
+            accuracy=Effects(source.model, done.proof, done.tensors, labels).accuracy())
+
+    def _source(self, contract: str | None) -> Source:
+        return source_of(argparse.Namespace(model=self.network, runtime=self.runtime,
+                                            contract=contract))
+
+    def _inputs(self, source: Source) -> Mapping[str, Any]:
+        if self.inputs is not None:
+            return read_inputs(self.inputs, source.model)
+        return inputs_for(source.network, self.samples, self.seed)
+
+    def _labels(self, source: Source, samples: int) -> np.ndarray | None:
+        if self.labels is None:
+            return None
+        output, *others = source.network.outputs
+        if others:
+            raise ValueError(f"Labels must be left out for a model of {len(others) + 1} outputs, "
+                             f"not {self.labels}")
+        return read_labels(self.labels, samples, prod(source.network.tensors[output].shape))
+
+
+# Results of the latest numbers, by what they depend on: points of one come one after the other.
+_latest: dict[str, Computed] = {}
+_MOST = 4
+
+
+def _run(network: Network, x: Mapping[str, Levels]) -> Computed:
+    proof = prove(network)
+    return Computed(network, proof, {**x, **run(network, x, proof)}, count_of(x), None, None,
+                    total(cost_of(layer, network) for layer in network.layers))
