@@ -53,10 +53,14 @@ WINGS = {
                     "readers.qonnx.exact", "readers.qonnx.steps"),
         "quantize": ("contracts", "floats", "formats", "layers", "networks",
                      "runtimes.onnx_ops"),
+        "train": ("floats", "formats", "networks", "quantize"),
     },
 }
 # Imported only when their function is called, by those who asked for it.
-LAZY = {"golden.train": ("sklearn",), "exactmac.plot": ("matplotlib",),
+LAZY = {"golden.train.data": ("sklearn", "mnist1d"),
+        "golden.train.estimators": ("jax",), "golden.train.loop": ("jax", "optax"),
+        "golden.train.models": ("jax",), "golden.train.packaged": ("sklearn",),
+        "exactmac.plot": ("matplotlib",),
         "golden.readers.tflite.file": ("tflite",),
         "golden.readers.onnx.file": ("onnx",),
         "golden.writers.graph": ("onnx",),

@@ -160,7 +160,8 @@ def test_a_signal_that_is_ignored_stays_ignored(tmp_path, door):
     "golden.lut", "golden.speed", "golden.train"])
 def test_every_front_door_begins_with_it(module):
     """Before its own imports, some of which take a second."""
-    path = command.Path(command.__file__).parent.parent / f"{module.replace('.', '/')}.py"
+    path = command.Path(command.__file__).parent.parent / module.replace(".", "/")
+    path = path / "__main__.py" if path.is_dir() else path.with_suffix(".py")
     text = path.read_text()
     head = ('\nif __name__ == "__main__":\n    from golden.command import run\n'
             f'    run("{module}")\n')

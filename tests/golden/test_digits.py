@@ -1,6 +1,4 @@
 import re
-import sys
-from importlib import import_module
 
 import numpy as np
 import pytest
@@ -115,51 +113,3 @@ def test_quantizing_is_repeatable(data):
 
 def test_accuracy_takes_the_first_of_equals():
     assert digits.accuracy(np.array([[1, 1], [0, 1], [2, 2]]), np.array([0, 1, 1])) == 2 / 3
-
-
-def test_training_imports_nothing_more():
-    """The module can be looked at without scikit-learn; only training needs it."""
-    train = import_module("golden.train")
-    assert train.PATH == digits.PATH
-    assert "sklearn" not in vars(train)
-
-
-def test_training_without_scikit_learn(capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "sklearn", None)
-    with pytest.raises(SystemExit) as end:
-        import_module("golden.train").main([])
-    assert end.value.code == 2
-    assert capsys.readouterr().err == ("python -m golden.train: error: scikit-learn is not "
-                                       "installed; run: pip install 'exactmac[train]'\n")
-
-
-@pytest.mark.parametrize("arguments, message", [
-    (["--out", "."], "Out must be a file, not the folder ."),
-    (["--out", ""], "Out must name a file, not ''"),
-    (["--out", "/nowhere/file"], "Out must be in a folder that exists, not /nowhere/file"),
-    (["--seed", "-1"], "Seed must be in range [0, 4294967295], not -1"),
-    (["--seed", "4294967296"], "Seed must be in range [0, 4294967295], not 4294967296"),
-    (["--seed", "x"], "argument --seed: must be an integer, not 'x'"),
-    (["--out", "/sys/file"], "Out must be writable, not /sys/file (Permission denied)"),
-])
-def test_training_refuses_before_it_begins(capsys, monkeypatch, arguments, message):
-    monkeypatch.setitem(sys.modules, "sklearn", None)
-    with pytest.raises(SystemExit) as end:
-        import_module("golden.train").main(arguments)
-    assert end.value.code == 2
-    assert capsys.readouterr().err == f"python -m golden.train: error: {message}\n"
-
-
-@pytest.mark.slow
-def test_training_starts_from_the_same_images(tmp_path):
-    """The script still writes such a file; how training ends depends on the machine's BLAS."""
-    pytest.importorskip("sklearn")
-    from golden.train import train
-
-    train(tmp_path / "again.npz")
-    with np.load(tmp_path / "again.npz") as again, np.load(digits.PATH) as packaged:
-        assert set(again.files) == set(packaged.files)
-        for name in ("images", "labels", "calibration", "seed", "source"):
-            np.testing.assert_array_equal(again[name], packaged[name])
-        for name in again.files:
-            assert again[name].shape == packaged[name].shape

@@ -1,0 +1,117 @@
+"""What `python -m golden.train` trains: every result that is committed, by name."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from golden.formats import parse
+from golden.train.loop import Plan
+from golden.train.models import Scheme
+
+__all__ = ["FLOAT_PLANS", "POST_SEEDS", "RECIPES", "SEEDS", "Recipe"]
+
+SEEDS = {"digits": 10, "mnist1d": 3}
+"""Number of seeds of each result, by data."""
+
+POST_SEEDS = 3
+"""Number of seeds whose validation accuracy chooses among ways of post-training quantization."""
+
+FLOAT_PLANS = {
+    "digits": Plan(epochs=1000, rate=1e-2, decay=1e-2, shifts=1),
+    "mnist1d": Plan(epochs=150, rate=1e-2, decay=1e-2, shifts=2),
+}
+"""How the float networks are trained, by data."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a result is made.
+
+    Parameters
+    ----------
+    data : str
+        ``digits`` or ``mnist1d``.
+    workflow : str
+        ``float``, ``post`` for post-training quantization, or a kind of quantization-aware
+        training.
+    weight_bits, activation_bits : int
+        Widths of weights and of every layer's input; 0 of the float network.
+    scheme : Scheme, optional
+        How the layers are quantized while they are trained, if they are.
+    plan : Plan, optional
+        How they are trained.
+    tuned : bool
+        Whether training starts from the float network, quantized after training; else from new
+        numbers.
+    """
+
+    data: str
+    workflow: str
+    weight_bits: int = 0
+    activation_bits: int = 0
+    scheme: Scheme | None = None
+    plan: Plan | None = None
+    tuned: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name of the result, such as ``digits-step-w4a4``."""
+        width = f"-w{self.weight_bits}a{self.activation_bits}" if self.weight_bits else ""
+        return f"{self.data}-{self.workflow}{width}"
+
+
+def _trained(data: str, workflow: str, estimator: str, weights: str, input: str, activations: str,
+             plan: Plan, *, tuned: bool) -> Recipe:
+    own = parse(weights)
+    return Recipe(data=data, workflow=workflow, weight_bits=own.bits,
+                  activation_bits=parse(activations).bits, plan=plan, tuned=tuned,
+                  scheme=Scheme(estimator=estimator, weights=own, input=parse(input),
+                                activations=parse(activations)))
+
+
+def _recipes() -> Iterator[Recipe]:
+    for data in SEEDS:
+        yield Recipe(data=data, workflow="float", plan=FLOAT_PLANS[data])
+        for bits in (8, 4, 3, 2, 1):
+            yield Recipe(data=data, workflow="post", weight_bits=bits, activation_bits=bits)
+    yield from _digits()
+    yield from _mnist1d()
+
+
+def _digits() -> Iterator[Recipe]:
+    wide = Plan(epochs=400, rate=3e-3, decay=0.0, shifts=1, shifted=0.2, noise=0.1, teach=0.5)
+    narrow = replace(wide, epochs=600, rate=1e-2, shifted=0.0)
+    least = replace(narrow, epochs=2000, rate=1e-3, teach=0.9)
+
+    def made(workflow: str, estimator: str, weights: str, activations: str, plan: Plan, *,
+             tuned: bool = True) -> Recipe:
+        return _trained("digits", workflow, estimator, weights, activations, activations, plan,
+                        tuned=tuned)
+
+    yield made("binary", "binary", "binary", "bit", least, tuned=False)
+    for bits, plan in ((2, narrow), (4, wide), (3, narrow)):
+        tensor = f"u{bits}"
+        yield made("tuned", "step", f"s{bits}", tensor, plan)
+        yield made("odd", "step", f"odd{bits}", tensor, plan)
+        yield made("step", "step", f"s{bits}", tensor, plan, tuned=False)
+        yield made("dorefa", "dorefa", f"odd{bits}", tensor, plan, tuned=False)
+        yield made("codebook", "codebook", f"s{bits}", tensor, plan)
+    yield made("tuned", "step", "s8", "u8", wide)
+    yield made("ternary", "ternary", "ternary", "u2", narrow)
+    yield made("dorefa", "dorefa", "binary", "bit", least, tuned=False)
+    yield made("float8", "step", "e4m3fn", "e4m3fn", wide)
+    yield made("float8_e5m2", "step", "e5m2", "e5m2", wide)
+
+
+def _mnist1d() -> Iterator[Recipe]:
+    plan = Plan(epochs=150, batch=50, rate=3e-3, decay=1e-3, shifts=2, teach=0.5)
+    for bits in (8, 4, 3, 2):
+        yield _trained("mnist1d", "tuned", "step", f"s{bits}", f"odd{bits}", f"u{bits}", plan,
+                       tuned=True)
+    yield _trained("mnist1d", "step", "step", "s4", "odd4", "u4", plan, tuned=False)
+    yield _trained("mnist1d", "codebook", "codebook", "s2", "odd2", "u2", plan, tuned=True)
+    yield _trained("mnist1d", "ternary", "ternary", "ternary", "odd2", "u2", plan, tuned=True)
+    yield _trained("mnist1d", "binary", "binary", "binary", "binary", "bit", plan, tuned=True)
+
+
+RECIPES: Mapping[str, Recipe] = {each.name: each for each in _recipes()}
+"""Recipes by the result's name, those first that others start from."""

@@ -1,0 +1,88 @@
+import sys
+from importlib import import_module
+
+import numpy as np
+import pytest
+
+from golden import digits, train
+
+
+def refused(capsys, arguments):
+    with pytest.raises(SystemExit) as end:
+        train.main(arguments)
+    assert end.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith("python -m golden.train: error: ") and error.count("\n") == 1
+    return error.removeprefix("python -m golden.train: error: ").rstrip("\n")
+
+
+@pytest.mark.parametrize("module, name", [("sklearn", "scikit-learn"), ("jax", "JAX")])
+def test_without_a_package(capsys, monkeypatch, tmp_path, module, name):
+    monkeypatch.setitem(sys.modules, module, None)
+    assert refused(capsys, ["--only", "digits", "--out", str(tmp_path)]) == (
+        f"{name} is not installed; run: pip install 'exactmac[train]'")
+    assert not list(tmp_path.iterdir())
+
+
+def test_training_imports_nothing_more():
+    """The modules can be looked at without scikit-learn and JAX; only training needs them."""
+    for name in ("packaged", "estimators", "loop", "models", "data", "work"):
+        assert {"sklearn", "jax", "optax", "mnist1d"}.isdisjoint(
+            vars(import_module(f"golden.train.{name}")))
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["--out", ""], "Out must name a folder, not ''"),
+    (["--out", __file__], f"Out must be a folder, not the file {__file__}"),
+    (["--out", "/sys/folder"], "Out must be writable, not /sys/folder (Operation not permitted)"),
+    (["--seeds", "0"], "Seeds must be at least 1, not 0"),
+    (["--seeds", "x"], "argument --seeds: must be an integer, not 'x'"),
+    (["--only", "digits,digits-step-w4"], "Only must be names that --list prints, not "
+     "'digits-step-w4' (did you mean digits-step-w4a4?)"),
+    (["--table", "--only", "digits"], "Options --only, --list and --seeds must be without --table "
+     "and --json, which print all committed results"),
+])
+def test_refused_before_it_begins(capsys, monkeypatch, arguments, message):
+    monkeypatch.setitem(sys.modules, "jax", None)
+    assert refused(capsys, arguments) == message
+
+
+def test_list(capsys):
+    assert train.main(["--list"]) == 0
+    assert set(train.results()) | {"digits"} == set(capsys.readouterr().out.split())
+
+
+@pytest.mark.slow
+def test_the_packaged_network_starts_from_the_same_images(tmp_path):
+    """The script still writes such a file; how training ends depends on the machine's BLAS."""
+    pytest.importorskip("sklearn")
+    from golden.train.packaged import train as again
+
+    again(tmp_path / "again.npz")
+    with np.load(tmp_path / "again.npz") as made, np.load(digits.PATH) as packaged:
+        assert set(made.files) == set(packaged.files)
+        for name in ("images", "labels", "calibration", "seed", "source"):
+            np.testing.assert_array_equal(made[name], packaged[name])
+        for name in made.files:
+            assert made[name].shape == packaged[name].shape
+
+
+@pytest.mark.slow
+def test_what_is_done_is_kept(tmp_path, capsys, monkeypatch):
+    """A second run trains only what the first has not."""
+    pytest.importorskip("jax")
+    from dataclasses import replace
+
+    from golden.train import recipes, work
+
+    short = replace(recipes.RECIPES["digits-float"], plan=recipes.Plan(epochs=2, batch=100))
+    monkeypatch.setitem(recipes.RECIPES, "digits-float", short)
+    options = ["--only", "digits-float", "--out", str(tmp_path)]
+    assert train.main([*options, "--seeds", "1"]) == 0
+    file = (tmp_path / "digits-float.npz").stat().st_mtime_ns
+    made = []
+    fit = work.fit
+    monkeypatch.setattr(work, "fit", lambda *own, **more: made.append(own[3]) or fit(*own, **more))
+    assert train.main([*options, "--seeds", "2"]) == 0
+    assert made == [1] and (tmp_path / "digits-float.npz").stat().st_mtime_ns == file
+    assert "0 of 2 networks equal the committed ones" in capsys.readouterr().out
