@@ -1,18 +1,20 @@
 """Networks of a study: each workflow, width and seed gives one, in memory."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 import numpy as np
 
 from exactmac.study.workflows import BALANCED, POST, WIDTHS
 from golden import digits
-from golden.floats import run_float
+from golden.floats import FloatDense, run_float
 from golden.formats import parse
 from golden.networks import Linear, Network
-from golden.quantize import quantize_network
+from golden.quantize import quantize, quantize_network
 from golden.quantize.balanced import balanced_weights
+from golden.run import run
 
 __all__ = ["CALIBRATION", "FORMATS", "Member", "Samples", "calibrated", "packaged"]
 
@@ -119,8 +121,6 @@ def calibrated(seed: int, widths: tuple[str, ...] = WIDTHS) -> Iterator[Member]:
     data, _, accuracy = packaged()
     order = np.random.default_rng(seed).permutation(len(data.calibration))[:CALIBRATION]
     images = data.calibration[np.sort(order)]
-    common = {"contract": "half_up", "correct_bias": True, "classifier": True,
-              "name": "digits"}
     for workflow, formats in FORMATS.items():
         for width in widths:
             weights, activations = formats[width]
@@ -128,16 +128,35 @@ def calibrated(seed: int, widths: tuple[str, ...] = WIDTHS) -> Iterator[Member]:
                 f"dense{index}.weights": balanced_weights(
                     layer, parse(weights), by="median", ranges="least_error", per="channel")
                 for index, layer in enumerate(data.layers)}
+            network, corrected = _nearer(
+                data.layers, images, weights=weights, activations=activations, given=given,
+                zero_points="none" if activations == "bit" else "activations")
             yield Member(
                 data="digits", workflow=workflow, width=width, seed=seed,
                 float_accuracy=accuracy, about={
                     "network": "64-64-10 with ReLU, packaged as golden/digits.npz",
                     "calibration": f"{CALIBRATION} of {len(data.calibration)} images, chosen by "
-                                   f"the seed; least squared error; biases corrected",
+                                   "the seed; least squared error",
+                    "biases": ("corrected" if corrected else "not corrected")
+                    + ", as agrees with the float network on more calibration images",
                     "weights": ("per channel, least squared error" if workflow == POST else
                                 "per channel, balanced by medians, scale of the least squared "
                                 "error")},
-                network=quantize_network(
-                    data.layers, images, weights=weights, activations=activations,
-                    zero_points="none" if activations == "bit" else "activations",
-                    weight_ranges="least_error", given=given, **common))
+                network=network)
+
+
+def _nearer(layers: Sequence[FloatDense], images: np.ndarray, **choices: Any
+            ) -> tuple[Network, bool]:
+    # With or without corrected biases: the network that gives more of the images the float
+    # network's class. No label is seen.
+    winners = np.argmax(run_float(layers, images), axis=1)
+
+    def agreement(made: tuple[Network, bool]) -> float:
+        network = made[0]
+        [output] = network.outputs
+        return digits.accuracy(run(network, quantize(images, network.input))[output], winners)
+
+    return max(((quantize_network(layers, images, contract="half_up", classifier=True,
+                                  weight_ranges="least_error", correct_bias=corrected,
+                                  name="digits", **choices), corrected)
+                for corrected in (True, False)), key=agreement)

@@ -51,8 +51,8 @@ function equality(elements, vectors) {
     + "Each layer took the hardware's own results of the layer before. Every element of every "
     + `layer's result was compared with golden: ${count(elements)} elements, 0 mismatches. A `
     + "difference ends a point; it has then no mark of equality.",
-    "The cycles of the simulation equal those of the formula that the table of a point shows. "
-    + "Results are kept by a digest of network, inputs, tools and the project's own sources: a "
+    "The cycles of the simulation equal those of a formula, which the page shows; a point with "
+    + "dynamic codes has none. Its range tracker was compared, too. Results are kept by a digest of network, inputs, tools and the project's own sources: a "
     + "change of any of these is computed and compared again.",
   ].map((text) => element("p", {}, text));
 }

@@ -2,7 +2,7 @@
 
 const CONFIG = { displayModeBar: false, responsive: true };
 // Shares of errors in percent, as a logarithmic axis has them, with the accuracies they stand for.
-const ERRORS = [0.2, 0.5, 1, 1.5, 2, 3, 5, 10, 20, 35, 50, 70, 90];
+const ERRORS = [0.2, 0.5, 1, 1.5, 2, 3, 5, 10, 20, 50, 90];
 const LEAST_ERROR = 0.1;
 
 // Costs that are this near to each other share a label.
