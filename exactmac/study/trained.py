@@ -1,13 +1,11 @@
 """Networks that :mod:`golden.train` trained, with the accuracies of all their seeds."""
 
-from collections.abc import Callable, Iterator
-from importlib import import_module
-from typing import Any
+from collections.abc import Iterator
 
 from exactmac.study.members import Member, Samples
 from exactmac.study.workflows import POST, SCRATCH, TUNED
-from golden import train
-from golden.networks import Network
+from golden.train import Result, load, results
+from golden.train.data import data
 
 __all__ = ["QUICK", "samples_of", "trained"]
 
@@ -26,12 +24,10 @@ def trained(quick: bool) -> Iterator[Member]:
     quick : bool
         Whether to yield those of :data:`QUICK` alone.
     """
-    # Until these results are there, there is nothing to yield.
-    results: Callable[[], dict[str, Any]] | None = getattr(train, "results", None)
-    load: Callable[[str], Network] | None = getattr(train, "load", None)
-    if results is None or load is None:
+    try:
+        found = results()
+    except FileNotFoundError:  # nothing has been trained
         return
-    found = results()
     floats = {each.data: dict(zip(each.seeds, each.test, strict=True))
               for each in found.values() if each.workflow == "float"}
     for name, each in found.items():
@@ -51,7 +47,7 @@ def trained(quick: bool) -> Iterator[Member]:
             about={title: text for title, text in about.items() if text})
 
 
-def _width(result: Any) -> str:
+def _width(result: Result) -> str:
     if result.weights == "ternary":
         return "ternary"
     return "binary" if result.weight_bits == 1 else str(result.weight_bits)
@@ -62,5 +58,5 @@ def samples_of(name: str) -> Samples:
 
     ``ModuleNotFoundError`` if the package that makes it is not installed.
     """
-    data = import_module("golden.train.data").data(name)
-    return Samples(data.inputs["test"], data.labels["test"])
+    own = data(name)
+    return Samples(own.inputs["test"], own.labels["test"])

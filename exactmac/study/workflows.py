@@ -65,7 +65,7 @@ def workflow_table(points: Sequence[Mapping], *, left_out: Mapping[tuple[str, st
                    if (each["workflow"], each["width"]) == (workflow.name, width)]
             runs = [f"{each['weights']} × {each['activations']}" for each in own]
             reason = workflow.refused.get(width) or left_out.get(
-                (workflow.name, width), "no network of that kind is in the results")
+                (workflow.name, width), "no network of that kind is in the results of golden.train")
             cells[width] = {"runs": list(dict.fromkeys(runs))} if runs else {"reason": reason}
         rows.append({"workflow": workflow.name, "meaning": workflow.meaning, "widths": cells})
     return rows

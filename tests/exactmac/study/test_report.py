@@ -83,7 +83,8 @@ def test_every_workflow_has_a_cell_for_every_width():
     assert cells[TUNED]["8"] == {"runs": ["s8n × s8"]}
     assert cells[SCRATCH]["4"] == {"reason": "late"}
     assert "8 bits" in cells[DYNAMIC]["2"]["reason"]
-    assert cells[SCRATCH]["2"] == {"reason": "no network of that kind is in the results"}
+    assert cells[SCRATCH]["2"] == {"reason": (
+        "no network of that kind is in the results of golden.train")}
 
 
 def test_commands_name_the_networks_file(tmp_path):
