@@ -31,7 +31,7 @@ def trained(quick: bool) -> Iterator[Member]:
     floats = {each.data: dict(zip(each.seeds, each.test, strict=True))
               for each in found.values() if each.workflow == "float"}
     for name, each in found.items():
-        if each.workflow == "float" or quick and not name.startswith(QUICK):
+        if each.workflow == "float" or not each.seeds or quick and not name.startswith(QUICK):
             continue
         own, base = dict(zip(each.seeds, each.test, strict=True)), floats[each.data]
         first, *others = each.seeds
