@@ -21,7 +21,7 @@ function fillPage() {
   const vectors = Math.min(...points.map((each) => each.vectors));
   part("shown").textContent = `${plural(elements, "element")} of Verilog in `
     + `${points[0]?.simulator ?? "Verilator"} compared, 0 mismatches. `
-    + (study.quick ? `A quick study: ${vectors} vectors of each point, area on ECP5 alone.`
+    + (study.quick ? `Quick: ${vectors} vectors of each point, area on ECP5 alone.`
       : "All test examples of each point.");
   const used = WORKFLOWS.filter((each) => points.some(({ workflow }) => workflow === each));
   used.forEach((each) => check("workflows", "workflow", each, [symbol(each), each]));

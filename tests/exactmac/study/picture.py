@@ -11,7 +11,7 @@ from tests.exactmac.explanation.picture import address, browser
 __all__ = ["picture"]
 
 
-def picture(page: Path, to: Path, point: str = "", *, width: int = 1280, height: int = 1130,
+def picture(page: Path, to: Path, point: str = "", *, width: int = 1280, height: int = 1570,
             dark: bool = False) -> None:
     """Write a PNG of a page with that point opened; an empty name opens none."""
     with browser() as started:
