@@ -153,8 +153,8 @@ function accuracyPlot(id, points, cost, name, text, ticks) {
     { type: "log", text, range: xRange, ...(ticks?.(own, cost) ?? logTicks(xs, quantity)) },
     { type: "log", text: "accuracy on test images", range: [range[1], range[0]], tickvals: near,
       ticktext: near.map((each) => `${Number((100 - each).toFixed(1))} %`) },
-    { annotations: [{ x: xRange[1], y: Math.log10(float), text: "float, mean", showarrow: false,
-                      xanchor: "right", yanchor: "bottom", font: { size: 11.5 } }] }));
+    { annotations: [{ x: xRange[0], y: Math.log10(float), text: "float, mean", showarrow: false,
+                      xanchor: "left", yanchor: "bottom", font: { size: 11.5 } }] }));
   return undefined;
 }
 
