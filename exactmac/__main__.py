@@ -17,6 +17,7 @@ COMMANDS = {
     "compare": "compare every tensor of a model with installed runtimes",
     "explain": "say whose answer a model gives, operator by operator",
     "sweep": "compute every combination of options, and mark the best ones",
+    "study": "show on one page what each bit costs and saves",
     "bench": "measure simulators, and the placed area of arithmetic",
     "prove": "prove parts of the hardware, or count the faults that are found",
 }

@@ -22,6 +22,7 @@ from exactmac import build, network, options, prove, timing
 from exactmac.density import command as density
 from exactmac.networks.digits import Result, table
 from exactmac.request import request_of
+from exactmac.study import command as study
 from exactmac.sweep import command as sweep
 from golden import lut
 from golden.formats import parse
@@ -48,7 +49,7 @@ def blocks(language, text=README):
 def commands():
     """Every command that README or a page of docs names, without the placeholders."""
     text = "".join([README, *PAGES])
-    found = re.findall(r"(exactmac (?:build|bench|network|prove|sweep)\b[^`\n|&#]*|"
+    found = re.findall(r"(exactmac (?:build|bench|network|prove|sweep|study)\b[^`\n|&#]*|"
                        r"(?<=python -m )(?:golden|hw)\.\w+[^`\n|&#]*)", text)
     return sorted({command.strip() for command in found})
 
@@ -137,7 +138,7 @@ def test_every_command_is_understood(command, capsys, tmp_path, monkeypatch):
     parsers = {"build": options.parser, "hw.build": options.parser, "time": timing.parser,
                "density": density.parser, "network": network.parser, "prove": prove.parser,
                "golden.writers.qonnx": qonnx.parser, "golden.train": training.parser,
-               "sweep": sweep.parser}
+               "sweep": sweep.parser, "study": study.parser}
     if module == "golden.speed":
         assert not arguments
         return

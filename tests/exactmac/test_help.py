@@ -10,10 +10,12 @@ import pytest
 from exactmac import __main__ as exactmac
 from exactmac import compare, explain, network, options, prove, quantize_model, timing
 from exactmac.density import command as density
+from exactmac.study import command as study
 from exactmac.sweep import command as sweep
 
 PARSERS = {"build": options.parser, "quantize": quantize_model.parser, "network": network.parser,
            "compare": compare.parser, "explain": explain.parser, "sweep": sweep.parser,
+           "study": study.parser,
            "bench time": timing.parser, "bench density": density.parser, "prove": prove.parser}
 VERSION = f"exactmac {metadata.version('exactmac')}\n"
 
@@ -43,7 +45,7 @@ def test_every_command_takes(capsys, name, option):
     assert (end.value.code, said.err) == (0, "")
     if option == "--version":
         assert said.out == VERSION
-    if option == "--help-all" and name not in ("compare", "explain", "bench density"):
+    if option == "--help-all" and name not in ("compare", "explain", "bench density", "study"):
         # Those of a tile.
         assert all(word in said.out for word in ("--weights", "e4m3fn", "stochastic"))
 
@@ -51,7 +53,8 @@ def test_every_command_takes(capsys, name, option):
 @pytest.mark.parametrize("name", PARSERS)
 def test_first_options_are_options(name):
     module = {"build": "options", "quantize": "quantize_model", "bench time": "timing",
-              "bench density": "density.command", "sweep": "sweep.command"}
+              "bench density": "density.command", "sweep": "sweep.command",
+              "study": "study.command"}
     first = import_module(f"exactmac.{module.get(name, name)}").FIRST
     assert set(first) <= set(PARSERS[name]()._option_string_actions)
 

@@ -1,0 +1,94 @@
+"""The command ``exactmac study``: files, exit status, one line for what is wrong."""
+
+import csv
+import json
+
+import pytest
+
+from exactmac.study import command
+from exactmac.study.study import Study
+from exactmac.sweep.store import Store
+from hw.flow.tools import ToolFailed
+from tests.exactmac.study import example
+
+
+@pytest.fixture
+def made_up(monkeypatch):
+    """A study that finds the made-up results at once, or raises what is put into the list."""
+    monkeypatch.setattr(command, "missing", lambda: None)
+    failed, raised = {}, []
+
+    def run(self, store, cache, tell):
+        tell("networks", None)
+        self._count(3, 7)
+        if raised:
+            raise raised[0]
+        return example.study(targets=["ecp5"]), failed
+
+    monkeypatch.setattr(Study, "run", run)
+    return failed, raised
+
+
+def ended(capsys, *arguments):
+    with pytest.raises(SystemExit) as end:
+        command.main([*map(str, arguments)])
+    return end.value.code, capsys.readouterr().err
+
+
+def test_it_writes_a_page_and_both_files(made_up, tmp_path, capsys):
+    assert command.main(["--quick", "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    found = json.loads((tmp_path / "study.json").read_text())
+    assert found["command"] == f"exactmac study --quick --out {tmp_path}"
+    assert found["points"] == example.study()["points"]
+    rows = list(csv.DictReader((tmp_path / "study.csv").read_text().splitlines()))
+    assert len(rows) == 54 and "lut_ecp5" in rows[0]
+    assert json.dumps(found["fits"]) in (tmp_path / "study.html").read_text()
+    assert "255,744 elements of hardware compared with golden, 0 mismatches" in said
+    assert f"{tmp_path}/study.html" in said.replace("\n", "")
+
+
+def test_json(made_up, tmp_path, capsys):
+    assert command.main(["--quick", "--json", "--out", str(tmp_path)]) == 0
+    assert json.loads(capsys.readouterr().out)["points"] == example.study()["points"]
+
+
+def test_a_failed_point_is_named(made_up, tmp_path, capsys):
+    made_up[0]["digits-balanced-2-seed0"] = "Layer dense0 differs from golden"
+    assert command.main(["--quick", "--out", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "exactmac study: failed: digits-balanced-2-seed0: Layer dense0 differs from golden")
+
+
+@pytest.mark.parametrize(("error", "status", "said"), [
+    (OSError(28, "No space left on device", "a.json"), 2,
+     "error: Out must be writable, not {} (No space left on device); 3 of 7 results are kept "
+     "in {}"),
+    (OSError("Verilator is gone"), 2, "error: Verilator is gone"),
+    (ToolFailed("yosys", "it crashed"), 1, "failed: yosys failed: it crashed")])
+def test_what_ends_it_is_one_line(made_up, tmp_path, capsys, error, status, said):
+    made_up[1].append(error)
+    assert ended(capsys, "--quick", "--out", tmp_path) == (
+        status, f"exactmac study: {said.format(tmp_path, tmp_path)}\n")
+    assert not (tmp_path / "study.html").exists()
+
+
+def test_results_of_another_version(made_up, tmp_path, capsys):
+    Store(tmp_path, print).open()
+    (tmp_path / "results" / "version.json").write_text('{"exactmac sweep": 0}')
+    status, said = ended(capsys, "--out", tmp_path)
+    assert status == 2 and said.startswith(
+        "exactmac study: error: Out must be a folder with results of version ")
+    assert said.count("\n") == 1
+
+
+def test_an_empty_folder_name(made_up, capsys):
+    assert ended(capsys, "--out", "") == (
+        2, "exactmac study: error: Out must name a folder, not ''\n")
+
+
+def test_plotly_is_missing(made_up, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(command, "PLOTLY", ("no_plotly", *command.PLOTLY[1:]))
+    status, said = ended(capsys, "--out", tmp_path)
+    assert status == 2 and "pip install 'exactmac[study]'" in said
+    assert not list(tmp_path.iterdir())
