@@ -77,7 +77,7 @@ def _trained(data: str, workflow: str, estimator: str, weights: str, input: str,
 def _recipes() -> Iterator[Recipe]:
     for data, seeds in SEEDS.items():
         yield Recipe(data=data, workflow="float", plan=FLOAT_PLANS[data], seeds=seeds)
-        # One bit of a signal, its sign, leaves a quarter of mnist1d's accuracy.
+        # One bit of a signal is its sign, of which mnist1d's classes cannot be told.
         for bits in (8, 4, 3, 2, 1) if data == "digits" else (8, 4, 3, 2):
             yield Recipe(data=data, workflow="post", weight_bits=bits, activation_bits=bits,
                          seeds=seeds)
