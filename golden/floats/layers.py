@@ -78,7 +78,7 @@ class FloatLinear(FloatLayer):
     bias : array of float, ``(outputs,)``, optional
         Bias of each output; by default 0.
     relu : bool
-        Whether a ReLU follows: :attr:`least` is 0.
+        Whether a ReLU follows: it makes :attr:`least` 0, and a copy without it needs another one.
     """
 
     weights: np.ndarray

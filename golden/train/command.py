@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -80,6 +81,8 @@ def _train(args) -> int:
         raise ValueError(f"Seeds must be at least 1, not {args.seeds}")
     out = _folder(args.out)
     recipes = [RECIPES[name] for name in chosen if name != PACKAGED]
+    # One thread adds in one order, on any number of cores; read once, when JAX is imported.
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
     # A missing package is found before anything is made.
     for module in NEEDED if recipes else ["sklearn"]:
         importlib.import_module(module)

@@ -83,7 +83,7 @@ def learned_step(x, step, fmt: Format) -> Estimate:
     held = stop_gradient(step)
     v = stop_gradient(x) / held
     levels = nearest(v, fmt)
-    inside = (v > fmt.min) & (v < fmt.max)
+    inside = (v > float(fmt.min)) & (v < float(fmt.max))  # levels of e5m2 are beyond int32
     numbers = math.prod(x.shape) / max(1, math.prod(jnp.shape(step)))
     slope = jnp.where(inside, levels - v, levels) / math.sqrt(numbers * fmt.max)
     carrier = jnp.where(inside, x, 0.0) + step * slope

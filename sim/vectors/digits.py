@@ -1,6 +1,7 @@
 """Digits network as jobs of a tile."""
 
 from dataclasses import replace
+from math import inf
 
 import numpy as np
 
@@ -47,7 +48,7 @@ def digits_network(config: TileConfig, data: digits.Digits) -> Network:
     """
     output = None if config.output is None else _table_of(config.output)
     if isinstance(config.contract, ExactSum):
-        data = replace(data, layers=(replace(data.layers[0], relu=False),))
+        data = replace(data, layers=(replace(data.layers[0], relu=False, least=-inf),))
     elif output != _table_of(config.activations):
         data = replace(data, layers=data.layers[:1])
     weights, activations = _table_of(config.weights), _table_of(config.activations)
