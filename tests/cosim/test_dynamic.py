@@ -23,8 +23,8 @@ def equal(one, other):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), name)
 
 
-@pytest.mark.parametrize("contract", [CONTRACTS[0], pytest.param(
-    CONTRACTS[1], marks=pytest.mark.slow)])
+@pytest.mark.parametrize("contract", [
+    pytest.param(CONTRACTS[0], marks=pytest.mark.slow), CONTRACTS[1]])
 def test_batch_by_batch(rng, contract):
     """Two layers, batches of other ranges; all rows, columns and lanes ragged."""
     layers = quantize_dynamic(mlp(rng), parse("s8n"))

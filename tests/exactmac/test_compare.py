@@ -157,6 +157,7 @@ def test_a_difference_is_found_and_named(capsys, monkeypatch):
     assert "tflite-micro differs first in tensor" in out and "(Dense) at (2, 4): golden" in out
 
 
+@pytest.mark.slow
 def test_float_orders_of_the_processor(capsys, monkeypatch, tmp_path):
     """Sums whose floats the runtime orders otherwise are excluded, with all that they go into."""
     runtime = RUNTIMES["onnxruntime"]

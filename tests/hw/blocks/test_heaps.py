@@ -100,7 +100,7 @@ def test_cells_are_instances_in_the_verilog():
 
 @needs_verilator
 @pytest.mark.parametrize("weights, activations, lanes", [
-    ("s4n", "s4", 3), ("binary", "bit", 5), pytest.param("s8", "u8", 4, marks=pytest.mark.slow),
+    ("binary", "bit", 5), ("s4n", "s4", 3), pytest.param("s8", "u8", 4, marks=pytest.mark.slow),
     pytest.param("odd4", "s4", 4, marks=pytest.mark.slow)])
 @pytest.mark.thinned(2)
 def test_a_tile_of_heaps_in_its_verilog(weights, activations, lanes):
