@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from golden.command import Parser, integer
+from golden.command import Parser, integer, keeping
 from golden.suggest import suggestion
 from golden.train import packaged
 from golden.train.table import RESULTS, described, results, table
@@ -96,12 +96,13 @@ def _train(args) -> int:
     steps = [(recipe, step) for recipe in recipes
              for step in work.steps(recipe, args.seeds or 1 << 30)]
     begin = time.monotonic()
-    for done, (recipe, step) in enumerate(steps):
-        line = step()
-        spent = time.monotonic() - begin
-        left = spent / (done + 1) * (len(steps) - done - 1)
-        print(f"{done + 1}/{len(steps)} {recipe.name}: {line}; {spent:.0f} s, "
-              f"about {left:.0f} s left", file=sys.stderr, flush=True)
+    with keeping(lambda: f"{work.kept} results are kept in {out}"):
+        for done, (recipe, step) in enumerate(steps):
+            line = step()
+            spent = time.monotonic() - begin
+            left = spent / (done + 1) * (len(steps) - done - 1)
+            print(f"{done + 1}/{len(steps)} {recipe.name}: {line}; {spent:.0f} s, "
+                  f"about {left:.0f} s left", file=sys.stderr, flush=True)
     made = results(out)
     print(table(made.values()))
     print(_compared(made))

@@ -54,7 +54,9 @@ def exported(network: FloatNetwork, trained: Trained, scheme: Scheme, calibratio
     for index, layer in enumerate(linear_layers(network)):
         own = trained.parameters[layer.name]
         fmt = scheme.activations if index else scheme.input
-        input_step = float(input_estimate(np.zeros((1, 1), np.float32), own, fmt, scheme).step)
+        # Of DoReFa not the nearest float32, with which a half, a common pixel, would be no tie.
+        input_step = 1 / fmt.max if scheme.estimator == "dorefa" else float(
+            input_estimate(np.zeros((1, 1), np.float32), own, fmt, scheme).step)
         made = weight_estimate(own, scheme)
         levels = np.asarray(made.levels).astype(np.int64)
         step = np.broadcast_to(np.asarray(made.step, np.float64).reshape(-1), len(levels))

@@ -77,7 +77,7 @@ def fit(network: FloatNetwork, data: Data, plan: Plan, seed: int, *, scheme: Sch
     scheme : Scheme, optional
         How the layers are quantized; by default they are not.
     teacher : FloatNetwork, optional
-        Network whose outputs are imitated, if the plan has a share for it.
+        Network whose outputs are imitated, by the plan's share; without one, labels have it all.
     steps : int, optional
         Number of steps; by default the plan's epochs.
 
@@ -98,7 +98,7 @@ def fit(network: FloatNetwork, data: Data, plan: Plan, seed: int, *, scheme: Sch
     numbers = {name: np.float32(getattr(plan, name)) for name in _NUMBERS}
     examples = _shifted(data.inputs["training"], plan.shifts), data.labels["training"]
     run = _compiled(_Shape(network), scheme, plan.epochs if steps is None else 1, plan.batch, steps,
-                    plan.teach > 0)
+                    plan.teach > 0 and teacher is not None)
     trained, losses = run(parameters, taught, jax.random.key(seed), numbers, *examples)
     return Trained(jax.tree.map(np.asarray, trained), np.asarray(losses))
 

@@ -12,12 +12,14 @@ from golden.floats import FloatNetwork, run_float
 from golden.formats import Format, IntFormat, parse
 from golden.networks import Network, Quantization
 from golden.quantize import Weights, quantize_network
-from golden.quantize.calibration import METHODS
 from golden.train.codebooks import codebook_for
 from golden.train.export import CONTRACT, output_for
 from golden.train.start import linear_layers
 
-__all__ = ["Choice", "choices", "post_network"]
+__all__ = ["Choice", "METHODS", "choices", "post_network"]
+
+METHODS = "mse", "min_max"
+"""Methods of calibration that are tried."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,13 +32,12 @@ class Choice:
         Name of a format, or ``codebook`` with ``bits`` for a codebook made of each layer's weights.
     activations : str
         Name of the format of the input and of every layer's input.
-    per, ranges, method, correct_bias
+    ranges, method, correct_bias
         As of :func:`golden.quantize.quantize_network`; ``ranges`` is its ``weight_ranges``.
     """
 
     weights: str
     activations: str
-    per: Literal["channel", "tensor"] = "channel"
     ranges: Literal["max", "least_error"] = "least_error"
     method: str = "mse"
     correct_bias: bool = False
@@ -49,8 +50,8 @@ class Choice:
 def choices(bits: int) -> Iterator[Choice]:
     """Ways to try at a width, the plainest first.
 
-    ``ternary`` is among those of 2 bits. Codebooks have at most 4 bits, and so is no wider
-    one tried; formats of 1 bit are ``binary`` and ``bit``.
+    Weights are two's complement, narrow or not, odd, or of a codebook of at most 4 bits; those of 1
+    bit are binary. ``s2n`` is ternary.
     """
     if bits == 1:
         weights = ["binary"]
@@ -83,7 +84,7 @@ def post_network(network: FloatNetwork, choice: Choice, calibration: np.ndarray,
         fmt = parse(choice.weights)
     return quantize_network(
         network, calibration, weights=fmt, activations=choice.activations, contract=CONTRACT,
-        given=given, method=choice.method, weight_ranges=choice.ranges, per=choice.per,
+        given=given, method=choice.method, weight_ranges=choice.ranges,
         correct_bias=choice.correct_bias, name=name)
 
 

@@ -39,6 +39,10 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
 
 
+def _said(by: Any) -> str:
+    return ", ".join(f"{name} {own}" for name, own in dict(by).items())
+
+
 def accuracy(network: Network, given: Data, part: str) -> float:
     """Share of a part's examples whose largest output in golden is that of their class."""
     levels = quantize(given.inputs[part].astype(np.float64), network.input)
@@ -54,18 +58,33 @@ class Work:
     folder : Path
         A folder that exists. It gets an index of all accuracies, a network of seed 0 of each
         result, and the float networks of all seeds in ``floats``.
+
+    Raises
+    ------
+    ValueError
+        If the folder has results by other versions, or a damaged index.
     """
 
     def __init__(self, folder: Path):
         self.folder = folder
-        (folder / "floats").mkdir(exist_ok=True)
         self.versions = versions()
-        try:
-            index = json.loads((folder / INDEX).read_text())
-        except (OSError, ValueError):
-            index = {}
-        kept = isinstance(index, dict) and index.get("versions") == self.versions
-        self.records: dict[str, Any] = index["results"] if kept else {}
+        self.records: dict[str, Any] = {}
+        if (folder / INDEX).exists():
+            try:
+                index = json.loads((folder / INDEX).read_text())
+                by, self.records = index["versions"], dict(index["results"])
+            except (ValueError, KeyError, TypeError) as error:
+                raise ValueError(f"Results {folder / INDEX} must be whole, not damaged "
+                                 f"({error!r})") from error
+            if by != self.versions:
+                raise ValueError(f"Out must have results by {_said(self.versions)}, not by "
+                                 f"{_said(by)} as {folder}; name another folder")
+        (folder / "floats").mkdir(exist_ok=True)
+
+    @property
+    def kept(self) -> int:
+        """Number of results, each of one seed, that the folder has."""
+        return sum(len(each["seeds"]) for each in self.records.values())
 
     def steps(self, recipe: Recipe, seeds: int) -> Iterator[Callable[[], str]]:
         """What is left to do of a recipe, for each seed, in order; each returns a line on it."""

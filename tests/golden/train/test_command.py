@@ -1,3 +1,4 @@
+import re
 import sys
 from importlib import import_module
 
@@ -52,6 +53,22 @@ def test_refused_before_it_begins(capsys, monkeypatch, arguments, message):
 def test_list(capsys):
     assert train.main(["--list"]) == 0
     assert set(train.results()) | {"digits"} == set(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("index, message", [
+    ('{"versions": {"jax": "0.1"}, "results": {}}',
+     r"Out must have results by python .*, mnist1d \S+, not by jax 0\.1 as \S+; name another "
+     "folder"),
+    ("[]", r"Results \S+/results\.json must be whole, not damaged \(TypeError\(.*\)\)"),
+])
+def test_a_folder_of_other_results(capsys, tmp_path, index, message):
+    for module in ("jax", "optax", "sklearn", "mnist1d"):
+        pytest.importorskip(module)
+    (tmp_path / "results.json").write_text(index)
+    assert re.fullmatch(message, refused(
+        capsys, ["--only", "digits-float", "--out", str(tmp_path)]))
+    assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
+    assert (tmp_path / "results.json").read_text() == index
 
 
 @pytest.mark.slow
