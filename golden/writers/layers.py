@@ -32,7 +32,7 @@ from golden.writers.steps import clip, fitted, rounding_of
 __all__ = ["LAYERS", "Writer"]
 
 MOST_BITS = 8
-"""Most bits of a result: the reader takes results of sums of at most so many as they are."""
+"""Most bits of an average."""
 
 MOST_PAIRS = 1 << 16
 """Most pairs of levels whose sums are compared one by one."""
@@ -59,9 +59,6 @@ class Writer:
 
     def quantizer(self, layer: Layer) -> Quantizer:
         """Return the quantizer of a layer's output."""
-        if layer.output.format.bits > MOST_BITS:
-            raise ValueError(f"Output must have at most {MOST_BITS} bits, "
-                             f"not {layer.output.format.bits} ({layer.output.format})")
         return Quantizer.of(layer.output, "the output")
 
     def finish(self, name: str, x: str, quantizer: Quantizer, *, first: bool,

@@ -40,7 +40,7 @@ MOST_ENTRIES = 1 << 16
 MOST_DIGITS = 1 << 14
 """Most binary digits of a number."""
 
-MOST_NUMBERS = 1 << 19
+MOST_NUMBERS = 1 << 21
 """Most exact numbers that a model may take, besides four for each entry of a constant.
 
 One takes about 3 us. What takes longer, or much memory, counts as several: numbers of many digits,

@@ -29,8 +29,7 @@ SAID = "must be an integer one, ternary, binary, bit or odd to be said in QONNX"
     ("e4m3fn", "s4", f"'dense0': Format of the weights {SAID}, not e4m3fn"),
     ("s4", "e4m3fn", f"input 'input': Format of the tensor {SAID}, not e4m3fn"),
     ("s4", "mx_e2m1", f"input 'input': Format of the tensor {SAID}, not mx_e2m1"),
-    ("mx_s8", "s4", "'dense0': Weights and results must have no exponents and no table"),
-    ("s4", "s16", "'dense0': Output must have at most 8 bits, not 16 (s16)")])
+    ("mx_s8", "s4", "'dense0': Weights and results must have no exponents and no table")])
 def test_formats(weights, activations, message, rng):
     network = chain(rng, weights, activations)
     with pytest.raises(ValueError, match="^Layers must be ones that QONNX can say, not .*"
