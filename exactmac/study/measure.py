@@ -168,14 +168,8 @@ def measured(jobs: Sequence[Job], store: Store, report: Callable[[str, int | Non
     def keep(task: Task, done: Done):
         nonlocal kept
         job = owners[id(task)]
-        try:
-            store.put(task, done.results)
-        except OSError as error:
-            raise OSError(f"Out must be writable, not {store.folder} ({error.strerror}); "
-                          f"{kept} of {total} results are kept") from error
+        store.keep(task, done, lambda: f"{kept} of {total} results are kept")
         job.results.update(done.results)
-        if done.ended is not None:
-            raise OSError(f"{done.ended}; {kept} of {total} results are kept")
         if done.failed is not None:
             failed[job.name] = done.failed
             return

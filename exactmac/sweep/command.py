@@ -232,14 +232,8 @@ def _rows(tasks: Sequence[Task], store: Store, args: argparse.Namespace, console
     def keep(task: Task, done: Done):
         nonlocal kept
         place = places[id(task)]
-        try:
-            store.put(task, done.results)
-        except OSError as error:
-            raise OSError(f"Out must be writable, not {store.folder} ({error.strerror}); "
-                          f"{said()}") from error
+        store.keep(task, done, said)
         found[place] |= done.results
-        if done.ended is not None:
-            raise OSError(f"{done.ended}; {said()}")
         if done.failed is not None:
             failed[place] = done.failed
         kept += 1
