@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,15 @@ import numpy as np
 
 from golden.block_scaled import Blocks, Levels, parts
 from golden.formats import BlockScaled
-from golden.networks import Float32, Tensor
+from golden.networks import Float32, Network, Tensor
 from golden.quantize import quantize
 from golden.readers import Model
 from golden.readers.borders import levels_of
 from golden.readers.contents import opened
 from golden.readers.saved import RUNTIME as SAVED
 
-__all__ = ["HELP", "apart", "count_of", "levels", "random_samples", "read_inputs", "read_labels",
-           "read_reals"]
+__all__ = ["HELP", "apart", "count_of", "labels_for", "levels", "random_samples", "read_inputs",
+           "read_labels", "read_reals"]
 
 MOST_SAMPLES = 4096
 """Most samples of an input."""
@@ -138,6 +139,23 @@ def read_reals(path: str, title: str, shape: Sequence[int]) -> np.ndarray:
         place = tuple(bad[0].tolist())
         raise ValueError(f"{title} must be finite in float32, not {array[place]} at {place}")
     return array.astype(np.float64)
+
+
+def labels_for(network: Network, path: str | None, samples: int) -> np.ndarray | None:
+    """Return the labels in a file for a network with one output; None without a file.
+
+    Raises
+    ------
+    OSError, ValueError
+        If there are several outputs, or :func:`read_labels` would raise it.
+    """
+    if path is None:
+        return None
+    output, *others = network.outputs
+    if others:
+        raise ValueError(f"Labels must be left out for a model of {len(others) + 1} outputs, "
+                         f"not {path}")
+    return read_labels(path, samples, prod(network.tensors[output].shape))
 
 
 def read_labels(path: str, samples: int, classes: int) -> np.ndarray:

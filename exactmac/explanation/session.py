@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from exactmac.explanation.differences import Effects
 from exactmac.explanation.operators import operator, quantizer
 from exactmac.explanation.readings import UNKNOWN, Reading, chosen
 from exactmac.explanation.wholes import contracted, sentence
-from exactmac.inputs import count_of, levels, read_inputs, read_labels
+from exactmac.inputs import count_of, labels_for, levels, read_inputs
 from exactmac.oracles import RUNTIMES
 from golden.costs import total
 from golden.networks import Add, Float32, FloatAveragePool, Mul
@@ -42,7 +41,7 @@ class Request:
         Path of the model's file.
     inputs, labels : str or None
         Paths of samples (:func:`exactmac.inputs.read_inputs`) and of their labels
-        (:func:`exactmac.inputs.read_labels`).
+        (:func:`exactmac.inputs.labels_for`).
     against : sequence of str or None
         Names of runtimes; the first is the reference. By default, all that are installed and run
         such a file.
@@ -198,7 +197,7 @@ def begin(request: Request, track: Callable[[Sequence], Iterable] = iter) -> Ses
     own = (levels(reference.model, given) if reference.observed is None
            else reference.observed.inputs)
     effects = Effects(reference.model, reference.proof, reference.run(own),
-                      _labels(request, reference.model, count_of(own)))
+                      labels_for(reference.model.network, request.labels, count_of(own)))
     return Session(request, kind, (reference, *others), (*states, *_others(kind, states)), effects,
                    given)
 
@@ -244,16 +243,6 @@ def _default(path: Path, kind: str) -> Model:
             with suppress(UnsupportedModel):
                 return read_model(path, name)
         raise
-
-
-def _labels(request: Request, model: Model, samples: int) -> np.ndarray | None:
-    if request.labels is None:
-        return None
-    output, *others = model.network.outputs
-    if others:
-        raise ValueError(f"Labels must be left out for a model of {len(others) + 1} outputs, "
-                         f"not {request.labels}")
-    return read_labels(request.labels, samples, prod(model.network.tensors[output].shape))
 
 
 def _others(kind: str, states: Sequence[RuntimeState]) -> Iterator[RuntimeState]:

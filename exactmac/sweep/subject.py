@@ -6,15 +6,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
-from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-import numpy as np
-
 from exactmac.comparison import inputs_for
 from exactmac.explanation.differences import Effects
-from exactmac.inputs import count_of, levels, read_inputs, read_labels
+from exactmac.inputs import count_of, labels_for, levels, read_inputs
 from exactmac.networks.source import Source, source_of
 from exactmac.sweep.networks import DATASETS, Dataset
 from exactmac.sweep.points import Point
@@ -117,7 +114,7 @@ class Subject:
             if self.labels is not None and self.inputs is None:
                 raise ValueError(f"Labels must be given with --inputs, not {self.labels} alone")
             source = self._source(None)
-            self._labels(source, count_of(self._inputs(source)))
+            labels_for(source.network, self.labels, count_of(self._inputs(source)))
         return replace(self, digests=self.current_digests())
 
     def current_digests(self) -> tuple[str, ...]:
@@ -179,7 +176,7 @@ class Subject:
         source = self._source(point.contract)
         x = levels(source.model, self._inputs(source))
         done = _run(source.network, x)
-        labels = self._labels(source, done.samples)
+        labels = labels_for(source.network, self.labels, done.samples)
         return done._replace(
             accuracy=Effects(source.model, done.proof, done.tensors, labels).accuracy())
 
@@ -191,15 +188,6 @@ class Subject:
         if self.inputs is not None:
             return read_inputs(self.inputs, source.model)
         return inputs_for(source.network, self.samples, self.seed)
-
-    def _labels(self, source: Source, samples: int) -> np.ndarray | None:
-        if self.labels is None:
-            return None
-        output, *others = source.network.outputs
-        if others:
-            raise ValueError(f"Labels must be left out for a model of {len(others) + 1} outputs, "
-                             f"not {self.labels}")
-        return read_labels(self.labels, samples, prod(source.network.tensors[output].shape))
 
 
 # Results of the latest numbers, by what they depend on: points of one come one after the other.
