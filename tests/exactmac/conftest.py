@@ -1,4 +1,4 @@
-"""Runtimes and a network for tests of ``exactmac explain``."""
+"""Runtimes and a network for tests of ``exactmac explain``; pages in a browser."""
 
 import numpy as np
 import pytest
@@ -50,3 +50,39 @@ def saved(network, tmp_path):
     """The digits network, and a file that has it."""
     save(network, path := tmp_path / "digits.npz")
     return network, path
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    from tests.exactmac.explanation.picture import browser, executable
+
+    if executable() is None:
+        pytest.skip("Chromium must be installed to open the page")
+    with browser() as started:
+        yield started
+
+
+@pytest.fixture
+def opened_page(chromium, tmp_path):
+    """Return a function that opens a page, at a place in it; nobody may complain."""
+    from tests.exactmac.explanation.picture import address
+
+    complaints, tabs = [], []
+
+    def open_page(text, place, *, loads=("file:///", "data:"), timeout=10_000, **options):
+        path = tmp_path / "page.html"
+        path.write_text(text)
+        tabs.append(chromium.new_page(**options))
+        tabs[-1].set_default_timeout(timeout)
+        tabs[-1].on("console", lambda message: complaints.append(message.text))
+        tabs[-1].on("pageerror", lambda error: complaints.append(str(error)))
+        tabs[-1].on("dialog", lambda dialog: complaints.append(dialog.message))
+        tabs[-1].on("request", lambda request: request.url.startswith(loads)
+                    or complaints.append(request.url))
+        tabs[-1].goto(address(path, place))
+        return tabs[-1]
+
+    yield open_page
+    for tab in tabs:
+        tab.close()
+    assert complaints == []

@@ -2,45 +2,17 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 
 from exactmac.explanation.page import page
 from tests.exactmac.explanation.example import HOSTILE, chain, explanation, operator, resnet
-from tests.exactmac.explanation.picture import address, browser, executable
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    if executable() is None:
-        pytest.skip("Chromium must be installed to open the page")
-    with browser() as started:
-        yield started
 
 
 @pytest.fixture
-def opened(chromium, tmp_path):
-    """Return a function that opens the page of an explanation; nobody may complain."""
-    complaints, tabs = [], []
-
-    def open_page(given, name="", **options):
-        path = Path(tmp_path, "page.html")
-        path.write_text(page(given))
-        tabs.append(chromium.new_page(**options))
-        tabs[-1].set_default_timeout(10_000)
-        tabs[-1].on("console", lambda message: complaints.append(message.text))
-        tabs[-1].on("pageerror", lambda error: complaints.append(str(error)))
-        tabs[-1].on("dialog", lambda dialog: complaints.append(dialog.message))
-        tabs[-1].on("request", lambda request: request.url.startswith(("file:///", "data:"))
-                    or complaints.append(request.url))
-        tabs[-1].goto(address(path, name))
-        return tabs[-1]
-
-    yield open_page
-    for tab in tabs:
-        tab.close()
-    assert complaints == []
+def opened(opened_page):
+    """Return a function that opens the page of an explanation."""
+    return lambda given, name="", **options: opened_page(page(given), name, **options)
 
 
 def wait_for_hint(tab):

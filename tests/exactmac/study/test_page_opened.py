@@ -1,44 +1,22 @@
 """The page of a study in a browser: it loads, filters, sorts and opens a point."""
 
-from pathlib import Path
 
 import pytest
 
 from exactmac.study.page import page
-from tests.exactmac.explanation.picture import address, browser, executable
 from tests.exactmac.study.example import study
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    if executable() is None:
-        pytest.skip("Chromium must be installed to open the page")
-    with browser() as started:
-        yield started
-
-
 @pytest.fixture
-def opened(chromium, tmp_path):
-    """Return a function that opens the page of a study; nobody may complain."""
-    complaints, tabs = [], []
+def opened(opened_page):
+    """Return a function that opens the page of a study."""
+    def open_study(given, point="", **options):
+        tab = opened_page(page(given), point, loads=("file:///", "data:", "blob:"),
+                          timeout=20_000, **options)
+        tab.locator("#plot-codes .legend").wait_for()
+        return tab
 
-    def open_page(given, point="", **options):
-        path = Path(tmp_path, "page.html")
-        path.write_text(page(given))
-        tabs.append(chromium.new_page(**options))
-        tabs[-1].set_default_timeout(20_000)
-        tabs[-1].on("console", lambda message: complaints.append(message.text))
-        tabs[-1].on("pageerror", lambda error: complaints.append(str(error)))
-        tabs[-1].on("request", lambda request: complaints.extend(
-            [] if request.url.startswith(("file:///", "data:", "blob:")) else [request.url]))
-        tabs[-1].goto(address(path, point))
-        tabs[-1].locator("#plot-codes .legend").wait_for()
-        return tabs[-1]
-
-    yield open_page
-    for tab in tabs:
-        tab.close()
-    assert complaints == []
+    return open_study
 
 
 def column(tab, place):
