@@ -9,7 +9,7 @@ import numpy as np
 from golden.floats.layers import FloatConv2d, FloatDense, FloatLayer
 from golden.formats import finite
 from golden.networks import INPUT
-from golden.networks.layers import Shape
+from golden.networks.layers import Shape, check_inputs
 
 __all__ = ["FloatNetwork", "float_tensors", "run_float"]
 
@@ -51,13 +51,7 @@ class FloatNetwork:
         for layer in self.layers:
             if not layer.name or layer.name in shapes:
                 raise ValueError(f"Layer name must be new, not {layer.name!r}")
-            for name in layer.inputs:
-                if name not in shapes:
-                    raise ValueError(f"Inputs of layer {layer.name!r} must be among "
-                                     f"{sorted(shapes)}, not {name!r}")
-            if len(layer.inputs) != (count := layer.input_count or max(1, len(layer.inputs))):
-                raise ValueError(f"Layer {layer.name!r} must have {count} "
-                                 f"input{'s' if count > 1 else ''}, not {len(layer.inputs)}")
+            check_inputs(layer.name, layer.inputs, layer.input_count, shapes)
             try:
                 shapes[layer.name] = layer.shape([shapes[name] for name in layer.inputs])
             except ValueError as error:

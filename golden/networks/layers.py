@@ -1,6 +1,6 @@
 """Layers of a network, each with the shape of its output."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -12,7 +12,7 @@ from golden.networks.quantization import Quantization, fixed_parameters
 from golden.units import FusedScheme, Scheme
 from golden.windows import NO_PADDING, Padding, Pair, pool_windows
 
-__all__ = ["Shape", "Layer", "Pool", "Rescale", "Add", "Sub", "Mul", "Concat"]
+__all__ = ["Shape", "Layer", "check_inputs", "Pool", "Rescale", "Add", "Sub", "Mul", "Concat"]
 
 Shape = tuple[int, ...]
 """Shape of a tensor without the batch, its first axis."""
@@ -54,6 +54,17 @@ class Layer:
     def _refuse(self, index: int, expected: object, shapes: Sequence[Shape]):
         raise ValueError(f"Tensor {self.inputs[index]!r} must have shape {expected}, "
                          f"not {shapes[index]}")
+
+
+def check_inputs(name: str, inputs: Sequence[str], count: int | None, known: Collection[str]):
+    """Raise ``ValueError`` unless a layer has so many inputs, all of them known tensors."""
+    for each in inputs:
+        if each not in known:
+            raise ValueError(f"Inputs of layer {name!r} must be among {sorted(known)}, "
+                             f"not {each!r}")
+    if len(inputs) != (wanted := count or max(1, len(inputs))):
+        raise ValueError(f"Layer {name!r} must have {wanted} input{'s' if wanted > 1 else ''}, "
+                         f"not {len(inputs)}")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -7,7 +7,7 @@ from types import MappingProxyType
 import numpy as np
 
 from golden.formats import BlockScaled, integers
-from golden.networks.layers import Layer, Shape
+from golden.networks.layers import Layer, Shape, check_inputs
 from golden.networks.quantization import Quantization, fixed
 
 __all__ = ["INPUT", "Tensor", "Network"]
@@ -124,14 +124,7 @@ class Network:
                 raise TypeError(f"Layer must be one of golden.networks, not {layer!r}")
             if layer.name in tensors:
                 raise ValueError(f"Layer name must be new, not {layer.name!r}")
-            for name in layer.inputs:
-                if name not in tensors:
-                    raise ValueError(
-                        f"Inputs of layer {layer.name!r} must be among {sorted(tensors)}, "
-                        f"not {name!r}")
-            if len(layer.inputs) != (count := layer.input_count or max(1, len(layer.inputs))):
-                raise ValueError(f"Layer {layer.name!r} must have {count} "
-                                 f"input{'s' if count > 1 else ''}, not {len(layer.inputs)}")
+            check_inputs(layer.name, layer.inputs, layer.input_count, tensors)
             try:
                 shape = layer.shape([tensors[name].shape for name in layer.inputs])
             except (TypeError, ValueError) as error:
