@@ -19,6 +19,7 @@ from golden.readers.contents import printable
 from golden.readers.model import Unsupported
 from golden.readers.onnx.file import Node
 from golden.readers.onnx.floats_context import FloatContext, Numbers
+from golden.readers.onnx.moves import wanted_shape
 from golden.readers.onnx.operands import (
     attribute,
     axis_of,
@@ -253,10 +254,7 @@ def _reshape(node: Node, context: FloatContext):
     x, target, y = operands(node, 1, 2)
     check_attributes(node, {"allowzero": 0})
     input = context.input(x)
-    wanted = ints(node, "shape", None) if not target else context.integers(
-        target, "Shape").ravel().tolist()
-    if not wanted:
-        raise Unsupported("Shape must be given, not left out")
+    wanted = wanted_shape(node, context, target)
     elements, old = prod(input.shape), (0, *input.shape)
     batch, *sizes = (old[k] if size == 0 and k < len(old) else size
                      for k, size in enumerate(wanted))

@@ -15,7 +15,8 @@ from golden.unit_scales import parameters_of
 from golden.units import Rescaling
 
 __all__ = ["concat", "flatten", "identity", "joined", "pad", "qlinear_concat", "requantized",
-           "reshape", "slice_of", "split", "squeeze", "transpose", "unsqueeze"]
+           "reshape", "slice_of", "split", "squeeze", "transpose", "unsqueeze",
+           "wanted_shape"]
 
 
 def qlinear_concat(node: Node, context: Context):
@@ -59,15 +60,21 @@ def concat(node: Node, context: Context):
     joined(node, context, y, inputs, first.quantization)
 
 
+def wanted_shape(node: Node, context: Context, target: str) -> list[int]:
+    """Shape that a Reshape names, by its second input or, in older files, by an attribute."""
+    wanted = ints(node, "shape", None) if not target else context.integers(
+        target, "Shape").ravel().tolist()
+    if not wanted:
+        raise Unsupported("Shape must be given, not left out")
+    return wanted
+
+
 def reshape(node: Node, context: Context):
     """Reshape that leaves the batch first."""
     x, target, y = operands(node, 1, 2)
     check_attributes(node, {"allowzero": 0})
     input = context.tensor(x)
-    wanted = ints(node, "shape", None) if not target else context.integers(
-        target, "Shape").ravel().tolist()
-    if not wanted:
-        raise Unsupported("Shape must be given, not left out")
+    wanted = wanted_shape(node, context, target)
     old = (1, *input.shape)
     sizes = [old[k] if size == 0 and k < len(old) else size for k, size in enumerate(wanted)]
     if sizes.count(-1) == 1:
