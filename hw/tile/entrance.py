@@ -140,12 +140,13 @@ class Entrance(Shared):
         # Number of the beat after the next one: what it ends, the next beat ends once it is taken.
         ahead = Signal(range(max(1 << len(head.beats), 3)), init=2)
         with m.If(queue.o.ready):
-            m.d.sync += [
-                head.eq(queue.o.payload), there.eq(queue.o.valid),
-                ends.eq(queue.o.p.beats == 1), ahead.eq(2),
-            ]
-        with m.Elif(transferred):
-            m.d.sync += [ends.eq(ahead == head.beats), ahead.eq(ahead + 1)]
+            m.d.sync += [head.eq(queue.o.payload), there.eq(queue.o.valid)]
+        # What comes next is known before it is known whether a beat is taken.
+        with m.If(~there | transferred):
+            with m.If(~there | ends):
+                m.d.sync += [ends.eq(queue.o.p.beats == 1), ahead.eq(2)]
+            with m.Else():
+                m.d.sync += [ends.eq(ahead == head.beats), ahead.eq(ahead + 1)]
 
         # Both kinds of fault are reported DROPPING cycles later.
         wrong, before = Signal(), Signal()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -178,12 +178,12 @@ class ParameterStore(Shared):
             m.d.sync += count.eq(count + joins - leaves - drops)
 
         transfer = self.i.valid & self.i.ready
-        record = transfer
+        expected: Value = Const(1, 1)
         if self.head:
             head = Signal(range(self.head + 1))
-            record = transfer & (head == self.head)
+            expected = head == self.head
             m.d.comb += [
-                self.write.valid.eq(transfer & (head != self.head)),
+                self.write.valid.eq(transfer & ~expected),
                 self.write.bank.eq(writing),
                 self.write.index.eq(head),
                 self.write.word.eq(self.i.p.word),
@@ -194,17 +194,17 @@ class ParameterStore(Shared):
                 m.d.sync += head.eq(0)
         writes = Signal()
         last_word = Signal()
-        ends = Signal()
-        now_whole = Signal.like(whole)
+        # What a word would do is known before it is known whether it comes.
+        would_end = Signal()
+        one_more = Signal.like(whole)
         m.d.comb += [
-            writes.eq(record & ~full),
+            writes.eq(transfer & expected & ~full),
             last_word.eq(writes & (word == words - 1)),
-            ends.eq(last_word & (slot == self.outputs - 1)),
-            now_whole.eq(whole + ends),
+            would_end.eq(expected & ~full & (word == words - 1) & (slot == self.outputs - 1)),
+            one_more.eq(whole + 1),
         ]
-        with m.If(ends & (whole == self._entries - 1)):
-            m.d.sync += full.eq(1)
-        m.d.sync += whole.eq(now_whole)
+        with m.If(transfer & would_end):
+            m.d.sync += [whole.eq(one_more), full.eq(whole == self._entries - 1)]
         with m.If(writes):
             m.d.sync += word.eq(word + 1)
         with m.If(last_word):
@@ -213,7 +213,8 @@ class ParameterStore(Shared):
                 m.d.sync += slot.eq(0)
         with m.If(transfer & self.i.p.last):
             m.d.sync += [
-                word.eq(0), slot.eq(0), whole.eq(0), full.eq(0), self.whole.eq(now_whole),
+                word.eq(0), slot.eq(0), whole.eq(0), full.eq(0),
+                self.whole.eq(Mux(would_end, one_more, whole)),
                 writing.eq(~writing), self.ready.eq(1),
             ]
 
