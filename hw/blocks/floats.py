@@ -184,8 +184,7 @@ class FloatHeapDot(FloatDot, AddingCell):
             heap.i.eq(Cat(self.summand_pipe(m, k)[0] for k in range(self.lanes))),
             self.o.eq(heap.o),
         ]
-        if self.total is not None:
-            m.d.comb += heap.total.eq(self.before)
+        self.take_accumulator(m, heap)
         return m
 
 

@@ -116,8 +116,7 @@ class FoldedDot(AddingCell):
                                    lanes_of(self.kind)).format.width
             made.append(delay(m, dsp.o[:width], PRODUCED - dsp.latency, f"product_{place}"))
         m.d.comb += [products.i.eq(Cat(*rest, *made)), self.o.eq(products.o)]
-        if self.total is not None:
-            m.d.comb += products.total.eq(self.before)
+        self.take_accumulator(m, products)
         return m
 
     def _sums(self, m: Module, codes: dict[Operand, Value]
@@ -290,11 +289,10 @@ class FoldedGrid(Block):
         """DSPs of the cells."""
         return self.rows * self.cols * self.produced
 
-    @property
-    def term(self) -> FoldedTerm:
-        """Activations' term of a row."""
+    def term(self, latency: int) -> FoldedTerm:
+        """Return the activations' term of a row, of some latency, at least that of the block."""
         return FoldedTerm(kind=self.kind, weights=self.weights, activations=self.activations,
-                          lanes=self.lanes, fabric=self.fabric, latency=self.latency)
+                          lanes=self.lanes, fabric=self.fabric, latency=latency)
 
     def edge(self, m: Module, operand: Operand, beat: data.View) -> list[Any]:
         """Vectors, those of activations as codes, as much later as a term takes longer."""
@@ -309,9 +307,9 @@ class FoldedGrid(Block):
         """Add a cell for each pair of vectors and a term for each row; return the cells."""
         cells = []
         vectors = {name: self.edge(m, name, self.i.p) for name in OPERANDS}
-        terms = self.term.edge(m, "activations", self.i.p)
+        terms = self.term(self.latency).edge(m, "activations", self.i.p)
         for row in range(self.rows):
-            m.submodules[f"term_{row}"] = term = self.term
+            m.submodules[f"term_{row}"] = term = self.term(self.latency)
             m.d.comb += term.i.activations.eq(terms[row])
             for col in range(self.cols):
                 m.submodules[f"cell_{row}_{col}"] = cell = self.cell

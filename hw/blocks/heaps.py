@@ -104,8 +104,7 @@ class HeapDot(AddingCell):
                           *(Value.cast(self.i[name].addend) for name in OPERANDS), *products)),
             self.o.eq(heap.o),
         ]
-        if self.total is not None:
-            m.d.comb += heap.total.eq(self.before)
+        self.take_accumulator(m, heap)
         return m
 
 

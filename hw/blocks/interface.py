@@ -14,6 +14,7 @@ from golden.formats import Format, IntFormat
 from golden.ranges import dot_range
 from hw.delay import delay
 from hw.formats import beat_layout, shape_of
+from hw.heap import HeapSum
 from hw.shared import Shared
 from hw.targets.fabric import GENERIC, Fabric
 
@@ -52,6 +53,11 @@ class Cell(Shared):
     def latency(self) -> int:
         """Cycles from the vectors to their sum."""
 
+    @property
+    def may_clear(self) -> bool:
+        """Whether the cell has ``keep``, and takes an accumulator as 0 without it."""
+        return False
+
     def add_to(self, m: Module, accumulator: Value) -> Value:
         """Return the next value of an accumulator, to which the sum is added."""
         return accumulator + self.o
@@ -73,15 +79,24 @@ class AddingCell(Cell):
         Those of :class:`Cell`; with an accumulator, ``o`` is its next value.
     before : In(total.width)
         Accumulator, in the cycle of ``o``; only with one.
+    keep : In(1)
+        In that cycle: 0 takes the accumulator as 0. 1 if not driven; only with an accumulator.
     """
 
     before: Signal
+    keep: Signal
 
     def __init__(self, *, edges: Mapping[Any, Any], sum_shape: Any, total: IntFormat | None):
         self.total = total
         super().__init__(edges=edges,
                          sum_shape=sum_shape if total is None else shape_of(total),
-                         **({} if total is None else {"before": In(total.width)}))
+                         **({} if total is None else {"before": In(total.width),
+                                                      "keep": In(1, init=1)}))
+
+    @property
+    def may_clear(self) -> bool:
+        """Whether the cell has an accumulator."""
+        return self.total is not None
 
     def add_to(self, m: Module, accumulator: Value) -> Value:
         """Return the accumulator's next value."""
@@ -89,6 +104,11 @@ class AddingCell(Cell):
             return super().add_to(m, accumulator)
         m.d.comb += self.before.eq(accumulator)
         return self.o
+
+    def take_accumulator(self, m: Module, heap: HeapSum):
+        """Connect the accumulator, if there is one, with the heap that adds to it."""
+        if self.total is not None:
+            m.d.comb += [heap.total.eq(self.before), heap.keep.eq(self.keep)]
 
 
 class Block(Shared):

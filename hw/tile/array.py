@@ -40,6 +40,11 @@ class Part(Shared):
     Registers in each leaf move its banks, so control comes a cycle before what it acts on. Where
     synthesis removes borders, those of all leaves become one.
 
+    A last beat's sums complete the total in the cycle of ``last``'s register, and the second bank
+    takes it from there. Cells that may take an accumulator as 0 leave the total in the accumulator
+    for a cycle: the second bank takes it a cycle later, from a register instead of from the end of
+    a carry chain, and the next job's first sums are added to 0.
+
     Parameters
     ----------
     cell : Cell
@@ -93,6 +98,11 @@ class Part(Shared):
         })
 
     @property
+    def settling(self) -> int:
+        """Cycles for which the second bank takes a total later than it is computed."""
+        return int(self.cell.may_clear)
+
+    @property
     def _marked(self) -> bool:
         return "outside" in self.cell.signature.members
 
@@ -139,8 +149,10 @@ class Part(Shared):
                 ]
 
     def _leaf(self, m: Module):
-        # A reset loads, too, so that the accumulators are cleared by one wire.
-        adds, load, move = Signal(), Signal(init=1), Signal()
+        # Accumulators are cleared by their registers' own reset, or taken as 0 by the cells. That
+        # reset follows one of the tile, too.
+        adds, ends, move, keep = Signal(), Signal(init=not self.settling), Signal(), Signal()
+        load = delay(m, ends, self.settling, "load", reset_less=False)
         moves, sums, clears, outside = [], [], [], []
         for row in range(self.rows):
             following: list[Value] = [self.follow[row][k] for k in range(self.outputs)]
@@ -158,8 +170,12 @@ class Part(Shared):
                     total.eq(cell.add_to(m, accumulator)),
                 ]
                 sums.append(accumulator.eq(total))
-                clears.append(accumulator.eq(0))
-                moves.append(finished.eq(Mux(load, total, following[-1])))
+                if self.settling:
+                    m.d.comb += cell.keep.eq(keep)
+                else:
+                    clears.append(accumulator.eq(0))
+                moves.append(finished.eq(Mux(load, accumulator if self.settling else total,
+                                             following[-1])))
                 following = [finished, *following[:-1]]
                 if self._marked:
                     outside.append(cell.outside)
@@ -167,12 +183,12 @@ class Part(Shared):
         # A register's own enable and reset, and one multiplexer in front of the second bank.
         m.d.sync += [
             adds.eq(self.valid),
-            load.eq(self.valid & self.last),
-            move.eq(self.valid & self.last | self.step),
+            ends.eq(self.valid & self.last),
+            move.eq((ends if self.settling else self.valid & self.last) | self.step),
         ]
         with m.If(adds):
-            m.d.sync += sums
-        with m.If(load):
+            m.d.sync += [*sums, *([keep.eq(~ends)] if self.settling else [])]
+        with m.If(ends):
             m.d.sync += clears
         with m.If(move):
             m.d.sync += moves
@@ -268,24 +284,29 @@ class MacArray(Shared):
         })
 
     @cached_property
+    def _sums(self) -> Part:
+        c = self.config
+        return Part(cell=self._block.cell, total=c.accumulator, rows=c.rows, cols=c.cols,
+                    outputs=c.outputs)
+
+    @cached_property
     def _sides(self) -> dict[str, "_Side"]:
-        # By submodule: the totals, then other sums for each total or for each row.
+        # By submodule: the totals, then other sums for each total or for each row, of this latency.
         c, block = self.config, self._block
         shape: dict[str, Any] = {"rows": c.rows, "cols": c.cols, "outputs": c.outputs}
-        sums = Part(cell=block.cell, total=c.accumulator, **shape)
-        sides = {"sums": _Side("totals", sums, block.edge)}
+        sides = {"sums": _Side("totals", self._sums, block.edge)}
         if c.zero_points == "both":
-            cell = VectorSum(fmt=block.activations, lanes=c.lanes, latency=block.latency)
+            cell = VectorSum(fmt=block.activations, lanes=c.lanes, latency=self.latency)
             rows = Part(cell=cell, total=c.row_sum, rows=c.rows, cols=1, outputs=1)
             sides["row_sums"] = _Side("row_sum", rows, cell.edge)
         if isinstance(block, FoldedGrid):
-            term = block.term
+            term = block.term(self.latency)
             rows = Part(cell=term, total=c.accumulator, rows=c.rows, cols=1, outputs=1)
             sides["terms"] = _Side("term", rows, term.edge)
         if c.propagates:
             specials = Specials(weights=element_of(block.weights),
                                 activations=element_of(block.activations), lanes=c.lanes,
-                                latency=block.latency)
+                                latency=self.latency)
             flags = Part(cell=specials, total=IntFormat(FLAGS.size, signed=False), **shape)
             sides["flags"] = _Side("flags", flags, specials.edge)
         return sides
@@ -298,14 +319,18 @@ class MacArray(Shared):
     @property
     def latency(self) -> int:
         """Cycles from a job's last beat to its first step."""
-        return self._block.latency
+        return self._block.latency + self._sums.settling
 
     def body(self, platform):
         m = Module()
         c, block, beat = self.config, self._block, self.i.p
-        # In the cycle before the sums of a beat, or of a job's last one.
-        valid = delay(m, self.i.valid, block.latency - 1, "valid", reset_less=False)
-        last = delay(m, self.i.valid & beat.last, block.latency - 1, "last", reset_less=False)
+        # In the cycle before the sums of a beat, or of a job's last one; then of this latency.
+        settling = self._sums.settling
+        early = delay(m, self.i.valid, block.latency - 1, "early", reset_less=False)
+        early_last = delay(m, self.i.valid & beat.last, block.latency - 1, "early_last",
+                           reset_less=False)
+        valid = delay(m, early, settling, "valid", reset_less=False)
+        last = delay(m, early_last, settling, "last", reset_less=False)
         step, row_ends = Signal(), Signal()
         for name, side in self._sides.items():
             # A row follows the row above. A part with one total per row steps at each row's end.
@@ -313,8 +338,8 @@ class MacArray(Shared):
             m.d.comb += [
                 *(part.i[operand][k].eq(vector) for operand in OPERANDS
                   for k, vector in enumerate(side.edge(m, operand, beat))),
-                part.valid.eq(valid),
-                part.last.eq(last),
+                part.valid.eq(early if part.settling else valid),
+                part.last.eq(early_last if part.settling else last),
                 part.step.eq(step & row_ends if part.cols < c.cols else step),
                 *(part.follow[row].eq(part.totals[row + 1]) for row in range(c.rows - 1)),
                 Value.cast(self.totals[side.member]).eq(Value.cast(part.totals[0])),

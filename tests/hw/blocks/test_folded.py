@@ -97,7 +97,7 @@ def test_what_cannot_be_built_is_refused():
         FoldedDot(kind="winograd", weights=parse("odd2"), activations=s4, lanes=2, fabric=ECP5)
     with pytest.raises(ValueError, match=r"^Products of DSPs must be in range \[0, 1\], not 2$"):
         FoldedDot(kind="winograd", weights=s4, activations=s4, lanes=2, fabric=ECP5, produced=2)
-    least = block("s4", "s4", 1, 1, 2).term._program.latency + EDGE
+    least = block("s4", "s4", 1, 1, 2).term(99)._program.latency + EDGE
     with pytest.raises(ValueError, match=re.escape(
             f"Latency must be at least {least}, not {least - 1}") + "$"):
         FoldedTerm(kind="winograd", weights=s4, activations=s4, lanes=2, fabric=ECP5,
