@@ -23,7 +23,7 @@ import numpy as np
 from rich.console import Console
 
 from exactmac.measurement import Measurement, check_name
-from exactmac.options import choices_of, parser
+from exactmac.options import choices_of, of_tile, parser
 from exactmac.plot import MATPLOTLIB, area_plot
 from exactmac.progress import Report, reporting
 from exactmac.request import Request, request_of
@@ -306,7 +306,7 @@ def main(argv: list[str] | None = None) -> int:
                               breakdown=run.shown and run.broken_down.get(run.shown.name)))
         model = [] if args.model is None else [args.model] + (
             [] if args.runtime is None else ["--runtime", args.runtime])
-        command = next_command(choices_of(args), request.out / request.name, model)
+        command = next_command(choices_of(of_tile(args)), request.out / request.name, model)
         # One line, whatever its length, to be copied.
         console.print(f"try: {command}", soft_wrap=True, markup=False, highlight=False)
     return 0

@@ -221,8 +221,8 @@ def add_numbers(parser: argparse.ArgumentParser, *, parameters: bool = False):
              "format, a scale the bits of a float32)")
 
 
-def add_shape(parser: argparse.ArgumentParser):
-    """Add the options of the tile's shape."""
+def add_shape(parser: argparse.ArgumentParser, *, dsp: str = ""):
+    """Add the options of the tile's shape; ``dsp`` is what else ``--dsp`` means."""
     shape = parser.add_argument_group("shape")
     for name in ("rows", "cols", "lanes", "depth", "outputs", "channels", "window"):
         _add(shape, name, "N", type=integer)
@@ -232,6 +232,7 @@ def add_shape(parser: argparse.ArgumentParser):
                                         f"in this shape; default: {TileConfig.inner_product})")
     shape.add_argument("--prepared", action="store_true", default=None,
                        help=TileConfig.meaning("prepared"))
+    _add(shape, "dsp", "N", dsp or "(default: all that save LUTs)", type=integer)
 
 
 def _add(group: argparse._ArgumentGroup, name: str, metavar: str, more: str = "", **options: Any):
@@ -286,7 +287,8 @@ def parser() -> Parser:
                              "options of numbers and shape")
     add_bits(parser)
     add_numbers(parser, parameters=True)
-    add_shape(parser)
+    add_shape(parser, dsp="(of generic Verilog 0: no DSP on any target; default: all that save "
+                          "LUTs, or that Yosys takes)")
 
     flow = parser.add_argument_group("flow")
     flow.add_argument("--area", metavar="TARGETS",
@@ -296,10 +298,6 @@ def parser() -> Parser:
     flow.add_argument("--area-only", action="store_true",
                       help="print the area as JSON, as area.json has it; write no files, and do "
                            "not simulate")
-    flow.add_argument("--dsp", type=integer, metavar="N",
-                      help=f"{TileConfig.meaning('dsp')}; of generic Verilog, 0: no DSP on any "
-                           "target, products in LUTs (default: all that save LUTs, or that Yosys "
-                           "takes)")
     flow.add_argument("--netlist", action="store_true",
                       help="write each synthesized netlist, as JSON and Verilog, and simulate the "
                            "Verilog one too")
@@ -378,7 +376,11 @@ def config_of(args: argparse.Namespace) -> TileConfig:
 def choices_of(args: argparse.Namespace) -> dict[str, Any]:
     """Return the given options that decide a configuration, by name."""
     names = ("bits", *OPTIONS, *(each.name for each in fields(TileConfig)))
-    given = {name: value for name in names if (value := getattr(args, name, None)) is not None}
-    if not FABRICS.get(given.get("target", GENERIC.name), GENERIC).most_dsp:
-        given.pop("dsp", None)  # up to synthesis
-    return given
+    return {name: value for name in names if (value := getattr(args, name, None)) is not None}
+
+
+def of_tile(args: argparse.Namespace) -> argparse.Namespace:
+    """Return the arguments without ``dsp`` where it is up to synthesis: of generic Verilog."""
+    if FABRICS.get(getattr(args, "target", None) or GENERIC.name, GENERIC).most_dsp:
+        return args
+    return argparse.Namespace(**vars(args) | {"dsp": None})

@@ -9,7 +9,7 @@ from typing import Any
 
 from exactmac.files import saved_of
 from exactmac.networks.choice import SHAPE, Choice, choice_of
-from exactmac.options import area_of, choices_of, config_of, option
+from exactmac.options import area_of, choices_of, config_of, of_tile, option
 from hw.emit import check_clocking, check_name
 from hw.flow.mapping import TARGETS, Target
 from hw.flow.nextpnr import SEEDS, check_options
@@ -78,22 +78,22 @@ def request_of(args: argparse.Namespace, argv: list[str]) -> Request:
     """Return the request of a command line; raise ``ValueError`` if options contradict."""
     if args.out == "":
         raise ValueError("Out must name a folder, not ''")
-    model = None
+    model, tile = None, of_tile(args)
     if args.model is not None:
-        for name, value in choices_of(args).items():
+        for name, value in choices_of(tile).items():
             if name not in (*SHAPE, "contract"):
                 raise ValueError(f"{option(name)} must be left out for {args.model}, which decides "
                                  f"it, not {value}")
         if args.config is not None:
             raise ValueError(f"Config must be left out for {args.model}, not {args.config!r}")
-        model = choice_of(args)
+        model = choice_of(tile)
         config, saved = model.config, Clocking()
     elif args.runtime is not None:
         raise ValueError(f"Runtime must be left out without a MODEL, not {args.runtime}")
     elif args.config is None:
-        config, saved = config_of(args), Clocking()
+        config, saved = config_of(tile), Clocking()
     else:
-        for name, value in choices_of(args).items():
+        for name, value in choices_of(tile).items():
             given = option(name) if value is True else f"{option(name)} {value}"
             raise ValueError(f"Config must be left out for {given}, not {args.config!r}")
         config, saved = saved_of(args.config)

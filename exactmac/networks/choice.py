@@ -13,7 +13,7 @@ from sim.layers import placement
 __all__ = ["SHAPE", "Choice", "choice_of", "shape_of"]
 
 SHAPE = ("rows", "cols", "lanes", "depth", "outputs", "channels", "target", "optimize",
-         "prepared", "inner_product")
+         "prepared", "inner_product", "dsp")
 """Choices of a tile that a model leaves open."""
 
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 from exactmac.files import lut_of
 from exactmac.network import widths
 from exactmac.networks.choice import SHAPE, shape_of
-from exactmac.options import config_of, option
+from exactmac.options import config_of, of_tile, option
 from golden import contracts
 from golden.command import integer
 from golden.contracts import ADDING, OPTIONS
@@ -193,8 +193,22 @@ def points_of(lists: Mapping[str, Sequence[Any]], *, model: str | None = None,
 
 def _of_model(given: dict[str, Any]) -> Point:
     usual = {name: getattr(TileConfig, name) for name in SHAPE if name not in ("depth", "outputs")}
-    shape = shape_of(argparse.Namespace(**dict.fromkeys(SHAPE) | given))
-    return Point(given, contract=given.get("contract"), shape=usual | shape)
+    args = argparse.Namespace(**dict.fromkeys(SHAPE) | given)
+    try:
+        no_dsp = _no_dsp(given)
+    except ValueError as error:
+        return Point(given, refused=str(error))
+    return Point(given, contract=given.get("contract"), shape=usual | shape_of(of_tile(args)),
+                 no_dsp=no_dsp)
+
+
+def _no_dsp(given: dict[str, Any]) -> bool:
+    # Whether synthesis may take no DSP: of generic Verilog, there is no other limit.
+    target = given.get("target", GENERIC.name)
+    generic = not FABRICS.get(target, GENERIC).most_dsp
+    if generic and given.get("dsp"):
+        raise ValueError(f"Dsp must be 0 or left out for target {target}, not {given['dsp']}")
+    return generic and given.get("dsp") == 0
 
 
 def _of_dataset(given: dict[str, Any], workflow: str | None) -> Point:
@@ -205,13 +219,9 @@ def _of_dataset(given: dict[str, Any], workflow: str | None) -> Point:
         del choices["inner_product"]  # compared where the point is computed, which takes time
     if "bits" not in choices:
         choices.setdefault("output", choices["activations"])
-    generic = not FABRICS[choices.get("target", GENERIC.name)].most_dsp
     try:
-        if generic and choices.get("dsp"):
-            raise ValueError(f"Dsp must be 0 or left out for target "
-                             f"{choices.get('target', GENERIC.name)}, not {choices['dsp']}")
-        config = config_of(argparse.Namespace(**{"contract": None} | choices))
+        no_dsp = _no_dsp(given)
+        config = config_of(of_tile(argparse.Namespace(**{"contract": None} | choices)))
     except ValueError as error:
         return Point(given, workflow, refused=str(error))
-    return Point(given, workflow, config.to_json(), by_size,
-                 no_dsp=generic and choices.get("dsp") == 0)
+    return Point(given, workflow, config.to_json(), by_size, no_dsp=no_dsp)

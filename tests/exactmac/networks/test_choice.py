@@ -9,9 +9,11 @@ from exactmac import build
 from exactmac.files import saved_of
 from exactmac.networks.choice import SHAPE, choice_of
 from exactmac.options import parser
+from exactmac.request import request_of
 from golden import saved
 from golden.formats import parse
 from golden.networks import Lookup, Quantization
+from hw.flow.mapping import TARGETS
 from tests.commands import outcome
 from tests.sim.layers.networks import dense, network_of
 
@@ -62,7 +64,8 @@ def test_the_summary_names_the_other_layers(net, capsys, tmp_path):
 
 def test_every_choice_of_a_shape_is_kept(net):
     given = {"rows": 3, "cols": 2, "lanes": 6, "depth": 40, "outputs": 1, "channels": 8,
-             "target": "ecp5", "optimize": "speed", "prepared": True, "inner_product": "winograd"}
+             "target": "ecp5", "optimize": "speed", "prepared": True, "inner_product": "winograd",
+             "dsp": 3}
     assert set(given) == set(SHAPE)
     options = [f"--{name.replace('_', '-')}{'' if value is True else f'={value}'}"
                for name, value in given.items()]
@@ -70,7 +73,16 @@ def test_every_choice_of_a_shape_is_kept(net):
     assert {name: getattr(config, name) for name in SHAPE} == given
 
 
+def test_dsps_of_generic_verilog_are_up_to_synthesis(net):
+    """A model's tile has no limit, and area is estimated without any."""
+    args = parser().parse_args([str(net), "--dsp", "0", "--area", "ecp5"])
+    request = request_of(args, [])
+    assert request.config.dsp is None
+    assert request.areas == (TARGETS["ecp5"].without_dsp(),)
+
+
 @pytest.mark.parametrize("arguments, message", [
+    ("{net} --dsp 4", "Dsp must be 0 or left out for target generic, not 4"),
     ("{net} --bits 4", "--bits must be left out for {net}, which decides it, not 4"),
     ("{net} --output u8", "--output must be left out for {net}, which decides it, not u8"),
     ("{net} --config a.json", "Config must be left out for {net}, not 'a.json'"),

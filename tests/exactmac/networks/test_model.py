@@ -86,11 +86,11 @@ def test_hello_world_on_the_verilog(capsys, monkeypatch, tmp_path):
 def test_winograds_inner_product_on_the_verilog(capsys):
     """The driver folds the weights' term, so that every tensor is golden's."""
     status, out, _ = main(capsys, HELLO, "--samples", "5", "--json", "--rows", "2", "--target",
-                          "ecp5", "--inner-product", "winograd")
+                          "ecp5", "--inner-product", "winograd", "--dsp", "3")
     found = json.loads(out)
     assert status == 0 and found["all"]["mismatches"] == 0
     assert found["all"]["elements"] == 5 * (16 + 16 + 1)
-    assert list(found["tiles"]) == ["mac_s8_s8_s8_2x4x4_tflite_d16_o4_ecp5_winograd"]
+    assert list(found["tiles"]) == ["mac_s8_s8_s8_2x4x4_tflite_d16_o4_ecp5_dsp3_winograd"]
 
 
 @pytest.mark.slow
@@ -230,6 +230,7 @@ def test_the_nearest_runtime(capsys):
     ("--depth 5", "Depth must be at least the 6 products of a sum of layer 'a', not 5"),
     ("--outputs 3", "Layer 'a': Outputs must divide the 4 cols, not be 3"),
     ("--bits 4", "--bits must be left out for {net}, which decides it, not [4]"),
+    ("--dsp 4", "Layer 'a': Dsp must be left out for target generic, not 4"),
     ("--weights s4", "--weights must be left out for {net}, which decides it, not s4"),
     ("--area ecp5", "--area must be left out for a model: it is of the digits network, not ecp5"),
     ("--requant none", "Contract must be one that a layer of {net} can have, not none: "),

@@ -100,6 +100,14 @@ def test_what_a_tile_refuses_is_a_point():
     assert none.no_dsp and none.config["dsp"] is None
 
 
+def test_dsps_of_a_models_tiles():
+    [_, few], [none, several] = (points_of({"target": [target], "dsp": [0, 4]}, model="net.npz")
+                                 for target in ("ecp5", "generic"))
+    assert few.shape["dsp"] == 4 and not few.no_dsp
+    assert none.shape["dsp"] is None and none.no_dsp
+    assert several.refused == "Dsp must be 0 or left out for target generic, not 4"
+
+
 def test_the_smallest_inner_product_is_chosen_where_the_point_is_computed():
     [point] = points_of({"bits": [4], "target": ["ecp5"], "inner_product": ["smallest"]})
     assert point.smallest and point.config["inner_product"] == "direct"
