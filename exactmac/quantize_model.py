@@ -12,6 +12,7 @@ if __name__ == "__main__":
 
 import argparse
 import json
+from pathlib import Path
 
 import numpy as np
 from rich.console import Console
@@ -21,7 +22,7 @@ from exactmac.options import NUMBERS, Parser
 from exactmac.progress import reporting
 from exactmac.quantize_report import LEGEND, Accuracy, QuantizeReport, table
 from golden import contracts, units
-from golden.command import integer, output_file
+from golden.command import integer, output_file, write_file
 from golden.floats import FloatNetwork, run_float
 from golden.formats import Format, IntFormat, parse
 from golden.networks import Network
@@ -33,19 +34,22 @@ from golden.readers.contents import printable
 from golden.readers.onnx.floats import QuantizedModel, read_float
 from golden.run import prove, run
 from golden.saved import save
+from golden.writers.qonnx import qonnx_model
 from hw.tile.choices import usual_zero_points
 
 __all__ = ["main", "parser"]
 
 # Options that --help shows.
-FIRST = ("--calibration", "--weights", "--activations", "--out", "--method", "--per", "--equalize",
-         "--correct-bias", "--inputs", "--labels", "--json")
+FIRST = ("--calibration", "--weights", "--activations", "--out", "--qonnx", "--method", "--per",
+         "--equalize", "--correct-bias", "--inputs", "--labels", "--json")
 EPILOG = f"""\
 {NUMBERS}
 examples
   exactmac quantize model.onnx --calibration x.npy --weights s4n --activations s4 -o model.net
   exactmac quantize model.onnx --calibration x.npy --weights s4n --activations s4
       --per tensor --equalize --correct-bias --inputs test.npy --labels classes.npy
+  exactmac quantize model.onnx --calibration x.npy --weights s4n --activations s4
+      --qonnx quantized.onnx
   exactmac network model.net --inputs test.npy
 """
 
@@ -66,6 +70,9 @@ def parser() -> Parser:
                              "real numbers, (samples, *shape) with the shape of the model's input")
     parser.add_argument("-o", "--out", metavar="FILE",
                         help="write the network (default: only show what it costs)")
+    parser.add_argument("--qonnx", metavar="FILE",
+                        help="write the network as a QONNX file too, which reads back to the same "
+                             "levels")
     parser.add_argument("--inputs", metavar="FILE",
                         help="samples with which errors and accuracy are measured, like those of "
                              "--calibration (default: those)")
@@ -130,7 +137,7 @@ def main(argv: list[str] | None = None) -> int:
         method_of(args.method)
         if args.labels is not None and args.inputs is None:
             raise ValueError(f"Labels must be given with --inputs, not {args.labels} alone")
-        out = None if args.out is None else apart(output_file("Out", args.out), "Out", args)
+        out, qonnx = _outputs(args)
         with reporting(None if args.json else console, "exactmac quantize") as report, \
                 np.errstate(all="ignore"):  # what overflows is refused
             report("reading", None)
@@ -149,13 +156,19 @@ def main(argv: list[str] | None = None) -> int:
             levels = run(network, quantize(x, network.input), prove(network))
             errors = tensor_errors(own, network, x, levels)
             accuracy = None if labels is None else _accuracy(real, network, x, labels, levels)
+            said = None
+            if qonnx is not None:
+                report("proving the QONNX file", None)
+                said = qonnx_model(network).SerializeToString()
         if out is not None:
             save(network, out)
+        if qonnx is not None and said is not None:
+            write_file("Qonnx", qonnx, said)
     shown = QuantizeReport(
         network.name, args.model, {name: getattr(args, name) for name in _NUMBERS},
         _samples(calibration, args.calibration),
         _samples(x, args.calibration if args.inputs is None else args.inputs), errors, accuracy,
-        args.out)
+        args.out, args.qonnx)
     if args.json:
         print(json.dumps(shown.to_json(), indent=2))
     else:
@@ -168,6 +181,14 @@ def _format(args: argparse.Namespace, name: str) -> Format:
         return parse(getattr(args, name))
     except ValueError as error:
         raise ValueError(f"{name.capitalize()}: {error}") from None
+
+
+def _outputs(args: argparse.Namespace) -> tuple[Path | None, Path | None]:
+    out, qonnx = (None if text is None else apart(output_file(title, text), title, args)
+                  for title, text in (("Out", args.out), ("Qonnx", args.qonnx)))
+    if out is not None and qonnx is not None and out.resolve() == qonnx.resolve():
+        raise ValueError(f"Qonnx must be another file than the network, not {qonnx}")
+    return out, qonnx
 
 
 def _read(path: str) -> FloatNetwork:
@@ -222,4 +243,6 @@ def _print(console: Console, args: argparse.Namespace, shown: QuantizeReport):
         lines.append(f"accuracy  {shown.accuracy}")
     if shown.out is not None:
         lines.append(f"written   {shown.out}; try: exactmac network {shown.out}")
+    if shown.qonnx is not None:
+        lines.append(f"written   {shown.qonnx}; try: exactmac compare {shown.qonnx}")
     console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)

@@ -53,8 +53,8 @@ class QuantizeReport:
         Where the samples for the ranges, and for the errors, are from.
     tensors : sequence of TensorError
     accuracy : Accuracy, optional
-    out : str, optional
-        File of the network.
+    out, qonnx : str, optional
+        Files of the network.
     """
 
     network: str
@@ -65,6 +65,7 @@ class QuantizeReport:
     tensors: Sequence[TensorError]
     accuracy: Accuracy | None
     out: str | None
+    qonnx: str | None
 
     def to_json(self) -> dict[str, Any]:
         """Everything in plain types."""
@@ -74,7 +75,7 @@ class QuantizeReport:
         return {"network": self.network, "model": self.model, "numbers": self.numbers,
                 "calibrated": self.calibrated, "measured": self.measured,
                 "tensors": [each.to_json() for each in self.tensors], "accuracy": accuracy,
-                "out": self.out}
+                "out": self.out, "qonnx": self.qonnx}
 
 
 def table(tensors: Sequence[TensorError]) -> Table:

@@ -10,6 +10,7 @@ import pytest
 import exactmac
 from exactmac import build, network, quantize_model
 from golden.floats import run_float
+from golden.networks import Linear
 from golden.quantize import dequantize, equalize, quantize_network, tensor_errors
 from golden.quantize.calibration import METHODS
 from golden.readers.onnx.floats import read_float
@@ -18,6 +19,7 @@ from golden.saved import digest, load, save
 from tests.commands import outcome
 from tests.golden.readers.onnx_files import Builder
 from tests.golden.readers.onnx_float_files import FloatBuilder, classifier, saved
+from tests.golden.writers.qonnx_files import check_equal, read_file
 from tests.processes import python
 
 FORMATS = "--weights", "s4n", "--activations", "s4"
@@ -99,6 +101,30 @@ def test_other_numbers(capsys, files, more):
                            *more.split(), "--json")
     numbers = json.loads(said)["numbers"]
     assert status == 0 and numbers["weights"] == more.split()[1]
+
+
+@pytest.mark.parametrize("name", ["dense", "conv"])
+def test_the_qonnx_file_reads_back(capsys, files, tmp_path, name):
+    """To the codes of the weights, and to the levels of every tensor."""
+    out, qonnx = tmp_path / "made.net", tmp_path / "made.onnx"
+    arguments = (files / f"{name}.onnx", "--calibration", files / f"{name}.npy", *FORMATS)
+    status, said, err = main(capsys, *arguments, "--out", out, "--qonnx", qonnx)
+    assert (status, err) == (0, "")
+    assert said.splitlines()[-1] == f"written   {qonnx}; try: exactmac compare {qonnx}"
+    network, (read, names) = load(out), read_file(qonnx)
+    for own, other in zip(*([each.weights for each in given.layers if isinstance(each, Linear)]
+                            for given in (network, read)), strict=True):
+        np.testing.assert_array_equal(other, own)
+    x = exactmac.quantize(np.load(files / f"{name}.npy"), network.input)
+    expected, found = run(network, x), run(read, x)
+    assert network.outputs[0] in names
+    check_equal({each: found[place] for each, place in names.items()}, expected,
+                len(names.keys() & expected.keys()))
+    # Without a network's file, it is the same.
+    other = tmp_path / "other.onnx"
+    said = json.loads(main(capsys, *arguments, "--qonnx", other, "--json")[1])
+    assert (said["out"], said["qonnx"]) == (None, str(other))
+    assert other.read_bytes() == qonnx.read_bytes()
 
 
 def test_exact_sums(capsys, tmp_path, rng):
@@ -213,6 +239,14 @@ def bad(files, tmp_path_factory):
     ("--out .", "Out must be a file, not the folder ."),
     ("--out x.npy", "Out must be another file than the calibration, not x.npy"),
     ("--out model.onnx", "Out must be another file than the model, not model.onnx"),
+    ("--qonnx none/made.onnx", "Qonnx must be in a folder that exists, not none/made.onnx"),
+    ("--qonnx model.onnx", "Qonnx must be another file than the model, not model.onnx"),
+    ("--qonnx ./made.net", "Qonnx must be another file than the network, not made.net"),
+    ("--qonnx made.onnx --weights e4m3fn", "Layers must be ones that QONNX can say, not 't1_0': "
+     "Format of the weights must be an integer one, ternary, binary, bit or odd to be said in "
+     "QONNX, not e4m3fn"),
+    ("--qonnx made.onnx --requant tflite", "Layers must be ones that QONNX can say, not 't1_0': "
+     "Contract tflite of channel "),
     ("--per row", "argument --per: invalid choice: 'row' (choose from "),
 ])
 def test_bad_input(capsys, bad, monkeypatch, options, message):

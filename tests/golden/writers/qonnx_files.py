@@ -18,7 +18,8 @@ from golden.quantize import quantize_network, short_scales
 from golden.readers import read_model
 from golden.writers.qonnx import qonnx_model, write_qonnx
 
-__all__ = ["chain", "check_equal", "image", "levels", "read_back", "run_by_qonnx"]
+__all__ = ["chain", "check_equal", "image", "levels", "read_back", "read_file",
+           "run_by_qonnx"]
 
 
 def chain(rng, weights, activations, *, inputs=24, hidden=12, bits=None, contract="half_up",
@@ -73,13 +74,18 @@ def levels(rng, network, count=40):
 
 
 def read_back(network, path):
-    """The network that a network's file is read as, and its tensors by their names in the file.
+    """What :func:`read_file` reads of a network's file."""
+    write_qonnx(network, path)
+    return read_file(path)
+
+
+def read_file(path):
+    """The network that a file is read as, and its tensors by their names in the file.
 
     The checker of ONNX has seen the file.
     """
     import onnx
 
-    write_qonnx(network, path)
     proto = onnx.load(str(path))
     onnx.checker.check_model(proto)
     read = read_model(path)
