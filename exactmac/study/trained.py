@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from exactmac.study.members import Member, Samples
-from exactmac.study.workflows import POST, SCRATCH, TUNED
+from exactmac.sweep.committed import workflow_of
 from golden.train import Result, load, results
 from golden.train.data import data
 from hw.flow.tools import require
@@ -40,7 +40,7 @@ def trained(quick: bool) -> Iterator[Member]:
                  "training": f"{each.workflow}, from {each.start}" if each.start else "",
                  "chosen": each.choice}
         yield Member(
-            data=each.data, workflow=_workflow(each), width=_width(each), variant=each.workflow,
+            data=each.data, workflow=workflow_of(each), width=_width(each), variant=each.workflow,
             seed=first, network=load(name), float_accuracy=base[first],
             others={seed: (own[seed], base[seed]) for seed in others},
             about={title: text for title, text in about.items() if text})
@@ -48,7 +48,7 @@ def trained(quick: bool) -> Iterator[Member]:
 
 def kinds() -> set[tuple[str, str]]:
     """Workflow and width of every result."""
-    return {(_workflow(each), _width(each)) for each in _results().values()
+    return {(workflow_of(each), _width(each)) for each in _results().values()
             if each.workflow != "float"}
 
 
@@ -57,12 +57,6 @@ def _results() -> dict[str, Result]:
         return results()
     except FileNotFoundError:  # nothing has been trained
         return {}
-
-
-def _workflow(result: Result) -> str:
-    if result.workflow == "post":
-        return POST
-    return SCRATCH if result.start == "scratch" else TUNED
 
 
 def _width(result: Result) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from exactmac.sweep.committed import POST, SCRATCH, TUNED
+
 __all__ = ["BALANCED", "DYNAMIC", "POST", "SCRATCH", "TUNED", "WIDTHS", "WORKFLOWS", "Workflow",
            "workflow_table"]
 
@@ -10,8 +12,7 @@ WIDTHS = ("8", "4", "3", "2", "ternary", "binary")
 """Widths: bits of each weight and of each layer's input. Ternary weights have inputs of 2 bits,
 binary ones of 1 bit."""
 
-POST, BALANCED, DYNAMIC = "post-training", "balanced", "dynamic"
-SCRATCH, TUNED = "trained", "fine-tuned"
+BALANCED, DYNAMIC = "balanced", "dynamic"
 
 
 @dataclass(frozen=True)

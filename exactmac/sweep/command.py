@@ -50,6 +50,7 @@ examples
   exactmac sweep --bits 2..8 --no-verify
   exactmac sweep --weights s8n,s4n,ternary --activations s8 --lanes 4,16 --requant half_up,tflite
   exactmac sweep --bits 2,4,8 --cols 4,8 --area ecp5 --out build/area
+  exactmac sweep --workflow post-training,fine-tuned --weights s4,s2 --activations u4 --no-verify
   exactmac sweep --network model.tflite --lanes 4,8,16 --no-verify
 
 exit status  0 every point has a row: results, or why the configuration is refused; 1 hardware and
@@ -136,6 +137,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         lists = listed(args, list(dataset.workflows) if dataset else ())
         points = points_of(lists, model=None if dataset else subject.network,
                            workflow=next(iter(dataset.workflows)) if dataset else None)
+        if dataset is not None:
+            points = [dataset.settled(point) for point in points]
         targets = _targets(args)
         _check_tools(args, targets)
         if not args.out:

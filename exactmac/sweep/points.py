@@ -59,6 +59,8 @@ class Point:
         Shape of a model's tiles.
     no_dsp : bool
         Whether area is estimated without DSPs, of a tile that names no cells.
+    committed : mapping of str to str, or None
+        Name and digest of the network, if it is a committed result of :mod:`golden.train`.
     refused : str or None
         Why there is no such tile.
     """
@@ -70,6 +72,7 @@ class Point:
     contract: str | None = None
     shape: Mapping[str, Any] | None = None
     no_dsp: bool = False
+    committed: Mapping[str, str] | None = None
     refused: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -86,7 +89,7 @@ class Point:
     def numbers(self) -> list[Any]:
         """What golden's results depend on, but for the network: points of one shape share them."""
         chosen = self.config or {"contract": self.contract}
-        return [self.workflow, *(chosen.get(name) for name in NUMBERS)]
+        return [self.workflow, self.committed, *(chosen.get(name) for name in NUMBERS)]
 
     @property
     def name(self) -> str:

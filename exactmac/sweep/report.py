@@ -67,7 +67,9 @@ class Row:
         if own:
             chosen["inner_product"] = " ".join(own["inner_products"])
         cost = own.get("cost", {})
-        plain = {"workflow": self.point.workflow, **{name: chosen.get(name) for name in _COLUMNS},
+        plain = {"workflow": self.point.workflow,
+                 "committed": (self.point.committed or {}).get("name"),
+                 **{name: chosen.get(name) for name in _COLUMNS},
                  "verified": self.state, "reason": self.reason}
         plain |= {name: own.get(name) for name in ("samples", "accuracy", "float_accuracy",
                                                    "cycles")}

@@ -13,6 +13,7 @@ from exactmac.comparison import inputs_for
 from exactmac.explanation.differences import Effects
 from exactmac.inputs import count_of, labels_for, levels, read_inputs
 from exactmac.networks.source import Source, source_of
+from exactmac.sweep.committed import tile_for
 from exactmac.sweep.networks import DATASETS, Dataset
 from exactmac.sweep.points import Point
 from golden import digits
@@ -157,20 +158,22 @@ class Subject:
             return placement(network, **point.shape)
         assert point.config is not None
         config = TileConfig.from_json(point.config)
+        tiles = {layer.name: config if point.committed is None else tile_for(config, layer)
+                 for layer in network.layers if isinstance(layer, Linear)}
         if point.smallest:
-            config = smallest(config)
-        return Placement(network, {layer.name: config for layer in network.layers
-                                   if isinstance(layer, Linear)}, {})
+            tiles = {name: smallest(tile) for name, tile in tiles.items()}
+        return Placement(network, tiles, {})
 
     def _network(self, point: Point) -> Computed:
         dataset = self.dataset
         assert dataset is not None and point.config is not None and point.workflow is not None
-        network = dataset.workflows[point.workflow](TileConfig.from_json(point.config))
+        workflow = dataset.workflows[point.workflow]
+        network = workflow.network(TileConfig.from_json(point.config))
         data = dataset.samples()
         done = _run(network, {network.inputs[0].name: quantize(data.x, network.input)})
         [output] = network.outputs
         return done._replace(accuracy=digits.accuracy(done.tensors[output], data.labels),
-                             float_accuracy=data.float_accuracy)
+                             float_accuracy=workflow.float_accuracy())
 
     def _model(self, point: Point) -> Computed:
         source = self._source(point.contract)

@@ -22,7 +22,8 @@ def blocks(language):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("which", [
-    0, pytest.param(1, marks=pytest.mark.skipif(available() is not None, reason="no Verilator"))])
+    0, 2,
+    pytest.param(1, marks=pytest.mark.skipif(available() is not None, reason="no Verilator"))])
 def test_the_output_is_what_the_command_prints(which, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     status, out, _ = outcome(command.main, capsys, *shlex.split(blocks("sh")[which])[2:])
@@ -35,7 +36,7 @@ def test_every_column_is_told():
             for name in re.findall(r"`(\w+)`", line.split(" | ")[0])}
     [row] = rows_json([Row(points_of({"bits": [4]})[0], {})], ["ecp5"])
     assert told <= set(row)
-    others = {"workflow", "reason", "samples", "float_accuracy", "macs", "memory", "mhz_is",
+    others = {"reason", "samples", "float_accuracy", "macs", "memory", "mhz_is",
               "arithmetic_pj", "sram_pj", "dram_pj"}
     choices = set(row) - told - others
     assert choices == {"weights", "activations", "output", "contract", "multiplier_bits",
