@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from exactmac.study.members import Member, Samples
 from exactmac.sweep.committed import workflow_of
+from golden.formats import parse
 from golden.train import Result, load, results
 from golden.train.data import data
 from hw.flow.tools import require
@@ -60,7 +61,7 @@ def _results() -> dict[str, Result]:
 
 
 def _width(result: Result) -> str:
-    if result.weights == "ternary":
+    if result.weights and parse(result.weights) == parse("ternary"):  # its own name is s2n
         return "ternary"
     return "binary" if result.weight_bits == 1 else str(result.weight_bits)
 

@@ -5,6 +5,7 @@ import pytest
 from exactmac.study import trained
 from exactmac.study.members import calibrated
 from exactmac.study.report import summary
+from golden.formats import parse
 from golden.train import Result
 from hw.flow.tools import ToolMissing
 
@@ -23,7 +24,7 @@ def made_up(monkeypatch):
     """Results whose networks are all the calibrated one of 4 bits."""
     found = dict([result("float", 0, ""), result("post", 4, ""), result("step", 4, "scratch"),
                   result("tuned", 4, "float network"), result("odd", 4, "float network"),
-                  result("ternary", 2, "float network", weights="ternary"),
+                  result("ternary", 2, "float network", weights=str(parse("ternary"))),
                   result("binary", 1, "scratch", weights="binary"),
                   result("codebook", 4, "float network", seeds=())])
     network = next(calibrated(0, ("4",))).network
@@ -51,6 +52,10 @@ def test_kinds_of_results(made_up):
     assert trained.kinds() == {
         ("post-training", "4"), ("trained", "4"), ("fine-tuned", "4"), ("fine-tuned", "ternary"),
         ("trained", "binary")}
+
+
+def test_the_committed_ternary_results_are_of_their_own_width():
+    assert ("fine-tuned", "ternary") in trained.kinds()
 
 
 def test_a_missing_package_is_named(monkeypatch):
