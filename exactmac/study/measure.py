@@ -1,26 +1,30 @@
 """Measures the networks of a study with the evaluation and the store of a sweep."""
 
+import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from exactmac.progress import Report
 from exactmac.study.members import Samples
-from exactmac.sweep.evaluate import AREA, GOLDEN, VERIFIED, Done, Task
+from exactmac.sweep.evaluate import AREA, GOLDEN, VERIFIED, Task
+from exactmac.sweep.gathering import Gathering
 from exactmac.sweep.identity import Identity
 from exactmac.sweep.points import Point
 from exactmac.sweep.store import Store
 from exactmac.sweep.subject import Subject
-from exactmac.sweep.workers import compute, processes
+from exactmac.sweep.workers import processes
+from golden.command import replace_file
 from golden.networks import Network
 from golden.saved import save
 from sim.layers import placement
 
-__all__ = ["FILES", "QUICK_VECTORS", "SHAPE", "Job", "Saved", "areas_of", "jobs_for", "measured",
-           "named"]
+__all__ = ["FILES", "QUICK_VECTORS", "SHAPE", "Job", "Saved", "areas_of", "gathering", "jobs_for",
+           "measured", "named"]
 
 SHAPE = {"rows": 2, "cols": 2, "lanes": 8, "outputs": 1}
 """Shape of every tile: 32 products a cycle, and one requantizer."""
@@ -58,8 +62,9 @@ class Saved:
                    vectors=QUICK_VECTORS if quick else len(samples.x))
         for path, array in ((made.x, samples.x), (made.labels, samples.labels),
                             (made.first, samples.x[:made.vectors])):
-            with path.open("wb") as file:
-                np.save(file, array)
+            file = io.BytesIO()
+            np.save(file, array)
+            replace_file(path, file.getvalue())
         return made
 
 
@@ -128,19 +133,24 @@ def jobs_for(folder: Path, networks: Mapping[str, Network], saved: Mapping[str, 
     return jobs
 
 
-def measured(jobs: Sequence[Job], store: Store, report: Callable[[str, int | None], None],
-             counted: Callable[[int, int], None]) -> dict[str, str]:
+def gathering(jobs: Sequence[Job], store: Store) -> Gathering:
+    """Return what is kept of all jobs, and what is left to do."""
+    # Synthesis takes longest: begun last, it would leave a core idle.
+    return Gathering([task for job in jobs for task in job.tasks], store, "results",
+                     lambda task: -sum(part.startswith(AREA) for part in task.parts))
+
+
+def measured(jobs: Sequence[Job], gathered: Gathering, report: Report) -> dict[str, str]:
     """Find all that is missing, and keep each result as soon as it is there.
 
     Parameters
     ----------
     jobs : sequence of Job
         Jobs, whose results are filled.
-    store : Store
+    gathered : Gathering
+        Their tasks (:func:`gathering`).
     report : callable
         Function of the current work, and of the total number of steps.
-    counted : callable
-        Function of the numbers of results that are kept, and of all.
 
     Returns
     -------
@@ -152,39 +162,14 @@ def measured(jobs: Sequence[Job], store: Store, report: Callable[[str, int | Non
     OSError
         If a result cannot be written, or the study cannot go on.
     """
+    gathered.run(processes, report)
     failed: dict[str, str] = {}
-    todo, owners = [], {}
-    total = sum(len(job.tasks) for job in jobs)
-    for job in jobs:
-        for task in job.tasks:
-            found = store.get(task)
-            job.results.update(found)
-            if left := tuple(part for part in task.parts if part not in found):
-                todo.append(task.of_parts(left))
-                owners[id(todo[-1])] = job
-    kept = total - len(todo)
-    counted(kept, total)
-
-    def keep(task: Task, done: Done):
-        nonlocal kept
-        job = owners[id(task)]
-        store.keep(task, done, lambda: f"{kept} of {total} results are kept")
-        job.results.update(done.results)
-        if done.failed is not None:
-            failed[job.name] = done.failed
-            return
-        if (refused := done.results.get(GOLDEN, {}).get("refused")) is not None:
-            failed[job.name] = refused
-        kept += 1
-        counted(kept, total)
-        report(f"{kept} of {total} results", len(todo))
-
-    # Synthesis takes longest: begun last, it would leave a core idle.
-    todo.sort(key=lambda task: -sum(part.startswith(AREA) for part in task.parts))
-    if todo:
-        report(f"{kept} of {total} results", len(todo))
-        with processes() as workers:
-            compute(todo, workers, keep)
+    owners = [job for job in jobs for _ in job.tasks]
+    for place, (job, results) in enumerate(zip(owners, gathered.found, strict=True)):
+        job.results.update(results)
+        reason = gathered.failed.get(place) or results.get(GOLDEN, {}).get("refused")
+        if reason is not None:
+            failed[job.name] = reason
     return failed
 
 

@@ -8,11 +8,21 @@ from typing import Any
 from exactmac.cache import Cache
 from exactmac.progress import Report
 from exactmac.study import curves, dynamic, measure, report
-from exactmac.study.measure import FILES, SHAPE, Job, Saved, areas_of, jobs_for, measured
+from exactmac.study.measure import (
+    FILES,
+    SHAPE,
+    Job,
+    Saved,
+    areas_of,
+    gathering,
+    jobs_for,
+    measured,
+)
 from exactmac.study.members import Member, Samples, calibrated, packaged
 from exactmac.study.trained import kinds, samples_of, trained
 from exactmac.study.workflows import DYNAMIC, WIDTHS, WORKFLOWS, workflow_table
 from exactmac.sweep.evaluate import GOLDEN
+from exactmac.sweep.gathering import Gathering
 from exactmac.sweep.identity import identity
 from exactmac.sweep.store import Store
 from hw.flow.tools import ToolFailed, versions
@@ -58,12 +68,13 @@ class Study:
         self.targets = targets
         self.widths = widths
         self.seeds = list(seeds if seeds is not None else QUICK_SEEDS if quick else SEEDS)
-        self._counts = 0, 0
+        self._gathered: Gathering | None = None
 
     def said(self) -> str:
         """What is kept, for a message."""
-        kept, total = self._counts
-        return f"{kept} of {total} results are kept in {self.folder}"
+        if self._gathered is None:
+            return f"results so far are kept in {self.folder}"
+        return self._gathered.said()
 
     def members(self) -> list[Member]:
         """Networks of all workflows whose layers are known before any input is."""
@@ -93,7 +104,8 @@ class Study:
         jobs = {job.name: job for job in jobs_for(
             self.folder, {each.name: each.network for each in members} | passes,
             {each.name: saved[each.data] for each in members}, self.targets, identity())}
-        failed = measured(list(jobs.values()), store, tell, self._count)
+        self._gathered = gathering(list(jobs.values()), store)
+        failed = measured(list(jobs.values()), self._gathered, tell)
         kept = partial(_kept, cache)
         points = self._points(members, jobs, failed, saved)
         if passes and not set(passes) & set(failed):
@@ -110,9 +122,6 @@ class Study:
         report.mark_fronts(points, self.targets)
         tell("sizes of the calibration set", None)
         return self._whole(points, members, kept), failed
-
-    def _count(self, kept: int, total: int):
-        self._counts = kept, total
 
     def _points(self, members: list[Member], jobs: Mapping[str, Job], failed: Mapping[str, str],
                 saved: Mapping[str, Saved]) -> list[dict[str, Any]]:

@@ -61,7 +61,7 @@ def _results() -> dict[str, Result]:
 
 
 def _width(result: Result) -> str:
-    if result.weights and parse(result.weights) == parse("ternary"):  # its own name is s2n
+    if parse(result.weights) == parse("ternary"):  # its own name is s2n
         return "ternary"
     return "binary" if result.weight_bits == 1 else str(result.weight_bits)
 

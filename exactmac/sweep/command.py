@@ -5,7 +5,7 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,16 @@ from rich.console import Console
 from exactmac.inputs import HELP, random_samples
 from exactmac.options import NUMBERS, Parser, area_of, option
 from exactmac.progress import reporting
-from exactmac.sweep.evaluate import AREA, GOLDEN, PLACED, VERIFIED, Done, Task
+from exactmac.sweep.evaluate import AREA, GOLDEN, PLACED, VERIFIED, Task
+from exactmac.sweep.gathering import Gathering, kept_in
 from exactmac.sweep.identity import identity
 from exactmac.sweep.networks import DATASETS
 from exactmac.sweep.points import CHOICES, FLAGS, Point, listed, points_of
 from exactmac.sweep.report import Row, csv_bytes, json_bytes, rows_json, table
 from exactmac.sweep.store import VERSION, Store
 from exactmac.sweep.subject import SAMPLES, Subject
-from exactmac.sweep.workers import Cluster, Processes, cluster, compute, processes
-from golden.command import committing, integer, keeping, replace_file
+from exactmac.sweep.workers import cluster, processes
+from golden.command import committing, integer, replace_file
 from golden.contracts import OPTIONS
 from golden.readers import RUNTIMES
 from hw.flow.mapping import TARGETS
@@ -146,15 +147,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         store = Store(Path(args.out), lambda text: print(f"{PROG}: warning: {text}",
                                                          file=sys.stderr))
         tasks = [_task(subject, point, targets, args) for point in points]
-        rows = _rows(tasks, store, args, None if args.json and not console.is_terminal else console)
-        plain = rows_json(rows, targets)
-        about = {"version": VERSION, "exactmac": metadata.version("exactmac"),
-                 "command": shlex.join([*PROG.split(), *argv]), "network": subject.network,
-                 "digests": dict(zip(subject.files, subject.digests, strict=True)),
-                 **identity().to_json()}
-        with committing():
-            replace_file(store.folder / "sweep.json", json_bytes(about, plain))
-            replace_file(store.folder / "sweep.csv", csv_bytes(plain))
+        # Points of the same numbers one after the other: golden computes them once in a process.
+        gathered = Gathering(tasks, store, "points", lambda task: str(task.point.numbers))
+        shown = None if args.json and not console.is_terminal else console
+        with kept_in(store.folder, gathered.said):
+            with reporting(shown, PROG) as report:
+                gathered.run(processes if args.scheduler is None
+                             else partial(cluster, args.scheduler), report)
+            rows = [Row(task.point, results, gathered.failed.get(place))
+                    for place, (task, results) in enumerate(zip(tasks, gathered.found,
+                                                                strict=True))]
+            plain = rows_json(rows, targets)
+            about = {"version": VERSION, "exactmac": metadata.version("exactmac"),
+                     "command": shlex.join([*PROG.split(), *argv]), "network": subject.network,
+                     "digests": dict(zip(subject.files, subject.digests, strict=True)),
+                     **identity().to_json()}
+            with committing():
+                replace_file(store.folder / "sweep.json", json_bytes(about, plain))
+                replace_file(store.folder / "sweep.csv", csv_bytes(plain))
     if args.json:
         print(json.dumps({**about, "points": plain}, indent=1))
     else:
@@ -211,47 +221,6 @@ def _task(subject: Subject, point: Point, targets: Sequence[str], args: argparse
     if args.pnr and f"{AREA} ecp5" in parts:
         parts.append(PLACED)
     return Task(subject, point, tuple(parts), identity())
-
-
-def _rows(tasks: Sequence[Task], store: Store, args: argparse.Namespace, console: Console | None
-          ) -> list[Row]:
-    # Results that are kept, and those of the other points, which are kept as they come.
-    found = [{} if task.point.refused else store.get(task) for task in tasks]
-    failed: dict[int, str] = {}
-    places: dict[int, int] = {}  # of a task that is computed, by its identity
-    todo = []
-    for place, (task, results) in enumerate(zip(tasks, found, strict=True)):
-        left = tuple(part for part in task.parts if part not in results)
-        if left and task.point.refused is None and "refused" not in results.get(GOLDEN, {}):
-            todo.append(task.of_parts(left))
-            places[id(todo[-1])] = place
-    # Points of the same numbers one after the other: golden computes them once in a process.
-    todo.sort(key=lambda task: str(task.point.numbers))
-    kept = len(tasks) - len(todo)
-
-    def said() -> str:
-        return f"{kept} of {len(tasks)} points are kept in {store.folder}"
-
-    def keep(task: Task, done: Done):
-        nonlocal kept
-        place = places[id(task)]
-        store.keep(task, done, said)
-        found[place] |= done.results
-        if done.failed is not None:
-            failed[place] = done.failed
-        kept += 1
-        report(f"{kept} of {len(tasks)} points", len(todo))
-
-    workers: AbstractContextManager[Processes | Cluster | None] = nullcontext()
-    if todo:
-        workers = processes() if args.scheduler is None else cluster(args.scheduler)
-    with keeping(said), workers as running, reporting(console, PROG) as report:
-        store.open()
-        report(f"{kept} of {len(tasks)} points", len(todo))
-        if running is not None:
-            compute(todo, running, keep)
-    return [Row(task.point, results, failed.get(place))
-            for place, (task, results) in enumerate(zip(tasks, found, strict=True))]
 
 
 def _print(console: Console, plain: Sequence[dict[str, Any]], lists: dict[str, list[Any]],

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from exactmac.cache import Cache
-from exactmac.sweep.evaluate import Done, Task
+from exactmac.sweep.evaluate import Task
 from golden.command import replace_file
 
 __all__ = ["VERSION", "Store"]
@@ -62,29 +62,6 @@ class Store:
         """Return the parts of a task that are there."""
         found = {part: self._cache.get(_key(task, part)) for part in task.parts}
         return {part: result for part, result in found.items() if result is not None}
-
-    def keep(self, task: Task, done: Done, said: Callable[[], str]):
-        """Keep the parts of a task that are complete.
-
-        Parameters
-        ----------
-        task : Task
-        done : Done
-        said : callable
-            Function that says what is kept, for the messages.
-
-        Raises
-        ------
-        OSError
-            If they cannot be written, or the task has ended all others.
-        """
-        try:
-            self.put(task, done.results)
-        except OSError as error:
-            raise OSError(f"Out must be writable, not {self.folder} ({error.strerror}); "
-                          f"{said()}") from error
-        if done.ended is not None:
-            raise OSError(f"{done.ended}; {said()}")
 
     def put(self, task: Task, results: Mapping[str, Any]):
         """Keep parts of a task; ``OSError`` if they cannot be written."""

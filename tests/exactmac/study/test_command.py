@@ -8,8 +8,16 @@ import pytest
 from exactmac.study import command
 from exactmac.study.study import Study
 from exactmac.sweep.store import Store
+from golden.command import replace_file
 from hw.flow.tools import ToolFailed
 from tests.exactmac.study import example
+
+
+class Kept:
+    """Stands in for tasks of which three are done."""
+
+    def said(self):
+        return "3 of 7 results are kept in F"
 
 
 @pytest.fixture
@@ -20,7 +28,7 @@ def made_up(monkeypatch):
 
     def run(self, store, cache, tell):
         tell("networks", None)
-        self._count(3, 7)
+        self._gathered = Kept()
         if raised:
             raise raised[0]
         return example.study(targets=["ecp5"]), failed
@@ -61,16 +69,29 @@ def test_a_failed_point_is_named(made_up, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(("error", "status", "said"), [
-    (OSError(28, "No space left on device", "a.json"), 2,
-     "error: Out must be writable, not {} (No space left on device); 3 of 7 results are kept "
-     "in {}"),
-    (OSError("Verilator is gone"), 2, "error: Verilator is gone"),
+    (OSError(28, "No space left on device", "out/results/a.json"), 2,
+     "error: Out must be writable, not out (No space left on device); 3 of 7 results are kept "
+     "in F"),
+    (OSError("Verilator is gone"), 2, "error: Verilator is gone; 3 of 7 results are kept in F"),
     (ToolFailed("yosys", "it crashed"), 1, "failed: yosys failed: it crashed")])
-def test_what_ends_it_is_one_line(made_up, tmp_path, capsys, error, status, said):
+def test_what_ends_it_is_one_line(made_up, tmp_path, capsys, monkeypatch, error, status, said):
+    monkeypatch.chdir(tmp_path)
     made_up[1].append(error)
+    assert ended(capsys, "--quick", "--out", "out") == (status, f"exactmac study: {said}\n")
+    assert not (tmp_path / "out" / "study.html").exists()
+
+
+@pytest.mark.parametrize("name", ["study.json", "study.csv", "study.html"])
+def test_a_disk_that_the_files_fill_keeps_the_results(made_up, tmp_path, capsys, monkeypatch, name):
+    def full(path, data):
+        if path.name == name:
+            raise OSError(28, "No space left on device", str(path))
+        replace_file(path, data)
+
+    monkeypatch.setattr(command, "replace_file", full)
     assert ended(capsys, "--quick", "--out", tmp_path) == (
-        status, f"exactmac study: {said.format(tmp_path, tmp_path)}\n")
-    assert not (tmp_path / "study.html").exists()
+        2, f"exactmac study: error: Out must be writable, not {tmp_path} (No space left on "
+           "device); 3 of 7 results are kept in F\n")
 
 
 def test_results_of_another_version(made_up, tmp_path, capsys):

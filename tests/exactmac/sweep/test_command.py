@@ -12,9 +12,10 @@ import pytest
 
 from exactmac import cache
 from exactmac.comparison import inputs_for
-from exactmac.sweep import command, evaluate, identity, networks
+from exactmac.sweep import command, evaluate, identity, networks, store
 from exactmac.sweep.identity import Identity
 from golden import digits
+from golden.command import replace_file
 from golden.formats import parse
 from golden.run import run as run_golden
 from golden.saved import save
@@ -249,6 +250,50 @@ def test_a_full_disk_ends_the_sweep_and_keeps_what_was_done(sweep, monkeypatch):
     assert not (sweep.out / "sweep.csv").exists()
     sweep("--bits", "2", "--lanes", "2,4,8", *FAST)
     assert len(sweep.tasks) == 2
+
+
+@pytest.mark.parametrize("name", ["version.json", "sweep.json", "sweep.csv"])
+def test_a_disk_that_other_files_fill_keeps_what_was_done(sweep, monkeypatch, name):
+    def full(path, data):
+        if path.name == name:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        replace_file(path, data)
+
+    for place in (command, store):
+        monkeypatch.setattr(place, "replace_file", full)
+    status, out, err = sweep("--bits", "2", "--lanes", "2,4,8", *FAST)
+    assert (status, out) == (2, "")
+    done = 0 if name == "version.json" else 3
+    assert err == (f"exactmac sweep: error: Out must be writable, not {sweep.out} (No space left "
+                   f"on device); {done} of 3 points are kept in {sweep.out}\n")
+
+
+@pytest.mark.parametrize("place, reason", [
+    ("file/out", "Not a directory"), ("/proc/none/out", "No such file or directory")])
+def test_an_out_that_cannot_be_made(sweep, tmp_path, place, reason):
+    (tmp_path / "file").write_text("")
+    out = tmp_path / place
+    status, _, err = sweep("--bits", "2", *FAST, out=out)
+    assert (status, err) == (2, f"exactmac sweep: error: Out must be writable, not {out} "
+                                f"({reason}); 0 of 1 points are kept in {out}\n")
+
+
+def test_a_refused_point_is_not_tried_again(sweep, simulated):
+    own = ("--bits", "2", "--depth", "32")
+    assert sweep(*own)[0] == 0 and len(sweep.tasks) == 1
+    assert sweep(*own)[0] == 0 and sweep.tasks == []
+
+
+def test_a_point_that_failed_is_not_kept(sweep, model, simulated, monkeypatch):
+    def run_placed(placement, *arguments, **more):
+        if next(iter(placement.tiles)).lanes == 3:
+            raise ToolFailed("g++", "no")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(evaluate, "run_placed", run_placed)
+    status, _, err = sweep("--network", model[0], "--rows", "2", "--cols", "2", "--lanes", "3,2")
+    assert (status, err) == (2, "exactmac sweep: error: No space left on device; 0 of 2 points "
+                                f"are kept in {sweep.out}\n")
 
 
 def test_an_interrupted_sweep_goes_on_where_it_was(sweep, monkeypatch):
