@@ -126,7 +126,8 @@ def commands(folder: Path, name: str, data: str) -> dict[str, str]:
 
 def mark_fronts(points: Sequence[dict[str, Any]], targets: Sequence[str]):
     """Mark the Pareto points of each data set: ``pareto`` names the costs of their fronts."""
-    costs = {"bit_operations": lambda each: each["bit_operations"], **{
+    costs = {**{name: lambda each, name=name: each[name]
+                for name in ("bit_operations", "energy_pj")}, **{
         f"lut_{target}": lambda each, target=target: each["area"].get(target, {}).get("total")
         for target in targets}}
     for each in points:

@@ -46,6 +46,10 @@ const percent = (share) => `${(100 * share).toFixed(2)} %`;
 const fixed = (value, digits) => value.toFixed(digits).replace("-", "\u2212");
 const lutOf = (point, target) => point.area[target]?.total ?? null;
 
+const FRONTS = { bit_operations: "BitOps", energy_pj: "energy" };
+const frontNames = (point) => point.pareto.map((name) =>
+  FRONTS[name] ?? name.replace("lut_", "LUTs on ")).join(", ");
+
 function quantity(value) {
   const [unit, size] = [["G", 1e9], ["M", 1e6], ["k", 1e3]].find(([, each]) => value >= each)
     ?? ["", 1];

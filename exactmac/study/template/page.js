@@ -75,7 +75,7 @@ function refresh() {
     "bit operations of an image", widthTicks);
   accuracyPlot("plot-area", points, (each) => lutOf(each, target), `lut_${target}`,
     `LUTs on ${target}, products in LUTs`);
-  accuracyPlot("plot-energy", points, (each) => each.energy_pj / 1000, "",
+  accuracyPlot("plot-energy", points, (each) => each.energy_pj / 1000, "energy_pj",
     "energy of an image, nJ (model)");
   lossPlot(points);
   sizesPlot(data, widths);

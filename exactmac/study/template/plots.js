@@ -5,8 +5,11 @@ const CONFIG = { displayModeBar: false, responsive: true };
 const ERRORS = [0.2, 0.5, 1, 1.5, 2, 3, 5, 10, 20, 50, 90];
 const LEAST_ERROR = 0.1;
 
-// Costs that are this near to each other share a label.
+// Costs that are this near to each other share a tick.
 const NEAR = 1.05;
+
+// Width and height of a label, as shares of the axes.
+const LABEL = [0.04, 0.06];
 
 const short = (width) => ({ ternary: "t", binary: "b" })[width] ?? width;
 
@@ -24,11 +27,16 @@ function clusters(points, cost) {
 const widthsOf = (points) => study.widths.filter((width) =>
   points.some((each) => each.width === width));
 
-// The most accurate point of each cluster has a label: the widths of all of them.
-function labels(points, cost) {
-  return new Map(clusters(points, cost).map((own) => [
-    own.reduce((best, each) => (each.accuracy > best.accuracy ? each : best)).name,
-    widthsOf(own).map(short).join(" ")]));
+// Labels: the width of each point of a front, whose upper left no point can be in. Of points that
+// are too near to each other for two labels, as shares of the axes, the most accurate has one.
+function labels(points, x, y, name, [low, high], [bottom, top]) {
+  const shown = [];
+  for (const point of frontOf(points, name).sort((a, b) => b.accuracy - a.accuracy)) {
+    const place = [Math.log10(x(point)) / (high - low), Math.log10(y(point)) / (top - bottom)];
+    if (shown.every(([, other]) => place.some((each, axis) =>
+      Math.abs(each - other[axis]) > LABEL[axis]))) shown.push([point, place]);
+  }
+  return new Map(shown.map(([point]) => [point.name, short(point.width)]));
 }
 
 // A tick for each cluster, of the bit operations and of the widths that have them.
@@ -110,8 +118,10 @@ function ends(own) {
                         errorOf(each.accuracy) - errorOf(each.accuracy_max)) } };
 }
 
+const frontOf = (points, name) => points.filter((each) => each.pareto.includes(name));
+
 function front(points, x, name) {
-  const own = points.filter((each) => each.pareto.includes(name)).sort((a, b) => x(a) - x(b));
+  const own = frontOf(points, name).sort((a, b) => x(a) - x(b));
   return { type: "scatter", mode: "lines", x: own.map(x), y: own.map((each) =>
     errorOf(each.accuracy)), hoverinfo: "skip", line: { shape: "hv", width: 1.4, dash: "dot",
                                                       color: colour("--front") } };
@@ -141,14 +151,15 @@ function accuracyPlot(id, points, cost, name, text, ticks) {
   const float = errorOf(own.reduce((sum, each) => sum + each.float_accuracy, 0) / own.length);
   const near = ERRORS.filter((each) => each <= Math.max(...errors) * 1.4
                                        && each >= Math.min(...errors, float) / 1.6);
+  const error = (each) => errorOf(each.accuracy);
   const range = logRange([...errors, float]);
   const xRange = logRange(xs);
   const traces = [
     { type: "scatter", mode: "lines", x: xRange.map((each) => 10 ** each), y: [float, float],
       hoverinfo: "skip", line: { width: 1, color: colour("--quiet") } },
     front(own, cost, name),
-    ...markers(own, cost, (each) => errorOf(each.accuracy), ends,
-               ticks ? new Map() : labels(own, cost))];
+    ...markers(own, cost, error, ends,
+               ticks ? new Map() : labels(own, cost, error, name, xRange, range))];
   draw(place, traces, layout(
     { type: "log", text, range: xRange, ...(ticks?.(own, cost) ?? logTicks(xs, quantity)) },
     { type: "log", text: "accuracy on test images", range: [range[1], range[0]], tickvals: near,

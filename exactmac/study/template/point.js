@@ -51,8 +51,7 @@ function pointPanel(point) {
     facts([...Object.entries(point.about), ["contract", point.layers[0]?.contract ?? ""],
            ["tile", element("code", {}, point.tiles.join(" "))],
            ["block", point.blocks.join(", ")],
-           ["on a front", point.pareto.map((name) => (name === "bit_operations" ? "BitOps"
-             : name.replace("lut_", "LUTs of "))).join(", ")]]),
+           ["on a front", frontNames(point)]]),
     element("h3", {}, "Commands"),
     element("pre", { class: "build" }, point.commands.build),
     point.commands.compare ? element("pre", {}, point.commands.compare) : "",

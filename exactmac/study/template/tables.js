@@ -29,13 +29,12 @@ function inOrder(points) {
 }
 
 function pointCells(point) {
-  const fronts = point.pareto.map((name) => (name === "bit_operations" ? "BitOps"
-    : name.replace("lut_", "LUTs ")));
+  const fronts = frontNames(point);
   return [
     element("a", { href: `#${encodeURIComponent(point.name)}` }, kind(point.workflow)),
     widthName(point.width), `${point.weights} × ${point.activations}`,
-    [percent(point.accuracy), fronts.length
-      ? element("span", { class: "front", title: `Pareto front: ${fronts.join(", ")}` }, " ◆") : ""],
+    [percent(point.accuracy), fronts
+      ? element("span", { class: "front", title: `Pareto front: ${fronts}` }, " ◆") : ""],
     fixed(point.loss, 2), quantity(point.bit_operations),
     count(lutOf(point, part("target").value)), energy(point.energy_pj), count(point.stored_bytes),
     point.verified ? plural(point.vectors, "vector") : "unverified"];

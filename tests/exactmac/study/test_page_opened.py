@@ -1,8 +1,10 @@
 """The page of a study in a browser: it loads, filters, sorts and opens a point."""
 
+from itertools import combinations
 
 import pytest
 
+from exactmac.study import report
 from exactmac.study.page import page
 from tests.exactmac.study.example import study
 
@@ -59,6 +61,32 @@ def test_it_loads_filters_sorts_and_opens_a_point(opened):
         assert known in text
     tab.keyboard.press("Escape")
     panel.wait_for(state="hidden")
+
+
+@pytest.mark.slow
+def test_labels_are_those_of_a_front_and_lie_apart(opened):
+    given = study()
+    points = {each["name"]: each for each in given["points"]}
+    # On the front beside the point of 2 bits, and a pixel to its left.
+    points["digits-fine-tuned-ternary"]["area"]["ecp5"]["total"] -= 10
+    report.mark_fronts(given["points"], given["targets"])
+    front = [each for each in given["points"] if "lut_ecp5" in each["pareto"]]
+    assert {"2", "ternary"} <= {each["width"] for each in front}
+    tab = opened(given)
+    for plot in ("plot-area", "plot-energy"):
+        labels = tab.evaluate("""plot => [...document.querySelectorAll(`#${plot} .textpoint text`)]
+            .filter(each => each.textContent.trim()).map(each => {
+                const { left, right, top, bottom } = each.getBoundingClientRect();
+                return { text: each.textContent.trim(), box: [left, right, top, bottom] };
+            })""", plot)
+        for one, other in combinations([each["box"] for each in labels], 2):
+            assert (one[1] <= other[0] or other[1] <= one[0]
+                    or one[3] <= other[2] or other[3] <= one[2])
+        texts = [each["text"] for each in labels]
+        assert len(texts) <= sum(each["pareto"].count(
+            "lut_ecp5" if plot == "plot-area" else "energy_pj") for each in given["points"])
+        if plot == "plot-area":  # the point of 2 bits is more accurate than the ternary one
+            assert set(texts) == {"8", "4", "3", "2", "b"} and texts.count("2") == 1
 
 
 @pytest.mark.slow

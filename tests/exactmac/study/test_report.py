@@ -63,13 +63,14 @@ def test_means_and_ends_of_runs():
 
 
 def test_fronts_are_of_one_data_set():
-    points = [{"data": data, "accuracy": accuracy, "bit_operations": cost,
+    points = [{"data": data, "accuracy": accuracy, "bit_operations": cost, "energy_pj": 5.0,
                "area": {"ecp5": {"total": 10 - cost}}}
               for data, accuracy, cost in (("a", 0.9, 1), ("a", 0.8, 2), ("a", 0.95, 3),
                                            ("b", 0.1, 4))]
     report.mark_fronts(points, ["ecp5"])
     assert [each["pareto"] for each in points] == [
-        ["bit_operations"], [], ["bit_operations", "lut_ecp5"], ["bit_operations", "lut_ecp5"]]
+        ["bit_operations"], [], ["bit_operations", "energy_pj", "lut_ecp5"],
+        ["bit_operations", "energy_pj", "lut_ecp5"]]
 
 
 def test_every_workflow_has_a_cell_for_every_width():
