@@ -6,6 +6,7 @@ from functools import cache
 from statistics import fmean
 
 from exactmac.networks.digits import check_chain
+from golden.contracts import Contract
 from golden.formats import Format, parse
 from golden.networks import Linear
 from golden.train import Result, load, results
@@ -40,6 +41,11 @@ def _by_formats(data: str, workflow: str) -> Mapping[tuple[Format, Format], Resu
     return found
 
 
+@cache
+def _contracts(name: str) -> tuple[Contract, ...]:
+    return tuple(layer.contract for layer in load(name).layers if isinstance(layer, Linear))
+
+
 def committed(data: str, workflow: str, config: TileConfig) -> Result:
     """Return the result whose network has the formats of a tile.
 
@@ -61,11 +67,11 @@ def committed(data: str, workflow: str, config: TileConfig) -> Result:
                          f"{formats}, not {config.weights} x {config.activations}")
     check_chain(config)
     found = known[config.weights, config.activations]
-    for layer in load(found.name).layers:
-        if isinstance(layer, Linear) and layer.contract != config.contract:
-            raise ValueError(f"Contract must be that of the committed network, "
-                             f"{layer.contract.name} of {layer.contract.multiplier_bits} bits, not "
-                             f"{config.contract.name} of {config.contract.multiplier_bits} bits")
+    for own in _contracts(found.name):
+        if own != config.contract:
+            raise ValueError(f"Contract must be that of the committed network, {own.name} of "
+                             f"{own.multiplier_bits} bits, not {config.contract.name} of "
+                             f"{config.contract.multiplier_bits} bits")
     for name, value in (("zero_points", "none"), ("lut", None)):
         if (own := getattr(config, name)) != value:
             raise ValueError(f"{name.replace('_', ' ').capitalize()} must be "
