@@ -70,6 +70,14 @@ def test_the_result_of_formats_is_that_of_the_best_validation(workflow):
         assert digest(train.load(found.name)).startswith(found.digests[0])
 
 
+def test_formats_that_name_a_fine_tuned_network():
+    with pytest.raises(ValueError) as error:
+        committed.committed("digits", TUNED, tile("s5", "u5"))
+    assert str(error.value).endswith(
+        "network, s4 x u4, odd4 x u4, s3 x u3, odd3 x u3, s2 x u2, odd2 x u2, s2n x u2, s8 x u8, "
+        "e4m3fn x e4m3fn, e5m2 x e5m2, not s5 x u5")
+
+
 @pytest.mark.parametrize("arguments, message", [
     ("--weights s4,s5 --activations u4", "Weights and activations must be those of a committed "
      "network, s4 x u4, odd4 x u4, s3 x u3, odd3 x u3, s2 x u2, odd2 x u2, binary x u1, not s5 x "
