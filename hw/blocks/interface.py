@@ -55,11 +55,15 @@ class Cell(Shared):
 
     @property
     def may_clear(self) -> bool:
-        """Whether the cell has ``keep``, and takes an accumulator as 0 without it."""
+        """Whether :meth:`add_to` can take the accumulator as 0."""
         return False
 
-    def add_to(self, m: Module, accumulator: Value) -> Value:
-        """Return the next value of an accumulator, to which the sum is added."""
+    def add_to(self, m: Module, accumulator: Value, keep: Value | None = None) -> Value:
+        """Return the next value of an accumulator, to which the sum is added.
+
+        Of a cell that :attr:`may_clear`, ``keep`` of 0 takes the accumulator as 0.
+        """
+        assert keep is None
         return accumulator + self.o
 
 
@@ -80,7 +84,7 @@ class AddingCell(Cell):
     before : In(total.width)
         Accumulator, in the cycle of ``o``; only with one.
     keep : In(1)
-        In that cycle: 0 takes the accumulator as 0. 1 if not driven; only with an accumulator.
+        In that cycle: 0 takes the accumulator as 0; only with one.
     """
 
     before: Signal
@@ -90,19 +94,18 @@ class AddingCell(Cell):
         self.total = total
         super().__init__(edges=edges,
                          sum_shape=sum_shape if total is None else shape_of(total),
-                         **({} if total is None else {"before": In(total.width),
-                                                      "keep": In(1, init=1)}))
+                         **({} if total is None else {"before": In(total.width), "keep": In(1)}))
 
     @property
     def may_clear(self) -> bool:
         """Whether the cell has an accumulator."""
         return self.total is not None
 
-    def add_to(self, m: Module, accumulator: Value) -> Value:
+    def add_to(self, m: Module, accumulator: Value, keep: Value | None = None) -> Value:
         """Return the accumulator's next value."""
         if self.total is None:
-            return super().add_to(m, accumulator)
-        m.d.comb += self.before.eq(accumulator)
+            return super().add_to(m, accumulator, keep)
+        m.d.comb += [self.before.eq(accumulator), self.keep.eq(1 if keep is None else keep)]
         return self.o
 
     def take_accumulator(self, m: Module, heap: HeapSum):

@@ -56,8 +56,9 @@ class Specials(Cell):
         """Cycles from codes to flags."""
         return self._latency
 
-    def add_to(self, m: Module, accumulator: Value) -> Value:
+    def add_to(self, m: Module, accumulator: Value, keep: Value | None = None) -> Value:
         """Return the accumulator's flags and these."""
+        assert keep is None
         return accumulator | self.o
 
     def edge(self, m: Module, operand: Operand, beat: data.View) -> list[Signal]:

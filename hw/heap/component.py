@@ -29,7 +29,7 @@ class HeapSum(Shared):
     total : In(program.total)
         Accumulator, in the cycle of ``o``; only for a program with one.
     keep : In(1)
-        In that cycle: 0 takes the accumulator as 0, in a pin that is free. 1 if not driven.
+        In that cycle: 0 takes the accumulator as 0, in a pin that is free.
     o : Out(len(program.outputs))
         Sum, ``program.latency`` cycles later, added to the accumulator.
     """
@@ -42,7 +42,7 @@ class HeapSum(Shared):
     def __init__(self, *, program: Program):
         self.program = program
         super().__init__({"i": In(program.inputs), "o": Out(len(program.outputs)),
-                          **({"total": In(program.total), "keep": In(1, init=1)}
+                          **({"total": In(program.total), "keep": In(1)}
                              if program.total else {})})
 
     @property

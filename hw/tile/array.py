@@ -167,12 +167,10 @@ class Part(Shared):
                 m.d.comb += [
                     cell.i.activations.eq(self.i.activations[row]),
                     cell.i.weights.eq(self.i.weights[col]),
-                    total.eq(cell.add_to(m, accumulator)),
+                    total.eq(cell.add_to(m, accumulator, keep if self.settling else None)),
                 ]
                 sums.append(accumulator.eq(total))
-                if self.settling:
-                    m.d.comb += cell.keep.eq(keep)
-                else:
+                if not self.settling:
                     clears.append(accumulator.eq(0))
                 moves.append(finished.eq(Mux(load, accumulator if self.settling else total,
                                              following[-1])))

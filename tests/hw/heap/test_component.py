@@ -69,16 +69,3 @@ def test_the_accumulator_counts_where_it_is_kept(heap, change):
         sums -= (sums >> heap.width - 1) << heap.width
     want = (sums + total * keep) % (1 << heap.total)
     assert found[dut.latency:] == want.tolist()
-
-
-def test_an_accumulator_is_kept_by_default():
-    heap = HEAPS["a sign is repeated"]
-    dut = HeapSum(program=compiled(heap, Policy(0)))
-
-    async def testbench(ctx):
-        ctx.set(dut.total, 5)
-        for _ in range(dut.latency):
-            await ctx.tick()
-        assert ctx.get(dut.o) == 5
-
-    run(dut, testbench)
