@@ -142,11 +142,12 @@ class Entrance(Shared):
         with m.If(queue.o.ready):
             m.d.sync += [head.eq(queue.o.payload), there.eq(queue.o.valid)]
         # What comes next is known before it is known whether a beat is taken.
+        first = ~there | ends
         with m.If(~there | transferred):
-            with m.If(~there | ends):
-                m.d.sync += [ends.eq(queue.o.p.beats == 1), ahead.eq(2)]
-            with m.Else():
-                m.d.sync += [ends.eq(ahead == head.beats), ahead.eq(ahead + 1)]
+            m.d.sync += [
+                ends.eq(Mux(first, queue.o.p.beats == 1, ahead == head.beats)),
+                ahead.eq(Mux(first, 2, ahead + 1)),
+            ]
 
         # Both kinds of fault are reported DROPPING cycles later.
         wrong, before = Signal(), Signal()
