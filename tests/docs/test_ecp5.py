@@ -1,5 +1,6 @@
 """The tables of docs/ecp5.md that no synthesis is needed for."""
 
+import json
 import re
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from golden.ranges import dot_range
 from hw.heap import folded_programs, program_of
 from hw.heap.longer import DEPTH
 
-PAGE = (Path(__file__).parents[2] / "docs" / "ecp5.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "ecp5.md").read_text()
 COLS, LANES = 16, 16
 
 
@@ -34,3 +36,16 @@ def test_luts_of_inner_products():
     assert len(rows) == 7
     for each in rows:
         assert row(*each) in PAGE
+
+
+def test_placed_tiles_are_those_of_the_measurement():
+    entries = json.loads((DOCS / "density.json").read_text())["entries"]
+    tiles = {each["way"]: each for each in entries if each["unit"] == "tile"}
+    titles = {"generic": "exactmac on generic", "`--target ecp5`": "exactmac on ecp5",
+              "`--target ecp5 --dsp 4`": "exactmac on ecp5, 4 DSPs",
+              "`--target ecp5 --dsp 0`": "exactmac on ecp5, no DSP"}
+    assert set(titles.values()) == set(tiles)
+    for title, way in titles.items():
+        found = tiles[way]
+        assert (f"| {title} | {found['lut']:,} | {found['ff']:,} | {found['dsp']} | "
+                f"{found['fmax']:.0f} |") in PAGE
