@@ -74,7 +74,6 @@ class Gathering:
         OSError
             If a result cannot be written, or the rest cannot be computed.
         """
-        report(self._counts(), len(self.todo))
         if not self.todo:
             self._store.open()
             return
@@ -92,6 +91,7 @@ class Gathering:
             report(self._counts(), len(self.todo))
 
         with workers() as running:
+            report(self._counts(), len(self.todo))
             self._store.open()
             compute(self.todo, running, keep)
 

@@ -1,5 +1,6 @@
 """Where points are computed: processes of this machine, or a Dask cluster."""
 
+import asyncio
 import logging
 import os
 import signal
@@ -27,8 +28,8 @@ __all__ = ["PATIENCE", "Cluster", "Processes", "cluster", "compute", "processes"
 DISTRIBUTED = ("distributed", "distributed", "pip install 'exactmac[cluster]'")
 """Tool for clusters: arguments of :func:`hw.flow.tools.require`."""
 
-PATIENCE = 5
-"""Seconds to wait for a scheduler, and for its first worker."""
+PATIENCE = 4
+"""Seconds to wait for a scheduler's answer, and then for its first worker."""
 
 _ENDING = 5.0
 
@@ -167,17 +168,19 @@ def cluster(address: str) -> Iterator[Cluster]:
     ToolMissing
         If Dask's scheduler is not installed.
     ValueError
-        If the scheduler does not answer, or has no worker.
+        If the scheduler does not answer in :data:`PATIENCE` seconds, or has no worker in as many.
     """
     require(*DISTRIBUTED)
     from distributed import Client
 
     with _silent():
         try:
+            asyncio.run(asyncio.wait_for(_answer(address), PATIENCE))
             client = Client(address, timeout=PATIENCE, set_as_default=False)
         except Exception as error:  # whatever else answers there, and an address that is none
+            reason = "it said nothing" if isinstance(error, TimeoutError) else error
             raise ValueError(f"Scheduler must be one that answers within {PATIENCE} s, not "
-                             f"{address} ({error})") from None
+                             f"{address!r} ({reason})") from None
         with client:
             try:
                 client.wait_for_workers(1, timeout=PATIENCE)
@@ -189,6 +192,14 @@ def cluster(address: str) -> Iterator[Cluster]:
                 yield workers
             finally:
                 workers.end()
+
+
+async def _answer(address: str):
+    # A client without a scheduler takes 10 s to end and then prints a traceback; one whose
+    # scheduler takes the connection and says nothing waits for ever. So it is asked before.
+    from distributed import rpc
+    async with rpc(address) as scheduler:
+        await scheduler.identity()
 
 
 @contextmanager

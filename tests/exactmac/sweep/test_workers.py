@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import time
 from concurrent.futures import CancelledError, Future
 from concurrent.futures.process import BrokenProcessPool
@@ -173,14 +174,42 @@ def quiet(monkeypatch):
     monkeypatch.setattr(workers, "PATIENCE", 0.5)
 
 
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nowhere"])
-def test_a_scheduler_that_does_not_answer(quiet, address):
-    begin = time.monotonic()
+@pytest.fixture
+def silent():
+    """Address of a peer that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as peer:
+        yield f"tcp://127.0.0.1:{peer.getsockname()[1]}"
+
+
+ADDRESSES = {
+    "tcp://127.0.0.1:9": "it said nothing", "garbage": "missing port number in address 'garbage'",
+    "": "missing port number in address ''", "http://127.0.0.1:80": "unknown address scheme 'http'",
+    "inproc://x": "not enough values to unpack", "tls://127.0.0.1:99": "TLS expects"}
+
+
+@pytest.mark.parametrize("address", [*ADDRESSES, "silent"])
+def test_a_scheduler_that_does_not_answer(quiet, silent, address):
+    reason = ADDRESSES.get(address, "it said nothing")
+    address = silent if address == "silent" else address
     with pytest.raises(ValueError, match="^Scheduler must be one that answers within 0.5 s, not "
-                                         f"{address} "):
+                                         rf"'{address}' \({reason}"):
         with cluster(address):
             raise AssertionError
-    assert time.monotonic() - begin < 10
+
+
+@pytest.mark.parametrize("address", ["silent", *(
+    pytest.param(each, marks=pytest.mark.slow) for each in ADDRESSES)])
+def test_a_scheduler_that_does_not_answer_is_one_line(tmp_path, silent, address):
+    """In a process of its own: nothing is said, or waited for, as the process ends."""
+    reason = ADDRESSES.get(address, "it said nothing")
+    address = silent if address == "silent" else address
+    with python("-m", "exactmac", "sweep", "--bits", "2", "--no-verify", "--out", tmp_path / "out",
+                "--scheduler", address) as process:
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"exactmac sweep: error: Scheduler must be one that answers within 4 s, "
+                          f"not {address!r} ({reason}")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow
