@@ -12,7 +12,7 @@ from golden.block_scaled import Blocks, Levels, parts
 from golden.formats import BlockScaled
 from golden.networks import Float32, Network, Tensor
 from golden.quantize import quantize
-from golden.readers import Model
+from golden.readers import Model, files_of
 from golden.readers.borders import levels_of
 from golden.readers.contents import opened
 from golden.readers.saved import RUNTIME as SAVED
@@ -95,12 +95,25 @@ def random_samples(args: argparse.Namespace, default: int) -> int:
 
 
 def apart(output: Path, title: str, args: argparse.Namespace) -> Path:
-    """Return a file to be written; ``ValueError`` if it is one that the arguments have as input."""
+    """Return a file to be written.
+
+    Raises
+    ------
+    ValueError
+        If it is one that the arguments have as input, or has constants of their model.
+    OSError
+        If the model's file cannot be read.
+    """
+    if not output.exists():
+        return output
     for name in ("model", "calibration", "inputs", "labels"):
         other = getattr(args, name, None)
-        if other is not None and output.exists() and Path(other).exists() and (
-                output.samefile(other)):
-            raise ValueError(f"{title} must be another file than the {name}, not {output}")
+        if other is None or not Path(other).exists():
+            continue
+        for path in files_of(other) if name == "model" else (Path(other),):
+            if path.exists() and output.samefile(path):
+                what = name if path == Path(other) else f"model's constants {path.name}"
+                raise ValueError(f"{title} must be another file than the {what}, not {output}")
     return output
 
 

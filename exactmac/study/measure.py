@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +128,7 @@ def jobs_for(folder: Path, networks: Mapping[str, Network], saved: Mapping[str, 
                       (Subject(str(path), inputs=str(files.first)), (VERIFIED,))]
         point = Point(SHAPE, shape=SHAPE, no_dsp=True)
         jobs.append(Job(name, tiles, tuple(
-            Task(replace(subject, digests=subject.current_digests()), point, parts, identity)
+            Task(subject.dated(), point, parts, identity)
             for subject, parts in wanted if parts)))
     return jobs
 

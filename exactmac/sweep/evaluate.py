@@ -86,7 +86,7 @@ def evaluate(task: Task) -> Done:
         if (difference := task.identity.difference(identity())) is not None:
             return Done(ended=f"Process {os.getpid()} must have the sources and tools of the "
                               f"sweep, not {difference}")
-        if task.subject.current_digests() != task.subject.digests:
+        if task.subject.changed():
             return Done(ended=f"Files {', '.join(task.subject.files)} must stay as they were when "
                               "the sweep began")
         for part, result in _results(task):

@@ -3,7 +3,7 @@
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +21,7 @@ from golden.block_scaled import Levels
 from golden.costs import Cost, cost_of, total
 from golden.networks import Linear, Network
 from golden.quantize import quantize
+from golden.readers import files_of
 from golden.run import Proof, prove, run
 from golden.suggest import suggestion
 from hw.tile.config import TileConfig
@@ -76,8 +77,8 @@ class Subject:
         Of a model: whose arithmetic it has; paths of samples and of their labels.
     samples, seed : int
         Of a model without ``inputs``: number of random inputs, and their seed.
-    digests : tuple of str
-        SHA-256 of each of :attr:`files`.
+    files, digests : tuple of str
+        Paths of all files that results depend on, and the SHA-256 of each (:meth:`dated`).
     """
 
     network: str
@@ -86,6 +87,7 @@ class Subject:
     labels: str | None = None
     samples: int = SAMPLES
     seed: int = 0
+    files: tuple[str, ...] = ()
     digests: tuple[str, ...] = ()
 
     @property
@@ -93,15 +95,8 @@ class Subject:
         """The data set; None for a model's file."""
         return DATASETS.get(self.network)
 
-    @property
-    def files(self) -> list[str]:
-        """Paths of all files that results depend on."""
-        if self.dataset is not None:
-            return [str(self.dataset.path)]
-        return [each for each in (self.network, self.inputs, self.labels) if each is not None]
-
     def read(self) -> Self:
-        """Return the subject with the digests of its files, once they have been checked.
+        """Return the subject with its files and their digests, once they have been checked.
 
         Raises
         ------
@@ -116,15 +111,30 @@ class Subject:
                 raise ValueError(f"Labels must be given with --inputs, not {self.labels} alone")
             source = self._source(None)
             labels_for(source.network, self.labels, count_of(self._inputs(source)))
-        return replace(self, digests=self.current_digests())
+        return self.dated()
 
-    def current_digests(self) -> tuple[str, ...]:
-        """Return the digests of the files as they are now."""
-        return tuple(sha256(Path(path).read_bytes()).hexdigest() for path in self.files)
+    def dated(self) -> Self:
+        """Return the subject with its files and the digests that they have now.
+
+        A model may be in several files. ``OSError`` if one cannot be read.
+        """
+        paths = [self.dataset.path] if self.dataset is not None else [
+            *files_of(self.network), *(each for each in (self.inputs, self.labels)
+                                       if each is not None)]
+        files = tuple(map(str, paths))
+        return replace(self, files=files, digests=_digests(files))
+
+    def changed(self) -> bool:
+        """Whether a file is missing now, or has another digest."""
+        try:
+            return _digests(self.files) != self.digests
+        except OSError:
+            return True
 
     def to_json(self) -> dict[str, Any]:
         """Return plain types for a key of results: contents of files, whatever their names."""
         plain = asdict(self)
+        del plain["files"]
         if self.dataset is None:
             plain |= {name: plain[name] is not None for name in ("network", "inputs", "labels")}
         return plain
@@ -191,6 +201,10 @@ class Subject:
         if self.inputs is not None:
             return read_inputs(self.inputs, source.model)
         return inputs_for(source.network, self.samples, self.seed)
+
+
+def _digests(files: Sequence[str]) -> tuple[str, ...]:
+    return tuple(sha256(Path(path).read_bytes()).hexdigest() for path in files)
 
 
 # Results of the latest numbers, by what they depend on: points of one come one after the other.

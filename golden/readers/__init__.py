@@ -10,6 +10,7 @@ from golden.networks import Network
 from golden.readers.contents import contents
 from golden.readers.model import DamagedModel, Model, UnsupportedModel
 from golden.readers.onnx.file import domains
+from golden.readers.onnx.file import files as onnx_files
 from golden.readers.onnx.network import RUNTIMES as ONNX_RUNTIMES
 from golden.readers.onnx.network import read_onnx
 from golden.readers.qonnx.network import DOMAINS, read_qonnx
@@ -18,8 +19,8 @@ from golden.readers.saved import MAGIC, RUNTIME, read_saved
 from golden.readers.tflite.network import RUNTIMES as TFLITE_RUNTIMES
 from golden.readers.tflite.network import read_tflite
 
-__all__ = ["RUNTIMES", "DamagedModel", "Model", "UnsupportedModel", "kind_of", "read",
-           "read_model"]
+__all__ = ["RUNTIMES", "DamagedModel", "Model", "UnsupportedModel", "files_of", "kind_of",
+           "read", "read_model"]
 
 RUNTIMES = {"tflite": TFLITE_RUNTIMES, "onnx": ONNX_RUNTIMES, "qonnx": QONNX_RUNTIMES}
 """Runtimes whose arithmetic a network can have, of each kind of other projects' models, the default
@@ -56,6 +57,17 @@ def read_model(path: str | Path, runtime: str | None = None) -> Model:
     """
     kind = kind_of(path)
     return _READERS[kind](Path(path), runtime or _DEFAULTS[kind])
+
+
+def files_of(path: str | Path) -> tuple[Path, ...]:
+    """Return all files that a model is read from: an ONNX file may have its constants in others.
+
+    Raises
+    ------
+    OSError
+        If the model's file cannot be read.
+    """
+    return onnx_files(Path(path))
 
 
 def kind_of(path: str | Path) -> Literal["onnx", "qonnx", "saved", "tflite"]:

@@ -268,6 +268,24 @@ def test_bad_input(capsys, bad, monkeypatch, options, message):
         assert json.loads(said) == {"error": err.removeprefix("exactmac quantize: error: ")[:-1]}
 
 
+@pytest.mark.parametrize("option, title", [("--out", "Out"), ("--qonnx", "Qonnx")])
+@pytest.mark.parametrize("name", ["weights.bin", "link.bin"])
+def test_constants_in_another_file_are_not_overwritten(capsys, tmp_path, option, title, name):
+    onnx = pytest.importorskip("onnx")
+    path, x = classifier(np.random.default_rng(1), tmp_path / "m.onnx")
+    onnx.save(onnx.load(path), path, save_as_external_data=True, location="weights.bin",
+              size_threshold=0)
+    (tmp_path / "link.bin").symlink_to("weights.bin")
+    np.save(tmp_path / "x.npy", x)
+    before = (tmp_path / "weights.bin").read_bytes()
+    arguments = (path, "--calibration", tmp_path / "x.npy", *FORMATS, option)
+    assert main(capsys, *arguments, tmp_path / name) == (
+        2, "", f"exactmac quantize: error: {title} must be another file than the model's constants "
+               f"weights.bin, not {tmp_path / name}\n")
+    assert (tmp_path / "weights.bin").read_bytes() == before
+    assert main(capsys, *arguments, tmp_path / "other")[0] == 0
+
+
 @pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_cannot_be_written(capsys, files, tmp_path):
     (tmp_path / "own").mkdir(mode=0o500)

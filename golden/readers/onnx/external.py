@@ -1,12 +1,16 @@
 """Constants outside of an ONNX file: only files beside it or below, by plain relative paths."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from golden.readers.contents import printable
 from golden.readers.model import DamagedModel
 
-__all__ = ["External"]
+__all__ = ["OUTSIDE", "External", "files_beside"]
+
+OUTSIDE = 1
+"""Number, in the schema, of a tensor's data location outside of the model's file."""
 
 
 class External:
@@ -34,13 +38,11 @@ class External:
         """
         location = entries.get("location", "")
         shown = printable(location)
-        parts = PurePosixPath(location).parts
-        if (not parts or "\0" in location or "\\" in location or ":" in location
-                or location.startswith("/") or ".." in parts):
+        if not _plain(location):
             raise DamagedModel(f"data of constant {name!r} must be in a file beside the model or "
                                f"below, not {shown!r}")
         path = self.folder
-        for part in parts:
+        for part in PurePosixPath(location).parts:
             path = path / part
             if path.is_symlink():
                 raise DamagedModel(f"data of constant {name!r} must be in a file, not behind a "
@@ -72,3 +74,27 @@ class External:
         except OSError as error:
             raise DamagedModel(f"data of constant {name!r} must be in a file that can be read, "
                                f"not {shown!r} ({error.strerror})") from error
+
+
+def files_beside(model: Any, folder: Path) -> Iterator[Path]:
+    """Yield the file of each constant outside of a model's file, if its path is one that is read.
+
+    Parameters
+    ----------
+    model : onnx.ModelProto
+    folder : Path
+        Folder of the model.
+    """
+    tensors = [*model.graph.initializer, *(
+        each.t for node in model.graph.node for each in node.attribute)]
+    for tensor in tensors:
+        for entry in tensor.external_data if tensor.data_location == OUTSIDE else ():
+            if entry.key == "location" and isinstance(entry.value, str) and _plain(entry.value):
+                yield folder / entry.value
+
+
+def _plain(location: str) -> bool:
+    # Whether it is a path of a file beside the model or below.
+    parts = PurePosixPath(location).parts
+    return bool(parts) and ".." not in parts and not location.startswith("/") and not any(
+        each in location for each in "\0\\:")

@@ -11,9 +11,9 @@ import numpy as np
 
 from golden.readers.contents import MOST_ELEMENTS, MOST_ENTRIES, contents, printable, whole
 from golden.readers.model import DamagedModel
-from golden.readers.onnx.external import External
+from golden.readers.onnx.external import OUTSIDE, External, files_beside
 
-__all__ = ["Graph", "Input", "Node", "domains", "parse"]
+__all__ = ["Graph", "Input", "Node", "domains", "files", "parse"]
 
 # Types by their numbers in the schema, the field of each that has its elements, and numpy's type.
 _TYPES = {1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64",
@@ -124,6 +124,19 @@ def domains(path: Path) -> set[str]:
     model = _proto(path) if find_spec("onnx") else None
     return set() if model is None else {
         node.domain for node in model.graph.node if isinstance(node.domain, str)}
+
+
+def files(path: Path) -> tuple[Path, ...]:
+    """Return a file, and the files beside it that have data of its constants, if it is a model.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
+    model = _proto(path) if find_spec("onnx") else None
+    return (path,) if model is None else tuple(
+        dict.fromkeys((path, *files_beside(model, path.parent))))
 
 
 def _proto(path: Path) -> Any:
@@ -266,7 +279,7 @@ def _halves(tensor, kind: str, shape: tuple[int, ...], external: External) -> np
 def _bytes(tensor, size: int, title: str, external: External) -> bytes | None:
     # Bytes of a constant, of which there must be so many; None where it has its elements in a list.
     name = printable(tensor.name)
-    if tensor.data_location == 1:
+    if tensor.data_location == OUTSIDE:
         entries = {_text(each.key): _text(each.value) for each in tensor.external_data}
         return external.read(entries, size, name)
     if not tensor.HasField("raw_data"):

@@ -22,6 +22,7 @@ from golden.saved import save
 from hw.flow.tools import ToolFailed
 from sim.backend import Mismatch
 from sim.layers import Designs
+from tests.golden.readers.onnx_files import Builder
 from tests.sim.layers.networks import dense, network_of
 
 FAST = ("--no-verify",)
@@ -151,6 +152,56 @@ def test_a_model(sweep, model):
     np.save(moved, np.load(moved)[::-1])
     sweep("--network", network, "--inputs", moved, "--labels", labels, *own)
     assert len(sweep.tasks) == 1
+
+
+@pytest.fixture
+def external(tmp_path, rng):
+    """An ONNX model with its constants in a file, and a function that makes that file anew."""
+    b = Builder(rng, "int8")
+
+    def quantization():
+        return [b.constant(np.float32(0.25)), b.constant(np.int8(0))]
+
+    b.constant(rng.integers(-127, 128, (6, 3)).astype(np.int8))
+    b.output(b.node("QLinearMatMul", [b.input((1, 6)), *quantization(), "c0", *quantization(),
+                                      *quantization()]))
+    path, model = tmp_path / "model.onnx", b.onnx.load_from_string(b.bytes())
+    b.onnx.save(model, path, save_as_external_data=True, location="constants.bin",
+                size_threshold=0)
+    data = tmp_path / "constants.bin"
+
+    def change():
+        first = data.read_bytes()
+        data.write_bytes(bytes([first[0] ^ 1]) + first[1:])
+
+    return path, change
+
+
+def test_constants_in_another_file_decide_too(sweep, external):
+    path, change = external
+    before = path.read_bytes()
+    assert sweep("--network", path, *FAST)[0] == 0 and len(sweep.tasks) == 1
+    assert sweep("--network", path, *FAST)[0] == 0 and sweep.tasks == []
+    change()
+    assert sweep("--network", path, *FAST)[0] == 0 and len(sweep.tasks) == 1
+    assert path.read_bytes() == before
+    digests = json.loads((sweep.out / "sweep.json").read_text())["digests"]
+    assert [*digests] == [str(path), str(path.with_name("constants.bin"))]
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_constants_that_change_under_way_end_the_sweep(sweep, external, gone):
+    path, change = external
+    own, data = sweep.inline.submit, path.with_name("constants.bin")
+
+    def submit(task):
+        data.unlink() if gone else change()
+        return own(task)
+
+    sweep.inline.submit = submit
+    assert sweep("--network", path, *FAST) == (
+        2, "", f"exactmac sweep: error: Files {path}, {data} must stay as they were when the sweep "
+               f"began; 0 of 1 points are kept in {sweep.out}\n")
 
 
 @pytest.fixture

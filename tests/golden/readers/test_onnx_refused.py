@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pytest
 
-from golden.readers import DamagedModel, UnsupportedModel, read_model
+from golden.readers import DamagedModel, UnsupportedModel, files_of, read_model
 from golden.readers.onnx import file
 from tests.golden.readers import onnx_mutants, onnx_networks
 from tests.golden.readers.fuzz import mutants, onnx_operators, survives
@@ -258,6 +258,31 @@ def test_external_data(b, tmp_path):
         model.graph.initializer[1].name = "c1"
 
     assert "not share that of 'data'" in refused(b, tmp_path, DamagedModel, shared)
+
+
+def test_files_of_a_model(b, tmp_path):
+    """Those of initializers and of constants in nodes, if they may be read."""
+    def change(model):
+        for at, location in zip(model.graph.initializer, ("data", "folder/more", "../up", "/abs",
+                                                          "a\0b"), strict=True):
+            at.data_location = 1
+            at.external_data.add(key="location", value=location)
+        node = model.graph.node[1].attribute[0].t
+        node.data_location = 1
+        node.external_data.add(key="location", value="./last")
+
+    for _ in range(5):
+        b.constant(np.array([1, 4]))
+    b.output(b.node("Reshape", [b.input((1, 4)), "c0"]))
+    b.node("Constant", [], value=b.onnx.numpy_helper.from_array(np.array([1])))
+    path = written(b, tmp_path, change)
+    assert files_of(path) == (path, tmp_path / "data", tmp_path / "folder" / "more",
+                              tmp_path / "last")
+    assert files_of(str(path)) == files_of(path)
+    (tmp_path / "file").write_bytes(bytes(100))
+    assert files_of(tmp_path / "file") == (tmp_path / "file",)
+    with pytest.raises(OSError, match="^Model must be a file that can be read, not "):
+        files_of(tmp_path / "none")
 
 
 def test_no_model(tmp_path):
