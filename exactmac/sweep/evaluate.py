@@ -13,6 +13,7 @@ from exactmac.sweep.identity import Identity, identity
 from exactmac.sweep.points import Point
 from exactmac.sweep.subject import Computed, Subject
 from golden.block_scaled import parts
+from golden.kept import said
 from hw import emit
 from hw.bus.axi_tile import AxiTile
 from hw.flow.mapping import COLUMNS
@@ -93,7 +94,9 @@ def evaluate(task: Task) -> Done:
             results[part] = result
     except (Mismatch, SimulationError, ToolFailed, MemoryError) as error:
         return Done(results, failed=str(error) or type(error).__name__)
-    except (OSError, FolderError, ToolMissing) as error:
+    except OSError as error:
+        return Done(results, ended=said(error))
+    except (FolderError, ToolMissing) as error:
         return Done(results, ended=str(error))
     return Done(results)
 

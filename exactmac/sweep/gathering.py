@@ -1,17 +1,15 @@
 """Results of many tasks: those that are kept, and the others, which are kept as they come."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from exactmac.progress import Report
 from exactmac.sweep.evaluate import GOLDEN, Done, Task
 from exactmac.sweep.store import Store
 from exactmac.sweep.workers import Cluster, Processes, compute
-from golden.command import keeping
 
-__all__ = ["Gathering", "kept_in"]
+__all__ = ["Gathering"]
 
 
 class Gathering:
@@ -94,31 +92,3 @@ class Gathering:
             report(self._counts(), len(self.todo))
             self._store.open()
             compute(self.todo, running, keep)
-
-
-@contextmanager
-def kept_in(folder: Path, said: Callable[[], str]) -> Iterator[None]:
-    """Let an interruption, and an error of a file, say what is kept.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder that the block writes to.
-    said : callable
-        Function that says what is kept.
-
-    Raises
-    ------
-    OSError
-        What the block raised, with what is kept.
-    """
-    with keeping(said):
-        try:
-            yield
-        except OSError as error:
-            own = str(error)
-            if isinstance(error.filename, str):
-                place = Path(error.filename)
-                if place.is_relative_to(folder) or folder.is_relative_to(place):
-                    own = f"Out must be writable, not {folder} ({error.strerror})"
-            raise OSError(f"{own}; {said()}") from error

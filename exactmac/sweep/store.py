@@ -19,7 +19,7 @@ _MARK = {"exactmac sweep": VERSION}
 
 
 class Store:
-    """Results of points.
+    """Results of points; its length is their number.
 
     Parameters
     ----------
@@ -31,12 +31,14 @@ class Store:
     Raises
     ------
     ValueError
-        If the folder has the results of another version.
+        If it is no folder, or has the results of another version.
     OSError
         If it cannot be read.
     """
 
     def __init__(self, folder: Path, warn: Callable[[str], None]):
+        if folder.exists() and not folder.is_dir():
+            raise ValueError(f"Out must be a folder, not the file {folder}")
         self.folder = folder
         place = folder / "results"
         self._cache = Cache(place, warn)
@@ -57,6 +59,9 @@ class Store:
         place = self.folder / "results"
         place.mkdir(parents=True, exist_ok=True)
         replace_file(place / MARK, json.dumps(_MARK).encode() + b"\n")
+
+    def __len__(self) -> int:
+        return sum(each.name != MARK for each in (self.folder / "results").glob("*.json"))
 
     def get(self, task: Task) -> dict[str, Any]:
         """Return the parts of a task that are there."""

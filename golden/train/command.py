@@ -5,12 +5,16 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from golden.command import Parser, integer, keeping
+from golden.command import Parser, integer
+from golden.kept import kept_in, said
 from golden.suggest import suggestion
 from golden.train import packaged
-from golden.train.table import RESULTS, described, results, table
+from golden.train.table import INDEX, RESULTS, described, results, table
 
 __all__ = ["main", "parser"]
 
@@ -61,7 +65,9 @@ def main(argv: list[str] | None = None) -> int:
             raise
         own.error(f"{NEEDED[error.name]} is not installed; "
                   "run: pip install 'exactmac[train]'")
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        own.error(said(error))
+    except ValueError as error:
         own.error(str(error))
 
 
@@ -86,27 +92,41 @@ def _train(args) -> int:
     # A missing package is found before anything is made.
     for module in NEEDED if recipes else ["sklearn"]:
         importlib.import_module(module)
-    if PACKAGED in chosen:
-        packaged.train(out / "digits.npz")
-    if not recipes:
-        return 0
-    from golden.train.work import Work
-
-    work = Work(out)
-    steps = [(recipe, step) for recipe in recipes
-             for step in work.steps(recipe, args.seeds or 1 << 30)]
-    begin = time.monotonic()
-    with keeping(lambda: f"{work.kept} results are kept in {out}"):
-        for done, (recipe, step) in enumerate(steps):
-            line = step()
-            spent = time.monotonic() - begin
-            left = spent / (done + 1) * (len(steps) - done - 1)
-            print(f"{done + 1}/{len(steps)} {recipe.name}: {line}; {spent:.0f} s, "
-                  f"about {left:.0f} s left", file=sys.stderr, flush=True)
+    with kept_in(out, partial(_kept, out)):
+        if PACKAGED in chosen:
+            packaged.train(out / "digits.npz")
+        if not recipes:
+            return 0
+        _trained(recipes, out, args.seeds)
     made = results(out)
     print(table(made.values()))
     print(_compared(made))
     return 0
+
+
+def _trained(recipes: Sequence[Any], out: Path, seeds: int | None):
+    from golden.train.work import Work
+
+    work = Work(out)
+    steps = [(recipe, step) for recipe in recipes
+             for step in work.steps(recipe, seeds or 1 << 30)]
+    begin = time.monotonic()
+    for done, (recipe, step) in enumerate(steps):
+        line = step()
+        spent = time.monotonic() - begin
+        left = spent / (done + 1) * (len(steps) - done - 1)
+        print(f"{done + 1}/{len(steps)} {recipe.name}: {line}; {spent:.0f} s, "
+              f"about {left:.0f} s left", file=sys.stderr, flush=True)
+
+
+def _kept(folder: Path) -> str:
+    # Results of the index: one that could not be written to it is made again.
+    try:
+        records = json.loads((folder / INDEX).read_text())["results"].values()
+        count = sum(len(each["seeds"]) for each in records)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        count = 0
+    return f"{count} results are kept in {folder}"
 
 
 def _compared(made) -> str:

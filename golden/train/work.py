@@ -81,11 +81,6 @@ class Work:
                                  f"{_said(by)} as {folder}; name another folder")
         (folder / "floats").mkdir(exist_ok=True)
 
-    @property
-    def kept(self) -> int:
-        """Number of results, each of one seed, that the folder has."""
-        return sum(len(each["seeds"]) for each in self.records.values())
-
     def steps(self, recipe: Recipe, seeds: int) -> Iterator[Callable[[], str]]:
         """What is left to do of a recipe, for each seed, in order; each returns a line on it."""
         record = self._record(recipe)

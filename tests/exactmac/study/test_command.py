@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from exactmac.study import command
+from exactmac.cache import Cache
+from exactmac.study import command, measure
 from exactmac.study.study import Study
 from exactmac.sweep.store import Store
 from golden.command import replace_file
@@ -70,8 +71,10 @@ def test_a_failed_point_is_named(made_up, tmp_path, capsys):
 
 @pytest.mark.parametrize(("error", "status", "said"), [
     (OSError(28, "No space left on device", "out/results/a.json"), 2,
-     "error: Out must be writable, not out (No space left on device); 3 of 7 results are kept "
-     "in F"),
+     "error: Out must be writable, not out/results/a.json (No space left on device); 3 of 7 "
+     "results are kept in F"),
+    (OSError(28, "No space left on device", "/dev/shm/a"), 2,
+     "error: No space left on device: /dev/shm/a; 3 of 7 results are kept in F"),
     (OSError("Verilator is gone"), 2, "error: Verilator is gone; 3 of 7 results are kept in F"),
     (ToolFailed("yosys", "it crashed"), 1, "failed: yosys failed: it crashed")])
 def test_what_ends_it_is_one_line(made_up, tmp_path, capsys, monkeypatch, error, status, said):
@@ -90,8 +93,30 @@ def test_a_disk_that_the_files_fill_keeps_the_results(made_up, tmp_path, capsys,
 
     monkeypatch.setattr(command, "replace_file", full)
     assert ended(capsys, "--quick", "--out", tmp_path) == (
-        2, f"exactmac study: error: Out must be writable, not {tmp_path} (No space left on "
+        2, f"exactmac study: error: Out must be writable, not {tmp_path / name} (No space left on "
            "device); 3 of 7 results are kept in F\n")
+
+
+def test_a_disk_that_the_examples_fill_keeps_earlier_results(monkeypatch, tmp_path, capsys):
+    """Before it is known how many results the study needs."""
+    monkeypatch.setattr(command, "missing", lambda: None)
+    monkeypatch.setattr(Study, "members", lambda self: [])
+    Store(tmp_path, print).open()
+    Cache(tmp_path / "results", print).put({"a": 1}, 2)
+
+    def full(path, data):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(measure, "replace_file", full)
+    assert ended(capsys, "--quick", "--out", tmp_path) == (
+        2, f"exactmac study: error: Out must be writable, not {tmp_path}/networks/"
+           f"digits-inputs.npy (No space left on device); 1 results are kept in {tmp_path}\n")
+
+
+def test_an_out_that_is_a_file(capsys, monkeypatch):
+    monkeypatch.setattr(command, "missing", lambda: None)
+    assert ended(capsys, "--quick", "--out", "/dev/null") == (
+        2, "exactmac study: error: Out must be a folder, not the file /dev/null\n")
 
 
 def test_results_of_another_version(made_up, tmp_path, capsys):

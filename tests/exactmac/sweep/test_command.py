@@ -296,8 +296,9 @@ def test_a_full_disk_ends_the_sweep_and_keeps_what_was_done(sweep, monkeypatch):
     monkeypatch.setattr(cache, "replace_file", replace_file)
     status, out, err = sweep("--bits", "2", "--lanes", "2,4,8", *FAST)
     assert (status, out) == (2, "")
-    assert err == (f"exactmac sweep: error: Out must be writable, not {sweep.out} (No space left "
+    assert err == (f"exactmac sweep: error: Out must be writable, not {count[1]} (No space left "
                    f"on device); 1 of 3 points are kept in {sweep.out}\n")
+    assert count[1].parent == sweep.out / "results"
     assert not (sweep.out / "sweep.csv").exists()
     sweep("--bits", "2", "--lanes", "2,4,8", *FAST)
     assert len(sweep.tasks) == 2
@@ -314,19 +315,46 @@ def test_a_disk_that_other_files_fill_keeps_what_was_done(sweep, monkeypatch, na
         monkeypatch.setattr(place, "replace_file", full)
     status, out, err = sweep("--bits", "2", "--lanes", "2,4,8", *FAST)
     assert (status, out) == (2, "")
-    done = 0 if name == "version.json" else 3
-    assert err == (f"exactmac sweep: error: Out must be writable, not {sweep.out} (No space left "
-                   f"on device); {done} of 3 points are kept in {sweep.out}\n")
+    done, place = (0, "results/version.json") if name == "version.json" else (3, name)
+    assert err == (f"exactmac sweep: error: Out must be writable, not {sweep.out}/{place} (No "
+                   f"space left on device); {done} of 3 points are kept in {sweep.out}\n")
 
 
-@pytest.mark.parametrize("place, reason", [
-    ("file/out", "Not a directory"), ("/proc/none/out", "No such file or directory")])
-def test_an_out_that_cannot_be_made(sweep, tmp_path, place, reason):
+@pytest.mark.parametrize("place, named, reason", [
+    ("file/out", "file/out/results", "Not a directory"),
+    ("/proc/none/out", "/proc/none", "No such file or directory")])
+def test_an_out_that_cannot_be_made(sweep, tmp_path, place, named, reason):
     (tmp_path / "file").write_text("")
     out = tmp_path / place
     status, _, err = sweep("--bits", "2", *FAST, out=out)
-    assert (status, err) == (2, f"exactmac sweep: error: Out must be writable, not {out} "
-                                f"({reason}); 0 of 1 points are kept in {out}\n")
+    assert (status, err) == (2, f"exactmac sweep: error: Out must be writable, not "
+                                f"{tmp_path / named} ({reason}); 0 of 1 points are kept in {out}\n")
+
+
+@pytest.mark.parametrize("place", ["/dev/null", "file"])
+def test_an_out_that_is_a_file(sweep, tmp_path, place):
+    (tmp_path / "file").write_text("")
+    out = tmp_path / place
+    assert sweep("--bits", "2", *FAST, out=out) == (
+        2, "", f"exactmac sweep: error: Out must be a folder, not the file {out}\n")
+
+
+@pytest.mark.parametrize("error, said", [
+    (OSError(errno.ENOSPC, "No space left on device", "/dev/shm/a"),
+     "No space left on device: /dev/shm/a"),
+    (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+    (OSError("Verilator is gone"), "Verilator is gone")])
+@pytest.mark.parametrize("place", ["worker", "command"])
+def test_other_disks_and_tools(sweep, monkeypatch, error, said, place):
+    def failing(*_):
+        raise error
+
+    if place == "worker":
+        monkeypatch.setattr(evaluate, "network_cycles", failing)
+    else:
+        monkeypatch.setattr(sweep.inline, "submit", failing)
+    assert sweep("--bits", "2", *FAST) == (
+        2, "", f"exactmac sweep: error: {said}; 0 of 1 points are kept in {sweep.out}\n")
 
 
 def test_a_refused_point_is_not_tried_again(sweep, simulated):

@@ -71,6 +71,44 @@ def test_a_folder_of_other_results(capsys, tmp_path, index, message):
     assert (tmp_path / "results.json").read_text() == index
 
 
+@pytest.mark.parametrize("index, kept", [
+    (None, 0), ('{"results": {"a": {"seeds": {"0": 1, "1": 2}}, "b": {"seeds": {"0": 3}}}}', 3),
+    ("[]", 0)])
+def test_a_full_disk(capsys, monkeypatch, tmp_path, index, kept):
+    """One line names the file, and says how many results the folder's index has."""
+    pytest.importorskip("sklearn")
+    from golden.train import packaged
+
+    def full(path):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(packaged, "train", full)
+    if index is not None:
+        (tmp_path / "results.json").write_text(index)
+    assert refused(capsys, ["--only", "digits", "--out", str(tmp_path)]) == (
+        f"Out must be writable, not {tmp_path}/digits.npz (No space left on device); "
+        f"{kept} results are kept in {tmp_path}")
+
+
+def test_a_result_that_cannot_be_written_is_not_kept(capsys, monkeypatch, tmp_path):
+    for module in ("jax", "optax", "sklearn", "mnist1d"):
+        pytest.importorskip(module)
+    from golden.train import work
+
+    def full(path, data):
+        raise OSError(28, "No space left on device", str(path))
+
+    def trained(self, recipe, seed):
+        self._file(recipe, seed).write_bytes(b"")
+        return train.load_float("digits-float")
+
+    monkeypatch.setattr(work.Work, "_trained_float", trained)
+    monkeypatch.setattr(work, "replace_file", full)
+    assert refused(capsys, ["--only", "digits-float", "--seeds", "1", "--out", str(tmp_path)]) == (
+        f"Out must be writable, not {tmp_path}/results.json (No space left on device); "
+        f"0 results are kept in {tmp_path}")
+
+
 @pytest.mark.slow
 def test_the_packaged_network_starts_from_the_same_images(tmp_path):
     """The script still writes such a file; how training ends depends on the machine's BLAS."""
