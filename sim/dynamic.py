@@ -73,7 +73,8 @@ def dynamic_designs(layers: Sequence[DynamicLayer], contract: str = "thresholds"
 
 
 def run_dynamic_on(designs: DynamicDesigns, backends: Callable[[Any], Backend],
-                   layers: Sequence[DynamicLayer], x) -> list[DynamicResult]:
+                   layers: Sequence[DynamicLayer], x,
+                   note: Callable[[Run], None] = lambda run: None) -> list[DynamicResult]:
     """Run a chain of layers on a batch, as :func:`golden.quantize.dynamic.run_dynamic` does.
 
     The tile's sums pass the tracker; from the ends that it finds follow scale and zero point, and
@@ -87,6 +88,8 @@ def run_dynamic_on(designs: DynamicDesigns, backends: Callable[[Any], Backend],
         Simulation of a tile or of the tracker, such as :class:`~sim.layers.designs.Designs`.
     layers : sequence of DynamicLayer
     x : array_like of float32, ``(batch, inputs)``
+    note : callable
+        Called with each run of a tile.
 
     Raises
     ------
@@ -98,6 +101,7 @@ def run_dynamic_on(designs: DynamicDesigns, backends: Callable[[Any], Backend],
     results: list[DynamicResult] = []
     for place, (layer, expected) in enumerate(zip(layers, golden, strict=True), 1):
         done = run_one(sums_network(layer, input), designs.sums, backends, levels)
+        note(done)
         sums = np.asarray(done.output)
         results.append(DynamicResult(layer, input, levels, sums, real_sums(layer, input, sums)))
         if place < len(layers):
@@ -106,10 +110,10 @@ def run_dynamic_on(designs: DynamicDesigns, backends: Callable[[Any], Backend],
                 designs.sums, done.schedule, done.trace)])
             same_ends(layer.name, ends, expected.sums)
             output = output_quantization(layer, input, *ends.tolist())
-            levels = np.asarray(run_one(
-                codes_network(layer, input, output, designs.codes.contract.name), designs.codes,
-                backends, levels).output)
-            input = output
+            done = run_one(codes_network(layer, input, output, designs.codes.contract.name),
+                           designs.codes, backends, levels)
+            note(done)
+            levels, input = np.asarray(done.output), output
     return results
 
 

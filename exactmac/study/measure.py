@@ -24,7 +24,7 @@ from golden.saved import save
 from sim.layers import placement
 
 __all__ = ["FILES", "QUICK_VECTORS", "SHAPE", "Job", "Saved", "areas_of", "gathering", "jobs_for",
-           "measured", "named"]
+           "measured", "named", "write_array"]
 
 SHAPE = {"rows": 2, "cols": 2, "lanes": 8, "outputs": 1}
 """Shape of every tile: 32 products a cycle, and one requantizer."""
@@ -58,14 +58,24 @@ class Saved:
     @classmethod
     def of(cls, folder: Path, data: str, samples: Samples, quick: bool) -> "Saved":
         """Write the files of a data set; ``OSError`` if that fails."""
-        made = cls(*(folder / f"{data}-{part}.npy" for part in ("inputs", "labels", "simulated")),
+        made = cls(*(folder / name for name in cls.names(data)),
                    vectors=QUICK_VECTORS if quick else len(samples.x))
         for path, array in ((made.x, samples.x), (made.labels, samples.labels),
                             (made.first, samples.x[:made.vectors])):
-            file = io.BytesIO()
-            np.save(file, array)
-            replace_file(path, file.getvalue())
+            write_array(path, array)
         return made
+
+    @staticmethod
+    def names(data: str) -> list[str]:
+        """Return the names of the files of a data set, in order."""
+        return [f"{data}-{part}.npy" for part in ("inputs", "labels", "simulated")]
+
+
+def write_array(path: Path, array: np.ndarray):
+    """Write a ``.npy`` file, all of it or nothing; ``OSError`` names it."""
+    file = io.BytesIO()
+    np.save(file, array)
+    replace_file(path, file.getvalue())
 
 
 @dataclass(frozen=True, eq=False)

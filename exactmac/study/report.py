@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import Any
 
 from exactmac.study.fit import power_laws
-from exactmac.study.measure import SHAPE, Job, named
+from exactmac.study.measure import SHAPE, Job, Saved, named
 from exactmac.study.members import Member
 from exactmac.sweep.evaluate import GOLDEN, VERIFIED
 from exactmac.sweep.report import pareto
@@ -74,7 +74,7 @@ def point_of(members: Sequence[Member], jobs: Mapping[str, Job],
         "layers": [
             layer_of(layer, first.network) for layer in first.network.layers
             if isinstance(layer, Linear)], "runs": runs,
-        "commands": commands(folder, first.name, first.data)}
+        "commands": commands(folder, first.name, Saved.names(first.data)[2])}
 
 
 def summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -113,15 +113,23 @@ def layer_of(layer: Linear, network: Network) -> dict[str, Any]:
             "effective_bits": effective_bits(layer.weights)}
 
 
-def commands(folder: Path, name: str, data: str) -> dict[str, str]:
-    """Return the commands that build a network's hardware, and that compare it with golden."""
+def commands(folder: Path, name: str, inputs: str) -> dict[str, str]:
+    """Return the commands that build a network's hardware, and that compare it with golden.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the study.
+    name, inputs : str
+        Names of the network, and of the file of its inputs.
+    """
     path, shape = named(folder, name), [
         word for option, value in SHAPE.items() for word in (f"--{option}", str(value))]
     return {
         "build": shlex.join(["exactmac", "build", str(path), *shape, "--area", "ecp5",
                              "--dsp", "0"]),
         "compare": shlex.join(["exactmac", "network", str(path), "--inputs",
-                               str(path.parent / f"{data}-simulated.npy"), *shape])}
+                               str(path.parent / inputs), *shape])}
 
 
 def mark_fronts(points: Sequence[dict[str, Any]], targets: Sequence[str]):

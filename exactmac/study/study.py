@@ -17,6 +17,7 @@ from exactmac.study.measure import (
     gathering,
     jobs_for,
     measured,
+    write_array,
 )
 from exactmac.study.members import Member, Samples, calibrated, packaged
 from exactmac.study.trained import kinds, samples_of, trained
@@ -101,10 +102,14 @@ class Study:
             data: samples_of(data) for data in {each.data for each in members} - {"digits"}}
         saved = {data: Saved.of(self.folder / FILES, data, each, self.quick)
                  for data, each in samples.items()}
-        passes = {f"digits-{DYNAMIC}-8-{name}": network for name, network
-                  in dynamic.networks_of(samples["digits"]).items() if "8" in self.widths}
+        passes = {} if "8" not in self.widths else {
+            f"digits-{DYNAMIC}-8-{each.name}": each
+            for each in dynamic.passes_of(samples["digits"].x[:dynamic.BATCH])}
+        for name, each in passes.items():
+            write_array(self.folder / FILES / dynamic.inputs_of(name), each.levels)
         jobs = {job.name: job for job in jobs_for(
-            self.folder, {each.name: each.network for each in members} | passes,
+            self.folder, {each.name: each.network for each in members}
+            | {name: each.network for name, each in passes.items()},
             {each.name: saved[each.data] for each in members}, self.targets, identity())}
         self._gathered = gathering(list(jobs.values()), store)
         failed = measured(list(jobs.values()), self._gathered, tell)

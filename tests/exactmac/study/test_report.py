@@ -89,7 +89,7 @@ def test_every_workflow_has_a_cell_for_every_width():
 
 
 def test_commands_name_the_networks_file(tmp_path):
-    found = report.commands(tmp_path, "digits-post-training-4-seed0", "digits")
+    found = report.commands(tmp_path, "digits-post-training-4-seed0", "digits-simulated.npy")
     path = tmp_path / "networks" / "digits-post-training-4-seed0.npz"
     assert found["build"] == (f"exactmac build {path} --rows 2 --cols 2 --lanes 8 --outputs 1 "
                               "--area ecp5 --dsp 0")
