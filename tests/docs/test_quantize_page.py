@@ -69,7 +69,7 @@ def test_the_table_of_accuracies(names, capsys):
 
 
 def test_the_example_runs(names, capsys):
-    exec(compile(blocks("python")[1], "quantize.md", "exec"), dict(names))
+    exec(compile(blocks("python")[1], "quantize.md", "exec"), {})
     assert [line.split(": ")[0] for line in capsys.readouterr().out.splitlines()] == [
         "pixels", "hidden0", "sums1"]
 

@@ -286,6 +286,25 @@ def test_constants_in_another_file_are_not_overwritten(capsys, tmp_path, option,
     assert main(capsys, *arguments, tmp_path / "other")[0] == 0
 
 
+@pytest.mark.parametrize("activations, refused", [
+    ("s4", False), ("u4", False), ("ternary", False), ("bit", False), ("odd4", True),
+    ("binary", True), ("e4m3fn", True), ("codebook:-8/-3/0/1/4", True)])
+@pytest.mark.parametrize("operator", ["Add", "Concat", "AveragePool"])
+def test_operators_of_integer_formats_alone(capsys, tmp_path, rng, operator, activations, refused):
+    """As docs/quantize.md says."""
+    b = FloatBuilder(rng)
+    x = b.input((None, 1, 4, 4), "float32")
+    y = (b.node(operator, [x], kernel_shape=[2, 2]) if operator == "AveragePool" else
+         b.node(operator, [x, b.node("Relu", [x])], **{"axis": 1} if operator == "Concat" else {}))
+    saved(b.finished(b.node("Gemm", [b.node("Flatten", [y]), b.weights(
+        {"Add": 16, "Concat": 32, "AveragePool": 9}[operator], 3)])), tmp_path / "m.onnx")
+    np.save(tmp_path / "x.npy", rng.uniform(0, 1, (9, 1, 4, 4)))
+    status, _, err = main(capsys, tmp_path / "m.onnx", "--calibration", tmp_path / "x.npy",
+                          "--weights", "s4n", "--activations", activations)
+    assert status == 2 * refused and err.count("\n") == refused
+    assert ("integer format" in err) == refused
+
+
 @pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_cannot_be_written(capsys, files, tmp_path):
     (tmp_path / "own").mkdir(mode=0o500)
