@@ -36,7 +36,7 @@ from hw.tile.inner_products import SMALLEST, smallest
 from hw.tile.ports import Clocking
 
 __all__ = ["NUMBERS", "Parser", "add_bits", "add_numbers", "add_shape", "area_of", "choices_of",
-           "config_of", "add_model", "option", "parser"]
+           "config_of", "add_model", "of_tile", "option", "parser"]
 
 FIRST = ("--bits", "--requant", "--rows", "--cols", "--lanes", "--area")
 """Options of a build that ``--help`` shows."""
