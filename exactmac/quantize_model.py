@@ -34,7 +34,7 @@ from golden.readers.contents import printable
 from golden.readers.onnx.floats import QuantizedModel, read_float
 from golden.run import prove, run
 from golden.saved import save
-from golden.writers.qonnx import qonnx_model
+from golden.writers.qonnx import qonnx_model, ties_note
 from hw.tile.choices import usual_zero_points
 
 __all__ = ["main", "parser"]
@@ -168,7 +168,7 @@ def main(argv: list[str] | None = None) -> int:
         network.name, args.model, {name: getattr(args, name) for name in _NUMBERS},
         _samples(calibration, args.calibration),
         _samples(x, args.calibration if args.inputs is None else args.inputs), errors, accuracy,
-        args.out, args.qonnx)
+        args.out, args.qonnx, None if qonnx is None else ties_note(network) or None)
     if args.json:
         print(json.dumps(shown.to_json(), indent=2))
     else:
@@ -245,4 +245,6 @@ def _print(console: Console, args: argparse.Namespace, shown: QuantizeReport):
         lines.append(f"written   {shown.out}; try: exactmac network {shown.out}")
     if shown.qonnx is not None:
         lines.append(f"written   {shown.qonnx}; try: exactmac compare {shown.qonnx}")
+    if shown.note is not None:
+        lines.append(shown.note)
     console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)

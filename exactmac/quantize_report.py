@@ -55,6 +55,8 @@ class QuantizeReport:
     accuracy : Accuracy, optional
     out, qonnx : str, optional
         Files of the network.
+    note : str, optional
+        What the QONNX file does not hold (:func:`golden.writers.qonnx.ties_note`).
     """
 
     network: str
@@ -66,6 +68,7 @@ class QuantizeReport:
     accuracy: Accuracy | None
     out: str | None
     qonnx: str | None
+    note: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Everything in plain types."""
@@ -75,7 +78,7 @@ class QuantizeReport:
         return {"network": self.network, "model": self.model, "numbers": self.numbers,
                 "calibrated": self.calibrated, "measured": self.measured,
                 "tensors": [each.to_json() for each in self.tensors], "accuracy": accuracy,
-                "out": self.out, "qonnx": self.qonnx}
+                "out": self.out, "qonnx": self.qonnx, "note": self.note}
 
 
 def table(tensors: Sequence[TensorError]) -> Table:

@@ -97,9 +97,17 @@ class Graph:
         return layouts[first]
 
     def model(self, name: str) -> Any:
-        """Return the model."""
+        """Return the model, with the shape of every tensor, which qonnx's executor asks for."""
+        plain = [self.onnx.helper.make_node("Identity", node.input[:1], node.output)
+                 if node.domain == DOMAIN else node for node in self._nodes]
+        inferred = self.onnx.shape_inference.infer_shapes(
+            self._model(name, plain), strict_mode=True).graph.value_info
+        return self._model(name, self._nodes, inferred)
+
+    def _model(self, name: str, nodes: Sequence[Any], shapes: Sequence[Any] = ()) -> Any:
         helper = self.onnx.helper
-        graph = helper.make_graph(self._nodes, name, self._inputs, self._outputs, self._constants)
+        graph = helper.make_graph(nodes, name, self._inputs, self._outputs, self._constants,
+                                  value_info=shapes)
         model = helper.make_model(graph, producer_name="exactmac", opset_imports=[
             helper.make_opsetid("", _OPSET), helper.make_opsetid(DOMAIN, 1)])
         model.ir_version = _IR_VERSION

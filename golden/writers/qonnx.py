@@ -8,19 +8,19 @@ if __name__ == "__main__":
     run("golden.writers.qonnx")
 
 
+import sys
 from pathlib import Path
 from typing import Any
 
 from golden.command import Parser, output_file, write_file
-from golden.formats import IntFormat
 from golden.networks import Layer, Network
 from golden.run import prove
 from golden.saved import load
 from golden.writers.graph import Graph
+from golden.writers.inputs import input_quantizer, missed_ties, ties_note
 from golden.writers.layers import LAYERS, Writer
-from golden.writers.quantizers import Quantizer
 
-__all__ = ["main", "qonnx_model", "write_qonnx"]
+__all__ = ["main", "missed_ties", "qonnx_model", "ties_note", "write_qonnx"]
 
 
 def qonnx_model(network: Network) -> Any:
@@ -28,7 +28,10 @@ def qonnx_model(network: Network) -> Any:
 
     Each tensor has its name and, at the inputs and the outputs, its shape: images have their
     channels last, behind a batch of 1. Between the quantizers the model means exact real numbers.
-    Their scales are numbers of float32, those of the tensors the nearest ones. A layer of sums is
+    Their scales are numbers of float32, those of the layers' results the nearest ones. An input's
+    quantizer gives each tie, a number of float32 in the middle of two levels, the network's level
+    (:func:`golden.writers.inputs.input_quantizer`), but for those that :func:`missed_ties` returns.
+    The nearest numbers of float32 above or below a tie may get the other level. A layer of sums is
     proven: the least sum that reaches each level, of all sums that its weights allow, is that of
     the layer's contract. Sums and joins of tensors are compared for all levels of their inputs.
     :func:`golden.readers.read` therefore reads back every tensor with the same levels.
@@ -78,11 +81,7 @@ def qonnx_model(network: Network) -> Any:
 def _input(name: str, writer: Writer):
     network, graph = writer.network, writer.graph
     tensor = network.tensors[name]
-    quantizer = Quantizer.of(tensor.quantization, "the tensor")
-    fmt = quantizer.output.format
-    if isinstance(fmt, IntFormat) and not fmt.signed:
-        # No integer is below 0: to the nearest, ties up.
-        quantizer = quantizer.rounding("HALF_UP")
+    quantizer = input_quantizer(tensor.quantization, "the tensor")
     quantizer.node(graph, graph.input(f"{name}.real", tensor.shape), name)
     graph.made(name, first=False)
     writer.quantizers[name] = quantizer
@@ -97,13 +96,13 @@ def _layer(layer: Layer, writer: Writer, *, known: bool):
         LAYERS[type(layer)](layer, writer)
 
 
-def write_qonnx(network: Network, path: Path, name: str = "QONNX file"):
+def write_qonnx(network: Network, path: str | Path, name: str = "QONNX file"):
     """Write a network as a QONNX file, all of it or nothing.
 
     Parameters
     ----------
     network : Network
-    path : Path
+    path : str or Path
     name : str
         What names the file in messages, as an option of a command line.
 
@@ -114,7 +113,7 @@ def write_qonnx(network: Network, path: Path, name: str = "QONNX file"):
     OSError
         If the file cannot be written.
     """
-    write_file(name, path, qonnx_model(network).SerializeToString())
+    write_file(name, Path(path), qonnx_model(network).SerializeToString())
 
 
 def parser() -> Parser:
@@ -132,7 +131,10 @@ def main(argv: list[str] | None = None) -> int:
     args = arguments.parse_args(argv)
     try:
         path = output_file("--output", args.output)
-        write_qonnx(load(args.network), path, "--output")
+        network = load(args.network)
+        write_qonnx(network, path, "--output")
+        if note := ties_note(network):
+            print(note, file=sys.stderr)
     except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
         arguments.error(str(error))
     return 0

@@ -1,5 +1,7 @@
 """Networks to write as QONNX files, and how the files compute them."""
 
+from pathlib import Path
+
 import numpy as np
 
 from golden.floats import (
@@ -19,7 +21,7 @@ from golden.readers import read_model
 from golden.writers.qonnx import qonnx_model, write_qonnx
 
 __all__ = ["chain", "check_equal", "image", "levels", "read_back", "read_file",
-           "run_by_qonnx"]
+           "read_file_model", "run_by_qonnx", "run_reals_by_qonnx"]
 
 
 def chain(rng, weights, activations, *, inputs=24, hidden=12, bits=None, contract="half_up",
@@ -84,6 +86,12 @@ def read_file(path):
 
     The checker of ONNX has seen the file.
     """
+    read, names = read_file_model(path)
+    return read.network, names
+
+
+def read_file_model(path):
+    """The model that a file is read as, and its tensors by their names in the file."""
     import onnx
 
     proto = onnx.load(str(path))
@@ -91,7 +99,7 @@ def read_file(path):
     read = read_model(path)
     places = [each.name for each in proto.graph.input] + [
         name for node in proto.graph.node for name in node.output]
-    return read.network, {places[int(place)]: own for own, place in read.tensors.items()}
+    return read, {places[int(place)]: own for own, place in read.tensors.items()}
 
 
 def _reals(quantization, levels):
@@ -104,17 +112,23 @@ def _reals(quantization, levels):
 
 
 def run_by_qonnx(network, x):
-    """Levels of every tensor of the network's file, by qonnx's executor, one sample at a time."""
+    """Levels of every tensor of the network's file, by qonnx's executor, of levels ``x``."""
+    [input] = network.inputs
+    return run_reals_by_qonnx(network, qonnx_model(network), _reals(input.quantization, x))
+
+
+def run_reals_by_qonnx(network, model, x):
+    """Levels of every tensor by qonnx's executor, of real numbers, one sample at a time.
+
+    The model is one of ONNX or its file.
+    """
     from qonnx.core.modelwrapper import ModelWrapper
     from qonnx.core.onnx_exec import execute_onnx
-    from qonnx.transformation.infer_shapes import InferShapes
 
-    wrapper = ModelWrapper(qonnx_model(network)).transform(InferShapes())
-    [input] = network.inputs
+    wrapper = ModelWrapper(str(model) if isinstance(model, Path) else model)
     shown = {name: [] for name in network.tensors}
     for each in x:
-        made = execute_onnx(wrapper, {wrapper.graph.input[0].name: _reals(
-            input.quantization, each[None])}, True)
+        made = execute_onnx(wrapper, {wrapper.graph.input[0].name: each[None]}, True)
         for name, own in shown.items():
             own.append(made[name])
     tensors = {}

@@ -1,33 +1,47 @@
-"""Trained results as QONNX files: read back and run by qonnx's executor, levels are equal."""
+"""Trained results as QONNX files: real images get the same levels, by reader and by executor."""
 
 import numpy as np
 import pytest
 
 from golden import train
+from golden.affine import quantize
+from golden.readers.borders import levels_of
 from golden.run import run
-from golden.writers.qonnx import qonnx_model
-from tests.golden.writers.qonnx_files import check_equal, levels, read_back, run_by_qonnx
+from golden.train.data import data
+from golden.writers.qonnx import missed_ties, qonnx_model, write_qonnx
+from tests.golden.writers.qonnx_files import read_file_model, run_reals_by_qonnx
 
-DEFAULT = "digits-odd-w2a2"
+DEFAULT = "digits-dorefa-w4a4", "digits-post-w4a4"
+"""Results of whose pixels some, 0.5, are in the middle of two levels."""
+
+IMAGES = 2
+"""Images that the executor runs."""
+
 NAMES = [name for name, result in train.results().items() if result.workflow != "float"]
 SAID = [name for name in NAMES if "codebook" not in name and "float8" not in name
         and not str(train.results()[name].weights).startswith("codebook")]
 
 
 @pytest.mark.parametrize("name", [
-    name if name == DEFAULT else pytest.param(name, marks=pytest.mark.slow) for name in SAID])
-def test_a_result_is_written_and_read_back(name, rng, tmp_path):
-    network = train.load(name)
-    x = levels(rng, network, 20)
-    own = run(network, x)
-    read, names = read_back(network, tmp_path / "trained.onnx")
-    found = run(read, x)
-    assert network.outputs[0] in names
-    check_equal({each: found[place] for each, place in names.items()}, own,
-                len(names.keys() & own.keys()))
-    # The executor's float32 may differ at a border of two levels; the classes do not here.
-    output = run_by_qonnx(network, x)[network.outputs[0]]
-    np.testing.assert_array_equal(output.argmax(axis=1), own[network.outputs[0]].argmax(axis=1))
+    name if name in DEFAULT else pytest.param(name, marks=pytest.mark.slow) for name in SAID])
+def test_real_images(name, tmp_path):
+    """All test images have the network's input levels, and all outputs are equal."""
+    network, path = train.load(name), tmp_path / "trained.onnx"
+    x = data(name.split("-")[0]).inputs["test"]
+    write_qonnx(network, path)
+    model, names = read_file_model(path)
+    own = quantize(x, network.input)
+    [input], [output] = network.inputs, network.outputs
+    np.testing.assert_array_equal(levels_of(model, names[input.name], x), own)
+    expected = run(network, own)
+    found = run(model.network, own)
+    for each in names.keys() & expected.keys():
+        np.testing.assert_array_equal(found[names[each]].reshape(expected[each].shape),
+                                      expected[each], err_msg=each)
+    assert output in names and not missed_ties(network)
+    by_qonnx = run_reals_by_qonnx(network, path, x[:IMAGES])
+    for each in expected:
+        np.testing.assert_array_equal(by_qonnx[each], expected[each][:IMAGES], err_msg=each)
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - set(SAID)))
