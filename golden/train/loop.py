@@ -1,13 +1,13 @@
 """The training loop: gradient descent on a chain of float layers in JAX, repeated from its seed."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from golden.floats import FloatNetwork
+from golden.floats import FloatLayer, FloatNetwork
 from golden.train.data import Data
 from golden.train.models import Scheme, forward, start_parameters
 
@@ -98,7 +98,7 @@ def fit(network: FloatNetwork, data: Data, plan: Plan, seed: int, *, scheme: Sch
     numbers = {name: np.float32(getattr(plan, name)) for name in _NUMBERS}
     examples = _shifted(data.inputs["training"], plan.shifts), data.labels["training"]
     run = _compiled(_Shape(network), scheme, plan.epochs if steps is None else 1, plan.batch, steps,
-                    plan.teach > 0 and teacher is not None)
+                    _Shape(teacher) if plan.teach > 0 and teacher is not None else None)
     trained, losses = run(parameters, taught, jax.random.key(seed), numbers, *examples)
     return Trained(jax.tree.map(np.asarray, trained), np.asarray(losses))
 
@@ -121,12 +121,20 @@ class _Shape:
 
     @property
     def key(self):
-        return self.network.name, tuple(self.network.shapes.items())
+        return (self.network.input, self.network.input_shape,
+                tuple(map(_without_numbers, self.network.layers)))
+
+
+def _without_numbers(layer: FloatLayer) -> tuple[Any, ...]:
+    # All that decides what is computed of a layer's numbers.
+    values = ((each.name, getattr(layer, each.name)) for each in fields(layer))
+    return type(layer), *((name, value.shape if isinstance(value, np.ndarray) else repr(value))
+                          for name, value in values if name != "bias")
 
 
 @lru_cache(maxsize=4)
 def _compiled(shape: _Shape, scheme: Scheme | None, epochs: int, batch: int, steps: int | None,
-              teaches: bool) -> Callable[..., Any]:
+              teacher: _Shape | None) -> Callable[..., Any]:
     import jax
     import jax.numpy as jnp
     import optax
@@ -136,9 +144,9 @@ def _compiled(shape: _Shape, scheme: Scheme | None, epochs: int, batch: int, ste
     def loss_of(parameters, taught, clean, inputs, own, teach):
         found = forward(network, parameters, inputs, scheme)
         loss = optax.softmax_cross_entropy_with_integer_labels(found, own).mean()
-        if not teaches:
+        if teacher is None:
             return loss
-        wanted = jax.nn.softmax(forward(network, taught, clean, None) / TEMPERATURE)
+        wanted = jax.nn.softmax(forward(teacher.network, taught, clean, None) / TEMPERATURE)
         soft = optax.softmax_cross_entropy(found / TEMPERATURE, wanted).mean()
         return (1 - teach) * loss + teach * TEMPERATURE**2 * soft
 

@@ -73,7 +73,10 @@ class Work:
             try:
                 index = json.loads((folder / INDEX).read_text())
                 by, self.records = index["versions"], dict(index["results"])
-            except (ValueError, KeyError, TypeError) as error:
+                if not all({"validation", "test", "digest"} <= own.keys() for record in
+                           self.records.values() for own in record["seeds"].values()):
+                    raise ValueError("an accuracy or a digest is missing")
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise ValueError(f"Results {folder / INDEX} must be whole, not damaged "
                                  f"({error!r})") from error
             if by != self.versions:

@@ -1,3 +1,4 @@
+import json
 import re
 import sys
 from importlib import import_module
@@ -59,11 +60,17 @@ def test_list(capsys):
     ('{"versions": {"jax": "0.1"}, "results": {}}',
      r"Out must have results by python .*, mnist1d \S+, not by jax 0\.1 as \S+; name another "
      "folder"),
-    ("[]", r"Results \S+/results\.json must be whole, not damaged \(TypeError\(.*\)\)"),
+    *((text, r"Results \S+/results\.json must be whole, not damaged \((Type|Key|Attribute|Value)Error"
+       r"\(.*\)\)") for text in ("[]", *(
+           f'{{"versions": VERSIONS, "results": {{"digits-float": {own}}}}}' for own in (
+               "7", "{}", '{"seeds": 7}', '{"seeds": {"0": 7}}', '{"seeds": {"0": {}}}')))),
 ])
 def test_a_folder_of_other_results(capsys, tmp_path, index, message):
     for module in ("jax", "optax", "sklearn", "mnist1d"):
         pytest.importorskip(module)
+    from golden.train.work import versions
+
+    index = index.replace("VERSIONS", json.dumps(versions()))
     (tmp_path / "results.json").write_text(index)
     assert re.fullmatch(message, refused(
         capsys, ["--only", "digits-float", "--out", str(tmp_path)]))

@@ -1,5 +1,7 @@
 """Ten steps of each workflow, and what they become in golden."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -124,6 +126,49 @@ def test_a_layer_that_cannot_be_trained():
                                          "or a convolution without padding, dilation and groups, "
                                          "to be trained, with ReLU or without, not FloatPool$"):
         fit(network, data("digits"), PLAN, 0)
+
+
+def test_what_is_compiled_is_kept_for_networks_that_compute_the_same():
+    from golden.floats import FloatConv2d, FloatNetwork
+    from golden.train.loop import _Shape
+
+    for name in ("digits", "mnist1d"):
+        assert _Shape(start(name, 0)) == _Shape(start(name, 1))
+    one, other = (_Shape(FloatNetwork.chain(  # of equal shapes
+        [FloatConv2d(np.ones((1, 1, 1, 1)), stride=(1, stride))], (1, 1, 1))) for stride in (1, 2))
+    assert one != other
+    layers = start("digits", 0).layers
+    for changed in ((replace(layers[0], relu=False, least=-np.inf), layers[1]),
+                    (layers[0], replace(layers[1], relu=True, least=0))):
+        assert _Shape(start("digits", 0)) != _Shape(
+            FloatNetwork.chain(changed, (64,), name="digits"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("other", [
+    lambda first, last: (replace(first, relu=False, least=-np.inf), last),
+    lambda first, last: (first, replace(last, relu=True, least=0))])
+def test_what_is_compiled_is_not_taken_for_another_network(other):
+    """Of one name and the same shapes, with ReLU elsewhere: each is trained as if it were first."""
+    from golden.floats import FloatNetwork
+    from golden.train import loop
+
+    first, given = start("digits", 0), data("digits")
+    second = FloatNetwork.chain(other(*first.layers), (64,), name=first.name)
+
+    def losses(network, teacher=None):
+        return fit(network, given, PLAN, 0, teacher=teacher, steps=2).losses
+
+    loop._compiled.cache_clear()
+    alone = losses(second), losses(first, second)
+    loop._compiled.cache_clear()
+    assert not np.array_equal(losses(first), alone[0])
+    np.testing.assert_array_equal(losses(second), alone[0])
+    assert not np.array_equal(losses(first, first), alone[1])
+    np.testing.assert_array_equal(losses(first, second), alone[1])
+    before = loop._compiled.cache_info().misses
+    assert not np.array_equal(losses(start("digits", 1)), losses(first))
+    assert loop._compiled.cache_info().misses == before  # seeds share what is compiled
 
 
 def test_the_parts_of_the_digits_are_apart():
