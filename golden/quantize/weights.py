@@ -59,7 +59,8 @@ def spread_for(biases: np.ndarray, weights, fmt: Format, input: Quantization, *,
 
     A channel of tiny weights gets a larger scale than from :func:`quantize_weights`, as the bias
     counts steps of input scale times weight scale. Weights of 2**-24 of the layer's largest are
-    negligible.
+    negligible. If all weights are 0, the scale is 2**-24, or what the bias needs: a format without
+    a level 0 has no smaller weights.
 
     Parameters
     ----------
@@ -89,7 +90,7 @@ def spread_for(biases: np.ndarray, weights, fmt: Format, input: Quantization, *,
     if (needed > finest).any():
         _check_vanishing(fmt, input, np.shape(weights)[1], places)
     if per == "tensor":
-        return replace(weight, scale=float(max(coarsest, needed.max(initial=0.0))))
+        return replace(weight, scale=float(np.maximum(finest, needed).max(initial=0.0)))
     return replace(weight, scale=np.maximum(finest, needed))
 
 
