@@ -15,7 +15,9 @@ def from_sklearn(model: Any, *, name: str = "mlp") -> FloatNetwork:
     Parameters
     ----------
     model : MLPClassifier or MLPRegressor
-        Model of ``sklearn.neural_network``, whose activation is ``relu`` or ``identity``.
+        Model of ``sklearn.neural_network``, whose activation is ``relu`` or ``identity``; a
+        regressor's loss is ``squared_error``, as that of ``poisson`` predicts the exponential
+        function of the last sums.
     name : str
         Name of the network.
 
@@ -34,7 +36,7 @@ def from_sklearn(model: Any, *, name: str = "mlp") -> FloatNetwork:
     TypeError
         If the model is another.
     ValueError
-        If it is not fitted, or has another activation.
+        If it is not fitted, or has another activation or loss.
     """
     try:
         from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -47,6 +49,9 @@ def from_sklearn(model: Any, *, name: str = "mlp") -> FloatNetwork:
     if model.activation not in _ACTIVATIONS:
         raise ValueError(f"Activation must be {' or '.join(_ACTIVATIONS)}, "
                          f"not {model.activation!r}")
+    if isinstance(model, MLPRegressor) and model.loss != "squared_error":
+        raise ValueError(f"Loss must be squared_error, of which the outputs are the last sums, "
+                         f"not {model.loss!r}")
     if not hasattr(model, "coefs_"):
         raise ValueError(f"Model must be fitted, not {model!r}")
     last = len(model.coefs_) - 1

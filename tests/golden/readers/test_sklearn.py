@@ -47,6 +47,8 @@ class TestModels:
      "Activation must be relu or identity, not 'tanh'"),
     (lambda: neural.MLPRegressor(activation="logistic"), ValueError,
      "Activation must be relu or identity, not 'logistic'"),
+    (lambda: neural.MLPRegressor(loss="poisson"), ValueError,
+     "Loss must be squared_error, of which the outputs are the last sums, not 'poisson'"),
     (lambda: neural.MLPRegressor(), ValueError, "Model must be fitted, not MLPRegressor()"),
     (lambda: 3, TypeError, "Model must be an MLPClassifier or MLPRegressor, not 3")])
 def test_what_is_refused(model, error, message):
