@@ -35,6 +35,7 @@ from golden.quantize.unify import (
     tensors_that_meet,
 )
 from golden.quantize.weights import Per, WeightRanges
+from golden.quantize.winners import winners_of
 from golden.run import prove
 from golden.scaling import add
 
@@ -97,8 +98,9 @@ def quantize_network(network: FloatNetwork | Sequence[FloatLayer], calibration, 
         has a wider format. Quantizations in ``given`` stay as they are; with ``forced_range`` a
         given one is that of all that the tensor meets.
     classifier : bool
-        Whether only the largest of the last layer's outputs matters. Its range then keeps the
-        float network's winner of each example apart from the rest; no labels are needed.
+        Whether only the largest output matters. The range of the last sums, behind which there may
+        be moves and pools of maxima, then keeps the float network's winner of each example apart
+        from the rest; no labels are needed. The output has one axis of classes.
     correct_bias : bool
         Whether each bias makes good what quantization moves the mean of its sums by, over the
         examples (arXiv 1906.04721).
@@ -142,7 +144,12 @@ def quantize_network(network: FloatNetwork | Sequence[FloatLayer], calibration, 
     met = {} if unify == "requantize" else tensors_that_meet(network)
     levels: dict[str, Levels] = {}
 
-    def ranged(tensor: str, values, fmt: Format, winners=None) -> Quantization:
+    winners = winners_of(network, real[network.output]) if classifier else None
+    if winners is not None and winners.tensor in met:
+        raise ValueError(f"Unify must be requantize for a classifier whose last sums "
+                         f"{network.output!r} meet others, not {unify}")
+
+    def ranged(tensor: str, values, fmt: Format) -> Quantization:
         group = met.get(tensor, ())
         forced = group if unify == "forced_range" else ()
         if source := next((each for each in (tensor, *forced) if each in given), None):
@@ -152,8 +159,8 @@ def quantize_network(network: FloatNetwork | Sequence[FloatLayer], calibration, 
         movable = zero_points != "none" and isinstance(fmt, IntFormat)
         if forced:
             values = common_values([real[each] for each in forced])
-        elif winners is not None:
-            return apart(values, winners, fmt, zero_point=movable)
+        elif winners is not None and tensor == winners.tensor:
+            return apart(winners.outputs(values), winners.classes, fmt, zero_point=movable)
         own = calibrate(values, fmt, method=method, zero_point=movable)
         base = next((each for each in group if each in levels), None) if not forced else None
         return own if base is None else powers_apart(own, made.quantization(base))
@@ -164,7 +171,6 @@ def quantize_network(network: FloatNetwork | Sequence[FloatLayer], calibration, 
     for index, layer in enumerate(network.layers):
         inputs = [made.quantization(each) for each in layer.inputs]
         seen = [levels[each] for each in layer.inputs]
-        last = layer is network.layers[-1]
         if isinstance(layer, FloatLinear):
             key = f"{layer.name}.weights"
             linear, sums, unbiased = weigh(
@@ -182,9 +188,7 @@ def quantize_network(network: FloatNetwork | Sequence[FloatLayer], calibration, 
             if output is None or isinstance(contract, ExactSum):
                 chosen = Quantization(contract.output_format(unbiased, output), step, 0)
             else:
-                winners = (np.argmax(real[layer.name], axis=1)
-                           if classifier and last else None)
-                chosen = ranged(layer.name, values, output, winners)
+                chosen = ranged(layer.name, values, output)
             linear = replace(linear, output=chosen, parameters=parameters_for(
                 linear, made, unbiased, bias, chosen, least=layer.least, most=layer.most))
             made = replace(made, layers=(*made.layers, linear), outputs=())

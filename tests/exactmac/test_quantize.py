@@ -191,6 +191,43 @@ def bad(files, tmp_path_factory):
     return folder
 
 
+@pytest.mark.parametrize("kind, message", [
+    ("matrix", "Classifier must have an output of one axis, that of the classes, not of shape "
+               "(5, 3)"),
+    ("average", "Classifier must have no average behind its last sums, as layer ")])
+def test_a_classifier_that_is_refused(capsys, tmp_path, rng, kind, message):
+    b = FloatBuilder(rng, exact=False)
+    if kind == "matrix":
+        shape = 5, 8
+        y = b.node("MatMul", [b.input((None, *shape), "float32"), b.weights(8, 3)])
+    else:
+        shape = 1, 4, 4
+        y = b.node("Conv", [b.input((None, *shape), "float32"), b.weights(3, 1, 3, 3)])
+        y = b.node("Flatten", [b.node("GlobalAveragePool", [y])])
+    saved(b.finished(y), tmp_path / "model.onnx")
+    np.save(tmp_path / "x.npy", rng.normal(size=(20, *shape)).astype(np.float32))
+    status, said, err = main(capsys, tmp_path / "model.onnx", "--calibration", tmp_path / "x.npy",
+                             *FORMATS, "--classifier")
+    assert (status, said) == (2, "")
+    assert err.startswith(f"exactmac quantize: error: {message}") and err.count("\n") == 1
+
+
+def test_a_qonnx_file_says_which_ties_it_moves(capsys, tmp_path, rng):
+    b = FloatBuilder(rng, exact=False)
+    y = b.node("MatMul", [b.input((None, 8), "float32"), b.weights(8, 3)])
+    saved(b.finished(y), tmp_path / "model.onnx")
+    x = np.linspace(-7, 7, 160, dtype=np.float32).reshape(20, 8)
+    np.save(tmp_path / "x.npy", x)
+    arguments = [tmp_path / "model.onnx", "--calibration", tmp_path / "x.npy", *FORMATS,
+                 "--method", "min_max", "--zero-points", "none", "--qonnx", tmp_path / "q.onnx"]
+    note = ("note: the QONNX file rounds down, and the network up, numbers in the middle of two "
+            "levels: 8 of input 'x0', such as -0.5")
+    status, said, _ = main(capsys, *arguments)
+    assert status == 0 and note in said.splitlines()
+    status, said, _ = main(capsys, *arguments, "--json")
+    assert status == 0 and json.loads(said)["note"] == note
+
+
 @pytest.mark.parametrize("options, message", [
     ("--calibration empty.npy", "Calibration must have one sample at least, not shape (0, 8)"),
     ("--calibration other.npy", "Calibration must have shape (samples, 8), not (60, 5)"),
