@@ -9,7 +9,7 @@ from golden.affine import quantize
 from golden.formats import IntFormat, OddFormat
 from golden.networks import Network, Quantization
 from golden.runtimes.qonnx import quant
-from golden.writers.quantizers import BIPOLAR, Quantizer, check
+from golden.writers.quantizers import BIPOLAR, Quantizer
 
 __all__ = ["input_quantizer", "missed_ties", "ties_note"]
 
@@ -74,7 +74,6 @@ def missed_ties(network: Network) -> dict[str, np.ndarray]:
     """
     missed = {}
     for tensor in network.inputs:
-        check(tensor.quantization.format, "the tensor")
         quantizer = input_quantizer(tensor.quantization, "the tensor")
         if quantizer.output.format == BIPOLAR:
             continue
