@@ -60,8 +60,8 @@ def test_list(capsys):
     ('{"versions": {"jax": "0.1"}, "results": {}}',
      r"Out must have results by python .*, mnist1d \S+, not by jax 0\.1 as \S+; name another "
      "folder"),
-    *((text, r"Results \S+/results\.json must be whole, not damaged \((Type|Key|Attribute|Value)Error"
-       r"\(.*\)\)") for text in ("[]", *(
+    *((text, r"Results \S+/results\.json must be whole, not damaged "
+       r"\((Type|Key|Attribute|Value)Error\(.*\)\)") for text in ("[]", *(
            f'{{"versions": VERSIONS, "results": {{"digits-float": {own}}}}}' for own in (
                "7", "{}", '{"seeds": 7}', '{"seeds": {"0": 7}}', '{"seeds": {"0": {}}}')))),
 ])
