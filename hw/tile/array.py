@@ -40,10 +40,10 @@ class Part(Shared):
     Registers in each leaf move its banks, so control comes a cycle before what it acts on. Where
     synthesis removes borders, those of all leaves become one.
 
-    A last beat's sums complete the total in the cycle of ``last``'s register, and the second bank
-    takes it from there. Cells that may take an accumulator as 0 leave the total in the accumulator
-    for a cycle: the second bank takes it a cycle later, from a register instead of from the end of
-    a carry chain, and the next job's first sums are added to 0.
+    The second bank takes a total when a last beat's sums are added, from the adder. Of cells that
+    may take an accumulator as 0 (:attr:`~hw.blocks.interface.Cell.may_clear`), it takes it a cycle
+    later, from the accumulator: that is a register, not the end of a carry chain. The next job's
+    first sums are then added to 0.
 
     Parameters
     ----------
@@ -226,7 +226,8 @@ class MacArray(Shared):
     them over row by row, ``outputs`` at a step. The beat marked ``last`` adds its sums, moves the
     totals over and clears the first bank, so the next job's first beat may follow in the next
     cycle. Clearing after a job, not before one, costs nothing: it is the registers' own
-    synchronous reset.
+    synchronous reset. Cells that take an accumulator as 0 need none; with these, totals move over
+    a cycle later (:class:`Part`).
 
     Nothing stalls: a last beat's sums must not arrive before the totals of the step that empties
     the second bank leave, at the earliest in the same cycle. The
