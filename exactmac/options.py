@@ -23,6 +23,7 @@ from golden.contracts import (
     Scaled,
 )
 from golden.formats import BLOCK, FLOATS, MAX_BITS, MAX_ODD_BITS
+from golden.inner_products import INNER_PRODUCTS
 from golden.kept import said
 from golden.readers import RUNTIMES
 from hw.flow import mapping
@@ -366,6 +367,9 @@ def config_of(args: argparse.Namespace) -> TileConfig:
     for name, read in (("lut", lut_of), ("parameters", parameters_of)):
         if name in choices:
             choices[name] = read(choices[name])
+    how, known = choices.get("inner_product", SMALLEST), (*INNER_PRODUCTS, SMALLEST)
+    if how not in known:
+        raise ValueError(f"Inner product must be one of {', '.join(known)}, not {how!r}")
     by_size = choices.get("inner_product") == SMALLEST
     if by_size:
         del choices["inner_product"]

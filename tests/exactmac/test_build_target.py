@@ -84,6 +84,8 @@ def test_a_driver_is_told_to_fold_the_weights_term(tmp_path, capsys, verify):
                                  "carry cells, not winograd"),
     ("--target ecp5 --inner-product winograd",
      "Lanes must be even for inner product winograd, not 1"),
+    ("--target ecp5 --inner-product foo",
+     "Inner product must be one of direct, codes, winograd, smallest, not 'foo'"),
     ("--target ecp5 --area ice40", "Area must be ecp5 for --target ecp5, not 'ice40'"),
     ("--target asic", "Target must be one of generic, ecp5, not 'asic'")])
 def test_bad_input(tmp_path, capsys, arguments, message):

@@ -83,6 +83,8 @@ def test_dsps_of_generic_verilog_are_up_to_synthesis(net):
 
 @pytest.mark.parametrize("arguments, message", [
     ("{net} --dsp 4", "Dsp must be 0 or left out for target generic, not 4"),
+    ("{net} --target ecp5 --inner-product smallest",
+     "Inner product must be one of direct, codes, winograd for a model, not smallest"),
     ("{net} --bits 4", "--bits must be left out for {net}, which decides it, not 4"),
     ("{net} --output u8", "--output must be left out for {net}, which decides it, not u8"),
     ("{net} --config a.json", "Config must be left out for {net}, not 'a.json'"),

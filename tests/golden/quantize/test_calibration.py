@@ -71,21 +71,22 @@ def test_every_format_of_activations(name, method, rng):
     x = np.abs(rng.normal(size=(24, 64)))
     fmt = parse(name)
 
-    def made(zero_points="none"):
-        return quantize_network(layers, x, weights="s8n", activations=fmt, contract="half_up",
-                                method=method, zero_points=zero_points)
+    def made(activations=fmt, zero_points="none"):
+        return quantize_network(layers, x, weights="s8n", activations=activations,
+                                contract="half_up", method=method, zero_points=zero_points)
 
     if "loaded" in name:
-        with pytest.raises(ValueError, match=f"^Activations must have levels of their own, as "
-                                             f"codebook:L/L... has, not {name}$"):
-            made()
+        for given in (fmt, name):
+            with pytest.raises(ValueError, match=f"^Activations must have levels of their own, as "
+                                                 f"codebook:L/L... has, not {name}$"):
+                made(given)
         return
     if fmt.max < 1:
         with pytest.raises(ValueError, match=f"^Format must have a positive level to be "
                                              f"symmetric, not {name}$"):
             made()
         return
-    network = made("activations" if isinstance(fmt, IntFormat) else "none")
+    network = made(zero_points="activations" if isinstance(fmt, IntFormat) else "none")
     y = run(network, quantize(x, network.input))["dense1"]
     if fmt.bits >= 4 and not (isinstance(fmt, BlockScaled) or fmt.min >= 0):
         real = run_float(layers, x)
@@ -100,14 +101,15 @@ def test_every_format_of_weights(name, zero_points, per, rng):
     layers = [FloatDense(rng.normal(size=(8, 64)) / 8, rng.normal(size=8))]
     x, fmt = rng.normal(size=(24, 64)), parse(name)
 
-    def made():
-        return quantize_network(layers, x, weights=fmt, activations="s8", contract="half_up",
+    def made(weights=fmt):
+        return quantize_network(layers, x, weights=weights, activations="s8", contract="half_up",
                                 zero_points=zero_points, per=per)
 
     if "loaded" in name:
-        with pytest.raises(ValueError, match=f"^Weights must have levels of their own, as "
-                                             f"codebook:L/L... has, not {name}$"):
-            made()
+        for given in (fmt, name):
+            with pytest.raises(ValueError, match=f"^Weights must have levels of their own, as "
+                                                 f"codebook:L/L... has, not {name}$"):
+                made(given)
         return
     movable = zero_points == "both" and isinstance(fmt, IntFormat)
     if not movable and (fmt.min >= 0 or fmt.max < 1):

