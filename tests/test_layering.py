@@ -50,7 +50,7 @@ WINGS = {
         "readers": ("contracts", "floats", "formats", "networks", "runtimes"),
         # What a file means is the reader's to say.
         "writers": ("contracts", "formats", "layers", "networks", "runtimes.qonnx",
-                    "readers.qonnx.exact", "readers.qonnx.steps"),
+                    "readers.contents", "readers.qonnx.exact", "readers.qonnx.steps"),
         "quantize": ("contracts", "floats", "formats", "layers", "networks",
                      "runtimes.onnx_ops"),
         "train": ("floats", "formats", "networks", "quantize"),

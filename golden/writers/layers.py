@@ -26,10 +26,10 @@ from golden.networks import (
 )
 from golden.units import Scheme
 from golden.writers.graph import Graph
-from golden.writers.quantizers import MODES, Quantizer, constant
+from golden.writers.quantizers import MODES, Quantizer, check, constant
 from golden.writers.steps import clip, fitted, rounding_of
 
-__all__ = ["LAYERS", "Writer"]
+__all__ = ["LAYERS", "Writer", "check_alone"]
 
 MOST_BITS = 8
 """Most bits of an average."""
@@ -90,10 +90,31 @@ def _floats(values: Sequence[Fraction], shape: Sequence[int]) -> np.ndarray:
     return np.array([float(each) for each in values], np.float32).reshape(shape)
 
 
+def check_alone(layer: Layer):
+    """Raise ``ValueError`` for what a layer has, whatever its inputs are, that QONNX cannot say."""
+    if type(layer) not in LAYERS:
+        raise ValueError(f"Layer must be one of {', '.join(each.__name__ for each in LAYERS)}, "
+                         f"not {type(layer).__name__}")
+    if isinstance(layer, Linear):
+        if layer.exponents is not None or layer.table is not None:
+            raise ValueError("Weights and results must have no exponents and no table")
+        check(layer.weight.format, "the weights")
+    if isinstance(layer, Linear | Concat):
+        rounding_of(layer.contract)  # which refuses what has none
+    if isinstance(layer, Linear | Add | Concat):
+        Quantizer.of(layer.output, "the output")
+    if isinstance(layer, Add) and not isinstance(layer.scheme, Scheme):
+        raise ValueError(f"Scheme must be one of integers, not {layer.scheme.name}")
+    if isinstance(layer, Pool) and layer.kind != "max":
+        if np.any(layer.padding):
+            raise ValueError(f"Padding of an average must be 0, as a border has fewer elements, "
+                             f"not {layer.padding}")
+        if layer.output.format.bits > MOST_BITS:
+            raise ValueError(f"Output of an average must have at most {MOST_BITS} bits, "
+                             f"not {layer.output.format.bits} ({layer.output.format})")
+
+
 def _linear(layer: Linear, writer: Writer):
-    if layer.exponents is not None or layer.table is not None:
-        raise ValueError("Weights and results must have no exponents and no table")
-    rounding_of(layer.contract)  # which refuses what has none
     graph, name, count = writer.graph, layer.name, len(layer.weights)
     rows = fitted(layer, writer.network, writer.quantizers[layer.inputs[0]],
                   writer.quantizer(layer))
@@ -136,13 +157,7 @@ def _pool(layer: Pool, writer: Writer):
     output = name if plain else graph.fresh(f"{name}.pooled")
     if layer.kind == "max":
         graph.node("MaxPool", [x], output, **fields)
-    elif np.any(layer.padding):
-        raise ValueError(f"Padding of an average must be 0, as a border has fewer elements, "
-                         f"not {layer.padding}")
     else:
-        if layer.output.format.bits > MOST_BITS:
-            raise ValueError(f"Output of an average must have at most {MOST_BITS} bits, "
-                             f"not {layer.output.format.bits} ({layer.output.format})")
         graph.node("AveragePool", [x], output, **fields)
     if plain:
         graph.made(name, first=True)
@@ -171,8 +186,7 @@ def _transpose(layer: Transpose, writer: Writer):
 
 def _add(layer: Add, writer: Writer):
     graph, name, network = writer.graph, layer.name, writer.network
-    if not isinstance(layer.scheme, Scheme):
-        raise ValueError(f"Scheme must be one of integers, not {layer.scheme.name}")
+    assert isinstance(layer.scheme, Scheme)
     shapes = [network.tensors[each].shape for each in layer.inputs]
     if shapes[0] != shapes[1]:
         raise ValueError(f"Inputs must have one shape, not {shapes[0]} and {shapes[1]}")

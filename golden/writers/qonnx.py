@@ -14,11 +14,13 @@ from typing import Any
 
 from golden.command import Parser, output_file, write_file
 from golden.networks import Layer, Network
+from golden.readers.contents import opened
 from golden.run import prove
 from golden.saved import load
 from golden.writers.graph import Graph
 from golden.writers.inputs import input_quantizer, missed_ties, ties_note
-from golden.writers.layers import LAYERS, Writer
+from golden.writers.layers import LAYERS, Writer, check_alone
+from golden.writers.quantizers import Quantizer
 
 __all__ = ["main", "missed_ties", "qonnx_model", "ties_note", "write_qonnx"]
 
@@ -66,10 +68,12 @@ def qonnx_model(network: Network) -> Any:
             broken.add(tensor.name)
     for layer in network.layers:
         try:
-            _layer(layer, writer, known=not broken & set(layer.inputs))
+            check_alone(layer)
+            if not broken & set(layer.inputs):
+                LAYERS[type(layer)](layer, writer)
         except ValueError as error:
             problems.append(f"{layer.name!r}: {error}")
-        if layer.name not in writer.quantizers:
+        if layer.name not in writer.quantizers and not _stood_in(layer, writer):
             broken.add(layer.name)
     if problems:
         raise ValueError(f"Layers must be ones that QONNX can say, not {'; '.join(problems)}")
@@ -87,13 +91,15 @@ def _input(name: str, writer: Writer):
     writer.quantizers[name] = quantizer
 
 
-def _layer(layer: Layer, writer: Writer, *, known: bool):
-    # Of inputs that are not known, the kind of the layer is all that can be said.
-    if type(layer) not in LAYERS:
-        raise ValueError(f"Layer must be one of {', '.join(each.__name__ for each in LAYERS)}, "
-                         f"not {type(layer).__name__}")
-    if known:
-        LAYERS[type(layer)](layer, writer)
+def _stood_in(layer: Layer, writer: Writer) -> bool:
+    # Of a refused layer, its result's quantizer lets the layers behind it be judged all the same.
+    try:
+        writer.quantizers[layer.name] = Quantizer.of(
+            writer.network.quantization(layer.name), "the output")
+    except ValueError:
+        return False
+    writer.graph.made(layer.name, first=False)
+    return True
 
 
 def write_qonnx(network: Network, path: str | Path, name: str = "QONNX file"):
@@ -131,7 +137,10 @@ def main(argv: list[str] | None = None) -> int:
     args = arguments.parse_args(argv)
     try:
         path = output_file("--output", args.output)
-        network = load(args.network)
+        with opened(Path(args.network), "Network"):
+            if path.exists() and path.samefile(args.network):
+                raise ValueError(f"--output must be another file than the network, not {path}")
+            network = load(args.network)
         write_qonnx(network, path, "--output")
         if note := ties_note(network):
             print(note, file=sys.stderr)

@@ -15,7 +15,7 @@ from golden.readers.qonnx.steps import ROUNDINGS
 from golden.runtimes.qonnx import bipolar, quant
 from golden.writers.graph import DOMAIN, Graph
 
-__all__ = ["BIPOLAR", "EXTRA", "MODES", "Quantizer", "constant", "float32", "not_below"]
+__all__ = ["BIPOLAR", "EXTRA", "MODES", "Quantizer", "check", "constant", "float32", "not_below"]
 
 HALF = Fraction(1, 2)
 BIPOLAR = OddFormat(1)
@@ -165,7 +165,7 @@ def constant(graph: Graph, name: str, levels: np.ndarray, quantization: Quantiza
     name : str
     levels : array of integers
     quantization : Quantization
-        Format and zero points of the weights.
+        Format, which :func:`check` takes, and zero points of the weights.
     scales : sequence of Fraction
         Real value of one level in each channel, numbers of float32.
     axis : int
@@ -174,7 +174,6 @@ def constant(graph: Graph, name: str, levels: np.ndarray, quantization: Quantiza
         The weights, in messages.
     """
     fmt = quantization.format
-    check(fmt, title)
     sizes = [1] * levels.ndim
     sizes[axis] = len(scales)
     step = np.array([float(each) for each in scales], np.float32)

@@ -53,8 +53,8 @@ def test_a_loaded_codebook():
 
 def test_draws(rng):
     network = chain(rng, "s3n", "s4", contract="stochastic")
-    with pytest.raises(ValueError, match="'dense0': Contract must be one that gives each sum one "
-                                         "level, not stochastic$"):
+    said = "Contract must be one that gives each sum one level, not stochastic"
+    with pytest.raises(ValueError, match=f"'dense0': {said}; 'dense1': {said}$"):
         qonnx_model(network)
 
 
@@ -65,6 +65,29 @@ def test_all_problems_are_named(rng):
         qonnx_model(replace(network, layers=(
             replace(network.layers[0], inputs=("input",), weight=codebook),
             replace(network.layers[0], name="dense1", inputs=("input",), weight=codebook))))
+
+
+@pytest.mark.parametrize("activations", ["s4", "e4m3fn"])
+def test_layers_behind_refused_ones_are_named(rng, activations):
+    """Their inputs may be ones that QONNX can say, or not."""
+    with pytest.raises(ValueError, match="'dense0': Format of the weights .*; 'dense1': Format of "
+                                         "the weights [^;]*$"):
+        qonnx_model(chain(rng, "codebook:-5/-1/0/2", activations))
+
+
+def test_a_layer_behind_a_refused_one_is_judged_with_its_input(rng):
+    network = chain(rng, "s3n", "s4")
+    first, last = network.layers
+    codebook = replace(first.weight, format=parse("codebook:-3/-2/-1/0/1/2/3"))
+    clamp = np.resize([-8, -7], 5)
+    one = replace(network, layers=(replace(first, weight=codebook), replace(
+        last, parameters={**last.parameters, "clamp_min": clamp})))
+    with pytest.raises(ValueError, match="'dense0': Format of the weights .*; 'dense1': Clamp must "
+                                         "be one for all channels$"):
+        qonnx_model(one)
+    one = replace(network, layers=(replace(first, weight=codebook), last))
+    with pytest.raises(ValueError, match="'dense0': [^;]*$"):
+        qonnx_model(one)
 
 
 def test_exact_sums(rng):
@@ -124,9 +147,16 @@ def test_the_command(rng, tmp_path, capsys):
     assert main([str(net), "-o", str(path)]) == 0
     assert read(path).layers[-1].name == "dense1"
     save(chain(rng, "e4m3fn", "s4"), net)
+    saved, link = net.read_bytes(), tmp_path / "link.onnx"
+    link.symlink_to(net)
     for arguments, message in (
             ([str(net), "-o", str(tmp_path / "two.onnx")], "Layers must be ones that QONNX can"),
-            ([str(tmp_path / "none"), "-o", str(tmp_path / "two.onnx")], "No such file"),
+            ([str(tmp_path / "none"), "-o", str(tmp_path / "two.onnx")],
+             f"Network must be a file that can be read, not {tmp_path / 'none'} (No such file or"),
+            ([str(net), "-o", str(net)],
+             f"--output must be another file than the network, not {net}"),
+            ([str(net), "-o", str(link)],
+             f"--output must be another file than the network, not {link}"),
             ([str(net), "-o", str(tmp_path)], "--output must be a file, not the folder")):
         with pytest.raises(SystemExit) as ended:
             main(arguments)
@@ -134,4 +164,5 @@ def test_the_command(rng, tmp_path, capsys):
         error = capsys.readouterr().err
         assert error.startswith("python -m golden.writers.qonnx: error: ") and message in error
         assert error.count("\n") == 1
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["net.npz", "one.onnx"]
+    assert net.read_bytes() == saved
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["link.onnx", "net.npz", "one.onnx"]
