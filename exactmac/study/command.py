@@ -106,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _stores(folder: Path) -> tuple[Store, Cache]:
     def warn(text: str):
         print(f"{PROG}: warning: {text}", file=sys.stderr)
-    return Store(folder, warn), Cache(folder / "results", warn)
+    return Store(folder, PROG, warn), Cache(folder / "results", warn)
 
 
 def table(found: Mapping[str, Any]) -> Table:

@@ -145,8 +145,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _check_tools(args, targets)
         if not args.out:
             raise ValueError("Out must name a folder, not ''")
-        store = Store(Path(args.out), lambda text: print(f"{PROG}: warning: {text}",
-                                                         file=sys.stderr))
+        store = Store(Path(args.out), PROG,
+                      lambda text: print(f"{PROG}: warning: {text}", file=sys.stderr))
         tasks = [_task(subject, point, targets, args) for point in points]
         # Points of the same numbers one after the other: golden computes them once in a process.
         gathered = Gathering(tasks, store, "points", lambda task: str(task.point.numbers))

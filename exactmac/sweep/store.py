@@ -1,4 +1,4 @@
-"""Folder of a sweep's results, each named by the digest of all that it depends on."""
+"""Folder of a sweep's or a study's results, each named by the digest of what it depends on."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -15,7 +15,6 @@ VERSION = 1
 """Version of the folder: of the results, and of the files for readers."""
 
 MARK = "version.json"
-_MARK = {"exactmac sweep": VERSION}
 
 
 class Store:
@@ -24,22 +23,25 @@ class Store:
     Parameters
     ----------
     folder : Path
-        Folder of the sweep, which need not exist.
+        Folder of the command's files, which need not exist.
+    command : str
+        Name of the command, whose results alone the folder may have.
     warn : function
         Called with a sentence about each damaged result, which is computed again.
 
     Raises
     ------
     ValueError
-        If it is no folder, or has the results of another version.
+        If it is no folder, or has results of another version or command.
     OSError
         If it cannot be read.
     """
 
-    def __init__(self, folder: Path, warn: Callable[[str], None]):
+    def __init__(self, folder: Path, command: str, warn: Callable[[str], None]):
         if folder.exists() and not folder.is_dir():
             raise ValueError(f"Out must be a folder, not the file {folder}")
         self.folder = folder
+        self._mark = {command: VERSION}
         place = folder / "results"
         self._cache = Cache(place, warn)
         if place.exists() and any(place.iterdir()):
@@ -49,16 +51,16 @@ class Store:
                 found = "results of no version"
             except ValueError:
                 found = "a damaged version"
-            if found != _MARK:
+            if found != self._mark:
                 text = found if isinstance(found, str) else json.dumps(found)
-                raise ValueError(f"Out must be a folder with results of version {VERSION}, or "
-                                 f"without any, not {folder} ({text})")
+                raise ValueError(f"Out must be a folder with results of {command}, version "
+                                 f"{VERSION}, or without any, not {folder} ({text})")
 
     def open(self):
         """Make the folder, if there is none; ``OSError`` if it cannot be written."""
         place = self.folder / "results"
         place.mkdir(parents=True, exist_ok=True)
-        replace_file(place / MARK, json.dumps(_MARK).encode() + b"\n")
+        replace_file(place / MARK, json.dumps(self._mark).encode() + b"\n")
 
     def __len__(self) -> int:
         return sum(each.name != MARK for each in (self.folder / "results").glob("*.json"))

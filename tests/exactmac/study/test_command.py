@@ -101,7 +101,7 @@ def test_a_disk_that_the_examples_fill_keeps_earlier_results(monkeypatch, tmp_pa
     """Before it is known how many results the study needs."""
     monkeypatch.setattr(command, "missing", lambda: None)
     monkeypatch.setattr(Study, "members", lambda self: [])
-    Store(tmp_path, print).open()
+    Store(tmp_path, command.PROG, print).open()
     Cache(tmp_path / "results", print).put({"a": 1}, 2)
 
     def full(path, data):
@@ -119,13 +119,20 @@ def test_an_out_that_is_a_file(capsys, monkeypatch):
         2, "exactmac study: error: Out must be a folder, not the file /dev/null\n")
 
 
-def test_results_of_another_version(made_up, tmp_path, capsys):
-    Store(tmp_path, print).open()
-    (tmp_path / "results" / "version.json").write_text('{"exactmac sweep": 0}')
-    status, said = ended(capsys, "--out", tmp_path)
-    assert status == 2 and said.startswith(
-        "exactmac study: error: Out must be a folder with results of version ")
-    assert said.count("\n") == 1
+@pytest.mark.parametrize("mark", ['{"exactmac study": 0}', '{"exactmac sweep": 1}'])
+def test_results_of_another_version_or_command(made_up, tmp_path, capsys, mark):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "version.json").write_text(mark)
+    assert ended(capsys, "--out", tmp_path) == (
+        2, "exactmac study: error: Out must be a folder with results of exactmac study, version 1, "
+           f"or without any, not {tmp_path} ({mark})\n")
+
+
+def test_a_study_and_a_sweep_have_folders_of_their_own(tmp_path):
+    Store(tmp_path, command.PROG, print).open()
+    Store(tmp_path, command.PROG, print)
+    with pytest.raises(ValueError, match="^Out must be a folder with results of exactmac sweep, "):
+        Store(tmp_path, "exactmac sweep", print)
 
 
 def test_an_empty_folder_name(made_up, capsys):

@@ -102,7 +102,8 @@ def dynamic_point(monkeypatch, tmp_path):
     monkeypatch.setattr(dynamic, "compared",
                         lambda samples, vectors: {"elements": 1, "vectors": vectors})
     found, failed = study.Study(tmp_path, quick=True, targets=(), widths=("8",), seeds=[0]).run(
-        Store(tmp_path, print), Cache(tmp_path / "results", print), lambda text, steps: None)
+        Store(tmp_path, "exactmac study", print), Cache(tmp_path / "results", print),
+        lambda text, steps: None)
     assert not failed
     [point] = found["points"]
     return point
@@ -171,7 +172,7 @@ def test_dynamic_hardware_that_differs_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(dynamic, "compared", differ)
     cache = Cache(tmp_path / "results", print)
     found, failed = study.Study(tmp_path, quick=True, targets=(), widths=("8",), seeds=[0]).run(
-        Store(tmp_path, print), cache, lambda text, steps: None)
+        Store(tmp_path, "exactmac study", print), cache, lambda text, steps: None)
     assert failed == {"digits-dynamic-8": "Range of layer dense0 differs from golden"}
     assert found["points"] == []  # nothing was measured
     assert [each["width"] for each in found["codes"]] == ["8"]

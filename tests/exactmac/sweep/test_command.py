@@ -427,7 +427,8 @@ def test_a_bad_option_of_a_model_starts_nothing(sweep, model):
 
 
 @pytest.mark.parametrize("mark, said", [
-    ('{"exactmac sweep": 9}', '{"exactmac sweep": 9}'), ("x", "a damaged version"),
+    ('{"exactmac sweep": 9}', '{"exactmac sweep": 9}'),
+    ('{"exactmac study": 1}', '{"exactmac study": 1}'), ("x", "a damaged version"),
     (None, "results of no version")])
 def test_results_of_another_version(sweep, mark, said):
     (sweep.out / "results").mkdir(parents=True)
@@ -435,8 +436,8 @@ def test_results_of_another_version(sweep, mark, said):
     before = sorted(sweep.out.rglob("*"))
     status, out, err = sweep("--bits", "4", *FAST)
     assert (status, out, sweep.tasks) == (2, "", [])
-    assert err == ("exactmac sweep: error: Out must be a folder with results of version 1, or "
-                   f"without any, not {sweep.out} ({said})\n")
+    assert err == ("exactmac sweep: error: Out must be a folder with results of exactmac sweep, "
+                   f"version 1, or without any, not {sweep.out} ({said})\n")
     assert sorted(sweep.out.rglob("*")) == before
 
 
