@@ -146,12 +146,16 @@ def read_reals(path: str, title: str, shape: Sequence[int]) -> np.ndarray:
                          f"not {array.shape}")
     if not len(array):
         raise ValueError(f"{title} must have one sample at least, not shape {array.shape}")
+    _check_finite(array, title)
+    return array.astype(np.float64)
+
+
+def _check_finite(array: np.ndarray, title: str):
     with np.errstate(over="ignore"):
         bad = np.argwhere(~np.isfinite(array.astype(np.float32)))
     if len(bad):
         place = tuple(bad[0].tolist())
         raise ValueError(f"{title} must be finite in float32, not {array[place]} at {place}")
-    return array.astype(np.float64)
 
 
 def labels_for(network: Network, path: str | None, samples: int) -> np.ndarray | None:
@@ -235,7 +239,7 @@ def _samples(array: np.ndarray, tensor: Tensor, real: bool) -> np.ndarray:
         raise ValueError(f"Inputs must have shape (samples, {', '.join(map(str, tensor.shape))}), "
                          f"not {array.shape}")
     if not 1 <= len(array) <= MOST_SAMPLES:
-        raise ValueError(f"Samples must be in range [1, {MOST_SAMPLES}], not {len(array)}")
+        raise ValueError(f"Inputs must have from 1 to {MOST_SAMPLES} samples, not {len(array)}")
     if is_float:
         with np.errstate(over="ignore"):
             array = array.astype(np.float32)
@@ -264,6 +268,7 @@ def levels(model: Model, samples: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(each, Blocks) or not np.issubdtype(each.dtype, np.floating):
             continue
         if model.runtime == SAVED:
+            _check_finite(each, "Inputs")
             found[name] = quantize(each, model.network.quantization(name))
         elif name in quantized:
             found[name] = levels_of(model, name, each)

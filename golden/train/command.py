@@ -85,8 +85,12 @@ def _train(args) -> int:
                              f"{suggestion(name, names)}")
     if args.seeds is not None and args.seeds < 1:
         raise ValueError(f"Seeds must be at least 1, not {args.seeds}")
-    out = _folder(args.out)
     recipes = [RECIPES[name] for name in chosen if name != PACKAGED]
+    if args.seeds is not None and recipes and args.seeds > (
+            most := max(each.seeds for each in recipes)):
+        raise ValueError(f"Seeds must be at most {most}, those of the results to make, "
+                         f"not {args.seeds}")
+    out = _folder(args.out)
     # One thread adds in one order, on any number of cores; read once, when JAX is imported.
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
     # A missing package is found before anything is made.

@@ -154,7 +154,8 @@ def test_the_page_is_written(capsys, monkeypatch, saved, tmp_path):
     ([HELLO, "--labels", "y.npy"], "Labels must be given with --inputs, not y.npy alone"),
     (["digits.npz", "--html", "none/p.html"], "Html must be in a folder that exists, not "
      "none/p.html"),
-    (["digits.npz", "--inputs", "float.npy"], "Numbers to quantize must be finite, not nan"),
+    (["digits.npz", "--inputs", "float.npy"], "Inputs must be finite in float32, not nan at "
+     "(0, 0)"),
     (["digits.npz", "--inputs", "wide.npy"], "Inputs must have shape (samples, 64), not (3, 65)"),
     (["digits.npz", "--inputs", "large.npy"], "Inputs must be in range [-8, 7] of s4, not 8 at "
      "index (0, 0)"),

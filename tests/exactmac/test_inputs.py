@@ -115,7 +115,7 @@ def test_files_of_one_and_of_two_inputs(tmp_path):
      "Inputs must be levels, integers of s8, where the model quantizes no input itself, "
      "not float64"),
     ({"t0": np.zeros((0, 3)), "t1": np.zeros((2, 3), int)},
-     r"Samples must be in range \[1, 4096\], not 0"),
+     "Inputs must have from 1 to 4096 samples, not 0"),
 ])
 def test_bad_arrays(arrays, message, tmp_path):
     read = read_model(written(tmp_path / "model.tflite", size=3))
@@ -214,7 +214,7 @@ def test_block_scaled_inputs(rng, tmp_path):
     expected = quantize_blocks(real, own.format, exponents=own.exponents)
     assert all(map(np.array_equal, found, expected))
     for array, message in ((np.ones((1, 40), int), "Inputs must be real numbers, not int64"),
-                           (np.full((1, 40), np.nan), "Numbers to quantize must be finite")):
+                           (np.full((1, 40), np.nan), "Inputs must be finite in float32, not nan")):
         np.save(path, array)
         with pytest.raises(ValueError, match=f"^{message}"):
             read_inputs(path, read)

@@ -249,6 +249,8 @@ def test_a_qonnx_file_says_which_ties_it_moves(capsys, tmp_path, rng):
     ("--model softmax.onnx", "Model softmax.onnx must have operators that can be read, not Tanh 0 "
                              "(t0_0), Softmax 1 (t1_0): Operator must be one of Gemm, "),
     ("--model cut.onnx", "Model cut.onnx must be "),
+    ("--model no.npy", "Model no.npy must be an ONNX file, which is a ModelProto with a graph and "
+                       "an opset"),
     ("--model none.onnx", "Model must be a file that can be read, not none.onnx (No such file or "
                           "directory)"),
     ("--model levels.onnx", "Model levels.onnx must be of real numbers, not quantized: it has "

@@ -93,8 +93,14 @@ class Graph:
     opsets: Mapping[str, int]
 
 
-def parse(path: Path) -> Graph:
+def parse(path: Path, wanted: str = "an ONNX file") -> Graph:
     """Read a file.
+
+    Parameters
+    ----------
+    path : Path
+    wanted : str
+        What the file must be, in the message on one that is no ONNX model.
 
     Raises
     ------
@@ -107,8 +113,8 @@ def parse(path: Path) -> Graph:
     """
     model = _proto(path)
     if model is None:
-        raise DamagedModel(f"Model {path} must be a TFLite file, which has TFL3 at byte 4, or an "
-                           f"ONNX file, which is a ModelProto with a graph and an opset")
+        raise DamagedModel(f"Model {path} must be {wanted}, which is a ModelProto with a graph "
+                           f"and an opset")
     with whole(path):
         return _graph(model, External(path.parent))
 

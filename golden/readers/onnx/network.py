@@ -56,7 +56,9 @@ def read_onnx(path: Path, runtime: str = "onnxruntime") -> Model:
     if runtime not in RUNTIMES:
         raise ValueError(f"Runtime must be one of {', '.join(RUNTIMES)} for an ONNX model, "
                          f"not {runtime!r}")
-    return _Reader(parse(path), fuses=runtime == "onnxruntime").read(path, runtime)
+    # What no other reader takes comes here.
+    graph = parse(path, "a TFLite file, which has TFL3 at byte 4, or an ONNX file")
+    return _Reader(graph, fuses=runtime == "onnxruntime").read(path, runtime)
 
 
 class _Reader(Reader):

@@ -239,7 +239,8 @@ def test_the_nearest_runtime(capsys):
     ("--runtime litert", "Runtime must be"),
     ("--samples 0", "Samples must be in range [1, 4096], not 0"),
     ("--seed -1", "Seed must not be negative, not -1"),
-    ("--inputs {nan}", "Numbers to quantize must be finite, not nan"),
+    ("--inputs {nan}", "Inputs must be finite in float32, not nan at (0, 0)"),
+    ("--inputs {empty}", "Inputs must have from 1 to 4096 samples, not 0"),
     ("--inputs {wide}", "Inputs must have shape (samples, 6), not (2, 7)"),
     ("--inputs {net}", "Inputs must be x, not "),
     ("--inputs nowhere.npy", "Inputs must be a file that can be read, not nowhere.npy"),
@@ -247,8 +248,10 @@ def test_the_nearest_runtime(capsys):
     ("--plot /nowhere/a.svg", "Plot must be in a folder that exists, not /nowhere/a.svg"),
 ])
 def test_bad_input(net, tmp_path, capsys, arguments, message):
-    names = {"net": net, "nan": tmp_path / "nan.npy", "wide": tmp_path / "wide.npy"}
+    names = {"net": net, "nan": tmp_path / "nan.npy", "wide": tmp_path / "wide.npy",
+             "empty": tmp_path / "empty.npy"}
     np.save(names["nan"], np.full((2, 6), np.nan))
+    np.save(names["empty"], np.zeros((0, 6), int))
     np.save(names["wide"], np.zeros((2, 7), int))
     before = sorted(tmp_path.iterdir())
     status, out, err = quick(capsys, net, *arguments.format(**names).split())

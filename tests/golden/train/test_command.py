@@ -40,6 +40,9 @@ def test_training_imports_nothing_more():
     (["--out", __file__], f"Out must be a folder, not the file {__file__}"),
     (["--out", "/sys/folder"], "Out must be writable, not /sys/folder (Operation not permitted)"),
     (["--seeds", "0"], "Seeds must be at least 1, not 0"),
+    (["--seeds", "11"], "Seeds must be at most 10, those of the results to make, not 11"),
+    (["--seeds", "4", "--only", "digits-step-w3a3"],
+     "Seeds must be at most 3, those of the results to make, not 4"),
     (["--seeds", "x"], "argument --seeds: must be an integer, not 'x'"),
     (["--only", "digits,digits-step-w4"], "Only must be names that --list prints, not "
      "'digits-step-w4' (did you mean digits-step-w4a4?)"),
