@@ -42,7 +42,7 @@ SIZE_SEEDS, QUICK_SIZE_SEEDS = range(5), range(2)
 SIZE_WIDTHS, QUICK_SIZE_WIDTHS = ("8", "4", "3", "2"), ("4", "2")
 
 WHAT = (f"{len(QUICK_SEEDS)} seeds, area on ECP5 alone, and {measure.QUICK_VECTORS} vectors "
-        "of each point simulated: some minutes on two cores")
+        "of each point simulated")
 """What a quick study is."""
 
 

@@ -98,6 +98,17 @@ def test_a_combination_without_a_network_starts_nothing(sweep, arguments, messag
     assert err.count("\n") == 1 and not sweep.out.exists()
 
 
+def test_bits_alone_name_the_network_of_one_bit():
+    named = {}
+    for point in points_of({"bits": [*range(1, 9)]}):
+        try:
+            named[point.given["bits"]] = DATASETS["digits"].settled(
+                replace(point, workflow=SCRATCH)).committed["name"]
+        except ValueError as error:
+            assert "must be those of a committed network" in str(error)
+    assert named == {1: "digits-binary-w1a1"}
+
+
 @pytest.mark.parametrize("name", sorted(
     set(contracts.CONTRACTS) - {"half_up", "none"}))
 def test_every_other_contract_is_refused(name):
