@@ -12,7 +12,7 @@ from golden.floats import (
     FloatReshape,
     FloatTranspose,
 )
-from golden.formats import IntFormat
+from golden.formats import BlockScaled, IntFormat
 from golden.networks import Add, Concat, Layer, Pool, Quantization, Reshape, Transpose
 from golden.quantize.linear import clip_levels
 from golden.unit_scales import parameters_of
@@ -40,8 +40,17 @@ def without_weights(layer: FloatLayer, inputs: Sequence[Quantization], output: Q
         Contract of a concatenation.
     scheme : Scheme or FusedScheme
         Arithmetic of a sum.
+
+    Raises
+    ------
+    ValueError
+        If a tensor is block-scaled, or one that is added or joined is none of integers.
     """
     own = {"name": layer.name, "inputs": layer.inputs, "output": output}
+    for fmt in (each.format for each in inputs):
+        if isinstance(fmt, BlockScaled):
+            raise ValueError(f"Tensors must have a format without exponents for layer "
+                             f"{layer.name!r}, not {fmt}")
     if isinstance(layer, FloatReshape):
         return Reshape(**own, target=layer.target)
     if isinstance(layer, FloatTranspose):

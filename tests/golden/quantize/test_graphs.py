@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from golden.affine import dequantize, quantize
-from golden.floats import FloatConv2d, FloatDense, float_tensors
+from golden.floats import (
+    FloatConv2d,
+    FloatDense,
+    FloatReshape,
+    FloatTranspose,
+    float_tensors,
+)
 from golden.formats import parse
 from golden.networks import Quantization
 from golden.quantize import Weights, quantize_network
@@ -74,3 +80,14 @@ def test_what_is_given_is_checked(given, kind, message):
     with pytest.raises(kind, match=f"^{message}$"):
         quantize_network([FloatDense(np.ones((2, 3)))], np.ones((4, 3)), weights="s4n",
                          activations="s4", contract="half_up", given=given)
+
+
+@pytest.mark.parametrize("layer, features", [
+    (FloatTranspose(axes=(0, 2, 1)), 3), (FloatReshape(target=(12,)), 12)])
+def test_blocks_are_not_moved(layer, features, rng):
+    """A block is of neighbours along the last axis."""
+    layers = [layer, FloatDense(rng.normal(size=(2, features)))]
+    with pytest.raises(ValueError, match="^Tensors must have a format without exponents for "
+                                         "layer '[a-z]+0', not mx_s8$"):
+        quantize_network(layers, rng.normal(size=(5, 3, 4)), weights="s8n", activations="mx_s8",
+                         contract="half_up", zero_points="none")
