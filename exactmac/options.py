@@ -367,10 +367,10 @@ def config_of(args: argparse.Namespace) -> TileConfig:
     for name, read in (("lut", lut_of), ("parameters", parameters_of)):
         if name in choices:
             choices[name] = read(choices[name])
-    how, known = choices.get("inner_product", SMALLEST), (*INNER_PRODUCTS, SMALLEST)
-    if how not in known:
+    how, known = choices.get("inner_product"), (*INNER_PRODUCTS, SMALLEST)
+    if how is not None and how not in known:
         raise ValueError(f"Inner product must be one of {', '.join(known)}, not {how!r}")
-    by_size = choices.get("inner_product") == SMALLEST
+    by_size = how == SMALLEST
     if by_size:
         del choices["inner_product"]
     try:

@@ -147,7 +147,7 @@ def quantize_network(network: FloatNetwork | Sequence[FloatLayer], calibration, 
     winners = winners_of(network, real[network.output]) if classifier else None
     if winners is not None and winners.tensor in met:
         raise ValueError(f"Unify must be requantize for a classifier whose last sums "
-                         f"{network.output!r} meet others, not {unify}")
+                         f"{winners.tensor!r} meet others, not {unify}")
 
     def ranged(tensor: str, values, fmt: Format) -> Quantization:
         group = met.get(tensor, ())
