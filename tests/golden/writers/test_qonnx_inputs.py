@@ -54,14 +54,19 @@ def is_tie(x, quantization):
     return (y % 1 == 0.5) & (y > fmt.min) & (y < fmt.max)
 
 
+def by_file(network, x, folder):
+    """Levels that the network's QONNX file makes of numbers."""
+    write_qonnx(network, folder / "one.onnx")
+    [border] = read_model(folder / "one.onnx").borders.values()
+    return border(x)
+
+
 @pytest.mark.parametrize("fmt, scale, zero_point", HELD)
 def test_all_ties_are_held(fmt, scale, zero_point, tmp_path):
     network = network_of(fmt, scale, zero_point)
     x = grid(network.input)
     own = quantize(x, network.input)
-    write_qonnx(network, tmp_path / "one.onnx")
-    [border] = read_model(tmp_path / "one.onnx").borders.values()
-    np.testing.assert_array_equal(border(x), own)
+    np.testing.assert_array_equal(by_file(network, x, tmp_path), own)
     assert missed_ties(network) == {} and ties_note(network) == ""
 
 
@@ -71,9 +76,7 @@ def test_ties_above_0_are_held(fmt, scale, zero_point, tmp_path):
     network = network_of(fmt, scale, zero_point)
     x = grid(network.input)
     own = quantize(x, network.input)
-    write_qonnx(network, tmp_path / "one.onnx")
-    [border] = read_model(tmp_path / "one.onnx").borders.values()
-    found = border(x)
+    found = by_file(network, x, tmp_path)
     wrong, ties = found != own, is_tie(x, network.input)
     assert ties.any() and not (wrong & ties & (x >= 0)).any()
     missed = missed_ties(network).get("input", np.array([]))
