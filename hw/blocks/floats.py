@@ -108,8 +108,8 @@ class FloatHeapDot(FloatDot, AddingCell):
     -------
     i, o
         Those of :class:`~hw.blocks.grid.Dot`; with an accumulator, ``o`` is its next value.
-    before : In(total.width)
-        Accumulator, in the cycle of ``o``; only with one.
+    before, keep
+        Those of :class:`~hw.blocks.interface.AddingCell`; only with an accumulator.
     """
 
     def __init__(self, *, weights: Format, activations: Format, lanes: int, fabric: Fabric,

@@ -58,8 +58,8 @@ class FoldedDot(AddingCell):
     -------
     i : In(StructLayout)
         ``activations``, ``[lanes]``, as codes that are never negative; ``weights``, ``[lanes]``.
-    before : In(total.width)
-        Accumulator, in the cycle of ``o``; only with one.
+    before, keep
+        Those of :class:`~hw.blocks.interface.AddingCell`; only with an accumulator.
     o : Out
         Sum, unsigned; with an accumulator, its next value, of the shape of ``total``.
     """

@@ -43,8 +43,8 @@ class HeapDot(AddingCell):
         ``activations`` and ``weights``, each with ``codes``, ``[lanes]``, and, where it is needed,
         an ``addend`` of the vector alone, which comes :func:`hw.heap.late_of`
         cycles later.
-    before : In(total.width)
-        Accumulator, in the cycle of ``o``; only with one.
+    before, keep
+        Those of :class:`~hw.blocks.interface.AddingCell`; only with an accumulator.
     o : Out(shape_of(total or dot_range(weights, activations, lanes).format))
         Sum of the products; with an accumulator, its next value.
     """
