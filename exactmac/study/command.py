@@ -112,8 +112,9 @@ def _stores(folder: Path) -> tuple[Store, Cache]:
 def table(found: Mapping[str, Any]) -> Table:
     """Table of the points of a study, a row each."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("data", "workflow", "width", "weights x inputs"):
+    for column in ("data", "workflow", "width"):
         table.add_column(column, no_wrap=True)
+    table.add_column("weights x inputs")  # levels of codebooks may take more than a line
     for column in ("accuracy", "loss", "BitOps", "nJ", "LUT ecp5"):
         table.add_column(column, justify="right", no_wrap=True)
     for each in found["points"]:

@@ -1,9 +1,11 @@
 """The command ``exactmac study``: files, exit status, one line for what is wrong."""
 
 import csv
+import io
 import json
 
 import pytest
+from rich.console import Console
 
 from exactmac.cache import Cache
 from exactmac.study import command, measure
@@ -55,6 +57,16 @@ def test_it_writes_a_page_and_both_files(made_up, tmp_path, capsys):
     assert json.dumps(found["fits"]) in (tmp_path / "study.html").read_text()
     assert "255,744 elements of hardware compared with golden, 0 mismatches" in said
     assert f"{tmp_path}/study.html" in said.replace("\n", "")
+
+
+def test_levels_of_codebooks_shorten_no_other_column():
+    levels = "codebook of 4 levels, codebook:-128/-45/17/89, codebook:-126/-48/15/86"
+    point = example.study()["points"][0] | {"weights": levels, "bit_operations": 7_477_248}
+    screen = Console(width=command.WIDTH, file=io.StringIO())
+    screen.print(command.table({"points": [point]}))
+    said = screen.file.getvalue()
+    assert "…" not in said
+    assert "7,477,248" in said and "accuracy" in said and point["workflow"] in said
 
 
 def test_json(made_up, tmp_path, capsys):
