@@ -214,28 +214,34 @@ def _build(sources: list[Path], top: str, ports: tuple[StreamPort, ...], options
         has_runtime = kept(runtime)
         if not has_runtime:
             units.append(([root / "include" / each for each in RUNTIME], SLOW))
-        # Without optimization, reading Verilator's headers takes most of the time.
-        header, precompiled = folder / "header.h", cache / f"{_hash(*tools, SLOW, HEADER)}.gch"
+        # Reading Verilator's headers takes most of the time of a small design: the first one at a
+        # level of optimization compiles them beside its own files, for those to come.
+        header, precompiled = folder / "header.h", cache / f"{_hash(*tools, optimize, HEADER)}.gch"
         header.write_text(HEADER)
-        local = folder / "header.h.gch"
-        if kept(precompiled):
-            local.symlink_to(precompiled)
-        elif optimize == SLOW:
-            _call("g++", [*compiler, SLOW, "-x", "c++-header", str(header), "-o", str(local)],
+        has_precompiled = kept(precompiled)
+        if has_precompiled:
+            (folder / "header.h.gch").symlink_to(precompiled)
+
+        def precompile():
+            built = folder / "precompiled"
+            _call("g++", [*compiler, optimize, "-x", "c++-header", str(header), "-o", str(built)],
                   root, folder)
-            keep(local, precompiled)
+            keep(built, precompiled)
 
         def unit(index: int) -> str:
             files, level = units[index]
             text = folder / f"unit{index}.cpp"
             text.write_text("".join(f'#include "{file}"\n' for file in files))
-            include = ["-include", str(header)] if level == SLOW else []
+            include = ["-include", str(header)] if level == optimize else []
             _call("g++", [*compiler, f"-I{folder}", level, *include, "-c", str(text), "-o",
                           f"{text}.o"], root, folder)
             return f"{text}.o"
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
+            pending = [] if has_precompiled else [pool.submit(precompile)]
             objects = [*pool.map(unit, range(len(units)))]
+            for each in pending:
+                each.result()
         if has_runtime:
             objects.append(str(runtime))
         else:
