@@ -49,3 +49,6 @@ def test_placed_tiles_are_those_of_the_measurement():
         found = tiles[way]
         assert (f"| {title} | {found['lut']:,} | {found['ff']:,} | {found['dsp']} | "
                 f"{found['fmax']:.0f} |") in PAGE
+    portable = f"{tiles['exactmac on generic']['lut']:,}"
+    assert f"any target takes {portable} LUTs" in (DOCS.parent / "README.md").read_text()
+    assert f"the tile\nhas {portable} (" in (DOCS / "designer.md").read_text()
