@@ -12,7 +12,7 @@ import numpy as np
 
 from exactmac.study.measure import SHAPE, Job, areas_of
 from exactmac.study.members import Samples, packaged
-from exactmac.study.report import commands, costs_of, layer_of, summary
+from exactmac.study.report import commands, costs_of, layer_of, lost, summary
 from exactmac.study.workflows import DYNAMIC
 from exactmac.sweep.cycles import network_cycles
 from golden import digits
@@ -145,7 +145,7 @@ def point(samples: Samples, own: Mapping[str, Any], equal: Mapping[str, int],
     """
     accuracy, cost = packaged()[2], own["cost"]
     run = {"seed": 0, "accuracy": own["accuracy"], "float_accuracy": accuracy,
-           "loss": 100 * (accuracy - own["accuracy"]), "bit_operations": cost["bit_operations"],
+           "loss": lost(accuracy, own["accuracy"]), "bit_operations": cost["bit_operations"],
            "file": ", ".join(f"{name}.npz" for name in jobs),
            "verified": {**equal, "mismatches": 0}, "reason": None}
     areas = areas_of(list(jobs.values()))

@@ -19,12 +19,14 @@ from golden.networks import Linear, Network
 from golden.quantize.balanced import effective_bits
 
 __all__ = ["COLUMNS", "commands", "costs_of", "csv_bytes", "fits", "json_bytes", "layer_of",
-           "mark_fronts", "point_of", "summary"]
+           "lost", "mark_fronts", "point_of", "summary"]
 
 COLUMNS = ("data", "workflow", "width", "weights", "activations", "seed", "samples", "accuracy",
            "float_accuracy", "loss", "macs", "bit_operations", "stored_bytes", "moved_bytes",
            "energy_pj", "cycles", "verified", "vectors", "elements", "mismatches")
 """Columns of the CSV, a row for each seed of each point; then ``lut_TARGET`` of each target."""
+
+_DIGITS = 9  # of a loss: far fewer than a float has, far more than one example changes
 
 _COSTS = ("macs", "bit_operations", "stored_bytes", "moved_bytes")
 
@@ -53,13 +55,13 @@ def point_of(members: Sequence[Member], jobs: Mapping[str, Job],
         own, equal = job.results[GOLDEN], job.results.get(VERIFIED)
         runs.append({
             "seed": each.seed, "accuracy": own["accuracy"], "float_accuracy": each.float_accuracy,
-            "loss": 100 * (each.float_accuracy - own["accuracy"]),
+            "loss": lost(each.float_accuracy, own["accuracy"]),
             "bit_operations": own["cost"]["bit_operations"], "file": f"{each.name}.npz",
             "verified": None if equal is None else {
                 "vectors": vectors, "elements": equal["elements"], "mismatches": 0},
             "reason": failed.get(each.name)})
         runs += [{"seed": seed, "accuracy": accuracy, "float_accuracy": base,
-                  "loss": 100 * (base - accuracy),
+                  "loss": lost(base, accuracy),
                   "bit_operations": own["cost"]["bit_operations"], "file": None,
                   "verified": None, "reason": None}
                  for seed, (accuracy, base) in each.others.items()]
@@ -77,6 +79,15 @@ def point_of(members: Sequence[Member], jobs: Mapping[str, Job],
         "commands": commands(folder, first.name, Saved.names(first.data)[2])}
 
 
+def _rounded(points: float) -> float:
+    return round(points, _DIGITS) + 0.0  # and not -0.0
+
+
+def lost(base: float, accuracy: float) -> float:
+    """Return the percentage points from one accuracy down to another; exactly 0 for equal ones."""
+    return _rounded(100 * (base - accuracy))
+
+
 def summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the means and ends of some runs' accuracies, and what was compared in all.
 
@@ -88,7 +99,7 @@ def summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"accuracy": fmean(accuracies), "accuracy_min": min(accuracies),
             "accuracy_max": max(accuracies),
             "float_accuracy": fmean(each["float_accuracy"] for each in runs),
-            "loss": fmean(each["loss"] for each in runs),
+            "loss": _rounded(fmean(each["loss"] for each in runs)),
             "verified": len(known) == len(equal),
             "vectors": min((each["vectors"] for each in known), default=0),
             "elements": sum(each["elements"] for each in known),

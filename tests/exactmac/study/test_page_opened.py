@@ -139,3 +139,19 @@ def test_tables_of_fits_and_workflows(opened):
 def test_nothing_is_wider_than_the_page(opened, width):
     tab = opened(study(), viewport={"width": width, "height": 800})
     assert tab.evaluate("document.documentElement.scrollWidth") == width
+
+
+OVERLAPS = """() => [...document.querySelectorAll(".choice")].filter((choice) => {
+  const range = document.createRange();
+  range.selectNodeContents(choice.parentElement.querySelector("h2"));
+  const own = choice.getBoundingClientRect();
+  return [...range.getClientRects()].some((text) => text.right > own.left
+    && text.left < own.right && text.bottom > own.top && text.top < own.bottom);
+}).map((choice) => choice.innerText)"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1280, 1000, 420])
+def test_no_choice_lies_on_a_title(opened, width):
+    tab = opened(study(), viewport={"width": width, "height": 800})
+    assert tab.locator(".choice").count() > 1 and tab.evaluate(OVERLAPS) == []

@@ -49,6 +49,18 @@ def test_json_has_the_whole_study():
     assert json.loads(report.json_bytes(study())) == study()
 
 
+def test_equal_accuracies_lose_nothing():
+    """A loss of 1e-15 points would have a logarithm, and a place in plot and fit."""
+    gained = [report.lost(base / 360, accuracy / 360)
+              for base, accuracy in ((359, 357), (357, 359), (353, 353))]
+    assert gained == [0.555555556, -0.555555556, 0]
+    assert 0.1 + 0.2 != 0.3 and report.lost(0.1 + 0.2, 0.3) == 0
+    assert str(report.lost(0.3, 0.1 + 0.2)) == "0.0"
+    runs = [{"accuracy": 0.5, "float_accuracy": 0.5, "loss": loss, "file": None, "verified": None}
+            for loss in (0.1, 0.2, -0.3)]
+    assert sum(each["loss"] for each in runs) != 0 == report.summary(runs)["loss"]
+
+
 def test_means_and_ends_of_runs():
     runs = [{"accuracy": accuracy, "float_accuracy": 1.0, "loss": 100 * (1 - accuracy),
              "file": "a.npz", "verified": {"vectors": vectors, "elements": 10, "mismatches": 0}}
