@@ -116,7 +116,8 @@ class Quantizer:
             return [Border(Fraction(0), True)]
         first = int(self._whole(fmt.min))
         places = (ROUNDINGS[self.mode].border(first + k) for k in range(1, len(fmt.levels())))
-        return [Border(self.scale * (place.at - self.zero), place.inclusive) for place in places]
+        scale, zero = self.scale, self.zero  # once: there may be 2**16 borders
+        return [Border(scale * (place.at - zero), place.inclusive) for place in places]
 
     def _whole(self, level: int) -> Fraction:
         # The integer that stands for a level.
