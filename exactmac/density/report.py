@@ -75,17 +75,17 @@ def report_markdown(report: Mapping[str, Any]) -> str:
         *paragraph(f"on an {report['device']}, speed grade {report['speed']}, {made}, with "
                    f"{tools}. An interrupted run goes on where it was."), "",
         *table(_HEADINGS, _rows(report["entries"])), "",
-        f"![Placed LUTs against bits]({NAME}.svg)", "",
+        *([f"![Placed LUTs against bits]({NAME}.svg)", ""] if _series(report["entries"]) else ()),
         *item("A MAC is one of the 16 products (64 of bits) of a dot product with its accumulator, "
               f"as wide as {report['depth']} products need, with enable and clear: everything "
               "placed, divided by the products. Of a bit heap, what an array computes once per row "
               "or column (sums for the offsets of odd and binary levels) is an input. Of an inner "
-              "product of codes ([ecp5.md](ecp5.md)) it is the sum of a cell alone: what is "
+              "product of codes (`docs/ecp5.md`) it is the sum of a cell alone: what is "
               "subtracted once per row, and what the driver folds into the bias, is not counted. "
               "Direct is a signed sum that leaves nothing to others."),
         *item("A requantizer takes sums of 32 or 18 bits, and makes 8. Its bias is in the sum "
               "already; multiplier, shift, zero point and clamp may change with each result. "
-              "Prepared: see [ecp5.md](ecp5.md). The tile is that of `--bits 4`, whole."),
+              "Prepared: see `docs/ecp5.md`. The tile is that of `--bits 4`, whole."),
         *(item(_ARRAY) if any(each["subject"] in ARRAYS for each in report["entries"]) else ()),
         *item("LUT: TRELLIS_COMB. The design stands in a scan chain of registers; the chain's "
               "LUTs, one for each bit of the output, are counted, so a figure is an upper bound."),

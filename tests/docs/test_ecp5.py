@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+from exactmac.density.entries import ARRAYS
 from golden.formats import parse
 from golden.inner_products import sums_range
 from golden.ranges import dot_range
@@ -52,3 +53,16 @@ def test_placed_tiles_are_those_of_the_measurement():
     portable = f"{tiles['exactmac on generic']['lut']:,}"
     assert f"any target takes {portable} LUTs" in (DOCS.parent / "README.md").read_text()
     assert f"the tile\nhas {portable} (" in (DOCS / "designer.md").read_text()
+
+
+def test_placed_arrays_are_those_of_the_measurement():
+    entries = json.loads((DOCS / "arrays" / "density.json").read_text())["entries"]
+    assert [each["subject"] for each in entries] == [*ARRAYS]
+    for each in entries:
+        kind = ARRAYS[each["subject"]].inner_product
+        assert (f"| {each['subject']}, {kind} | {each['lut_per_unit']:.1f} | "
+                f"{each['ff_per_unit']:.1f} | {each['fmax']:.0f} |") in PAGE
+    path = entries[0]["path"]
+    assert (f"Of the {path['delay']:.1f} ns of the int8 array's longest path, "
+            f"{path['routing']:.1f} are wires: nextpnr spreads its {entries[0]['lut']:,} LUTs"
+            ) in PAGE

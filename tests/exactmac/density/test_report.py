@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from exactmac.density.entries import ENTRIES
+from exactmac.density.entries import ENTRIES, LARGE
 from exactmac.density.measure import Measured
 from exactmac.density.report import files, report_json, report_table
 from hw.flow.critical_path import CriticalPath
@@ -54,3 +54,11 @@ def test_files(report):
     assert found == files(report, plot=True)
     alone = files(report | {"seeds": [7]}, plot=False)
     assert "seed 7 alone" in alone["density.md"].decode() and "density.svg" not in alone
+
+
+def test_arrays_alone_have_no_picture():
+    own = replace(RESULTS[0], entry=LARGE[0])
+    found = files(report_json([own], (1,), "exactmac bench density"), plot=True)
+    assert list(found) == ["density.json", "density.md"]
+    page = found["density.md"].decode()
+    assert "int8 array" in page and "An array has 2 rows" in page and "density.svg" not in page
