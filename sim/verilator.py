@@ -238,10 +238,11 @@ def _build(sources: list[Path], top: str, ports: tuple[StreamPort, ...], options
             return f"{text}.o"
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            pending = [] if has_precompiled else [pool.submit(precompile)]
-            objects = [*pool.map(unit, range(len(units)))]
-            for each in pending:
-                each.result()
+            made = pool.map(unit, range(len(units)))
+            ahead = None if has_precompiled else pool.submit(precompile)  # after what is waited for
+            objects = [*made]
+            if ahead is not None:
+                ahead.result()
         if has_runtime:
             objects.append(str(runtime))
         else:

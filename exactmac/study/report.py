@@ -26,7 +26,7 @@ COLUMNS = ("data", "workflow", "width", "weights", "activations", "seed", "sampl
            "energy_pj", "cycles", "verified", "vectors", "elements", "mismatches")
 """Columns of the CSV, a row for each seed of each point; then ``lut_TARGET`` of each target."""
 
-_DIGITS = 9  # of a loss: far fewer than a float has, far more than one example changes
+_DIGITS = 9  # decimals of a loss: errors of rounding are far below, one example far above
 
 _COSTS = ("macs", "bit_operations", "stored_bytes", "moved_bytes")
 
