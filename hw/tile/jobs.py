@@ -114,12 +114,12 @@ class JobQueue(Shared):
         ]
         m.d.sync += [
             fresh.eq(accepts),
-            here.eq((full & ~self.o.ready) | (accepts & (self.i.p.beats != 0))),
+            here.eq(full | (accepts & (self.i.p.beats != 0))),
         ]
         with m.If(~full):
             m.d.sync += [job.eq(self.i.p), current.eq(self.current)]
 
-        # Cycle 1: to the output, or behind the job that waits there.
+        # Cycle 1: to the output, or to the place where a job waits, if that is free.
         out_of_range = Signal()
         m.d.comb += [
             out_of_range.eq(self._out_of_range(job, current)),
@@ -130,8 +130,9 @@ class JobQueue(Shared):
             Value.cast(self.o.payload).eq(Mux(waits, waiting, checked)),
         ]
         m.d.sync += [self.drop.valid.eq(fresh & out_of_range), self.drop.bank.eq(current.bank)]
-        with m.If(~waits | self.o.ready):
-            m.d.sync += [waiting.eq(checked), waits.eq(here & (waits | ~self.o.ready))]
+        m.d.sync += waits.eq((here | waits) & ~self.o.ready)
+        with m.If(~waits):
+            m.d.sync += waiting.eq(checked)
         return m
 
     def _out_of_range(self, job: Any, current: Any) -> Value:
