@@ -58,27 +58,29 @@ def narrowed(stages: Stages, value: Value, places: Value, width: int, below: int
         choice, sign, step = stages["places"][low:top], stages["sign"], 1 << low
         kept, options, last = size - 2 + step, 1 << len(choice), low == 1
         flips = flipped == last
-        beyond, sticky = stages.take("beyond"), stages.take("sticky")
+        far, lost = [], []
         for option in range(options):
             # Bits that are above what is kept, or lost below, with some choices.
             start, lowest = kept + option * step, option * step
             above = word[start:start + step] if option < options - 1 else word[start:]
-            far = Cat(above if flipped else [bit ^ sign for bit in above]).any()
+            far.append(Cat(above if flipped else [bit ^ sign for bit in above]).any())
             if option == options - 1:
-                beyond |= far
                 break
-            lost = word[lowest:lowest + step]
-            beyond |= far & (choice <= option)
-            sticky |= Cat([bit ^ sign for bit in lost] if flipped else lost).any() & (
-                choice > option)
+            far[option] &= choice <= option
+            under = word[lowest:lowest + step]
+            lost.append(Cat([bit ^ sign for bit in under] if flipped else under).any()
+                        & (choice > option))
         chosen = _chosen(stages.m, f"select_{low}", word, choice, kept, step,
                          outside=Const(0, 1) if flipped else sign,
                          inverted=sign if flips else Const(0, 1))
         flipped ^= flips
         if last:
-            beyond |= ~stages["places"][0] & (chosen[-1] != sign)
-        stages.hold("beyond", beyond)
-        stages.hold("sticky", sticky)
+            far.append(~stages["places"][0] & (chosen[-1] != sign))
+        for name, found in (("beyond", far), ("sticky", lost)):
+            first, rest = Cat(found[:2]).any(), Cat(stages.take(name), *found[2:]).any()
+            # What looks at a whole product has two registers, and so a LUT less in a row.
+            stages.hold(name, Cat(first, rest) if top == len(places) and not last
+                        else first | rest)
         word = [*stages.register(Cat(chosen), f"window_{low}")]
     bits, step = Cat(word), stages.take("places")[0]
     negative, beyond = stages.take("sign"), stages.take("beyond")
