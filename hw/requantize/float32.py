@@ -1,9 +1,10 @@
 """Stages in float32, for the contracts whose source computes in float32."""
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Cat, Const, Mux, Signal, Value, signed
 
 from golden.contracts import Onnx, Rounding
-from hw.arith import round_up, shift_right, sticky_bit
 from hw.pipeline import Pipeline
 from hw.targets.fabric import Narrowed
 
@@ -97,64 +98,75 @@ WHOLE = 19
 def _add_inside(pipe: Pipeline, value: Value, width: int) -> tuple[Narrowed, Value]:
     """Add the zero point to a float32, round to 24 bits and to an integer, subtract it again.
 
-    The sum is exact: a fixed-point number with FRACTION bits below the point, and a sticky bit for
-    all lower bits. As a float32 it has 24 bits, fewer below the point the more are above it; with
-    none above, all 24 are below (a sum below a half becomes 0 in any case).
+    The sum is exact: a fixed-point number with FRACTION bits below the point, and one bit that says
+    whether lower ones were lost. As a float32 it has 24 bits, fewer below the point the more are
+    above it; with none above, all 24 are below (a sum below a half becomes 0 in any case).
 
     ==========  ================================================================
     cycle       registers
     ==========  ================================================================
     1           places to shift by
-    2           the float32 as a fixed-point number, rounded down
-    3           the zero point added
-    4           magnitude of the sum
-    5           bits above the point
-    6, 7        shifted, and rounded to 24 bits
-    8, 9        shifted, and rounded to an integer
-    10          less the zero point
-    11          saturated
+    1 + s       the float32 as a fixed-point number, rounded down, in the s cycles
+                of a shift
+    2 + s       the zero point added
+    3 + s       magnitude of the sum
+    4 + s       its highest bit above the point
+    5 + s       places to shift by
+    6 + s + t   shifted in t cycles, and rounded to 24 bits
+    7 + s + 2t  shifted, and rounded to an integer
+    8 + s + 2t  less the zero point
+    9 + s + 2t  saturated
     ==========  ================================================================
     """
     right = pipe.take("right")
     room = FRACTION + WHOLE - (SIGNIFICAND + 1)
     least = SIGNIFICAND + 1 - WHOLE
     pipe.hold("float", value)
-    pipe.hold("beyond", (right < least) & (value != 0))
+    pipe.hold("far", (right < least) & (value != 0))
     shift = pipe.register(
         Mux(right < least, 0, Mux(right > least + 63, 63, right - least))[:6], "places")
-    wide = pipe.take("float").as_signed() << room
-    pipe.hold("sticky", sticky_bit(wide, shift))
-    # Rounded to negative infinity, so that the sticky bit adds to the sum.
-    aligned = pipe.shift_right(wide, shift, "aligned")
-    total = pipe.add(aligned, pipe["zero_point"] << FRACTION, "sum_inside")
+    wide = Cat(Const(0, room + 1), pipe.take("float")).as_signed()
+    aligned = pipe.narrow(wide, shift, len(wide) - 1, prefix="aligned_")
+    # Rounded to negative infinity, so that the bits that are lost add to the sum.
+    pipe.hold("inexact", aligned.below | aligned.sticky)
+    total = pipe.add(aligned.near, pipe["zero_point"] << FRACTION, "sum_inside")
     below_zero = total < 0
     pipe.hold("below_zero", below_zero)
-    magnitude = Mux(below_zero, Mux(pipe["sticky"], ~total, -total), total)
+    magnitude = Mux(below_zero, Mux(pipe["inexact"], ~total, -total), total)
     magnitude = pipe.register(magnitude[:FRACTION + WHOLE + 1], "sum_magnitude")
     pipe.hold("magnitude", magnitude)
-    above = pipe.register(
-        WHOLE + 1 - leading_zeros(pipe, magnitude[FRACTION:], none=WHOLE + 1), "above")
-    pipe.hold("left_over", (SIGNIFICAND - above)[:5])
-    rounded = nearest_even_at(pipe, Cat(pipe.take("sticky"), pipe.take("magnitude")),
-                              (above + FRACTION - SIGNIFICAND + 1)[:5], "sum_float")
-    nearest = nearest_even_at(pipe, rounded, pipe.take("left_over"), "nearest")
-    integer = pipe.register(
-        Mux(pipe.take("below_zero"), -nearest, nearest) - pipe["zero_point"], "whole")
+    # A single bit is set: that of the number of bits above the point.
+    top = Cat(Const(1, 1), magnitude[FRACTION:])
+    above = pipe.register(Cat(bit & ~top[k + 1:].any() for k, bit in enumerate(top)), "above")
+    pipe.hold("left_over", encoded(above, [SIGNIFICAND - k for k in range(WHOLE + 2)]))
+    drop = pipe.register(
+        encoded(above, [k + FRACTION - SIGNIFICAND + 1 for k in range(WHOLE + 2)]), "drop")
+    rounded = nearest_even_at(pipe, Cat(pipe.take("inexact"), pipe.take("magnitude")), drop,
+                              SIGNIFICAND, "sum_float")
+    nearest = nearest_even_at(pipe, rounded, pipe.take("left_over"), WHOLE + 2, "nearest")
+    below_zero = pipe.take("below_zero")
+    integer = pipe.add(Cat(nearest ^ below_zero.replicate(len(nearest)), below_zero).as_signed(),
+                       pipe["zero_point"], "whole", carry=below_zero, subtract=True)
     most = 1 << (width - 1)
     near = Mux(integer > most, most, Mux(integer < -most, -most, integer))
     far = Mux(pipe.take("negative"), -most, most)
-    near = pipe.register(Mux(pipe.take("beyond"), far, near), "integer", signed(width + 1))
+    near = pipe.register(Mux(pipe.take("far"), far, near), "integer", signed(width + 1))
     return Narrowed(near), Const(0, 1)
 
 
-def leading_zeros(pipe: Pipeline, value: Value, none: int | None = None) -> Signal:
-    """Zeros above the highest one of ``value``; for a value of 0, ``none``, or 0 without it."""
+def leading_zeros(pipe: Pipeline, value: Value) -> Signal:
+    """Zeros above the highest one of ``value``; 0 for a value of 0."""
     m, zeros = pipe.m, Signal(range(len(value) + 1))
-    m.d.comb += zeros.eq(0 if none is None else none)
     for k in range(len(value)):
         with m.If(value[k]):
             m.d.comb += zeros.eq(len(value) - 1 - k)
     return zeros
+
+
+def encoded(chosen: Value, numbers: Sequence[int]) -> Value:
+    """The one of ``numbers`` whose bit of ``chosen`` is set."""
+    return Cat(Cat(chosen[k] for k, number in enumerate(numbers) if number >> place & 1).any()
+               for place in range(max(numbers).bit_length()))
 
 
 def nearest_even(value: Value, drop: int) -> Value:
@@ -163,13 +175,12 @@ def nearest_even(value: Value, drop: int) -> Value:
     return kept + (guard & (value[:drop - 1].any() | kept[0]))
 
 
-def nearest_even_at(pipe: Pipeline, value: Value, drop: Value, name: str) -> Signal:
-    """``value`` without ``drop`` low bits, a number at run time that may exceed the width.
+def nearest_even_at(pipe: Pipeline, value: Value, drop: Value, width: int, name: str) -> Signal:
+    """``value`` without ``drop`` low bits, a number at run time, rounded to nearest even.
 
-    Two registers: shifted, and rounded.
+    ``width`` bits hold the number without these bits; the result has one more. Registers of a
+    shift, and one more.
     """
-    shifted, sticky = shift_right(Cat(value, Const(0, 1)).as_signed(), drop)
-    pipe.hold("below", sticky)
-    shifted = pipe.register(shifted, f"{name}_shifted")
-    up = round_up(shifted, pipe.take("below"), Rounding.HALF_EVEN)
-    return pipe.register((shifted[1:] + up)[:len(value) + 1], name)
+    number = pipe.narrow(Cat(Const(0, 1), value, Const(0, 1)).as_signed(), drop, width + 1,
+                         prefix=f"{name}_")
+    return pipe.register((number.near + number.up(Rounding.HALF_EVEN))[:width + 1], name)

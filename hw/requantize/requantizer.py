@@ -63,7 +63,7 @@ class Requantizer(Shared):
     ``stochastic``          p + s + 1  as multiply-shift; the carry of the state
     ``tflite``, ``q31``     q + s      total * multiplier, with constants; shifted right
     ``onnx``                p + 7 + s  see :func:`hw.requantize.float32.float_scaled`
-    ``onnx_zp_inside``      p + 18     the same
+    ``onnx_zp_inside``      p + 19     the same; on ``ecp5`` p + 23
     zero point and clamp    c          rounded, zero point added; clamped
     ======================  =========  ================================================
 

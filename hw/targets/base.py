@@ -265,8 +265,8 @@ class Fabric:
         """Return ``value >> places``, the floor."""
         return stages.register(value >> places, name, shape)
 
-    def narrow(self, stages: Stages, value: Value, places: Value, width: int, *, below: int = 1
-               ) -> Narrowed:
+    def narrow(self, stages: Stages, value: Value, places: Value, width: int, *, below: int = 1,
+               prefix: str = "") -> Narrowed:
         """Return ``value >> places``, saturated.
 
         Parameters
@@ -278,9 +278,11 @@ class Fabric:
             Bits of the result above the point.
         below : int
             Bits of ``value`` below the point, kept below that of the result.
+        prefix : str
+            Start of the names of registers, different for each such operation of a pipeline.
         """
         stages.hold("sticky", sticky_bit(value, places))
-        shifted = self.shift_right(stages, value, places, "shifted")
+        shifted = self.shift_right(stages, value, places, f"{prefix}shifted")
         return Narrowed(saturate(shifted[below:].as_signed(), width), shifted[:below],
                         stages.take("sticky"))
 

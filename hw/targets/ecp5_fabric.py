@@ -153,10 +153,10 @@ class ECP5Fabric(Fabric):
             products.append(delay(stages.m, product, registers - done, title))
         return first, products
 
-    def narrow(self, stages: Stages, value: Value, places: Value, width: int, *, below: int = 1
-               ) -> Narrowed:
+    def narrow(self, stages: Stages, value: Value, places: Value, width: int, *, below: int = 1,
+               prefix: str = "") -> Narrowed:
         """Return ``value >> places``, saturated: a register for two bits of ``places``."""
-        return narrowed(stages, value, places, width, below)
+        return narrowed(stages, value, places, width, below, prefix)
 
     @property
     def prepares(self) -> bool:

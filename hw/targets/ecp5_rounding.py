@@ -38,7 +38,8 @@ class Window(Narrowed):
     negative: Value
 
 
-def narrowed(stages: Stages, value: Value, places: Value, width: int, below: int) -> Window:
+def narrowed(stages: Stages, value: Value, places: Value, width: int, below: int,
+             prefix: str) -> Window:
     """Return ``value >> places``, of which a carry chain shifts the last place.
 
     Each register takes two bits of ``places``, from the highest on, or a single one that is left
@@ -70,7 +71,7 @@ def narrowed(stages: Stages, value: Value, places: Value, width: int, below: int
             under = word[lowest:lowest + step]
             lost.append(Cat([bit ^ sign for bit in under] if flipped else under).any()
                         & (choice > option))
-        chosen = _chosen(stages.m, f"select_{low}", word, choice, kept, step,
+        chosen = _chosen(stages.m, f"{prefix}select_{low}", word, choice, kept, step,
                          outside=Const(0, 1) if flipped else sign,
                          inverted=sign if flips else Const(0, 1))
         flipped ^= flips
@@ -81,7 +82,7 @@ def narrowed(stages: Stages, value: Value, places: Value, width: int, below: int
             # What looks at a whole product has two registers, and so a LUT less in a row.
             stages.hold(name, Cat(first, rest) if top == len(places) and not last
                         else first | rest)
-        word = [*stages.register(Cat(chosen), f"window_{low}")]
+        word = [*stages.register(Cat(chosen), f"{prefix}window_{low}")]
     bits, step = Cat(word), stages.take("places")[0]
     negative, beyond = stages.take("sign"), stages.take("beyond")
     shifted = Mux(step, bits[1:], bits[:-1])

@@ -97,7 +97,7 @@ class FusedAdd(Elementwise):
         pipe.hold("beyond", (right < 0) & (outer.significand != 0))
         pipe.hold("negative", outer.negative)
         nearest = nearest_even_at(pipe, outer.significand, Mux(right > 31, 31, right)[:5],
-                                  "nearest")
+                                  len(outer.significand), "nearest")
         near = Mux(pipe.take("beyond") | (nearest >= most), most, nearest)
         return pipe.clamp(pipe.register(Mux(pipe.take("negative"), -near, near), "integer",
                                         signed(self.operation.output.bits + 2)))

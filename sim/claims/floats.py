@@ -82,8 +82,8 @@ def inside(output: IntFormat) -> str:
     expected = divided(numerator, shift, Rounding.FLOOR)
     inexact = (expected << shift) != numerator
     expected = expected + (part.held["zero_point"] << FRACTION)
-    right = (computed["beyond"] == beyond) & (
-        beyond | ((computed["sum_inside"] == expected) & (computed["sticky"] == inexact)))
+    right = (computed["far"] == beyond) & (
+        beyond | ((computed["sum_inside"] == expected) & (computed["inexact"] == inexact)))
     sound = _normal(Mux(value < 0, -value, value)) & (
         (value == 0) | ((value < 0) == part.negative))
     return circuit(m, (*part.inputs, value, places), ~sound | right, Const(1))
@@ -95,24 +95,24 @@ def inside_rounded(output: IntFormat) -> str:
     m, chosen = Module(), contracts.parse("onnx_zp_inside")
     assert isinstance(chosen, Onnx)
     total = Signal(signed(FRACTION + WHOLE + 1), name="sum")
-    sticky, beyond = Signal(name="sticky"), Signal(name="beyond")
-    part = _Part(m, chosen, output, {"sum_inside": total, "sticky": sticky, "beyond": beyond})
+    inexact, far = Signal(name="inexact"), Signal(name="far")
+    part = _Part(m, chosen, output, {"sum_inside": total, "inexact": inexact, "far": far})
     zero_point, lo, hi = (part.held[each] for each in ("zero_point", "clamp_min", "clamp_max"))
 
     # A number between two multiples of 2**-26 rounds like their middle: a float32 from 1/4 on, and
     # its borders, are such multiples; less than 1/4 gives 0.
-    exact = Cat(sticky, total).as_signed()
+    exact = Cat(inexact, total).as_signed()
     size, length = _measured(m, exact, "exact")
     lost = Mux(length > SIGNIFICAND, length - SIGNIFICAND, 0)[:5]
     rounded = _rounded(size, lost) << lost
     expected = part.clamped(_signed(_rounded(rounded, Const(FRACTION + 1, 5)), exact < 0))
-    expected = Mux(beyond, Mux(part.negative, lo, hi), expected)
+    expected = Mux(far, Mux(part.negative, lo, hi), expected)
 
-    # A float32 that is not beyond is at most 2**18.
+    # A float32 that is not far is at most 2**18.
     scaled = total - (zero_point << FRACTION)
     most = 1 << FRACTION + WHOLE - 1
     sound = part.filled & (scaled >= -most) & (scaled <= most)
-    inputs = (*part.inputs, total, sticky, beyond)
+    inputs = (*part.inputs, total, inexact, far)
     return circuit(m, inputs, Mux(sound, part.got, 0), Mux(sound, expected, 0))
 
 

@@ -140,7 +140,7 @@ def truncated(value, drop):
     ("nearest_even", truncated, claims.conversion()),
     ("Mux", lambda test, one, other: Mux(test, one, other | 1), claims.float_product()),
     ("Rounding", Mock(HALF_EVEN=Rounding.HALF_UP), claims.float_requantizer(U4)),
-    pytest.param("nearest_even_at", lambda pipe, value, drop, name: value >> drop,
+    pytest.param("nearest_even_at", lambda pipe, value, drop, width, name: value >> drop,
                  claims.inside_rounded(U4), marks=pytest.mark.slow),
     ("WHOLE", float32.WHOLE - 1, claims.inside(U4)),
 ], ids=["conversion", "product", "onnx", "sum rounded", "sum"])

@@ -115,7 +115,7 @@ def test_stages_are_composed():
     for name, stages in scaling.items():
         assert rescale(name).stages == concat(name).stages == 3 + stages
         assert multiply(name).stages == 4 + stages
-    assert multiply("onnx_zp_inside").stages == 25
+    assert multiply("onnx_zp_inside").stages == 26
     assert add().stages == 5 + 2 * scaling["tflite"]
     assert add("int16", by="q31").stages == 5 + 2 * scaling["q31"]
     assert add("int16").stages == 5 + 2 * scaling["half_up"]
