@@ -50,8 +50,8 @@ def parser() -> Parser:
                              f"{', '.join(map(str, SEEDS))})")
     parser.add_argument("--only", metavar="DESIGNS", action="append",
                         help=f"what to measure, with commas between: {subjects} (default: all "
-                             f"of these); {large}: of 512 MACs, which take minutes each, that of "
-                             "int8 half an hour")
+                             f"of these); {large}: only if named; arrays of 512 MACs take minutes "
+                             "each, that of int8 half an hour, and all contracts another")
     parser.add_argument("--out", metavar="DIR", default="build/density",
                         help="folder for density.json, density.md and density.svg (default: "
                              "%(default)s)")

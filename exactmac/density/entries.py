@@ -9,12 +9,13 @@ from exactmac.density.dots import DotProduct
 from exactmac.density.requantizers import RequantizerDesign
 from exactmac.density.simulation import Emitted
 from exactmac.density.tiles import TileDesign
+from golden.contracts import CONTRACTS
 from hw.flow.mapping import TARGETS, Target
 from hw.targets.fabric import ECP5, GENERIC
 from hw.tile.config import TileConfig
 
-__all__ = ["ARRAYS", "CODES", "DOTS", "ENTRIES", "Entry", "LARGE", "OURS", "REQUANTIZERS", "TILE",
-           "selected"]
+__all__ = ["ARRAYS", "CODES", "CONTRACT_TILES", "DOTS", "ENTRIES", "Entry", "LARGE", "OURS",
+           "REQUANTIZERS", "TILE", "selected"]
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,9 @@ REQUANTIZERS: Mapping[str, RequantizerDesign] = {
 }
 """Requantizers by name."""
 
-TILE = TileConfig.of(weights="s4n", activations="s4", output="s4")
+_FORMATS = {"weights": "s4n", "activations": "s4", "output": "s4"}
+
+TILE = TileConfig.of(**_FORMATS)
 """Tile of ``--bits 4``."""
 
 _DSPS = TARGETS["ecp5"]
@@ -149,11 +152,23 @@ def _arrays() -> Iterator[Entry]:
                     array.built, array.verify, _LUTS)
 
 
+CONTRACT_TILES = "tile by contract"
+"""Subject of the tiles of ``--bits 4 --target ecp5``, one for each contract, which is the way."""
+
+
+def _contract_tiles() -> Iterator[Entry]:
+    for contract in CONTRACTS:
+        formats = _FORMATS if contract != "none" else {**_FORMATS, "output": None}
+        design = TileDesign(TileConfig.of(**formats, contract=contract, target="ecp5"))
+        yield Entry(CONTRACT_TILES, contract, "tile", 1,
+                    TILE.weights.bits + TILE.activations.bits, design.built, design.verify, _LUTS)
+
+
 ENTRIES: tuple[Entry, ...] = (*_dots(), *_requantizers(), *_tiles())
 """Entries of a report, in its order."""
 
-LARGE: tuple[Entry, ...] = (*_arrays(),)
-"""Entries that are measured only if they are asked for: each takes minutes."""
+LARGE: tuple[Entry, ...] = (*_arrays(), *_contract_tiles())
+"""Entries that are measured only if they are asked for: they take many minutes."""
 
 
 def selected(names: Iterable[str]) -> tuple[Entry, ...]:

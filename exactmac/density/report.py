@@ -1,13 +1,13 @@
 """Reports of measured entries: table, JSON, Markdown and picture."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
 
 from exactmac.density.dots import DEPTH
-from exactmac.density.entries import ARRAYS, DOTS
+from exactmac.density.entries import ARRAYS, CONTRACT_TILES, DOTS, REQUANTIZERS
 from exactmac.density.measure import DEVICE, Measured
 from exactmac.docs.markdown import item, paragraph, table
 from exactmac.plot import density_plot
@@ -19,9 +19,34 @@ __all__ = ["NAME", "files", "report_json", "report_markdown", "report_table"]
 NAME = "density"
 """Stem of the files."""
 
-_ARRAY = ("An array has 2 rows, 16 columns and 16 lanes, two accumulators for each cell, and what "
-          "it computes once per row, a term of the activations for an inner product of codes or "
-          "Winograd's: everything but the entrance and the requantizer of a tile.")
+_SAID: tuple[tuple[Callable[[Mapping[str, Any]], bool], str], ...] = (
+    (lambda each: each["subject"] in DOTS,
+     "A MAC is one of the 16 products (64 of bits) of a dot product with its accumulator, as wide "
+     f"as {DEPTH} products need, with enable and clear: everything placed, divided by the "
+     "products. Of a bit heap, what an array computes once per row or column (sums for the offsets "
+     "of odd and binary levels) is an input. Of an inner product of codes (`docs/ecp5.md`) it is "
+     "the sum of a cell alone: what is subtracted once per row, and what the driver folds into the "
+     "bias, is not counted. Direct is a signed sum that leaves nothing to others."),
+    (lambda each: each["subject"] in REQUANTIZERS,
+     "A requantizer takes sums of 32 or 18 bits, and makes 8. Its bias is in the sum already; "
+     "multiplier, shift, zero point and clamp may change with each result. Prepared: see "
+     "`docs/ecp5.md`."),
+    (lambda each: each["unit"] == "tile", "The tile is that of `--bits 4`, whole."),
+    (lambda each: each["subject"] == CONTRACT_TILES,
+     "Its ways are the contracts of its results, each with `--target ecp5`; `none` puts out sums "
+     "of 17 bits."),
+    (lambda each: each["subject"] in ARRAYS,
+     "An array has 2 rows, 16 columns and 16 lanes, two accumulators for each cell, and what it "
+     "computes once per row, a term of the activations for an inner product of codes or "
+     "Winograd's: everything but the entrance and the requantizer of a tile. A MAC is one of its "
+     "512 products: everything placed, divided by them."),
+    (lambda each: each["way"].startswith("plain"),
+     "Plain Verilog has a register behind each product and each sum of four; with weights of two "
+     "or three levels, it adds all products in one expression. All but the first plain one are "
+     "synthesized without Yosys's wide multiplexers (`-nowidelut`), which cost LUTs; the last, "
+     "where it applies, with its pass `booth`. None uses DSPs."),
+)
+# What is said if an entry is of that kind.
 
 _HEADINGS = ("design", "way", "per", "LUT", "FF", "DSP", "MHz", "of seeds")
 
@@ -76,17 +101,8 @@ def report_markdown(report: Mapping[str, Any]) -> str:
                    f"{tools}. An interrupted run goes on where it was."), "",
         *table(_HEADINGS, _rows(report["entries"])), "",
         *([f"![Placed LUTs against bits]({NAME}.svg)", ""] if _series(report["entries"]) else ()),
-        *item("A MAC is one of the 16 products (64 of bits) of a dot product with its accumulator, "
-              f"as wide as {report['depth']} products need, with enable and clear: everything "
-              "placed, divided by the products. Of a bit heap, what an array computes once per row "
-              "or column (sums for the offsets of odd and binary levels) is an input. Of an inner "
-              "product of codes (`docs/ecp5.md`) it is the sum of a cell alone: what is "
-              "subtracted once per row, and what the driver folds into the bias, is not counted. "
-              "Direct is a signed sum that leaves nothing to others."),
-        *item("A requantizer takes sums of 32 or 18 bits, and makes 8. Its bias is in the sum "
-              "already; multiplier, shift, zero point and clamp may change with each result. "
-              "Prepared: see `docs/ecp5.md`. The tile is that of `--bits 4`, whole."),
-        *(item(_ARRAY) if any(each["subject"] in ARRAYS for each in report["entries"]) else ()),
+        *(line for concerns, text in _SAID if any(map(concerns, report["entries"]))
+          for line in item(text)),
         *item("LUT: TRELLIS_COMB. The design stands in a scan chain of registers; the chain's "
               "LUTs, one for each bit of the output, are counted, so a figure is an upper bound."),
         *item("FF: the design's own. The chain's registers, which are the input registers, are "
@@ -95,11 +111,7 @@ def report_markdown(report: Mapping[str, Any]) -> str:
               "not time what is inside a DSP, and a frequency of a design with DSPs says so."),
         *item(f"Before it is measured, the same Verilog is compared with numpy in Verilator: "
               f"{verified:,} results or more of each, at the ends of the formats and at random, "
-              "all equal."),
-        *item("Plain Verilog has a register behind each product and each sum of four; with weights "
-              "of two or three levels, it adds all products in one expression. All but the first "
-              "plain one are synthesized without Yosys's wide multiplexers (`-nowidelut`), which "
-              "cost LUTs; the last, where it applies, with its pass `booth`. None uses DSPs."), ""]
+              "all equal."), ""]
     return "\n".join(text)
 
 

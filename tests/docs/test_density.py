@@ -11,7 +11,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.mark.parametrize("folder, seeds", [
-    (".", [1, 2, 3]), ("arrays", [1, 2, 3]), ("arrays/int8", [1])])
+    (".", [1, 2, 3]), ("arrays", [1, 2, 3]), ("arrays/int8", [1]), ("tiles", [1, 2, 3])])
 def test_the_page_is_that_of_the_results(folder, seeds):
     report = json.loads((DOCS / folder / "density.json").read_text())
     assert (DOCS / folder / "density.md").read_text() == report_markdown(report)

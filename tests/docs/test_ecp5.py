@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from exactmac.density.entries import ARRAYS
+from golden.contracts import CONTRACTS
 from golden.formats import parse
 from golden.inner_products import sums_range
 from golden.ranges import dot_range
@@ -67,3 +68,11 @@ def test_placed_arrays_are_those_of_the_measurement():
     assert (f"Of the {path['delay']:.1f} ns of the int8 array's longest path, "
             f"{path['routing']:.1f} are wires: nextpnr spreads its {entries[0]['lut']:,} LUTs"
             ) in PAGE
+
+
+def test_every_contract_has_its_placed_tile():
+    entries = json.loads((DOCS / "tiles" / "density.json").read_text())["entries"]
+    assert [each["way"] for each in entries] == [*CONTRACTS]
+    for each in entries:
+        assert (f"| `{each['way']}` | {each['lut']:,} | {each['ff']:,} | {each['dsp']} | "
+                f"{each['fmax']:.0f} |") in PAGE

@@ -18,7 +18,7 @@ from tests.commands import outcome
     ("bench density --only int2,int9", "Only must be some of int8, int4, int2, ternary x int8, "
      "binary x binary, binary x bit, odd4, e4m3fn, half_up, half_up 18 bits, q31, q31 18 bits, "
      "tflite, tflite 18 bits, onnx, tile of 4 bits, int8 array, "
-     "int4 array, int2 array, not 'int9'"),
+     "int4 array, int2 array, tile by contract, not 'int9'"),
     ("bench density --seed -1", "Seed must be in range [0, 2147483647], not -1"),
     ("bench density --seed x", "argument --seed: must be an integer, not 'x'"),
     ("bench density --quick --seed 2", "Seed must be left out for --quick, not 2"),

@@ -115,8 +115,8 @@ def test_entries():
         assert ("-nodsp" in " ".join(entry.target.passes)) is not maps
         assert ("-nowidelut" in " ".join(entry.target.passes)) is (entry.way != "plain Verilog")
     assert [entry.subject for entry in selected(["odd4", "int2"])] == ["int2"] * 5 + ["odd4"] * 5
-    with pytest.raises(ValueError, match="^Only must be some of int8, .* 4 bits, .*, int2 array, "
-                                         "not 'int9'$"):
+    with pytest.raises(ValueError, match="^Only must be some of int8, .* 4 bits, .*, tile by "
+                                         "contract, not 'int9'$"):
         selected(["int2", "int9"])
 
 

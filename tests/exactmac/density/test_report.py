@@ -62,3 +62,12 @@ def test_arrays_alone_have_no_picture():
     assert list(found) == ["density.json", "density.md"]
     page = found["density.md"].decode()
     assert "int8 array" in page and "An array has 2 rows" in page and "density.svg" not in page
+    assert "A requantizer" not in page and "Plain Verilog has" not in page
+
+
+def test_tiles_by_contract_are_told():
+    own = replace(RESULTS[0], entry=LARGE[-1])
+    page = files(report_json([own], (1,), "exactmac bench density"), plot=True)[
+        "density.md"].decode()
+    assert "| tile by contract | none | tile |" in page and "contracts of its results" in page
+    assert "A MAC is" not in page
