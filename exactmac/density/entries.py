@@ -153,7 +153,7 @@ def _arrays() -> Iterator[Entry]:
 
 
 CONTRACT_TILES = "tile by contract"
-"""Subject of the tiles of ``--bits 4 --target ecp5``, one for each contract, which is the way."""
+"""Subject of the tiles of ``--bits 4 --target ecp5``. Each contract is a way."""
 
 
 def _contract_tiles() -> Iterator[Entry]:

@@ -33,8 +33,8 @@ _SAID: tuple[tuple[Callable[[Mapping[str, Any]], bool], str], ...] = (
      "`docs/ecp5.md`."),
     (lambda each: each["unit"] == "tile", "The tile is that of `--bits 4`, whole."),
     (lambda each: each["subject"] == CONTRACT_TILES,
-     "Its ways are the contracts of its results, each with `--target ecp5`; `none` puts out sums "
-     "of 17 bits."),
+     f"The ways of {CONTRACT_TILES} are the contracts of its results, with `--target ecp5`; `none` "
+     "puts out sums of 17 bits."),
     (lambda each: each["subject"] in ARRAYS,
      "An array has 2 rows, 16 columns and 16 lanes, two accumulators for each cell, and what it "
      "computes once per row, a term of the activations for an inner product of codes or "
@@ -94,8 +94,8 @@ def report_markdown(report: Mapping[str, Any]) -> str:
     verified = min(each["verified"] for each in report["entries"])
     text = [
         "# Placed area of exact arithmetic", "",
-        *paragraph("What a multiply-accumulate takes on an ECP5 in the open flow, as this project "
-                   "builds it and as plain Verilog. Every figure is measured by"), "",
+        *paragraph("What designs of this project take on an ECP5 in the open flow, beside plain "
+                   "Verilog where that is named. Every figure is measured by"), "",
         "```sh", report["command"], "```", "",
         *paragraph(f"on an {report['device']}, speed grade {report['speed']}, {made}, with "
                    f"{tools}. An interrupted run goes on where it was."), "",

@@ -279,12 +279,13 @@ class Fabric:
         below : int
             Bits of ``value`` below the point, kept below that of the result.
         prefix : str
-            Start of the names of registers, different for each such operation of a pipeline.
+            Start of the names of what the pipeline holds meanwhile, and of submodules: another
+            one for each such operation of a pipeline.
         """
-        stages.hold("sticky", sticky_bit(value, places))
+        stages.hold(f"{prefix}sticky", sticky_bit(value, places))
         shifted = self.shift_right(stages, value, places, f"{prefix}shifted")
         return Narrowed(saturate(shifted[below:].as_signed(), width), shifted[:below],
-                        stages.take("sticky"))
+                        stages.take(f"{prefix}sticky"))
 
     @property
     def prepares(self) -> bool:

@@ -45,18 +45,19 @@ def narrowed(stages: Stages, value: Value, places: Value, width: int, below: int
     Each register takes two bits of ``places``, from the highest on, or a single one that is left
     over; the lowest is not for registers. It keeps the bits that later ones may shift into the
     number. Those above must equal the sign. Between the first register and the last, bits are
-    kept exclusive-or the sign, which costs nothing: those above must be 0 then.
+    kept exclusive-or the sign, which costs nothing: those above must be 0 then. What is held, and
+    the submodules, have names that begin with ``prefix``.
     """
     size = width + below
-    stages.hold("places", places)
-    stages.hold("sign", value[-1])
-    stages.hold("beyond", Const(0, 1))
-    stages.hold("sticky", Const(0, 1))
+    stages.hold(f"{prefix}places", places)
+    stages.hold(f"{prefix}sign", value[-1])
+    stages.hold(f"{prefix}beyond", Const(0, 1))
+    stages.hold(f"{prefix}sticky", Const(0, 1))
     word, flipped = [*value[:-1]], False
     tops = range(len(places), 1, -2) or range(1, 0, -1)
     for top in tops:
         low = max(top - 2, 1)
-        choice, sign, step = stages["places"][low:top], stages["sign"], 1 << low
+        choice, sign, step = stages[f"{prefix}places"][low:top], stages[f"{prefix}sign"], 1 << low
         kept, options, last = size - 2 + step, 1 << len(choice), low == 1
         flips = flipped == last
         far, lost = [], []
@@ -76,19 +77,20 @@ def narrowed(stages: Stages, value: Value, places: Value, width: int, below: int
                          inverted=sign if flips else Const(0, 1))
         flipped ^= flips
         if last:
-            far.append(~stages["places"][0] & (chosen[-1] != sign))
+            far.append(~stages[f"{prefix}places"][0] & (chosen[-1] != sign))
         for name, found in (("beyond", far), ("sticky", lost)):
-            first, rest = Cat(found[:2]).any(), Cat(stages.take(name), *found[2:]).any()
-            # What looks at a whole product has two registers, and so a LUT less in a row.
-            stages.hold(name, Cat(first, rest) if top == len(places) and not last
+            first = Cat(found[:2]).any()
+            rest = Cat(stages.take(f"{prefix}{name}"), *found[2:]).any()
+            # The first register looks at the whole value: two flags, joined in the next one.
+            stages.hold(f"{prefix}{name}", Cat(first, rest) if top == len(places) and not last
                         else first | rest)
         word = [*stages.register(Cat(chosen), f"{prefix}window_{low}")]
-    bits, step = Cat(word), stages.take("places")[0]
-    negative, beyond = stages.take("sign"), stages.take("beyond")
+    bits, step = Cat(word), stages.take(f"{prefix}places")[0]
+    negative, beyond = stages.take(f"{prefix}sign"), stages.take(f"{prefix}beyond")
     shifted = Mux(step, bits[1:], bits[:-1])
     near = Cat(Mux(beyond, (~negative).replicate(width - 1), shifted[below:]), negative)
     return Window(near=near.as_signed(), below=shifted[:below],
-                  sticky=stages.take("sticky") | (step & bits[0]), bits=bits, step=step,
+                  sticky=stages.take(f"{prefix}sticky") | (step & bits[0]), bits=bits, step=step,
                   points=below, beyond=beyond, negative=negative)
 
 

@@ -56,8 +56,8 @@ class FusedAdd(Elementwise):
     2**32, the rounded sum is the addend, as at a distance of 2**35. A product or addend of 0 does
     not count: the other one decides the unit. ``exactmac prove`` proves this for each distance.
 
-    After both, two cycles round to an integer, one gives it its sign, and one clamps. Latency,
-    throughput and stalls are those of :class:`~hw.units.unit.Unit`.
+    After both, a shift and a cycle round to an integer, one gives it its sign, and one clamps.
+    Latency, throughput and stalls are those of :class:`~hw.units.unit.Unit`.
 
     Parameters
     ----------

@@ -20,6 +20,7 @@ from golden.units import Addition, Multiplication, Rescaling
 from golden.units import parse as scheme
 from hw.delay import FIFO_LATENCY
 from hw.packing import unpack
+from hw.targets.fabric import ECP5, GENERIC
 from hw.units import Add, AveragePool, Concat, FusedAdd, MaxPool, Multiply, Rescale
 from hw.units.pool import reciprocals
 from hw.units.unit import CREDIT_LATENCY
@@ -39,10 +40,10 @@ def multiply(name="tflite", lanes=3):
     return Multiply(operation=Multiplication(contract(name), S3, U3, S4), lanes=lanes)
 
 
-def add(name="tflite", lanes=3, subtract=False, by=None):
+def add(name="tflite", lanes=3, subtract=False, by=None, fabric=GENERIC):
     way = scheme(name, contract=by and contract(by))
     unit = FusedAdd if name == "onnx" else Add
-    return unit(operation=Addition(way, S3, U3, S4, subtract), lanes=lanes)
+    return unit(operation=Addition(way, S3, U3, S4, subtract), lanes=lanes, fabric=fabric)
 
 
 def concat(name="tflite", lanes=3, tensors=2):
@@ -63,6 +64,7 @@ UNITS = {
     "multiply-onnx_zp_inside": lambda: multiply("onnx_zp_inside"), "add": add,
     "subtract": lambda: add(subtract=True), "add-int16": lambda: add("int16"),
     "add-int16-half_away": lambda: add("int16", by="half_away"), "add-onnx": lambda: add("onnx"),
+    "add-onnx-ecp5": lambda: add("onnx", lanes=1, fabric=ECP5),
     "add-xnnpack": lambda: add("xnnpack"), "add-exact": lambda: add("exact"),
 }
 
