@@ -51,7 +51,7 @@ def parser() -> Parser:
     parser.add_argument("--only", metavar="DESIGNS", action="append",
                         help=f"what to measure, with commas between: {subjects} (default: all "
                              f"of these); {large}: only if named; arrays of 512 MACs take minutes "
-                             "each, that of int8 half an hour, and so do the 19 tiles")
+                             "each, that of int8 half an hour, and so do the tiles")
     parser.add_argument("--out", metavar="DIR", default="build/density",
                         help="folder for density.json, density.md and density.svg (default: "
                              "%(default)s)")

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from exactmac.density.arrays import Array
 from exactmac.density.dots import DotProduct
 from exactmac.density.requantizers import RequantizerDesign
 from exactmac.density.simulation import Emitted
 from exactmac.density.tiles import TileDesign
-from golden.contracts import CONTRACTS
+from golden.contracts import CONTRACTS, parse
 from hw.flow.mapping import TARGETS, Target
 from hw.targets.fabric import ECP5, GENERIC
 from hw.tile.config import TileConfig
@@ -81,9 +82,7 @@ REQUANTIZERS: Mapping[str, RequantizerDesign] = {
 }
 """Requantizers by name."""
 
-_FORMATS = {"weights": "s4n", "activations": "s4", "output": "s4"}
-
-TILE = TileConfig.of(**_FORMATS)
+TILE = TileConfig.of(weights="s4n", activations="s4", output="s4")
 """Tile of ``--bits 4``."""
 
 _DSPS = TARGETS["ecp5"]
@@ -129,13 +128,17 @@ def _requantizers() -> Iterator[Entry]:
                         design.verify, target)
 
 
+def _tile(subject: str, way: str, **choices: Any) -> Entry:
+    design = TileDesign(replace(TILE, **choices))
+    return Entry(subject, way, "tile", 1, TILE.weights.bits + TILE.activations.bits, design.built,
+                 design.verify, _LUTS if choices else _DSPS)
+
+
 def _tiles() -> Iterator[Entry]:
     for way, choices in ((OURS, {"target": "ecp5"}),
                          (f"{OURS}, 4 DSPs", {"target": "ecp5", "dsp": 4}),
                          (f"{OURS}, no DSP", {"target": "ecp5", "dsp": 0}), (PORTABLE, {})):
-        design = TileDesign(replace(TILE, **choices))
-        yield Entry("tile of 4 bits", way, "tile", 1, TILE.weights.bits + TILE.activations.bits,
-                    design.built, design.verify, _LUTS if choices else _DSPS)
+        yield _tile("tile of 4 bits", way, **choices)
 
 
 ARRAYS: Mapping[str, Array] = {
@@ -157,11 +160,9 @@ CONTRACT_TILES = "tile by contract"
 
 
 def _contract_tiles() -> Iterator[Entry]:
-    for contract in CONTRACTS:
-        formats = _FORMATS if contract != "none" else {**_FORMATS, "output": None}
-        design = TileDesign(TileConfig.of(**formats, contract=contract, target="ecp5"))
-        yield Entry(CONTRACT_TILES, contract, "tile", 1,
-                    TILE.weights.bits + TILE.activations.bits, design.built, design.verify, _LUTS)
+    for name in CONTRACTS:
+        yield _tile(CONTRACT_TILES, name, contract=parse(name), target="ecp5",
+                    output=None if name == "none" else TILE.output)
 
 
 ENTRIES: tuple[Entry, ...] = (*_dots(), *_requantizers(), *_tiles())

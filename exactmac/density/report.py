@@ -22,7 +22,7 @@ NAME = "density"
 _SAID: tuple[tuple[Callable[[Mapping[str, Any]], bool], str], ...] = (
     (lambda each: each["subject"] in DOTS,
      "A MAC is one of the 16 products (64 of bits) of a dot product with its accumulator, as wide "
-     f"as {DEPTH} products need, with enable and clear: everything placed, divided by the "
+     "as {depth} products need, with enable and clear: everything placed, divided by the "
      "products. Of a bit heap, what an array computes once per row or column (sums for the offsets "
      "of odd and binary levels) is an input. Of an inner product of codes (`docs/ecp5.md`) it is "
      "the sum of a cell alone: what is subtracted once per row, and what the driver folds into the "
@@ -34,7 +34,7 @@ _SAID: tuple[tuple[Callable[[Mapping[str, Any]], bool], str], ...] = (
     (lambda each: each["unit"] == "tile", "The tile is that of `--bits 4`, whole."),
     (lambda each: each["subject"] == CONTRACT_TILES,
      f"The ways of {CONTRACT_TILES} are the contracts of its results, with `--target ecp5`; `none` "
-     "puts out sums of 17 bits."),
+     "puts out whole sums."),
     (lambda each: each["subject"] in ARRAYS,
      "An array has 2 rows, 16 columns and 16 lanes, two accumulators for each cell, and what it "
      "computes once per row, a term of the activations for an inner product of codes or "
@@ -46,7 +46,7 @@ _SAID: tuple[tuple[Callable[[Mapping[str, Any]], bool], str], ...] = (
      "synthesized without Yosys's wide multiplexers (`-nowidelut`), which cost LUTs; the last, "
      "where it applies, with its pass `booth`. None uses DSPs."),
 )
-# What is said if an entry is of that kind.
+# What is said if an entry is of that kind, with fields of the report.
 
 _HEADINGS = ("design", "way", "per", "LUT", "FF", "DSP", "MHz", "of seeds")
 
@@ -102,7 +102,7 @@ def report_markdown(report: Mapping[str, Any]) -> str:
         *table(_HEADINGS, _rows(report["entries"])), "",
         *([f"![Placed LUTs against bits]({NAME}.svg)", ""] if _series(report["entries"]) else ()),
         *(line for concerns, text in _SAID if any(map(concerns, report["entries"]))
-          for line in item(text)),
+          for line in item(text.format_map(report))),
         *item("LUT: TRELLIS_COMB. The design stands in a scan chain of registers; the chain's "
               "LUTs, one for each bit of the output, are counted, so a figure is an upper bound."),
         *item("FF: the design's own. The chain's registers, which are the input registers, are "
